@@ -1,0 +1,47 @@
+"""What goes into a recogniser and what comes out: the types the queue, the runner and the engines share."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """An image file to read. `key` names it in the answer and is unique within one call."""
+
+    key: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What was read in one image.
+
+    `confidences` is parallel to `tokens`, each within 0..1. `truncated` says that the output reached its longest
+    length without an end. `error` is a short named error ("TruncatedImage: ..."); then `smiles` is None and
+    `tokens` is empty. `precision` is what the answer was made with: "full" or "fast".
+    """
+
+    key: str
+    smiles: str | None
+    tokens: tuple[str, ...] = ()
+    confidences: tuple[float, ...] = ()
+    truncated: bool = False
+    error: str | None = None
+    precision: str = "full"
+
+
+class Recogniser(Protocol):
+    """An engine that reads drawings. `model` names the weights, so that results can be told apart."""
+
+    engine: str
+    model: str
+    precision: str
+
+    def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
+        """Yield one answer for each image as it is ready; the order may differ, memory stays bounded.
+
+        A bad image is an answer with `error` set, never an exception.
+        """
+        ...

@@ -18,9 +18,9 @@ class SourceImage:
 class Recognition:
     """What was read in one image.
 
-    `confidences` is parallel to `tokens`, each within 0..1. `truncated` says that the output reached its longest
-    length without an end. `error` is a short named error ("TruncatedImage: ..."); then `smiles` is None and
-    `tokens` is empty. `precision` is what the answer was made with: "full" or "fast".
+    `confidences` is parallel to `tokens`, each within 0..1. `truncated` says that the output reached its
+    longest length without an end. `error` is a short named error ("TruncatedImage: ..."); then `smiles` is
+    None and `tokens` is empty. `precision` is what the answer was made with: "full" or "fast".
     """
 
     key: str

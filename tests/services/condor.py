@@ -1,0 +1,277 @@
+"""A real HTCondor pool on loopback: `condor_pool` for the session, `CondorPool` for a test that needs its own.
+
+`tools/install-condor` unpacks the programs. CONDOR_CONFIG chooses the pool per process, so a test gives `pool.env()` to
+the commands it starts and asks htcondor2 in a child (`pool.call`), never in the test process itself.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+import json
+import multiprocessing
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+TEMPLATE = Path(__file__).with_suffix(".config")
+ALL_DAEMONS = "MASTER COLLECTOR NEGOTIATOR SCHEDD STARTD"
+AD_OF_DAEMON = {"SCHEDD": "Scheduler", "STARTD": "Machine", "NEGOTIATOR": "Negotiator"}
+AD_TYPES = frozenset(AD_OF_DAEMON.values())
+
+
+def condor_prefix() -> Path:
+    """Where tools/install-condor unpacks the suite under test (CLOUD_MONITOR_CONDOR_SUITE, default trixie)."""
+    cache = Path("/var/cache/cloud-monitor") if os.geteuid() == 0 else Path.home() / ".cache/cloud-monitor"
+    suite = os.environ.get("CLOUD_MONITOR_CONDOR_SUITE", "trixie")
+    return Path(os.environ.get("CLOUD_MONITOR_TOOLS_DIR", cache)) / f"condor-{suite}"
+
+
+@pytest.fixture(scope="session")
+def condor_installation() -> Path:
+    prefix = condor_prefix()
+    if (prefix / "usr/sbin/condor_master").exists():
+        return prefix
+    reason = f"no HTCondor in {prefix}: run tools/install-condor"
+    if "CI" in os.environ:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def condor_pool(condor_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondorPool]:
+    """A pool of one partitionable slot (8 cores, 8 GB), shared by the tests of this process: leave its queue empty."""
+    with CondorPool(condor_installation, tmp_path_factory.mktemp("condor")) as pool:
+        yield pool
+
+
+class CondorPool:
+    def __init__(self, prefix: Path, directory: Path, *, extra: str = "", daemons: str = ALL_DAEMONS) -> None:
+        """extra: configuration lines; daemons: what the master starts ("MASTER COLLECTOR SCHEDD" is up in 0.3 s)."""
+        self.prefix, self.directory, self.extra, self.daemons = prefix, directory, extra, daemons
+        self.port = free_port()
+        account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+        self.uid, self.gid = account.pw_uid, account.pw_gid
+        self.master: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "condor_config"
+
+    @property
+    def collector_host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def env(self, user: str | None = None) -> dict[str, str]:
+        """The environment of a client of this pool, and of no other; user: whom it claims to be."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("_CONDOR_")}
+        environment |= {
+            "CONDOR_CONFIG": str(self.config),
+            "PATH": f"{self.prefix}/usr/bin:{os.environ['PATH']}",
+        }
+        if user:
+            environment |= {
+                "_CONDOR_SEC_CLIENT_AUTHENTICATION_METHODS": "CLAIMTOBE",
+                "_CONDOR_SEC_CLAIMTOBE_USER": user,
+            }
+        return environment
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self, timeout_s: float = 60) -> CondorPool:
+        make_passable(self.directory)
+        for name in ("log", "spool", "execute", "lock", "run", "tokens", "passwords"):
+            path = self.directory / name
+            path.mkdir(exist_ok=True, mode=0o700 if name in ("tokens", "passwords") else 0o755)
+            os.chown(path, self.uid, self.gid)
+        self.config.write_text(
+            TEMPLATE.read_text().format(
+                prefix=self.prefix, dir=self.directory, uid=self.uid, gid=self.gid, port=self.port,
+                extra=self.extra, daemons=self.daemons,
+            )
+        )  # fmt: skip
+        become = {"user": self.uid, "group": self.gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        with open(self.directory / "master.out", "wb") as output:
+            self.master = subprocess.Popen(
+                [self.prefix / "usr/sbin/condor_master", "-f"],
+                cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                env={"PATH": "/usr/bin:/bin", "CONDOR_CONFIG": str(self.config)},
+                preexec_fn=_die_with_parent,  # noqa: PLW1509
+                **become,
+            )  # fmt: skip
+        wanted = {ad for daemon, ad in AD_OF_DAEMON.items() if daemon in self.daemons.split()}
+        try:
+            wait_until(
+                lambda: wanted <= self._ads_present(),
+                timeout_s,
+                f"ads of {wanted} (see {self.directory}/log)",
+            )
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _ads_present(self) -> set[str]:
+        if self.master is None or self.master.poll() is not None:
+            raise RuntimeError((self.directory / "master.out").read_text() or "condor_master ended")
+        return set(self.tool("condor_status", "-any", "-af", "MyType", check=False).split())
+
+    def stop(self, timeout_s: float = 10) -> None:
+        if self.master is None or self.master.poll() is not None:
+            return
+        self.master.send_signal(signal.SIGQUIT)  # fast shutdown of all daemons
+        try:
+            self.master.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.master.pid, signal.SIGKILL)
+            self.master.wait()
+
+    def __enter__(self) -> CondorPool:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def tool(
+        self,
+        name: str,
+        *arguments: str,
+        user: str | None = None,
+        stdin: str = "",
+        check: bool = True,
+        timeout_s: float = 60,
+    ) -> str:
+        """What a program of HTCondor printed."""
+        done = subprocess.run(
+            [next(path for d in ("bin", "sbin") if (path := self.prefix / "usr" / d / name).exists()), *arguments],
+            env=self.env(user), input=stdin, text=True, capture_output=True, timeout=timeout_s, check=False,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise RuntimeError(f"{name} {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def call(self, function: Callable[..., T], *arguments: Any, user: str | None = None) -> T:
+        """function(*arguments) in a fresh process that belongs to this pool; both must be picklable."""
+        with concurrent.futures.ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _become, (self.env(user), list(sys.path))
+        ) as executor:
+            return executor.submit(function, *arguments).result(timeout=60)
+
+    def jobs(self, constraint: str = "true") -> list[dict[str, Any]]:
+        """Every queued job's whole ad, by condor_q."""
+        return _json(self.tool("condor_q", "-allusers", "-constraint", constraint, "-json"))
+
+    def slots(self, constraint: str = "true") -> list[dict[str, Any]]:
+        """Every slot's whole ad, by condor_status."""
+        return _json(self.tool("condor_status", "-constraint", constraint, "-json"))
+
+    def statuses(self, constraint: str = "true") -> list[int]:
+        return [job["JobStatus"] for job in self.jobs(constraint)]
+
+    # -- acting ----------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        user: str = "alice",
+        *,
+        queue: int = 1,
+        executable: str = "/bin/sleep",
+        arguments: str = "3600",
+        **commands: str,
+    ) -> int:
+        """Queue jobs as a user; commands are further submit commands (request_cpus="2", hold="true"), those with a
+        leading `MY_` set an attribute of the ad (MY_TargetClouds='"east"'). The cluster's number."""
+        description = {
+            "executable": executable, "arguments": arguments, "transfer_executable": "false", "initialdir": "/tmp",
+            "should_transfer_files": "no", "request_cpus": "1", "request_memory": "16", "request_disk": "1024",
+            **commands,
+        }  # fmt: skip
+        lines = [
+            f"{'MY.' + key[3:] if key.startswith('MY_') else key} = {value}"
+            for key, value in description.items()
+        ]
+        text = "\n".join([*lines, f"queue {queue}", ""])
+        return int(self.tool("condor_submit", "-terse", "-", user=user, stdin=text).split(".")[0])
+
+    def advertise_slots(self, ads: Iterable[Mapping[str, object]]) -> None:
+        """Make the collector daemon believe in these slots. An ad needs Name and Machine; the rest has a default
+        (an unclaimed static slot of one core), a str is quoted, and the ads live a day."""
+        texts = [_classad({**_fake_slot(ad), **ad}) for ad in ads]
+        path = self.directory / "advertise.ads"
+        path.write_text("\n\n".join(texts) + "\n")
+        self.tool("condor_advertise", "-multiple", "UPDATE_STARTD_AD", str(path))
+
+    def invalidate_slots(self, constraint: str) -> None:
+        """Take slots out of the collector daemon again."""
+        ad = f'MyType = "Query"\nTargetType = "Machine"\nRequirements = {constraint}\n'
+        self.tool("condor_advertise", "INVALIDATE_STARTD_ADS", stdin=ad)
+
+    def remove_jobs(self, timeout_s: float = 30) -> None:
+        """Empty the queue, also of completed jobs that ask to stay."""
+        self.tool("condor_rm", "-all", check=False)
+        self.tool("condor_rm", "-all", "-forcex", check=False)
+        wait_until(lambda: not self.jobs(), timeout_s, "an empty queue")
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"no {what} within {timeout_s} s")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def make_passable(directory: Path) -> None:
+    """Let the daemons' user reach a directory that pytest made for root alone."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in (directory, *directory.parents):
+        if path.stat().st_uid == os.geteuid() and not path.stat().st_mode & 0o001:
+            path.chmod(path.stat().st_mode | 0o011)
+
+
+def _fake_slot(ad: Mapping[str, object]) -> dict[str, object]:
+    address = f"<127.0.0.1:9?sock={ad['Machine']}>"
+    return {
+        "MyType": "Machine", "MyAddress": address, "StartdIpAddr": address, "SlotID": 1, "SlotType": "Static",
+        "State": "Unclaimed", "Activity": "Idle", "Cpus": 1, "TotalSlotCpus": 1, "Memory": 1024,
+        "TotalSlotMemory": 1024, "Disk": 1 << 20, "TotalSlotDisk": 1 << 20, "ClassAdLifetime": 86400,
+        "Requirements": False, "START": False,
+    }  # fmt: skip
+
+
+def _classad(ad: Mapping[str, object]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in ad.items())
+
+
+def _json(text: str) -> list[dict[str, Any]]:
+    return json.loads(text) if text.strip() else []
+
+
+def _become(environment: dict[str, str], path: list[str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:] = path
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: ask the kernel for SIGQUIT when the tests die, so that no pool outlives them."""
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT, 0, 0, 0)

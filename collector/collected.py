@@ -1,0 +1,76 @@
+"""What a source gives back: values under paths, and facts about VMs that are compared across sources.
+
+It crosses from the source's process to the collector's as JSON, so nothing of it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Machine(NamedTuple):
+    """One startd host as HTCondor's collector knows it."""
+
+    host: str  # the Machine attribute
+    cloud: str = ""  # by the configured startd attribute, where there is one
+    vmtype: str = ""
+    busy_slots: int = 0  # dynamic (or static) slots that are busy; none: the VM is idle
+    slots: tuple[str, ...] = ()  # names of its dynamic slots, before the @: slot1_1 ...
+    mips: float = 0.0  # sum over its dynamic slots
+    kflops: float = 0.0
+
+
+class Placement(NamedTuple):
+    """Jobs of one type and status on one startd host."""
+
+    host: str
+    jobtype: str
+    status: str
+    jobs: int
+
+
+class Vm(NamedTuple):
+    """One VM as the cloud scheduler knows it."""
+
+    cloud: str  # clean name
+    vmtype: str  # clean name
+    status: str  # lower case: starting running retiring error shutdown unknown ...
+    hosts: tuple[str, ...] = ()  # host names it may have in HTCondor; none: it cannot be compared
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Values are (path, value). A complaint says what failed in part: it fails the source, the values stand."""
+
+    values: tuple[tuple[str, float], ...] = ()
+    machines: tuple[Machine, ...] = ()
+    placements: tuple[Placement, ...] = ()
+    vms: tuple[Vm, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+
+def write_collected(collected: Collected) -> bytes:
+    return json.dumps(
+        {
+            "values": collected.values,
+            "machines": collected.machines,
+            "placements": collected.placements,
+            "vms": collected.vms,
+            "complaints": collected.complaints,
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def read_collected(data: bytes) -> Collected:
+    """The inverse of `write_collected`."""
+    rows: dict[str, list[Any]] = json.loads(data)
+    return Collected(
+        values=tuple((path, float(value)) for path, value in rows["values"]),
+        machines=tuple(Machine(*row[:4], tuple(row[4]), *row[5:]) for row in rows["machines"]),
+        placements=tuple(Placement(*row) for row in rows["placements"]),
+        vms=tuple(Vm(*row[:3], tuple(row[3])) for row in rows["vms"]),
+        complaints=tuple(rows["complaints"]),
+    )

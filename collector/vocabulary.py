@@ -1,0 +1,161 @@
+"""The table of every metric path: its template, unit, kind, meaning, and the source that produces it.
+
+A count that vanished is sent as 0 for a day; a gauge of something that was not read falls silent.
+docs/metrics.md says the same in words, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["count", "gauge"]
+
+
+class Metric(NamedTuple):
+    key: str
+    template: str
+    unit: str
+    kind: Kind
+    meaning: str
+    producer: str
+
+
+class _Producer:
+    """Writes lines of the table for one source, with templates under one prefix."""
+
+    def __init__(self, name: str, prefix: str = "grids.{grid}.") -> None:
+        self.name, self.prefix = name, prefix
+
+    def count(self, key: str, template: str, unit: str, meaning: str) -> Metric:
+        return Metric(key, self.prefix + template, unit, "count", meaning, self.name)
+
+    def gauge(self, key: str, template: str, unit: str, meaning: str) -> Metric:
+        return Metric(key, self.prefix + template, unit, "gauge", meaning, self.name)
+
+
+_scheduler = _Producer("cloudscheduler", "grids.{grid}.clouds.{cloud}.")
+_cloud = _Producer("clouds", "grids.{grid}.clouds.{cloud}.")  # Cloud Scheduler and HTCondor compared
+_util = _Producer("clouds", "util.")
+_condor = _Producer("condor")
+_fleet = _Producer("fleet")
+_host = _Producer("host", "grids.{grid}.sysinfo.")
+_collector = _Producer("collector")
+_own = _Producer("collector", "grids.{grid}.collector.")
+_source = _Producer("collector", "grids.{grid}.collector.source.{source}.")
+_destination = _Producer("collector", "grids.{grid}.collector.destinations.{destination}.")
+_command = _Producer("commands", "grids.{grid}.commands.{command}.")
+
+_CLOUDS = (
+    _scheduler.gauge("cloud_enabled", "enabled", "", "1 VMs may be booted on it, 0 they may not"),
+    _scheduler.gauge("cloud_quota", "quota", "vms", "VMs that may run on it at once"),
+    _scheduler.gauge("cloud_reachable", "reachable", "", "1 its interface answers the cloud scheduler"),
+    _scheduler.count(
+        "cloud_vms",
+        "vms.{vmtype}.{status}",
+        "vms",
+        "VMs by state: starting running retiring error shutdown unknown ... and total",
+    ),
+    _scheduler.count("cloud_api_vms", "api-vms.{status}", "vms", "VMs as the cloud itself counts them"),
+    _scheduler.gauge("cloud_cores", "cores.{share}", "cores", "cores: native foreign limit quota"),
+    _scheduler.gauge("cloud_memory", "memory_mb.{share}", "MB", "memory: native foreign limit quota"),
+    _cloud.gauge("cloud_mips", "mips", "MIPS", "sum of Mips over the dynamic slots of its VMs"),
+    _cloud.gauge("cloud_kflops", "kflops", "KFLOPS", "sum of KFlops over the dynamic slots of its VMs"),
+    _cloud.count("cloud_idle", "idle.{vmtype}", "vms", "running VMs without a busy dynamic slot"),
+    _cloud.count("cloud_lost", "lost.{vmtype}", "vms", "VMs in HTCondor, unknown to the cloud scheduler"),
+    _cloud.count("cloud_unreg", "unreg.{vmtype}", "vms", "running to the cloud scheduler, not in HTCondor"),
+    _cloud.count("cloud_slots", "slots.{vmtype}.{slot}", "slots", "dynamic slots by name (slot1_1 ...)"),
+    _cloud.count("cloud_jobs", "jobs.{jobtype}.{status}", "jobs", "jobs by the cloud whose VM runs them"),
+    _util.count("live_host", "live_hosts.{grid}.{hostname}", "", "1 for each running or retiring VM"),
+)
+
+_CONDOR = (
+    _condor.count(
+        "jobs",
+        "jobs.{jobtype}.{status}",
+        "jobs",
+        "unexpanded idle running removed completed held transferring_output suspended, and total",
+    ),
+    _condor.count("users", "users.{user}.{status}", "jobs", "jobs of one user"),
+    _condor.count("groups", "groups.{group}.{status}", "jobs", "jobs of one accounting group"),
+    _condor.count("held", "held.code_{code}", "jobs", "held jobs by HoldReasonCode"),
+    _condor.gauge("wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs"),
+    _condor.gauge("wait_p95", "wait.{jobtype}.p95_s", "s", "95 % of idle jobs waited less than this"),
+    _condor.count("slots", "slots.{slottype}.{state}", "slots", "slots by type and state"),
+    _condor.count("cores", "cores.{share}", "cores", "cores: total claimed idle unusable"),
+    _condor.count("memory_mb", "memory_mb.{share}", "MB", "memory: total claimed idle unusable"),
+    _condor.count("gpus", "gpus.{share}", "gpus", "GPUs: total claimed idle unusable"),
+    _condor.gauge("condor_schedd", "condor.schedd.{name}.{figure}", "", "figures of one schedd"),
+    _condor.gauge("condor_negotiator", "condor.negotiator.{name}.{figure}", "", "figures of one negotiator"),
+    _condor.gauge("condor_collector", "condor.collector.{name}.{figure}", "", "figures of one collector"),
+)
+
+_FLEET = (
+    _fleet.count("fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by status"),
+    _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by status"),
+    _fleet.gauge("fleet_host", "fleet.hosts.{host}.{figure}", "", "workers cpu_pct memory_pct temp_mb ..."),
+)
+
+_HOST = (
+    _host.gauge("sysinfo_load", "load", "", "load average over one minute"),
+    _host.gauge("sysinfo_cpu", "cpu", "%", "CPU time in use, of what the host or its container may use"),
+    _host.gauge("sysinfo_ram", "ram", "%", "memory in use, of what the host or its container may use"),
+    _host.gauge("sysinfo_swap", "swap", "%", "swap in use"),
+    _host.gauge("sysinfo_si", "si", "KB/s", "memory swapped in"),
+    _host.gauge("sysinfo_so", "so", "KB/s", "memory swapped out"),
+    _host.gauge("sysinfo_disk", "disk", "%", "in use, of the fullest watched file system"),
+    _host.gauge("sysinfo_disks", "disks.{mount}", "%", "in use, of one watched file system"),
+    _host.gauge("sysinfo_net_in", "net_in", "B/s", "received on all interfaces but loopback"),
+    _host.gauge("sysinfo_net_out", "net_out", "B/s", "sent on all interfaces but loopback"),
+    _host.gauge("sysinfo_cores", "cores", "cores", "cores that the host or its container may use"),
+    _host.gauge("sysinfo_ram_mb", "ram_mb", "MB", "memory that the host or its container may use"),
+    _host.gauge("sysinfo_pressure", "pressure.{resource}", "%", "time that a task waited for cpu memory io"),
+)
+
+_SPOOL = (
+    ("spooled_points", "points", "points that wait on disk to be delivered"),
+    ("spool_age_s", "s", "age of the oldest point that waits"),
+    ("dropped_points", "points", "points given up since the spool began: too old, or the spool was full"),
+    ("resent_points", "points", "points sent more than once since the spool began"),
+)
+
+_COLLECTOR = (
+    _collector.gauge(
+        "heartbeat",
+        "heartbeat.{service}",
+        "",
+        "1 the service answered, 0 it did not: cloud_monitor cloud_scheduler condor fleet",
+    ),
+    _own.gauge("collector_duration", "duration_s", "s", "from start until every source had ended"),
+    _own.gauge("collector_points", "points", "points", "points of this run"),
+    _own.gauge("collector_failures", "failures", "sources", "sources that failed in this run"),
+    _source.gauge("source_duration", "duration_s", "s", "time that one source took"),
+    _source.gauge("source_points", "points", "points", "points that one source gave"),
+    _source.gauge("source_failed", "failed", "", "1 the source failed, 0 it did not"),
+    *(_own.gauge(f"collector_{name}", name, unit, meaning) for name, unit, meaning in _SPOOL),
+    *(
+        _destination.gauge(f"destination_{name}", name, unit, f"{text}; of one")
+        for name, unit, text in _SPOOL
+    ),
+)
+
+_COMMANDS = (
+    _command.gauge("command", "{figure}", "", "a value that a command of the operator printed"),
+    _command.gauge("command_grouped", "{group}.{figure}", "", "the same, in a group"),
+)
+
+
+def _of_further_host(metric: Metric) -> Metric:
+    """The same figure of a further scheduler host, which leaves the grid's own paths to their owner."""
+    template = metric.template.replace("grids.{grid}.", "grids.{grid}.hosts.{host}.", 1)
+    return metric._replace(key=f"host_{metric.key}", template=template)
+
+
+_OF_ANY_HOST = (*_HOST, *_COLLECTOR, *_COMMANDS)
+
+METRICS: tuple[Metric, ...] = (
+    *_CLOUDS,
+    *_CONDOR,
+    *_FLEET,
+    *_OF_ANY_HOST,
+    *(_of_further_host(metric) for metric in _OF_ANY_HOST),
+)

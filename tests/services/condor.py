@@ -1,7 +1,7 @@
-"""A real HTCondor pool on loopback: `condor_pool` for the session, `CondorPool` for a test that needs its own.
+"""A real HTCondor pool on loopback: `condor_pool` for the session, `CondorPool` for a test's own.
 
-`tools/install-condor` unpacks the programs. CONDOR_CONFIG chooses the pool per process, so a test gives `pool.env()` to
-the commands it starts and asks htcondor2 in a child (`pool.call`), never in the test process itself.
+`tools/install-condor` unpacks the programs. CONDOR_CONFIG chooses the pool per process, so a test gives
+`pool.env()` to the commands it starts and asks htcondor2 in a child (`pool.call`), never in its own process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ AD_TYPES = frozenset(AD_OF_DAEMON.values())
 
 
 def condor_prefix() -> Path:
-    """Where tools/install-condor unpacks the suite under test (CLOUD_MONITOR_CONDOR_SUITE, default trixie)."""
+    """Where tools/install-condor unpacks the suite to test against (CLOUD_MONITOR_CONDOR_SUITE)."""
     cache = Path("/var/cache/cloud-monitor") if os.geteuid() == 0 else Path.home() / ".cache/cloud-monitor"
     suite = os.environ.get("CLOUD_MONITOR_CONDOR_SUITE", "trixie")
     return Path(os.environ.get("CLOUD_MONITOR_TOOLS_DIR", cache)) / f"condor-{suite}"
@@ -51,14 +51,14 @@ def condor_installation() -> Path:
 
 @pytest.fixture(scope="session")
 def condor_pool(condor_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondorPool]:
-    """A pool of one partitionable slot (8 cores, 8 GB), shared by the tests of this process: leave its queue empty."""
+    """One partitionable slot (8 cores, 8 GB), shared by the tests of this process: leave the queue empty."""
     with CondorPool(condor_installation, tmp_path_factory.mktemp("condor")) as pool:
         yield pool
 
 
 class CondorPool:
     def __init__(self, prefix: Path, directory: Path, *, extra: str = "", daemons: str = ALL_DAEMONS) -> None:
-        """extra: configuration lines; daemons: what the master starts ("MASTER COLLECTOR SCHEDD" is up in 0.3 s)."""
+        """extra: configuration lines; daemons: what the master starts (MASTER COLLECTOR SCHEDD: 0.3 s)."""
         self.prefix, self.directory, self.extra, self.daemons = prefix, directory, extra, daemons
         self.port = free_port()
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
@@ -87,7 +87,7 @@ class CondorPool:
             }
         return environment
 
-    # -- life ------------------------------------------------------------------------------------------------------
+    # Life
 
     def start(self, timeout_s: float = 60) -> CondorPool:
         make_passable(self.directory)
@@ -105,10 +105,9 @@ class CondorPool:
         with open(self.directory / "master.out", "wb") as output:
             self.master = subprocess.Popen(
                 [self.prefix / "usr/sbin/condor_master", "-f"],
-                cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-                env={"PATH": "/usr/bin:/bin", "CONDOR_CONFIG": str(self.config)},
-                preexec_fn=_die_with_parent,  # noqa: PLW1509
-                **become,
+                env={"PATH": "/usr/bin:/bin", "CONDOR_CONFIG": str(self.config)}, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True, preexec_fn=_die_with_parent, **become,
             )  # fmt: skip
         wanted = {ad for daemon, ad in AD_OF_DAEMON.items() if daemon in self.daemons.split()}
         try:
@@ -143,7 +142,7 @@ class CondorPool:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    # -- asking ----------------------------------------------------------------------------------------------------
+    # Asking
 
     def tool(
         self,
@@ -155,8 +154,9 @@ class CondorPool:
         timeout_s: float = 60,
     ) -> str:
         """What a program of HTCondor printed."""
+        program = next(path for d in ("bin", "sbin") if (path := self.prefix / "usr" / d / name).exists())
         done = subprocess.run(
-            [next(path for d in ("bin", "sbin") if (path := self.prefix / "usr" / d / name).exists()), *arguments],
+            [program, *arguments],
             env=self.env(user), input=stdin, text=True, capture_output=True, timeout=timeout_s, check=False,
         )  # fmt: skip
         if check and done.returncode:
@@ -181,7 +181,7 @@ class CondorPool:
     def statuses(self, constraint: str = "true") -> list[int]:
         return [job["JobStatus"] for job in self.jobs(constraint)]
 
-    # -- acting ----------------------------------------------------------------------------------------------------
+    # Acting
 
     def submit(
         self,
@@ -192,12 +192,12 @@ class CondorPool:
         arguments: str = "3600",
         **commands: str,
     ) -> int:
-        """Queue jobs as a user; commands are further submit commands (request_cpus="2", hold="true"), those with a
-        leading `MY_` set an attribute of the ad (MY_TargetClouds='"east"'). The cluster's number."""
+        """Queue jobs as a user; the cluster's number. commands are further submit commands (hold="true"),
+        those with a leading `MY_` set an attribute of the ad (MY_TargetClouds='"east"')."""
         description = {
-            "executable": executable, "arguments": arguments, "transfer_executable": "false", "initialdir": "/tmp",
-            "should_transfer_files": "no", "request_cpus": "1", "request_memory": "16", "request_disk": "1024",
-            **commands,
+            "executable": executable, "arguments": arguments, "initialdir": "/tmp",
+            "transfer_executable": "false", "should_transfer_files": "no",
+            "request_cpus": "1", "request_memory": "16", "request_disk": "1024", **commands,
         }  # fmt: skip
         lines = [
             f"{'MY.' + key[3:] if key.startswith('MY_') else key} = {value}"
@@ -207,8 +207,8 @@ class CondorPool:
         return int(self.tool("condor_submit", "-terse", "-", user=user, stdin=text).split(".")[0])
 
     def advertise_slots(self, ads: Iterable[Mapping[str, object]]) -> None:
-        """Make the collector daemon believe in these slots. An ad needs Name and Machine; the rest has a default
-        (an unclaimed static slot of one core), a str is quoted, and the ads live a day."""
+        """Make the collector daemon believe in these slots. An ad needs Name and Machine; the rest has a
+        default (an unclaimed static slot of one core), a str is quoted, and the ads live a day."""
         texts = [_classad({**_fake_slot(ad), **ad}) for ad in ads]
         path = self.directory / "advertise.ads"
         path.write_text("\n\n".join(texts) + "\n")

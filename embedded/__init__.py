@@ -1,0 +1,1 @@
+"""The Carbon and graphite-web that `make run` and the tests start: their installation and configuration."""

@@ -1,0 +1,5 @@
+"""Makes the service fixtures known to every test; each service has its module in tests/services/."""
+
+pytest_plugins = [
+    "tests.services.graphite",
+]

@@ -1,0 +1,138 @@
+"""A real Carbon and a real graphite-web on free loopback ports, to be stopped, killed and started at will."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from embedded import store
+from embedded.install import NoPython, install
+from tests.services.support import absent, free_port, listens, stop_process, wait_until
+
+TEST_RETENTIONS = "60s:3d"
+
+
+class Graphite:
+    """Carbon (`carbon`, `plain`: its pickle and plaintext "host:port") and graphite-web (`url`) over one folder."""
+
+    def __init__(self, root: Path, env: Path, retentions: str = TEST_RETENTIONS) -> None:
+        self.root = root
+        self.whisper_dir = root / "storage/whisper"
+        self.ports = store.Ports(pickle=free_port(), query=free_port(), web=free_port(), line=free_port())
+        self.carbon = f"127.0.0.1:{self.ports.pickle}"
+        self.plain = f"127.0.0.1:{self.ports.line}"
+        self.url = f"http://127.0.0.1:{self.ports.web}"
+        self._env = env
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        store.configure(root, env, self.ports, retentions)
+
+    def start_carbon(self) -> None:
+        """Start Carbon and wait until all of its ports answer."""
+        # A Carbon that was killed leaves its pid file, and the next one would refuse to start.
+        (self.root / "carbon.pid").unlink(missing_ok=True)
+        self._start("carbon", store.carbon_command(self._env, self.root), store.carbon_environment(self.root))
+        for port in (self.ports.pickle, self.ports.line, self.ports.query):
+            wait_until(lambda port=port: self._alive("carbon") and listens(port), f"Carbon on port {port}")
+
+    def stop_carbon(self) -> None:
+        """SIGTERM and wait for the exit: Carbon writes its cache first, and shares its port while it does."""
+        self._stop("carbon")
+
+    def kill_carbon(self) -> None:
+        """SIGKILL: what was only in the cache is lost."""
+        self._processes["carbon"].kill()
+        self._stop("carbon")
+
+    def restart_carbon(self) -> None:
+        self.stop_carbon()
+        self.start_carbon()
+
+    def start_web(self) -> None:
+        """Start graphite-web and wait until it has answered a render."""
+        environment = store.web_environment(self.root / "storage", self.ports.query)
+        self._start("web", store.web_command(self._env, self.ports.web), environment)
+        wait_until(
+            lambda: self._alive("web") and listens(self.ports.web), f"graphite-web on port {self.ports.web}"
+        )
+        assert self.render("nothing") == []
+
+    def stop_web(self) -> None:
+        self._stop("web")
+
+    def start(self) -> None:
+        self.start_carbon()
+        self.start_web()
+
+    def stop(self) -> None:
+        self.stop_web()
+        self.stop_carbon()
+
+    def render(self, *targets: str, since: str = "-10min", until: str = "now") -> list[dict[str, object]]:
+        """Render as JSON: dictionaries with "target" and "datapoints" ([value, timestamp] pairs)."""
+        parameters = {"target": list(targets), "from": since, "until": until, "format": "json"}
+        answer = requests.post(f"{self.url}/render", data=parameters, timeout=60)
+        answer.raise_for_status()
+        series: list[dict[str, object]] = answer.json()
+        return series
+
+    def log(self, name: str) -> str:
+        """What "carbon" or "web" has printed so far."""
+        return (self.root / f"{name}.log").read_text(errors="replace")
+
+    def pid(self, name: str) -> int:
+        """Process id of "carbon" or "web"."""
+        return self._processes[name].pid
+
+    def _start(self, name: str, command: list[str], variables: dict[str, str]) -> None:
+        assert name not in self._processes, f"{name} is running already"
+        with open(self.root / f"{name}.log", "ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, env=os.environ | variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _alive(self, name: str) -> bool:
+        status = self._processes[name].poll()
+        assert status is None, f"{name} ended with status {status}:\n{self.log(name)[-2000:]}"
+        return True
+
+    def _stop(self, name: str) -> None:
+        process = self._processes.pop(name, None)
+        if process is not None:
+            stop_process(process)
+
+
+@contextmanager
+def run_graphite(root: Path, web: bool = True, retentions: str = TEST_RETENTIONS) -> Iterator[Graphite]:
+    """A Graphite of the caller's own under `root`, to be stopped or filled; `web=False` for Carbon alone."""
+    try:
+        env = install()
+    except (NoPython, OSError, subprocess.CalledProcessError) as cause:
+        absent(f"Carbon and graphite-web could not be installed: {cause}")
+    graphite = Graphite(root, env, retentions)
+    try:
+        graphite.start_carbon()
+        if web:
+            graphite.start_web()
+        yield graphite
+    finally:
+        graphite.stop()
+
+
+@pytest.fixture(scope="session")
+def graphite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphite]:
+    """One Graphite for all tests of a worker that leave it running: write under names of your own."""
+    with run_graphite(tmp_path_factory.mktemp("graphite")) as service:
+        yield service
+
+
+@pytest.fixture
+def own_graphite(tmp_path: Path) -> Iterator[Graphite]:
+    """A Graphite of the test's own, to stop, kill and start at will."""
+    with run_graphite(tmp_path / "graphite") as service:
+        yield service

@@ -33,9 +33,26 @@ class Pressure:
 class CpuUse:
     """A counter of used CPU seconds under one bound: the host's cores or one group's quota."""
 
-    name: str  # "host", or the group's path
+    name: str  # "host", or "cgroup " and the group's path
     cpus: float
     used_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Memory under one bound, without file cache that can be dropped at once."""
+
+    name: str  # "host", or "cgroup " and the group's path
+    used_bytes: int
+    limit_bytes: int
+
+    @property
+    def free_bytes(self) -> int:
+        return max(0, self.limit_bytes - self.used_bytes)
+
+    @property
+    def used_pct(self) -> float:
+        return 100.0 * self.used_bytes / self.limit_bytes if self.limit_bytes else 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +73,7 @@ class Load:
     load_1min: float
     cpus: float  # cores that affinity and every quota leave
     cpu_pct: float | None  # of the tightest bound, since the previous sample; None without one
-    memory_limit_bytes: int  # of the bound with the least memory left
-    memory_used_bytes: int  # under that bound, without file cache that can be dropped at once
-    memory_limit_name: str  # "host", or the group's path
+    memory: tuple[MemoryUse, ...]  # the host first, then each group that has a limit
     swap_total_bytes: int
     swap_used_bytes: int
     pressure: Pressure
@@ -66,12 +81,9 @@ class Load:
     counters: Counters
 
     @property
-    def memory_pct(self) -> float:
-        return 100.0 * self.memory_used_bytes / self.memory_limit_bytes
-
-    @property
-    def memory_free_bytes(self) -> int:
-        return max(0, self.memory_limit_bytes - self.memory_used_bytes)
+    def tightest_memory(self) -> MemoryUse:
+        """The bound under which the least memory is left."""
+        return min(self.memory, key=lambda use: use.free_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,6 @@ def read_load(
     psutil.PROCFS_PATH = str(proc)
     groups = () if whole_machine else read_groups(proc, root)
     now_s = clock()
-    memory_name, memory_limit, memory_used = _tightest_memory(groups)
     swap = psutil.swap_memory()
     counters = _read_counters(groups, swap.sin, swap.sout, proc)
     return Load(
@@ -122,9 +133,7 @@ def read_load(
         load_1min=float((proc / "loadavg").read_text().split()[0]),
         cpus=min([counters.cpu[0].cpus, *(group.cpus for group in groups if group.cpus is not None)]),
         cpu_pct=None if previous is None else _cpu_pct(previous, counters, now_s),
-        memory_limit_bytes=memory_limit,
-        memory_used_bytes=memory_used,
-        memory_limit_name=memory_name,
+        memory=_read_memory(groups),
         swap_total_bytes=swap.total,
         swap_used_bytes=swap.used,
         pressure=_read_pressures(proc, None if whole_machine else own_group_directory(proc, root)),
@@ -195,18 +204,19 @@ def _local_mounts() -> list[str]:
     ]
 
 
-def _tightest_memory(groups: tuple[Group, ...]) -> tuple[str, int, int]:
-    """(name, limit, used) of the bound under which the least memory is left."""
+def _read_memory(groups: tuple[Group, ...]) -> tuple[MemoryUse, ...]:
+    """A group's limit above the host's memory binds nothing and is left out."""
     host = psutil.virtual_memory()
-    bounds = [("host", host.total, host.total - host.available)]
-    bounds += [
-        (group.name, group.memory_limit_bytes, group.memory_used_bytes)
-        for group in groups
-        if group.memory_limit_bytes
-        and group.memory_used_bytes is not None
-        and group.memory_limit_bytes <= host.total
-    ]
-    return min(bounds, key=lambda bound: bound[1] - bound[2])
+    return (
+        MemoryUse("host", host.total - host.available, host.total),
+        *(
+            MemoryUse(f"cgroup {group.name}", group.memory_used_bytes, group.memory_limit_bytes)
+            for group in groups
+            if group.memory_limit_bytes is not None
+            and group.memory_used_bytes is not None
+            and group.memory_limit_bytes <= host.total
+        ),
+    )
 
 
 def _read_counters(groups: tuple[Group, ...], swapped_in: int, swapped_out: int, proc: Path) -> Counters:
@@ -233,10 +243,10 @@ def _host_cpu() -> CpuUse:
 
 
 def _group_cpus(groups: tuple[Group, ...]) -> list[CpuUse]:
-    """Quotas with the time used under them; version 1 may keep the two in different hierarchies, or not count."""
+    """Quotas with the time used under them; version 1 may keep the two apart, or not count."""
     used = {group.name: group.cpu_used_s for group in groups if group.cpu_used_s is not None}
     return [
-        CpuUse(group.name, group.cpus, used[group.name])
+        CpuUse(f"cgroup {group.name}", group.cpus, used[group.name])
         for group in groups
         if group.cpus is not None and group.name in used
     ]

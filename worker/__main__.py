@@ -1,0 +1,68 @@
+"""`python -m worker COMMAND`: the fleet's commands, each in its own module of worker/commands (start reading
+there).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+import sys
+from pathlib import Path
+
+import click
+
+from worker import commands
+from worker.errors import WorkerError
+from worker.settings import SettingsRefused, load_settings
+
+
+class Commands(click.Group):
+    """A command is the `command` of the module of its name; only the one that is asked for is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"worker.commands.{cmd_name.replace('-', '_')}")
+        found = module.command
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=Commands)
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="TOML file of settings; the environment wins."
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """Recognise directories of drawings on any number of machines: enqueue, run, status, results."""
+    if "--help" in sys.argv:  # help must work while the settings do not
+        return
+    try:
+        context.obj = load_settings(config)
+    except SettingsRefused as error:
+        click.echo(f"settings refused: {error}", err=True)
+        context.exit(2)
+    configure_logging(context.obj.log_level)
+
+
+def configure_logging(level: str) -> None:
+    """To stderr; libraries only speak up from WARNING on, or they would drown the program's own lines."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("worker").setLevel(level)
+
+
+def run() -> None:
+    """Errors that were foreseen end with one line, without a traceback, and exit code 1."""
+    try:
+        main(prog_name="python -m worker")
+    except WorkerError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,5 @@
+"""What can go wrong and was foreseen: commands end with the message alone, without a traceback."""
+
+
+class WorkerError(Exception):
+    """The message names the thing and what to do."""

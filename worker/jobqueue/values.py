@@ -1,0 +1,187 @@
+"""The plain values that go into the queue and come out of it. Times are seconds since the epoch, by the
+database's clock, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the queue decides by; see docs/settings.md."""
+
+    lease_s: float = 60
+    attempts: int = 5
+    backoff_s: float = 10
+    backoff_most_s: float = 600
+    deadline_near_s: float = 14_400
+    deadline_urgent_s: float = 3_600
+    patience_s: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    id: int
+    name: str
+    source: str  # URL of the storage the images are in
+    priority: int  # 1 to 3, 3 is the most urgent
+    deadline: float | None
+    model: str | None  # the model asked for; None: whichever the worker has
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What one directory brought that was not in the batch before."""
+
+    chunks: int
+    images: int
+
+
+def now_s() -> float:
+    """A clock that also runs while the machine is suspended or the process stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Counted from before the database was asked, so that it never ends here later than there."""
+
+    until: float  # by now_s()
+
+    def remaining_s(self) -> float:
+        return self.until - now_s()
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedImage:
+    number: int  # within its chunk, from 0
+    name: str  # within its directory
+    suspect: bool = False  # was in flight when a worker crashed: to be tried alone
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    chunk: int
+    token: int
+    name: str
+    batch: str
+    source: str  # URL of the storage; a key is directory + "/" + image name below it
+    directory: str  # "" is the source itself
+    attempt: int  # how many times the chunk has been claimed, with this one
+    priority: int
+    deadline: float | None
+    images_total: int
+    images: tuple[QueuedImage, ...]  # without a result yet, suspects first
+    lease: Lease
+
+    @property
+    def folder(self) -> str:
+        """Where the chunk's files are put, below it the token."""
+        return f"{self.batch}/{self.chunk}"
+
+    def key(self, image: QueuedImage) -> str:
+        return f"{self.directory}/{image.name}" if self.directory else image.name
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is stored of one image. Engine and model are those of the claim; confidences keep single
+    precision.
+    """
+
+    number: int
+    smiles: str | None
+    tokens: tuple[str, ...] = ()
+    confidences: tuple[float, ...] = ()  # parallel to tokens
+    truncated: bool = False
+    error: str | None = None  # short and named, e.g. "TruncatedImage: ..."; then smiles is None
+    precision: str = "full"  # full | fast
+    sha256: str = ""  # of the image's bytes, in hexadecimal; "" when it was never read
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """A result with where it came from."""
+
+    batch: str
+    chunk: int
+    image: str  # key below the batch's source
+    result: Result
+    engine: str
+    model: str
+    worker: str
+    host: str
+    stored_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What running the chunk cost its worker."""
+
+    cpu_s: float = 0
+    peak_memory_bytes: int = 0
+    wall_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an operator's command is about: a whole batch, or one chunk of it."""
+
+    batch: str | None = None
+    chunk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Chunks that are not at an end. Nothing is left when pending and active are 0 (paused ones wait for a
+    human).
+    """
+
+    pending: int  # may be claimed now or after their backoff
+    active: int
+    paused: int
+    next_in_s: float | None  # until the first pending one may be claimed; 0: now; None: none is pending
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """What a round of tending changed."""
+
+    expired: int = 0  # leases that ran out
+    raised: int = 0  # priorities raised because the deadline nears
+    missed: int = 0  # deadlines passed
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """A host's last word about itself; `figures` holds whatever else its supervisor measures, by name with
+    unit.
+    """
+
+    host: str
+    environment: str
+    workers: int
+    loading: int  # of them, still loading their model
+    cpu_pct: float
+    memory_pct: float
+    temp_bytes: int
+    figures: Mapping[str, float] = field(default_factory=dict)
+    workers_detail: tuple[
+        Mapping[str, str | int | float | None], ...
+    ] = ()  # one a worker: name, pid, chunk, ...
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionNote:
+    """One decision of the gate. Equal ones in a row (host, subject, admitted, reason) are kept as one with a
+    count.
+    """
+
+    host: str
+    subject: str  # spawn | claim | drain
+    admitted: bool
+    reason: str
+    figures: Mapping[str, float] = field(default_factory=dict)

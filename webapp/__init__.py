@@ -1,0 +1,47 @@
+"""The status app. `create_app` builds it; nothing happens at import."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask, url_for
+
+from webapp import assets, cached, moment
+from webapp.headers import add_headers
+from webapp.settings import Settings
+from webapp.tree_build import GridOrder
+from webapp.views import register_views
+
+SETTINGS = "cloud_monitor.settings"
+
+
+def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], float] = time.time) -> Flask:
+    """Build the app. With `poll` a thread of it takes part in the deployment's one poll a minute.
+
+    Without `poll` the page shows the snapshot that lies in `state_dir`.
+    """
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    version = assets.hash_of(assets.FOLDER, assets.TEMPLATES)
+    app = Flask(
+        __name__, static_url_path=f"/static/{assets.hash_of(assets.FOLDER)}", static_folder=str(assets.FOLDER)
+    )
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = assets.MAX_AGE_S
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.json.compact = True  # type: ignore[attr-defined]
+
+    order = GridOrder(settings.grids_first, settings.hidden_grids)
+    latest = moment.Latest(settings.state_dir, clock, order, settings.stale_after_s)
+    latest.reload()
+    app.extensions[SETTINGS] = settings
+    app.extensions[moment.EXTENSION] = latest
+    app.extensions[cached.EXTENSION] = cached.Rendered(version)
+
+    @app.template_global()
+    def asset_url(name: str) -> str:
+        return url_for("static", filename=name)
+
+    app.template_global("static_url")(asset_url)
+    add_headers(app)
+    register_views(app)
+    return app

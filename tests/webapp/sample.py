@@ -1,0 +1,116 @@
+"""A deployment as Graphite would show it: two busy grids and one that has gone quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from collector.paths import STEP_S, build_path
+from webapp.outcome import Outcome, write_outcome
+from webapp.snapshot import Polled, write_polled
+from webapp.tree import Value
+
+STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}
+STATUSES = {"idle": 120, "running": 80, "held": 7, "completed": 15, "removed": 0, "total": 222}
+
+
+def sample_values(now: float, grids: tuple[str, ...] = ("belle", "atlas", "quiet")) -> list[Value]:
+    """Values whose newest points are of this minute; the grid `quiet` has sent nothing for an hour."""
+    minute = int(now) // STEP_S * STEP_S
+    found = []
+    for number, grid in enumerate(grids):
+        timestamp = minute - (3600 if grid == "quiet" else 0)
+        found += [Value(path, float(value), timestamp) for path, value in _grid(grid, number + 1)]
+    return found
+
+
+def write_sample(state_dir: Path, now: float | None = None) -> None:
+    """Put a snapshot of the sample where `create_app(settings, poll=False)` finds it."""
+    now = time.time() if now is None else now
+    state_dir.mkdir(parents=True, exist_ok=True)
+    values = sample_values(now)
+    write_polled(state_dir, Polled(now, values))
+    write_outcome(
+        state_dir,
+        Outcome(
+            attempted_at=now,
+            finished_at=now,
+            succeeded_at=now,
+            duration_s=0.2,
+            requests=5,
+            series=len(values),
+        ),
+    )
+
+
+def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:
+    for service in ("cloud_monitor", "cloud_scheduler", "condor"):
+        yield build_path("heartbeat", grid=grid, service=service), 1
+    for number, cloud in enumerate(("cern", "uvic", "empty")):
+        yield build_path("cloud_enabled", grid=grid, cloud=cloud), float(cloud != "empty")
+        yield build_path("cloud_quota", grid=grid, cloud=cloud), 50 * size
+        for vmtype in ("small", "large") if cloud != "empty" else ("small",):
+            scale = 0 if cloud == "empty" else size + number
+            for status, count in STATES.items():
+                yield (
+                    build_path("cloud_vms", grid=grid, cloud=cloud, vmtype=vmtype, status=status),
+                    count * scale,
+                )
+            yield build_path("cloud_idle", grid=grid, cloud=cloud, vmtype=vmtype), 3 * scale
+            yield (
+                build_path("cloud_lost", grid=grid, cloud=cloud, vmtype=vmtype),
+                number * (vmtype == "large"),
+            )
+            yield build_path("cloud_unreg", grid=grid, cloud=cloud, vmtype=vmtype), 0
+            for slot in range(1, 9 if scale else 1):
+                name = f"slot1_{slot}"
+                yield build_path("cloud_slots", grid=grid, cloud=cloud, vmtype=vmtype, slot=name), 5 * scale
+        for status, count in STATUSES.items():
+            yield (
+                build_path("cloud_jobs", grid=grid, cloud=cloud, jobtype="all", status=status),
+                count * number,
+            )
+    for jobtype in ("all", "sim", "analysis"):
+        for status, count in STATUSES.items():
+            share = 2 if jobtype == "all" else 1
+            yield build_path("jobs", grid=grid, jobtype=jobtype, status=status), count * size * share
+        yield build_path("wait_p50", grid=grid, jobtype=jobtype), 300 * size
+        yield build_path("wait_p95", grid=grid, jobtype=jobtype), 4000 * size
+    for user in ("alice", "bob", "other"):
+        for status, count in STATUSES.items():
+            yield build_path("users", grid=grid, user=user, status=status), count * size
+    for code, count in (("1", 3), ("13", 2), ("26", 2)):
+        yield build_path("held", grid=grid, code=code), count * size
+    for state, count in (("claimed", 160), ("unclaimed", 12), ("drained", 0)):
+        yield build_path("slots", grid=grid, slottype="dynamic", state=state), count * size
+    for kind, total in (("cores", 640), ("memory_mb", 1_280_000), ("gpus", 0)):
+        for share, part in (("total", 1.0), ("claimed", 0.75), ("idle", 0.2), ("unusable", 0.05)):
+            yield build_path(kind, grid=grid, share=share), total * part * size
+    for figure, value in (("duty_cycle", 0.12), ("jobs_started", 12), ("jobs_exited", 11)):
+        yield build_path("condor_schedd", grid=grid, name="schedd_1", figure=figure), value
+    for name, value in (
+        ("load", 1.5),
+        ("cpu", 35),
+        ("ram", 61),
+        ("swap", 0),
+        ("si", 0),
+        ("so", 0),
+        ("disk", 72),
+    ):
+        yield build_path(f"sysinfo_{name}", grid=grid), value
+    yield build_path("collector_duration", grid=grid), 3.2
+    yield build_path("collector_points", grid=grid), 400
+    yield build_path("collector_failures", grid=grid), 0
+    for status, count in (("pending", 10), ("active", 4), ("done", 120)):
+        yield build_path("fleet_chunks", grid=grid, status=status), count
+        yield build_path("fleet_images", grid=grid, status=status), count * 500
+    for figure, value in (("workers", 4), ("cpu_pct", 70), ("memory_pct", 55), ("temp_mb", 210)):
+        yield build_path("fleet_host", grid=grid, host="worker-1", figure=figure), value
+    for host in ("vm-1", "vm-2"):
+        yield build_path("live_host", grid=grid, hostname=host), 1
+
+
+if __name__ == "__main__":
+    write_sample(Path(sys.argv[1]))

@@ -1,0 +1,134 @@
+"""Every setting of the web app: `WEBAPP_*` in the environment, over an optional TOML file of the same names.
+
+Built once in the entry file and passed down; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
+PREFIX = "WEBAPP_"
+
+
+class SettingsRefused(ValueError):
+    """A setting is malformed: the message names it, its value, and what would be accepted."""
+
+
+class Link(BaseModel):
+    """A link to another tool, shown in the page's header."""
+
+    name: str = Field(min_length=1, max_length=80)
+    url: str = Field(pattern=r"^(https?://|/)[^\s<>\"']*$", max_length=2000)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    # where the figures come from
+    graphite_url: str = Field("http://127.0.0.1:8080", pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    graphite_timeout_s: float = Field(10, gt=0, le=120)
+    state_dir: Path = Path("state/webapp")
+
+    # serving by `python -m webapp`
+    host: str = "127.0.0.1"
+    port: int = Field(5000, ge=1, le=65535)
+    threads: int = Field(8, ge=1, le=128)
+    trusted_proxies: int = Field(0, ge=0, le=5)
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    # the one poll of the deployment
+    poll_every_s: float = Field(60, ge=1, le=3600)
+    poll_after_step_s: float = Field(20, ge=0, le=3600)
+    poll_timeout_s: float = Field(40, gt=0, le=600)
+    poll_window_s: float = Field(300, ge=60, le=86400)
+
+    # how old is too old
+    stale_after_s: Seconds = 180
+    forget_after_s: Seconds = 3600
+    forget_grid_after_s: Seconds = 30 * 86400
+    health_max_age_s: Seconds = 300
+
+    # what is shown, and how it is called
+    title: str = Field("Cloud Monitor", min_length=1, max_length=80)
+    links: tuple[Link, ...] = ()
+    grids_first: tuple[str, ...] = ()
+    hidden_grids: frozenset[str] = frozenset()
+    grid_names: dict[str, str] = {}
+    heartbeat_names: dict[str, str] = {
+        "cloud_monitor": "Monitor",
+        "cloud_scheduler": "CS",
+        "condor": "HTCondor",
+        "fleet": "Fleet",
+    }
+
+    # plots and exports
+    series_max: int = Field(50, ge=1, le=1000)
+    points_max: int = Field(5000, ge=10, le=100_000)
+    range_max_days: int = Field(3660, ge=1, le=36600)
+    events_max: int = Field(1000, ge=10, le=100_000)
+
+    # the queue database of the worker fleet, read only; without it the fleet page shows what Graphite knows
+    fleet_database_url: str | None = None
+
+    @field_validator("graphite_url")
+    @classmethod
+    def _without_trailing_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+
+def read_settings(config: Path | None = None, **given: Any) -> Settings:
+    """Read the settings; `given` wins over the environment, the environment over the TOML file.
+
+    Names in the file are those of the environment, with or without the prefix, in either case. Raises
+    SettingsRefused naming every malformed setting.
+    """
+    file = _from_file(config)
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, file)
+
+    try:
+        return FromFile(**given)
+    except (ValidationError, SettingsError) as error:
+        raise SettingsRefused(_explain(error)) from None
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        raw = tomllib.loads(config.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsRefused(f"settings file {config}: {error}") from None
+    return {key.lower().removeprefix(PREFIX.lower()): value for key, value in raw.items()}
+
+
+def _explain(error: ValidationError | SettingsError) -> str:
+    if isinstance(error, SettingsError):  # a list or table in the environment that is not JSON
+        return f"{error}: lists and tables in the environment are written as JSON, for example '[\"a\"]'"
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"{name}={problem['input']!r} refused: {problem['msg']}")
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+/** The plot panel: what it shows follows from the state in the address; every control changes that state. */
+
+import { drawChart, loadPlotter, traceColour } from "./chart.js";
+import { wireControls } from "./plotcontrols.js";
+import { Legend } from "./legend.js";
+import { onColours } from "./look.js";
+import { labelOf } from "./paths.js";
+import { compareShift, EMPTY, readState, toggleTargets, writeState } from "./plotstate.js";
+import { formatTime, isOpen, parseTime } from "./ranges.js";
+import { fetchSeries } from "./series.js";
+import { serverNow } from "./clock.js";
+
+const panel = document.getElementById("plot");
+const stays = panel?.dataset.stays !== undefined; // the page is the plot: no traces still shows the panel
+let state = EMPTY;
+let shown = null; // { drawn, chart, from_s, until_s, step_s } of the last answer
+let asking = null; // AbortController of the request under way
+let retry = null;
+const listeners = [];
+
+/** Calls `listener` with the state after every change of it. */
+export function onPlotState(listener) {
+  listeners.push(listener);
+}
+
+export function plotState() {
+  return state;
+}
+
+/** What is on the screen: traces with their values and the range, or null. */
+export function shownPlot() {
+  return shown;
+}
+
+/** Takes a new state, writes it into the address (as a new entry where `push`) and shows it. */
+export function changePlot(changes, { push = false } = {}) {
+  state = { ...state, ...changes };
+  const address = location.pathname + writeState(state, location.search) + location.hash;
+  if (push) history.pushState({ plot: true }, "", address);
+  else history.replaceState(history.state, "", address);
+  applyState();
+}
+
+export function togglePlot(targets) {
+  changePlot(toggleTargets(state, targets));
+}
+
+/** Widens the range threefold around its middle, or to where it was before the last zoom. */
+export function zoomOut() {
+  if (history.state?.zoomed) { history.back(); return; }
+  const now_s = serverNow();
+  const from_s = parseTime(state.from, now_s), until_s = parseTime(state.until, now_s);
+  if (from_s === null || until_s === null) return;
+  const span_s = until_s - from_s;
+  const until = Math.min(now_s, until_s + span_s);
+  changePlot({ from: String(Math.floor(from_s - span_s)), until: until >= now_s - 60 ? "now" : String(Math.floor(until)) });
+}
+
+function zoomInto(from_s, until_s) {
+  const least_s = 120, middle_s = (from_s + until_s) / 2, half_s = Math.max(until_s - from_s, least_s) / 2;
+  const range = { from: String(Math.floor(middle_s - half_s)), until: String(Math.ceil(middle_s + half_s)) };
+  state = { ...state, ...range };
+  history.pushState({ zoomed: true }, "", location.pathname + writeState(state, location.search) + location.hash);
+  applyState();
+}
+
+function applyState() {
+  for (const listener of listeners) listener(state);
+  const open = stays || state.targets.length > 0;
+  panel.hidden = !open;
+  document.documentElement.toggleAttribute("data-plot", open);
+  if (state.targets.length) void load();
+  else forget();
+}
+
+function forget() {
+  asking?.abort();
+  clearTimeout(retry);
+  shown?.chart?.plot.destroy();
+  shown = null;
+  legend.show([]);
+  say(stays ? "Add a trace by its path, or click a value on any other page." : "");
+}
+
+function say(text, isError = false) {
+  const line = document.getElementById("plot-status");
+  line.textContent = text;
+  line.classList.toggle("error", isError);
+}
+
+async function load() {
+  const now_s = serverNow();
+  const from_s = parseTime(state.from, now_s), until_s = parseTime(state.until, now_s);
+  if (from_s === null || until_s === null || from_s >= until_s) {
+    say("The range is not understood: From must lie before Until, as in -3h, now or 2026-01-31 08:00.", true);
+    return;
+  }
+  asking?.abort();
+  clearTimeout(retry);
+  asking = new AbortController();
+  const { signal } = asking;
+  panel.setAttribute("aria-busy", "true");
+  try {
+    const shift_s = compareShift(state.compare);
+    const [uPlot, answer, earlier] = await Promise.all([
+      loadPlotter(),
+      fetchSeries(state.targets, from_s, until_s, signal),
+      shift_s ? fetchSeries(state.targets, from_s - shift_s, until_s - shift_s, signal) : null,
+    ]);
+    if (signal.aborted) return;
+    const drawn = [...traces(answer.series, state.targets), ...traces(earlier?.series ?? [], state.targets, shift_s)];
+    draw(uPlot, drawn, from_s, until_s, answer.step_s);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    say(error.message, true);
+    if (error.retryAfter_s) retry = setTimeout(load, error.retryAfter_s * 1000);
+  } finally {
+    if (!signal.aborted) panel.removeAttribute("aria-busy");
+  }
+}
+
+/** Series as traces: in the order they were asked for; of a comparison the times are moved onto the range shown. */
+function traces(series, targets, shift_s = 0) {
+  return series.map((one) => {
+    const index = Math.max(0, targets.indexOf(one.target));
+    return {
+      target: one.target, unit: one.unit, meaning: one.meaning, dashed: shift_s > 0,
+      label: labelOf(one.target) + (shift_s ? ` (${shift_s / 86400} d earlier)` : ""),
+      colour: traceColour(index), colourIndex: index, values: one.values,
+      timestamps: shift_s ? one.timestamps.map((at) => at + shift_s) : one.timestamps,
+    };
+  });
+}
+
+function draw(uPlot, drawn, from_s, until_s, step_s) {
+  const place = document.getElementById("plot-chart");
+  shown?.chart?.plot.destroy();
+  const chart = drawChart(uPlot, place, drawn, {
+    from_s, until_s, onZoom: zoomInto,
+    onMove: (index) => legend.point(index === null ? null : chart.data[0][index], chart.data, index),
+  });
+  shown = { uPlot, drawn, chart, from_s, until_s, step_s };
+  legend.show(drawn);
+  const points = chart.data[0].length;
+  const known = drawn.some((one) => one.values.some((value) => value !== null));
+  say(known
+    ? `${formatTime(from_s)} to ${formatTime(until_s)}, one value per ${step_s} s, ${points} points`
+    : "No values in this range.", false);
+}
+
+const legend = new Legend(document.getElementById("plot-legend"), {
+  onRemove: (target) => togglePlot([target]),
+  onFocus: (index) => shown?.chart?.plot.setSeries(index === null ? null : index + 1, { focus: true }),
+});
+
+function redraw() {
+  if (!shown) return;
+  const { uPlot, drawn, from_s, until_s, step_s } = shown;
+  draw(uPlot, drawn.map((one) => ({ ...one, colour: traceColour(one.colourIndex) })), from_s, until_s, step_s);
+}
+
+/** Brings the newest values into a plot that ends now and is to follow. */
+export function followPlot() {
+  if (state.live && isOpen(state.until) && state.targets.length) void load();
+}
+
+export function startPlot() {
+  wireControls(panel);
+  onColours(redraw);
+  addEventListener("popstate", () => { state = readState(location.search); applyState(); });
+  new ResizeObserver(() => {
+    const place = document.getElementById("plot-chart");
+    if (shown && place.clientWidth > 0) {
+      shown.chart.plot.setSize({ width: Math.max(240, place.clientWidth), height: Math.max(140, place.clientHeight) });
+    }
+  }).observe(document.getElementById("plot-chart"));
+  state = readState(location.search);
+  applyState();
+}

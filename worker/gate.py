@@ -1,0 +1,351 @@
+"""Whether this host takes one more worker, one more chunk, or has to give a worker up: decisions, no effects.
+
+`admit` looks at what the host shows (CPU, memory, pressure) and at what it cannot show yet (workers that
+are still loading, memory that a worker is known to reach later). `admit_chunk` looks at what no host figure
+shows: our own temporary files and the chunks active in the whole queue. A worker is started only when both
+agree, and each worker asks `admit_chunk` again before every claim.
+
+Percentages are 0..100; times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+BACKOFF_DOUBLINGS = 6  # a host that failed often is asked again after at most 2**6 times the first pause
+
+
+class Verdict(StrEnum):
+    ADMIT = "admit"
+    HOLD = "hold"
+    DRAIN = "drain"
+
+
+class Reason(StrEnum):
+    """What decided: the limit that binds, or what the gate waits for before it looks at limits."""
+
+    ROOM = "room"
+    MEASURING = "measuring"
+    WARMING = "warming"
+    SETTLING = "settling"
+    COOLING = "cooling"
+    BACKING_OFF = "backing_off"
+    NO_WORK = "no_work"
+    CPU = "cpu"
+    CPU_NEED = "cpu_need"
+    MEMORY = "memory"
+    MEMORY_NEED = "memory_need"
+    MEMORY_HIGH = "memory_high"
+    PRESSURE = "pressure"
+    WORKERS = "workers"
+    TEMP_USED = "temp_used"
+    TEMP_LEFT = "temp_left"
+    ACTIVE_CHUNKS = "active_chunks"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict with its reason, a sentence for people, and the figures it was taken on."""
+
+    verdict: Verdict
+    reason: Reason
+    text: str
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def admitted(self) -> bool:
+        return self.verdict is Verdict.ADMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one worker takes: memory of its own, memory that all workers share once, and CPUs."""
+
+    private_bytes: int
+    shared_bytes: int = 0
+    cpus: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryArea:
+    """One limit that counts (the host's, a cgroup's, an allotment) and what is used under it.
+
+    `used_bytes` is the average over the window, `latest_bytes` the last sample.
+    """
+
+    name: str
+    used_bytes: int
+    latest_bytes: int
+    limit_bytes: int
+
+    @property
+    def used_pct(self) -> float:
+        return 100 * self.used_bytes / self.limit_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TempUse:
+    """Temporary storage: our own files (with what running chunks have reserved) and what they may take."""
+
+    used_bytes: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is known at one moment, CPU and memory averaged over the last `covered_s` seconds."""
+
+    now_s: float
+    covered_s: float
+    cpu_pct: float
+    memory: tuple[MemoryArea, ...]
+    pressure_pct: Mapping[str, float] = field(default_factory=dict)
+    temp: TempUse | None = None
+    active_chunks: int = 0
+    claimable_chunks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker of this host as its supervisor sees it. `ready_s` is when it had loaded, None before."""
+
+    name: str
+    started_s: float
+    ready_s: float | None
+    private_bytes: int
+    busy: bool = True
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The host's workers, what one of them needs, and the setbacks that call for patience."""
+
+    workers: tuple[WorkerView, ...]
+    need: Need
+    drains_s: tuple[float, ...] = ()
+    failed_starts_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator set. None: nothing of the kind binds; a percentage of 100 lifts that limit."""
+
+    cpu_pct: float
+    memory_pct: float
+    memory_high_pct: float
+    window_s: float
+    cooldown_s: float
+    failed_start_pause_s: float
+    chunk_images: int
+    image_bytes: int
+    temp_pct: float
+    pressure_pct: Mapping[str, float] = field(default_factory=dict)
+    max_active_chunks: int | None = None
+    max_workers: int | None = None
+    cpus: float | None = None
+
+    @property
+    def chunk_bytes(self) -> int:
+        """What one chunk is reckoned to take of temporary storage."""
+        return self.chunk_images * self.image_bytes
+
+
+def admit(load: Load, limits: Limits, history: History) -> Decision:
+    """Decide about the host's number of workers: one more, one less, or neither (and then why).
+
+    Memory over its high mark drains the youngest worker, CPU never drains. Nothing else is decided while a
+    worker warms up or drains, until the averages show the last one, or within the pause after a setback.
+    """
+    high = _memory_high(load, limits, history)
+    if high is not None:
+        return high
+    for check in (_patience, _work, _cpu, _memory, _memory_need, _pressure):
+        held = check(load, limits, history)
+        if held is not None:
+            return held
+    chunk = admit_chunk(load.temp, load.active_chunks, limits)
+    if not chunk.admitted:
+        return chunk
+    worst = max(load.memory, key=lambda area: area.used_pct)
+    return Decision(
+        Verdict.ADMIT,
+        Reason.ROOM,
+        f"CPU {load.cpu_pct:.0f} %, memory {worst.used_pct:.0f} % of {worst.name}: room for one more worker",
+        {**_figures(load, history), **chunk.figures},
+    )
+
+
+def admit_chunk(temp: TempUse | None, active_chunks: int, limits: Limits) -> Decision:
+    """Decide whether one more chunk may be claimed; `temp` None means that images are read where they lie."""
+    figures: dict[str, float] = {"active_chunks": active_chunks}
+    if limits.max_active_chunks is not None:
+        figures["max_active_chunks"] = limits.max_active_chunks
+        if active_chunks >= limits.max_active_chunks:
+            text = (
+                f"{active_chunks} chunks are active in the queue, at most {limits.max_active_chunks} may be"
+            )
+            return Decision(Verdict.HOLD, Reason.ACTIVE_CHUNKS, text, figures)
+    if temp is not None:
+        figures |= {"temp_used_bytes": temp.used_bytes, "temp_limit_bytes": temp.limit_bytes}
+        used_pct = 100 * temp.used_bytes / temp.limit_bytes if temp.limit_bytes else 100.0
+        left_bytes = temp.limit_bytes - temp.used_bytes
+        if used_pct > limits.temp_pct:
+            text = f"temporary storage is {used_pct:.0f} % used, over {limits.temp_pct:.0f} %"
+            return Decision(Verdict.HOLD, Reason.TEMP_USED, text, figures)
+        if left_bytes < limits.chunk_bytes:
+            text = (
+                f"temporary storage has {_mb(left_bytes)} left of {_mb(temp.limit_bytes)}, "
+                f"a chunk is reckoned to take {_mb(limits.chunk_bytes)}"
+            )
+            return Decision(Verdict.HOLD, Reason.TEMP_LEFT, text, figures)
+    return Decision(Verdict.ADMIT, Reason.ROOM, "room for one more chunk", figures)
+
+
+def effective_max_chunks(
+    maximum: int | None, temp_bytes: int, chunk_images: int, image_bytes: int
+) -> int | None:
+    """The maximum of active chunks, lowered to what temporary storage carries; None where none is set."""
+    return None if maximum is None else min(maximum, temp_bytes // (chunk_images * image_bytes))
+
+
+def youngest(workers: tuple[WorkerView, ...]) -> WorkerView:
+    """The worker that a drain takes: what it loses is the least."""
+    return max((worker for worker in workers if not worker.draining), key=lambda worker: worker.started_s)
+
+
+def expected_growth_bytes(history: History) -> int:
+    """Memory that running and loading workers have not taken yet but are known to reach."""
+    growth = sum(
+        max(0, history.need.private_bytes - worker.private_bytes)
+        for worker in history.workers
+        if not worker.draining
+    )
+    shared_is_loaded = any(worker.ready_s is not None for worker in history.workers)
+    return growth + (0 if shared_is_loaded or not history.workers else history.need.shared_bytes)
+
+
+def _memory_high(load: Load, limits: Limits, history: History) -> Decision | None:
+    worst = max(load.memory, key=lambda area: area.used_pct)
+    if worst.used_pct < limits.memory_high_pct or load.covered_s < limits.window_s:
+        return None
+    if not history.workers or any(worker.draining for worker in history.workers):
+        return None
+    if history.drains_s and load.now_s - history.drains_s[-1] < limits.cooldown_s:
+        return None
+    worker = youngest(history.workers)
+    text = (
+        f"memory is at {worst.used_pct:.0f} % of {worst.name}, "
+        f"over {limits.memory_high_pct:.0f} %: {worker.name} drains"
+    )
+    return Decision(Verdict.DRAIN, Reason.MEMORY_HIGH, text, _figures(load, history))
+
+
+def _patience(load: Load, limits: Limits, history: History) -> Decision | None:
+    figures = _figures(load, history)
+
+    def hold(reason: Reason, text: str) -> Decision:
+        return Decision(Verdict.HOLD, reason, text, figures)
+
+    if load.covered_s < limits.window_s:
+        return hold(Reason.MEASURING, f"measured for {load.covered_s:.1f} s of {limits.window_s:g} s")
+    for worker in history.workers:
+        if worker.draining:
+            return hold(Reason.COOLING, f"{worker.name} is draining")
+        if worker.ready_s is None:
+            return hold(Reason.WARMING, f"{worker.name} is warming up")
+        if load.now_s - worker.ready_s < limits.window_s:
+            return hold(Reason.SETTLING, f"the averages do not show {worker.name} yet")
+    pause_s = _pause_s(history.drains_s, limits.cooldown_s)
+    if history.drains_s and load.now_s - history.drains_s[-1] < pause_s:
+        return hold(Reason.COOLING, f"a worker was drained for memory: nothing is started for {pause_s:g} s")
+    pause_s = _pause_s(history.failed_starts_s, limits.failed_start_pause_s)
+    if history.failed_starts_s and load.now_s - history.failed_starts_s[-1] < pause_s:
+        count = len(history.failed_starts_s)
+        return hold(
+            Reason.BACKING_OFF, f"{count} workers died before their first answer: waiting {pause_s:g} s"
+        )
+    return None
+
+
+def _pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
+    """Twice as long after each further setback, so that a host out of balance is not shaken for ever."""
+    return float(first_s * 2 ** min(max(len(setbacks_s) - 1, 0), BACKOFF_DOUBLINGS))
+
+
+def _work(load: Load, limits: Limits, history: History) -> Decision | None:
+    idle = sum(not worker.busy for worker in history.workers)
+    if load.claimable_chunks <= idle:
+        text = "no chunk waits to be claimed"
+        return Decision(Verdict.HOLD, Reason.NO_WORK, text, _figures(load, history))
+    if limits.max_workers is not None and len(history.workers) >= limits.max_workers:
+        text = f"{len(history.workers)} workers run, as many as are allowed"
+        return Decision(Verdict.HOLD, Reason.WORKERS, text, _figures(load, history))
+    return None
+
+
+def _cpu(load: Load, limits: Limits, history: History) -> Decision | None:
+    figures = _figures(load, history)
+    if load.cpu_pct >= limits.cpu_pct < 100:
+        text = f"CPU is at {load.cpu_pct:.0f} %, not under {limits.cpu_pct:.0f} %"
+        return Decision(Verdict.HOLD, Reason.CPU, text, figures)
+    needed = (len(history.workers) + 1) * history.need.cpus
+    if limits.cpus is not None and history.workers and needed > limits.cpus * 1.05:
+        text = f"one more worker would bring {needed:.1f} CPUs, {limits.cpus:g} are allotted"
+        return Decision(Verdict.HOLD, Reason.CPU_NEED, text, figures)
+    return None
+
+
+def _memory(load: Load, limits: Limits, history: History) -> Decision | None:
+    for area in load.memory:
+        if area.used_pct >= limits.memory_pct:
+            text = f"memory is at {area.used_pct:.0f} % of {area.name}, not under {limits.memory_pct:.0f} %"
+            return Decision(Verdict.HOLD, Reason.MEMORY, text, _figures(load, history))
+    return None
+
+
+def _memory_need(load: Load, limits: Limits, history: History) -> Decision | None:
+    """Refuse what would reach the mark at which a worker is drained again: that is what would oscillate."""
+    need_bytes = history.need.private_bytes + (0 if history.workers else history.need.shared_bytes)
+    growth_bytes = expected_growth_bytes(history)
+    for area in load.memory:
+        ceiling_bytes = area.limit_bytes * limits.memory_high_pct / 100
+        used_bytes = max(area.used_bytes, area.latest_bytes)
+        if used_bytes + growth_bytes + need_bytes >= ceiling_bytes:
+            text = (
+                f"a worker needs {_mb(need_bytes)}; {area.name} has {_mb(used_bytes)} used, "
+                f"{_mb(growth_bytes)} promised, and a ceiling of {_mb(int(ceiling_bytes))}"
+            )
+            return Decision(Verdict.HOLD, Reason.MEMORY_NEED, text, _figures(load, history))
+    return None
+
+
+def _pressure(load: Load, limits: Limits, history: History) -> Decision | None:
+    for kind, limit_pct in limits.pressure_pct.items():
+        pressure_pct = load.pressure_pct.get(kind)
+        if pressure_pct is not None and limit_pct < 100 and pressure_pct >= limit_pct:
+            text = f"tasks waited for {kind} {pressure_pct:.0f} % of the time, not under {limit_pct:.0f} %"
+            return Decision(Verdict.HOLD, Reason.PRESSURE, text, _figures(load, history))
+    return None
+
+
+def _figures(load: Load, history: History) -> dict[str, float]:
+    worst = max(load.memory, key=lambda area: area.used_pct)
+    return {
+        "cpu_pct": round(load.cpu_pct, 1),
+        "memory_pct": round(worst.used_pct, 1),
+        "memory_used_bytes": worst.used_bytes,
+        "memory_limit_bytes": worst.limit_bytes,
+        "workers": len(history.workers),
+        "workers_loading": sum(worker.ready_s is None for worker in history.workers),
+        "growth_bytes": expected_growth_bytes(history),
+        "need_bytes": history.need.private_bytes,
+        "claimable_chunks": load.claimable_chunks,
+        **{f"pressure_{kind}_pct": round(value, 1) for kind, value in load.pressure_pct.items()},
+    }
+
+
+def _mb(value_bytes: int) -> str:
+    return f"{value_bytes / 1e6:,.0f} MB"

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "WORKER_"
 Environment = Literal["local", "azure", "azure_functions"]
-TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}  # temporary storage there is
+TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}  # what there is
 
 
 class SettingsRefused(Exception):

@@ -91,7 +91,7 @@ class Queue:
 
     # a supervisor
 
-    def crash(self, chunk: int, token: int, in_flight: Sequence[int], error: str) -> None:
+    def crash(self, chunk: int, token: int, in_flight: Sequence[int], error: str, blame: bool = True) -> None:
         """The worker that held the claim is dead: frees the chunk at once. The images in flight (by number)
         become suspects; a suspect that was in flight alone for the second time gets `error` as its result.
         With nothing in flight it is a fault of the chunk, as in `fail`. Does nothing when the lease was

@@ -185,3 +185,4 @@ class DecisionNote:
     admitted: bool
     reason: str
     figures: Mapping[str, float] = field(default_factory=dict)
+    text: str = ""  # a sentence for people; of equal decisions the newest is kept

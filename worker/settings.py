@@ -112,6 +112,59 @@ class Settings(BaseSettings):
         90, gt=0, le=100, description="memory from which the youngest worker drains"
     )
     average_s: float = Field(5, gt=0, le=300, description="time over which CPU and memory are averaged")
+    pressure_cpu_pct: float = Field(
+        100, gt=0, le=100, description="CPU pressure (PSI) from which no worker is admitted; 100: any"
+    )
+    pressure_memory_pct: float = Field(
+        20, gt=0, le=100, description="memory pressure (PSI) from which no worker is admitted; 100: any"
+    )
+    cooldown_s: float = Field(
+        60, ge=0, le=3600, description="pause after a worker was drained for memory, doubled by each next"
+    )
+    failed_start_pause_s: float = Field(
+        2,
+        ge=0,
+        le=3600,
+        description="pause after a worker died before its first answer, doubled by each next",
+    )
+    worker_memory_mb: int | None = Field(
+        None, ge=1, description="memory a worker is reckoned to need until one was measured; unset: by engine"
+    )
+    worker_memory_limit_mb: int | None = Field(
+        None, ge=1, description="private memory at which a worker leaves in order; unset: twice what it needs"
+    )
+    max_workers: int | None = Field(None, ge=1, description="most workers of this host; unset: none")
+    cpus: float | None = Field(
+        None, gt=0, description="CPUs allotted to this supervisor (a slot); unset: all"
+    )
+    memory_mb: int | None = Field(
+        None, ge=1, description="memory allotted to this supervisor (a slot); unset: all"
+    )
+
+    # Supervisor
+    host_name: str = Field("", description="name of this host in the queue; unset: the system's")
+    sample_s: float = Field(1, gt=0, le=60, description="time between two looks at the host and its workers")
+    load_s: float = Field(1800, gt=0, description="longest time a worker may take to load its model")
+    stall_s: float = Field(300, gt=0, description="time without progress after which a worker is ended")
+    idle_s: float = Field(300, gt=0, description="time without work after which a worker is let go")
+    log_mb: float = Field(10, gt=0, le=1000, description="size at which a worker's log is rotated")
+    log_files: int = Field(3, ge=1, le=100, description="rotated logs kept of each worker")
+    scheduled_events_url: str = Field(
+        "auto", description="Azure Scheduled Events: auto (on Azure's machines), off, or the URL to poll"
+    )
+    price_per_hour: float | None = Field(
+        None, gt=0, description="price of one host's hour, for the cost of 1,000 images"
+    )
+
+    # Runner
+    ahead_images: int = Field(16, ge=1, le=10_000, description="images downloaded ahead of recognising")
+    ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
+    store_images: int = Field(20, ge=1, le=10_000, description="results after which they are stored")
+    store_s: float = Field(5, gt=0, le=600, description="time after which results are stored at the latest")
+    upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
+    drain_s: float = Field(
+        15, gt=0, le=20, description="time that images being recognised have to end after SIGTERM"
+    )
 
     # Recogniser
     decimer_engine: Literal["onnx", "upstream", "stub"] = Field(

@@ -9,11 +9,13 @@ from flask import Flask, url_for
 
 from webapp import assets, cached, moment
 from webapp.headers import add_headers
+from webapp.poll import Poller
 from webapp.settings import Settings
 from webapp.tree_build import GridOrder
 from webapp.views import register_views
 
 SETTINGS = "cloud_monitor.settings"
+POLLER = "cloud_monitor.poller"
 
 
 def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], float] = time.time) -> Flask:
@@ -44,4 +46,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     app.template_global("static_url")(asset_url)
     add_headers(app)
     register_views(app)
+    if poll:
+        app.extensions[POLLER] = poller = Poller(settings, latest, clock)
+        poller.start()
     return app

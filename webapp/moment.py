@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flask import current_app
@@ -75,6 +75,11 @@ class Latest:
             if outcome:
                 self.outcome = read_outcome(self._state_dir)
             return snapshot or outcome
+
+    def fail(self, error: str) -> None:
+        """Show a fault that could not even be written down; the next outcome that is read replaces it."""
+        failures = self.outcome.failures + 1
+        self.outcome = replace(self.outcome, error=error, failures=failures, finished_at=self._clock())
 
     def moment(self) -> Moment:
         """Ages are counted to the start of the minute, or to the last poll's end when that is later."""

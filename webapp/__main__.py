@@ -1,0 +1,67 @@
+"""Start here: `python -m webapp` serves the page alone, against any WEBAPP_GRAPHITE_URL."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import socket
+import sys
+from pathlib import Path
+
+import waitress
+
+from webapp import create_app
+from webapp.settings import Settings, SettingsRefused, read_settings
+
+EXIT_REFUSED = 2
+EXIT_CANNOT_SERVE = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m webapp", description=__doc__)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
+    options = parser.parse_args(arguments)
+    try:
+        settings = read_settings(options.config)
+    except SettingsRefused as refused:
+        print(refused, file=sys.stderr)
+        return EXIT_REFUSED
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        listener = _listen(settings)
+        app = create_app(settings)
+    except OSError as error:
+        print(_explain(error, settings), file=sys.stderr)
+        return EXIT_CANNOT_SERVE
+    logging.info(
+        "Cloud Monitor at http://%s:%s/ reads %s", settings.host, settings.port, settings.graphite_url
+    )
+    waitress.serve(app, sockets=[listener], threads=settings.threads, ident=None)
+    return 0
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(address)
+    return listener
+
+
+def _explain(error: OSError, settings: Settings) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {settings.port} of {settings.host} is taken: stop what listens there, or set WEBAPP_PORT"
+        )
+    if error.errno == errno.EACCES and error.filename is None:
+        return f"port {settings.port} may not be opened by this user: set WEBAPP_PORT to 1024 or more"
+    if error.filename is not None:
+        return f"WEBAPP_STATE_DIR={settings.state_dir}: {error.strerror}: {error.filename}"
+    return f"cannot serve at {settings.host}:{settings.port} (WEBAPP_HOST, WEBAPP_PORT): {error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Join what a poll found with what earlier ones knew: a series that vanished is shown with its age. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from collector.paths import PathRefused, parse_path
+from webapp.tree import Value
+
+Group = tuple[str, str]  # grid, producer
+
+
+def group_of(path: str) -> Group | None:
+    """Who writes the series; None for a path outside the vocabulary, which is not ours to show."""
+    try:
+        metric, names = parse_path(path)
+    except PathRefused:
+        return None
+    return names["grid"], metric.producer
+
+
+def carry_forward(
+    found: Sequence[Value],
+    known: Iterable[Value],
+    now: float,
+    forget_after_s: float,
+    forget_grid_after_s: float,
+) -> list[Value]:
+    """All that was found, and of the rest that was known what is not forgotten yet.
+
+    A series is forgotten when its own producer has gone on without it for `forget_after_s`: the cloud, host
+    or type is gone. When its producer fell silent too it stays, and is stale, for `forget_grid_after_s`.
+    """
+    present = {value.path for value in found}
+    absent = [(group_of(value.path), value) for value in known if value.path not in present]
+    if not absent:
+        return list(found)
+    newest: dict[Group | None, int] = {}
+    for group, value in [*((group_of(value.path), value) for value in found), *absent]:
+        newest[group] = max(newest.get(group, 0), value.timestamp or 0)
+    kept = [
+        value
+        for group, value in absent
+        if group is not None
+        and value.timestamp is not None
+        and newest[group] - value.timestamp <= forget_after_s
+        and now - value.timestamp <= forget_grid_after_s
+    ]
+    return [*found, *kept]

@@ -106,7 +106,7 @@ class Poller:
 
     @contextmanager
     def _elected(self) -> Iterator[bool]:
-        """Whether this thread, of all threads of all processes, may poll. The system frees a dead one's flock."""
+        """Whether this thread, of all there are, may poll. The system frees a dead process's flock."""
         path = self._settings.state_dir / LOCK_NAME
         self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -135,7 +135,8 @@ class Poller:
             found = self._fetch_values(now, first=not known.values)
             if known.values and not found:
                 raise GraphiteFault(
-                    f"{self._settings.graphite_url} has no point of the last {self._settings.poll_window_s:g} s: "
+                    f"{self._settings.graphite_url} has no point of the last "
+                    f"{self._settings.poll_window_s:g} s: "
                     "every collector has stopped, or it is another Graphite"
                 )
         except GraphiteFault as fault:

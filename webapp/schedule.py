@@ -22,6 +22,6 @@ def next_attempt(outcome: Outcome, now: float, every_s: float, after_s: float) -
     has_data = outcome.succeeded_at > 0 and not outcome.empty_polls
     if not has_data and 0 < tries <= _SOON_MAX:
         return attempted + min(_SOON_S, every_s)
-    steps = min(2 ** max(0, min(outcome.failures, 10) - 1), _BACK_OFF_MAX)
+    steps = min(1 << max(0, min(outcome.failures, 10) - 1), _BACK_OFF_MAX)
     slot = (attempted - after_s) // every_s * every_s + after_s
     return slot + steps * every_s

@@ -42,7 +42,7 @@ class Vm(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """Values are (path, value). A complaint says what failed in part: it fails the source, the values stand."""
+    """Values are (path, value). A complaint tells of a failure in part; the values stand."""
 
     values: tuple[tuple[str, float], ...] = ()
     machines: tuple[Machine, ...] = ()
@@ -69,8 +69,8 @@ def read_collected(data: bytes) -> Collected:
     rows: dict[str, list[Any]] = json.loads(data)
     return Collected(
         values=tuple((path, float(value)) for path, value in rows["values"]),
-        machines=tuple(Machine(*row[:4], tuple(row[4]), *row[5:]) for row in rows["machines"]),
+        machines=tuple(Machine._make([*row[:4], tuple(row[4]), *row[5:]]) for row in rows["machines"]),
         placements=tuple(Placement(*row) for row in rows["placements"]),
-        vms=tuple(Vm(*row[:3], tuple(row[3])) for row in rows["vms"]),
+        vms=tuple(Vm._make([*row[:3], tuple(row[3])]) for row in rows["vms"]),
         complaints=tuple(rows["complaints"]),
     )

@@ -1,0 +1,191 @@
+"""The collector's settings: COLLECTOR_ variables of the environment over an optional TOML file.
+
+pydantic alone, not pydantic-settings: a run every minute pays for its imports, and the latter's cost a fifth
+of a second and ten megabytes each time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from collector.delivery.destinations import Destination, parse_destinations
+from collector.paths import clean
+from collector.sources.condor_settings import CondorSettings
+
+PREFIX = "COLLECTOR_"
+ANCESTORS = {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"}  # the first Cloud Monitor's names
+SOURCES = ("host", "condor", "cloudscheduler", "commands", "fleet")
+
+
+class SettingsRefused(ValueError):
+    """One line for each setting that cannot be used: its name, its value, and what would be accepted."""
+
+
+def _split(value: object) -> object:
+    """A comma-separated text as a list; a list (from TOML) stays."""
+    if isinstance(value, str):
+        return [part for part in (part.strip() for part in value.split(",")) if part]
+    return value
+
+
+def _split_assignments(value: object) -> object:
+    """`name = text` lines, or the same separated by `;`, as a mapping; a table (from TOML) stays."""
+    if not isinstance(value, str):
+        return value
+    found: dict[str, str] = {}
+    for line in (part.strip() for part in value.replace(";", "\n").splitlines()):
+        name, equals, text = line.partition("=")
+        if not line:
+            continue
+        if not equals or not name.strip() or not text.strip():
+            raise ValueError(f"{line!r} is not of the form `name = command`")
+        if name.strip() in found:
+            raise ValueError(f"{name.strip()!r} is given twice")
+        found[name.strip()] = text.strip()
+    return found
+
+
+def _destinations(value: object) -> object:
+    if isinstance(value, str):
+        return parse_destinations(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return parse_destinations(",".join(value))
+    return value
+
+
+def _default_state_dir() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/cloud-monitor/collector")
+    return Path("~/.local/state/cloud-monitor/collector").expanduser()
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
+
+
+class Command(BaseModel):
+    """One program of the operator, started without a shell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str = Field(min_length=1)
+    timeout_s: float | None = Field(default=None, gt=0, le=40)
+
+
+def _command(value: object) -> object:
+    return {"run": value} if isinstance(value, str) else value
+
+
+Commands = Annotated[
+    dict[str, Annotated[Command, BeforeValidator(_command)]], BeforeValidator(_split_assignments)
+]
+
+
+class Settings(CondorSettings):
+    """Field names are the settings' names without the prefix, in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    grid: Clean
+    carbon: Annotated[tuple[Destination, ...], BeforeValidator(_destinations), Field(min_length=1)]
+    state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_state_dir)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    owner: bool = True
+    host: Clean = Field(default_factory=socket.gethostname, validate_default=True)
+
+    sources: Annotated[tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
+                       BeforeValidator(_split), Field(min_length=1)] = ("auto",)  # fmt: skip
+    source_timeout_s: float = Field(default=25, ge=1, le=40)
+    run_timeout_s: float = Field(default=45, ge=5, lt=50)
+
+    host_scope: Literal["container", "machine"] = "container"
+    host_disks: Names = ()
+
+    cloud_status_command: str = ""
+    cloudscheduler_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    cloudscheduler_group: str = ""
+    cloudscheduler_user: str = ""
+    cloudscheduler_password: SecretStr = SecretStr("")
+    cloudscheduler_credentials_file: Path | None = None
+    cloudscheduler_ca_file: Path | None = None
+    cloudscheduler_cert_file: Path | None = None
+    cloudscheduler_key_file: Path | None = None
+    cloudscheduler_vm_list: bool = True
+    live_hosts_max: int = Field(default=1000, ge=0, le=100_000)
+
+    commands: Commands = Field(default_factory=dict)
+    command_timeout_s: float = Field(default=10, gt=0, le=40)
+
+    connect_timeout_s: float = Field(default=4, gt=0, le=20)
+    write_timeout_s: float = Field(default=8, gt=0, le=20)
+    carbon_ca_file: Path | None = None
+    carbon_cert_file: Path | None = None
+    carbon_key_file: Path | None = None
+    spool_max_mb: float = Field(default=256, ge=1, le=1_000_000)
+    spool_max_age_s: float = Field(default=7 * 86400, ge=60)
+    replay_points_per_run: int = Field(default=200_000, ge=1000)
+    graphite_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
+    graphite_timeout_s: float = Field(default=8, gt=0, le=20)
+    proof: bool = True
+
+
+def read_settings(environment: Mapping[str, str], config: Path | None = None) -> Settings:
+    """Build the settings, or raise SettingsRefused naming everything that is wrong at once."""
+    given: dict[str, Any] = {} if config is None else _read_config(config)
+    given |= {field: environment[name] for name, field in ANCESTORS.items() if environment.get(name)}
+    known = Settings.model_fields
+    given |= {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value != ""
+    }
+    unknown = [PREFIX + name.upper() for name in given if name not in known]
+    if unknown:
+        raise SettingsRefused(
+            "\n".join(f"{name}: there is no such setting (docs/settings.md lists them)" for name in unknown)
+        )
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsRefused("\n".join(dict.fromkeys(_refusals(error)))) from None
+
+
+def _read_config(config: Path) -> dict[str, Any]:
+    """A TOML file with the settings' names, with or without the prefix, in any case."""
+    try:
+        with config.open("rb") as file:
+            rows = tomllib.load(file)
+    except OSError as error:
+        raise SettingsRefused(f"--config {config}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused(f"--config {config}: not TOML: {error}") from None
+    return {name.upper().removeprefix(PREFIX).lower(): value for name, value in rows.items()}
+
+
+def _refusals(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        field, *rest = (str(part) for part in fault["loc"]) if fault["loc"] else ("settings",)
+        name = ".".join([PREFIX + field.upper(), *rest])
+        if fault["type"] == "missing":
+            lines.append(f"{name}: is not set; {_WANTED.get(field, 'it is required')}")
+            continue
+        shown = "(secret)" if "password" in field else repr(fault["input"])[:200]
+        lines.append(f"{name}={shown}: {fault['msg'].removeprefix('Value error, ')}")
+    return lines
+
+
+_BOTH = "COLLECTOR_GRID and COLLECTOR_CARBON must both be set"
+_WANTED = {
+    "grid": f"the grid's name, for example COLLECTOR_GRID=atlas (GRIDNAME is taken too); {_BOTH}",
+    "carbon": "where points go, for example COLLECTOR_CARBON=carbon.example.org:2004 "
+    f"(CARBON_SERVER is taken too); {_BOTH}",
+}

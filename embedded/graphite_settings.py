@@ -1,5 +1,6 @@
-"""Settings of the embedded graphite-web (GRAPHITE_SETTINGS_MODULE); the environment gives folders and ports."""
+"""Settings of the embedded graphite-web (GRAPHITE_SETTINGS_MODULE); folders and ports by environment."""
 
+# mypy: ignore-errors
 import configparser
 import inspect
 import os
@@ -20,11 +21,11 @@ FIND_TIMEOUT = 60.0
 FETCH_TIMEOUT = 120.0
 
 
-def _getargspec(function):  # type: ignore[no-untyped-def]
+def _getargspec(function):
     return inspect.getfullargspec(function)[:4]
 
 
-def _formatargspec(args, varargs=None, varkw=None, defaults=()):  # type: ignore[no-untyped-def]
+def _formatargspec(args, varargs=None, varkw=None, defaults=()):
     required = len(args) - len(defaults or ())
     parts = [name if i < required else f"{name}={defaults[i - required]!r}" for i, name in enumerate(args)]
     parts += [f"*{varargs}"] if varargs else []
@@ -39,7 +40,7 @@ if not hasattr(inspect, "getargspec"):
 if not hasattr(configparser, "SafeConfigParser"):
     configparser.SafeConfigParser = configparser.ConfigParser
 
-# Its PNG graphs need the cairo library. We ask for JSON only: a machine without libcairo2 lacks only the graphs.
+# Its PNG graphs need the cairo library. We ask for JSON: a machine without libcairo2 lacks only the graphs.
 try:
     import cairocffi  # noqa: F401
 except OSError:

@@ -19,7 +19,9 @@ from embedded.store import web_environment
 
 HERE = Path(__file__).resolve().parent
 PYTHONS = ("python3.11", "python3", "python3.10", "python3.9", "/usr/bin/python3")
-PROBE = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.executable)"
+PROBE = (
+    "import os, sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
+)
 ADVICE = """\
 Graphite needs Python 3.9 to 3.11 with its venv module, and none was found: {seen}.
 Install one (Debian 12: apt-get install python3-venv; elsewhere: python3.11 and python3.11-venv, or pyenv),

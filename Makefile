@@ -1,0 +1,82 @@
+# Cloud Monitor: set-up, tests and benchmarks. `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PROFILE ?= default
+# Those given on the command line reach the programs: make run PORT=5001 STATE_DIR=/srv/cloud-monitor
+export PROFILE STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
+
+BIN := .venv/bin
+EXTRAS := collector webapp worker dev
+
+.PHONY: help run test soak bench bench-% setup check clean requirements
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+run: setup ## start the whole chain here: Carbon, Graphite, collector, web page
+	@exec $(BIN)/python -m tools.run
+
+test: ## install what the tests need, then lint, check types and test against real services
+	@tools/install-apt
+	@$(MAKE) setup node_modules/ready-for-tests
+	@tools/install-condor
+	@$(MAKE) check
+
+check: ## the checks alone, without any installation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+soak: ## the long fault runs
+	$(BIN)/pytest -m soak --timeout 0
+
+bench: $(patsubst bench/%.py,bench-%,$(shell grep -l '__main__' bench/*.py)) ## every benchmark; make bench-NAME for one
+
+bench-%: bench/%.py
+	@$(BIN)/python -m bench.$*
+
+clean: ## remove STATE_DIR (what was measured); the configuration stays
+	@tools/clean
+
+requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask for
+	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header \
+	  $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
+	cd embedded && ../$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links \
+	  --no-emit-options --no-header -o requirements.txt requirements.in
+
+# Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from.
+
+setup: .venv/ready webapp/static/vendor/ready
+	@[ "$(PROFILE)" = edge ] || $(PYTHON) -m embedded.install > /dev/null
+
+.venv/ready: requirements.txt pyproject.toml
+	@tools/require python
+	@echo "installing requirements.txt into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -qq --no-input -r requirements.txt
+	@$(BIN)/pip install -qq --no-input --no-deps -e .
+	@touch $@
+
+node_modules/ready: package-lock.json
+	@tools/require node
+	@echo "installing the page's npm packages into node_modules"
+	@npm ci --omit=dev --silent
+	@touch $@
+
+node_modules/ready-for-tests: package-lock.json
+	@tools/require node
+	@echo "installing the tests' npm packages into node_modules"
+	@npm ci --silent
+	@touch node_modules/ready $@
+
+webapp/static/vendor/ready: node_modules/ready
+	@mkdir -p $(@D)
+	@cp node_modules/uplot/dist/{uPlot.iife.min.js,uPlot.esm.js,uPlot.min.css} node_modules/uplot/LICENSE $(@D)
+	@touch $@

@@ -1,7 +1,7 @@
 """Run each source in a child process of its own, with a deadline that is kept whatever the source does.
 
-A child ends with its parent (PR_SET_PDEATHSIG) and leads a process group, so that what it started goes with it.
-Its answer comes through a pipe as a length and JSON; nothing is unpickled.
+A child ends with its parent (PR_SET_PDEATHSIG) and leads a process group, so that what it started goes with
+it. Its answer comes through a pipe as JSON; nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import ctypes
 import os
 import selectors
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from collector.collected import Collected, read_collected, write_collected
+from collector.stage import COLLECTED, ERROR, open_stage, send, split_messages
 
 _PR_SET_PDEATHSIG = 1
-_HEADER = struct.Struct("!cQ")  # b"C" collected or b"E" error text, and the length of what follows
 _ANSWER_BYTES_MAX = 64 << 20
 _REAP_S = 1.0
 _MESSAGE_LENGTH_MAX = 500
@@ -107,11 +106,12 @@ def _run_child(task: Task, pipe: int, parent: int) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
         os.dup2(2, 1)  # standard output belongs to the dry run's lines
+        open_stage(pipe)
         try:
-            kind, body = b"C", write_collected(task.collect())
+            kind, body = COLLECTED, write_collected(task.collect())
         except BaseException as error:  # noqa: BLE001 - whatever a source raises is its answer
-            kind, body = b"E", _describe(error).encode("utf-8", "replace")
-        _write_all(pipe, _HEADER.pack(kind, len(body)) + body)
+            kind, body = ERROR, _describe(error).encode("utf-8", "replace")
+        send(pipe, kind, body)
         status = 0
     finally:
         os._exit(status)
@@ -124,12 +124,6 @@ def _describe(error: BaseException) -> str:
         if type(error).__module__.startswith("collector.") and text
         else f"{type(error).__name__}: {text}"
     )
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _receive(child: _Child) -> bool:
@@ -149,25 +143,23 @@ def _finish(child: _Child, late: bool) -> Outcome:
     os.close(child.pipe)
     status = _end(child.pid)
     duration_s = time.monotonic() - child.started_s
+    note, kind, body = split_messages(bytes(child.received))
+    at = f" while {note}" if note else ""
     collected, error = Collected(), None
-    complete = len(child.received) >= _HEADER.size
-    if complete:
-        kind, length = _HEADER.unpack_from(child.received)
-        complete = len(child.received) == _HEADER.size + length
     if late:
-        error = f"no answer within {child.timeout_s:g} s, so it was stopped"
-    elif not complete:
-        error = f"its process ended without an answer ({_describe_status(status)})"
-    elif kind == b"E":
-        error = bytes(child.received[_HEADER.size :]).decode()
-    else:
-        collected = read_collected(bytes(child.received[_HEADER.size :]))
+        error = f"no answer within {child.timeout_s:g} s{at}, so it was stopped"
+    elif kind == COLLECTED:
+        collected = read_collected(body)
         error = "; ".join(collected.complaints) or None
+    elif kind == ERROR:
+        error = body.decode()
+    else:
+        error = f"its process ended without an answer{at} ({_describe_status(status)})"
     return Outcome(child.source, collected, error, duration_s)
 
 
 def _end(pid: int) -> int | None:
-    """Kill the child's whole group and collect the child; None where even that does not end it (kernel wait)."""
+    """Kill the child's whole group and reap the child; None where it waits in the kernel and does not end."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     until_s = time.monotonic() + _REAP_S
@@ -182,5 +174,5 @@ def _end(pid: int) -> int | None:
 
 def _describe_status(status: int | None) -> str:
     if status is None:
-        return "it waits in the kernel and cannot be killed"
+        return "it does not end"
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -41,7 +41,10 @@ class Settings(BaseSettings):
     results_url: str = Field(
         "", description="where result files go; unset: cloud-monitor-results under storage_url"
     )
-    model_dir: Path = Field(Path("state/model"), description="folder of the recogniser's weights")
+    model_dir: Path = Field(
+        default_factory=lambda: default_model_dir(),
+        description="folder of DECIMER's weights; unset: a cache folder of this user, shared by all fleets",
+    )
     log_dir: Path | None = Field(None, description="folder of the workers' logs; unset: logs in state_dir")
     temp_dir: Path = Field(
         default_factory=lambda: Path(os.environ.get("TEMP") or tempfile.gettempdir()),
@@ -170,6 +173,29 @@ class Settings(BaseSettings):
     decimer_engine: Literal["onnx", "upstream", "stub"] = Field(
         "onnx", description="what recognises the images"
     )
+    decimer_precision: Literal["full", "fast"] = Field(
+        "full", description="full: upstream's tokens; fast: half precision, doubtful images again in full"
+    )
+    decimer_fast_threshold: float = Field(
+        0.6, ge=0, le=1, description="smallest confidence that fast keeps; below it is read again in full"
+    )
+    decimer_slots: int = Field(
+        8, ge=1, le=64, description="images a thread of the recogniser decodes at once"
+    )
+    decimer_threads: int = Field(
+        1, ge=1, le=64, description="threads of a recogniser; its weights are shared"
+    )
+    model_archive: Path | None = Field(
+        None, description="upstream's models.zip or its unpacked folder; unset: fetched by package name"
+    )
+    hand_drawn: bool = Field(False, description="use upstream's model for hand-drawn structures")
+    hand_drawn_archive: Path | None = Field(
+        None, description="upstream's DECIMER_HandDrawn_model.zip or its unpacked folder"
+    )
+    image_max_bytes: int = Field(64_000_000, ge=1_000, description="largest image file that is read")
+    image_max_pixels: int = Field(
+        50_000_000, ge=1_000, description="largest image: pixels of the square over its longer side"
+    )
     stub_s: float = Field(
         0.01, ge=0, le=600, description="time the stub engine takes for an image (benchmarks only)"
     )
@@ -235,6 +261,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose values come as arguments."""
         return env_settings, init_settings
+
+
+def default_model_dir() -> Path:
+    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else below the user's cache folder."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/cloud-monitor/decimer")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"
 
 
 def detect_environment(environ: dict[str, str]) -> Environment:

@@ -264,7 +264,7 @@ class Settings(BaseSettings):
 
 
 def default_model_dir() -> Path:
-    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else below the user's cache folder."""
+    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else in the user's cache folder."""
     if os.geteuid() == 0:
         return Path("/var/cache/cloud-monitor/decimer")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"

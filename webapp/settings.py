@@ -18,6 +18,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from webapp.pages.columns import DEFAULT_COLUMNS, check_columns
+from webapp.pages.thresholds import complete_thresholds
+
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 PREFIX = "WEBAPP_"
 
@@ -72,6 +75,9 @@ class Settings(BaseSettings):
         "condor": "HTCondor",
         "fleet": "Fleet",
     }
+    columns: tuple[str, ...] = DEFAULT_COLUMNS  # of the table of clouds: VM states, others, slots, ...
+    thresholds: dict[str, tuple[float, float]] = {}  # from where on a figure is a warning, and bad
+    refresh_every_s: float = Field(60, ge=1, le=3600)  # of an open page
 
     # plots and exports
     series_max: int = Field(50, ge=1, le=1000)
@@ -86,6 +92,17 @@ class Settings(BaseSettings):
     @classmethod
     def _without_trailing_slash(cls, url: str) -> str:
         return url.rstrip("/")
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return check_columns(names)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _known_thresholds(cls, given: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        complete_thresholds(given)
+        return given
 
 
 def read_settings(config: Path | None = None, **given: Any) -> Settings:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.views import api, health
+from webapp.views import api, cloud, fleet, grid, health, held, host, plot, status, users, waiting
+from webapp.views.render import add_filters
 
-BLUEPRINTS = (api.blueprint, health.blueprint)
+BLUEPRINTS = (
+    api.blueprint,
+    health.blueprint,
+    status.blueprint,
+    grid.blueprint,
+    cloud.blueprint,
+    host.blueprint,
+    held.blueprint,
+    waiting.blueprint,
+    users.blueprint,
+    fleet.blueprint,
+    plot.blueprint,
+)
 
 
 def register_views(app: Flask) -> None:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    add_filters(app)

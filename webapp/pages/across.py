@@ -1,0 +1,55 @@
+"""Pages that show one thing of every grid: held jobs, waiting times, users. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from webapp.pages.holds import held_table
+from webapp.pages.jobs import jobs_table
+from webapp.pages.marks import Judge
+from webapp.pages.pool import waiting_table
+from webapp.pages.tables import Table
+from webapp.tree import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A grid with its tables on a page across grids."""
+
+    grid: str
+    label: str
+    link: str
+    tables: tuple[Table, ...]
+
+
+def across(
+    judge: Judge, address: Callable[[str], str], tables: Callable[[Grid], Iterator[Table]]
+) -> tuple[Section, ...]:
+    """A section for each grid that has such tables; `address` leads to a grid's page."""
+    sections = []
+    for grid in judge.moment.snapshot.grids:
+        found = tuple(table for table in tables(grid) if not table.is_empty)
+        if found:
+            label = judge.grid_names.get(grid.name, grid.name)
+            sections.append(Section(grid.name, label, address(grid.name), found))
+    return tuple(sections)
+
+
+def held_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
+    return across(judge, address, lambda grid: iter((held_table(grid, judge.moment),)))
+
+
+def waiting_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
+    return across(judge, address, lambda grid: iter((waiting_table(grid, judge.moment),)))
+
+
+def user_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
+    def tables(grid: Grid) -> Iterator[Table]:
+        at = f"grids.{grid.name}"
+        yield jobs_table(grid.users, judge.moment, at, caption="Users", heading="User", below="users")
+        yield jobs_table(
+            grid.groups, judge.moment, at, caption="Accounting groups", heading="Group", below="groups"
+        )
+
+    return across(judge, address, tables)

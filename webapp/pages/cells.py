@@ -1,0 +1,51 @@
+"""A value as the page shows it: its text, the classes that give its look, and what hovering over it says. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from webapp.freshness import Freshness
+from webapp.moment import Moment
+from webapp.tree import Value
+
+NOTHING = "–"
+_THIN_SPACE = " "  # narrow and unbreakable, between thousands
+# Class names are single letters: a page has ten thousand cells.
+_CLASSES = {Freshness.FRESH: "", Freshness.ZERO: "z", Freshness.STALE: "s", Freshness.MISSING: "m"}
+WARN, BAD = "w", "b"
+
+
+class Cell(NamedTuple):
+    """`kind` is CSS classes, `title` what hovering says; `path` is only written where the page cannot derive it."""
+
+    text: str
+    kind: str = ""
+    title: str = ""
+    path: str = ""
+
+
+def format_number(value: float) -> str:
+    """Integers in full, with thin spaces between thousands; other numbers with about three figures."""
+    if value == int(value):
+        return f"{int(value):,}".replace(",", _THIN_SPACE)
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    rounded = f"{value:,.{digits}f}"
+    shortened = rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
+    return shortened.replace(",", _THIN_SPACE)
+
+
+def show(value: Value | None, moment: Moment, *, tone: str = "", path: bool = False) -> Cell:
+    """The cell of a value. `tone` (WARN, BAD) colours what is fresh and not zero; `path` writes the path out."""
+    if value is None:
+        return Cell(NOTHING, "m")
+    freshness = moment.freshness(value)
+    kind = _CLASSES[freshness] or (tone if freshness is Freshness.FRESH else "")
+    text = NOTHING if freshness is Freshness.MISSING or value.value is None else format_number(value.value)
+    title = f"{moment.age(value)} old" if freshness is Freshness.STALE else ""
+    return Cell(text, kind, title, value.path if path else "")
+
+
+def is_fresh(value: Value | None, moment: Moment) -> bool:
+    """Whether a value may be judged: it holds now, be it zero or not."""
+    return value is not None and moment.freshness(value) in (Freshness.FRESH, Freshness.ZERO)

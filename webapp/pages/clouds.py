@@ -1,0 +1,157 @@
+"""The table of a grid's clouds by VM type: states, idle, lost, unregistered, slots, held. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from webapp.moment import Moment
+from webapp.pages.cells import BAD, WARN, Cell, is_fresh, show
+from webapp.pages.columns import DEFAULT_COLUMNS, STATES
+from webapp.pages.marks import Judge, Mark
+from webapp.pages.tables import natural, occurring, words
+from webapp.tree import Cloud, Grid, Value, VmType
+from webapp.tree_build import add_up
+
+_NO_TYPE = ""  # of the one row of a cloud that has no VM type yet
+_TONES = {"error": BAD, "lost": WARN, "unreg": WARN, "held": WARN}
+_LABELS = {"total": "VMs", "unreg": "Unreg."}
+_TITLES = {
+    "total": "VMs that the cloud scheduler knows",
+    "idle": "running VMs without a busy slot",
+    "lost": "in HTCondor, but unknown to the cloud scheduler",
+    "unreg": "running to the cloud scheduler, but not in HTCondor",
+    "held": "held jobs that last ran here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CloudColumn:
+    """`kind` says which figure of a row it is: a VM state, a comparison, a slot, or a cloud's held jobs."""
+
+    name: str
+    kind: str  # state | compare | slot | held
+    label: str
+    metric: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudRows:
+    """A cloud: what stands once, and a row for each VM type. `folds`: no VMs and nothing wrong, left out at first."""
+
+    name: str
+    link: str
+    mark: Mark
+    is_off: bool
+    quota: Cell
+    rows: tuple[TypeRow, ...]
+    folds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloudTable:
+    at: str  # the path above `clouds`
+    columns: tuple[CloudColumn, ...]
+    clouds: tuple[CloudRows, ...]
+    total: tuple[Cell, ...]
+    quota: Cell
+
+    @property
+    def slot_count(self) -> int:
+        return sum(column.kind == "slot" for column in self.columns)
+
+    @property
+    def folded(self) -> int:
+        return sum(cloud.folds for cloud in self.clouds)
+
+
+def cloud_table(grid: Grid, judge: Judge, names: Sequence[str], link: str) -> CloudTable:
+    """`names` are columns as the settings have them; `link` leads to a cloud once its name is put behind it."""
+    columns = tuple(_columns(names, [*(row for cloud in grid.clouds for row in cloud.vmtypes), grid.total]))
+    moment = judge.moment
+    return CloudTable(
+        at=f"grids.{grid.name}",
+        columns=columns,
+        clouds=tuple(_cloud(cloud, judge, columns, link) for cloud in grid.clouds),
+        total=tuple(
+            show(_total(grid, column), moment, tone=_TONES.get(column.name, ""), path=True)
+            for column in columns
+        ),
+        quota=show(
+            add_up(f"grids.{grid.name}.clouds.*.quota", (cloud.quota for cloud in grid.clouds)),
+            moment,
+            path=True,
+        ),
+    )
+
+
+def _columns(names: Sequence[str], rows: Sequence[VmType]) -> Iterator[CloudColumn]:
+    for name in names or DEFAULT_COLUMNS:
+        if name == "others":
+            for state in occurring((row.states for row in rows), (*STATES, *names)):
+                yield CloudColumn(state, "state", words(state), f"vms.$.{state}")
+        elif name == "slots":
+            for slot in sorted({slot for row in rows for slot in row.slots}, key=natural):
+                label = slot.removeprefix("slot1_").removeprefix("slot")
+                yield CloudColumn(slot, "slot", label, f"slots.$.{slot}", f"VMs that use {slot}")
+        elif name in ("idle", "lost", "unreg"):
+            yield CloudColumn(name, "compare", _LABELS.get(name, words(name)), f"{name}.$", _TITLES[name])
+        elif name == "held":
+            yield CloudColumn(name, "held", "Held", "jobs.all.held", _TITLES[name])
+        else:
+            yield CloudColumn(
+                name, "state", _LABELS.get(name, words(name)), f"vms.$.{name}", _TITLES.get(name, "")
+            )
+
+
+def _cloud(cloud: Cloud, judge: Judge, columns: Sequence[CloudColumn], link: str) -> CloudRows:
+    moment, mark = judge.moment, judge.cloud(cloud)
+    rows = cloud.vmtypes or (VmType(_NO_TYPE, {}, *(Value("", None, None),) * 3, {}),)
+    held = cloud.jobs.get("all", {}).get("held")
+    return CloudRows(
+        name=cloud.name,
+        link=link + cloud.name,
+        mark=mark,
+        is_off=is_fresh(cloud.enabled, moment) and cloud.enabled.value == 0,
+        quota=show(cloud.quota, moment),
+        rows=tuple(
+            TypeRow(
+                row.name, tuple(_cell(row, column, held if first else None, moment) for column in columns)
+            )
+            for first, row in ((place == 0, row) for place, row in enumerate(rows))
+        ),
+        folds=not mark.level and not (held and held.value) and not _has_vms(cloud.total),
+    )
+
+
+def _has_vms(row: VmType) -> bool:
+    return any(
+        value.value for value in (*row.states.values(), row.idle, row.lost, row.unreg, *row.slots.values())
+    )
+
+
+def _cell(row: VmType, column: CloudColumn, held: Value | None, moment: Moment) -> Cell:
+    if column.kind == "held":
+        return show(held, moment, tone=WARN) if held is not None else Cell("")
+    return show(_figure(row, column), moment, tone=_TONES.get(column.name, ""))
+
+
+def _figure(row: VmType, column: CloudColumn) -> Value | None:
+    if column.kind == "compare":
+        figure: Value = getattr(row, column.name)
+        return figure
+    return (row.slots if column.kind == "slot" else row.states).get(column.name)
+
+
+def _total(grid: Grid, column: CloudColumn) -> Value | None:
+    if column.kind != "held":
+        return _figure(grid.total, column)
+    held = (cloud.jobs.get("all", {}).get("held") for cloud in grid.clouds)
+    return add_up(f"grids.{grid.name}.clouds.*.jobs.all.held", (value for value in held if value is not None))

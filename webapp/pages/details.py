@@ -1,0 +1,251 @@
+"""The pages about one grid, one cloud, one host: its marks, small plots of its main figures, all its tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from webapp.moment import Moment
+from webapp.pages.cells import BAD, WARN, Cell, show
+from webapp.pages.fleet import work_table, workers_table
+from webapp.pages.holds import held_table
+from webapp.pages.hosts import figures_table, heartbeat_cell, place_of, sources_table
+from webapp.pages.jobs import jobs_table
+from webapp.pages.marks import Judge, Mark, sort_worst_first, worst
+from webapp.pages.pool import daemon_tables, slots_table, waiting_table
+from webapp.pages.status import GridCard, Link, grid_card
+from webapp.pages.tables import Column, Row, Table, natural, row_of, words
+from webapp.tree import Cloud, Counts, Grid, Host, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A small plot with the value of now."""
+
+    label: str
+    path: str
+    unit: str
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class DetailPage:
+    title: str
+    trail: tuple[tuple[str, str], ...]  # names and addresses of what is above
+    mark: Mark
+    marks: tuple[Mark, ...]
+    sparks: tuple[Spark, ...]
+    heartbeats: tuple[Cell, ...]
+    tables: tuple[Table, ...]
+    card: GridCard | None = None
+
+
+def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> DetailPage:
+    moment, at = judge.moment, f"grids.{grid.name}"
+    card = grid_card(grid, judge, columns, link)
+    tables = (
+        slots_table(grid, moment),
+        held_table(grid, moment),
+        waiting_table(grid, moment),
+        jobs_table(grid.users, moment, at, caption="Users", heading="User", below="users"),
+        jobs_table(grid.groups, moment, at, caption="Accounting groups", heading="Group", below="groups"),
+        *daemon_tables(grid, moment),
+        workers_table(grid.name, grid.fleet, moment),
+    )
+    return DetailPage(
+        title=card.label,
+        trail=(),
+        mark=card.mark,
+        marks=tuple(sort_worst_first(judge.grid_marks(grid))),
+        sparks=tuple(_grid_sparks(grid, moment)),
+        heartbeats=card.heartbeats,
+        tables=tuple(table for table in tables if not table.is_empty),
+        card=card,
+    )
+
+
+def _grid_sparks(grid: Grid, moment: Moment) -> Iterator[Spark]:
+    states = grid.total.states
+    for label, value, tone in (
+        ("Running VMs", states.get("running"), ""),
+        ("VMs in error", states.get("error"), BAD),
+        ("Idle VMs", grid.total.idle if grid.clouds else None, ""),
+        ("Running jobs", grid.jobs.get("all", {}).get("running"), ""),
+        ("Idle jobs", grid.jobs.get("all", {}).get("idle"), ""),
+        ("Held jobs", grid.jobs.get("all", {}).get("held"), WARN),
+        ("Cores claimed", grid.resources.get("cores", {}).get("claimed"), ""),
+        ("Load", grid.own.sysinfo.get("load"), ""),
+    ):
+        yield from _spark(label, value, moment, tone=tone)
+
+
+def cloud_page(grid: Grid, cloud: Cloud, judge: Judge, link: Link) -> DetailPage:
+    moment, at = judge.moment, f"grids.{grid.name}.clouds.{cloud.name}"
+    mark = judge.cloud(cloud)
+    tables = (
+        _settings_table(cloud, moment, at),
+        _vms_table(cloud, moment, at),
+        _slots_table(cloud, moment, at),
+        jobs_table(cloud.jobs, moment, at),
+        figures_table("VMs by the cloud's own count", cloud.api_vms, moment, at, "api-vms."),
+        _shares_table(cloud, moment, at),
+    )
+    return DetailPage(
+        title=cloud.name,
+        trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
+        mark=mark,
+        marks=(mark,) if mark.level else (),
+        sparks=tuple(_cloud_sparks(cloud, moment)),
+        heartbeats=(),
+        tables=tuple(table for table in tables if not table.is_empty),
+    )
+
+
+def _cloud_sparks(cloud: Cloud, moment: Moment) -> Iterator[Spark]:
+    for state, value in cloud.total.states.items():
+        if state in ("total", "running", "starting", "error") or value.value:
+            label = "VMs" if state == "total" else f"{words(state)} VMs"
+            yield from _spark(label, value, moment, tone=BAD if state == "error" else "")
+    yield from _spark("Idle VMs", cloud.total.idle, moment)
+    yield from _spark("Lost VMs", cloud.total.lost, moment, tone=WARN)
+    yield from _spark("Unregistered VMs", cloud.total.unreg, moment, tone=WARN)
+    yield from _spark("Running jobs", cloud.jobs.get("all", {}).get("running"), moment)
+
+
+def _settings_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+    labels = {
+        "quota": "Quota, VMs",
+        "enabled": "Enabled",
+        "reachable": "Reachable",
+        "mips": "MIPS",
+        "kflops": "KFLOPS",
+    }
+    rows = (
+        Row(label, (show(value, moment),), key=name)
+        for name, label in labels.items()
+        if (value := getattr(cloud, name)).value is not None
+    )
+    return Table("Cloud", "Figure", (Column("Now", "$"),), tuple(rows), at)
+
+
+def _vms_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+    states = [*cloud.total.states]
+    states.sort(key=lambda state: (state != "total", state))
+    columns = [Column("VMs" if state == "total" else words(state), f"vms.$.{state}") for state in states]
+    columns += [Column(words(kind), f"{kind}.$") for kind in ("idle", "lost", "unreg")]
+    tones = {"error": BAD, "lost": WARN, "unreg": WARN}
+    rows = (
+        row_of(
+            row.name,
+            {**row.states, "idle": row.idle, "lost": row.lost, "unreg": row.unreg},
+            (*states, "idle", "lost", "unreg"),
+            moment,
+            tones,
+        )
+        for row in cloud.vmtypes
+    )
+    return Table("VMs by type", "VM type", tuple(columns), tuple(rows), at)
+
+
+def _slots_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+    slots = sorted(cloud.total.slots, key=natural)
+    columns = tuple(
+        Column(slot.removeprefix("slot1_"), f"slots.$.{slot}", f"VMs that use {slot}") for slot in slots
+    )
+    rows = tuple(row_of(row.name, row.slots, slots, moment) for row in cloud.vmtypes if row.slots)
+    return Table("Slots in use", "VM type", columns, rows, at)
+
+
+def _shares_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+    resources: Mapping[str, Counts] = {"cores": cloud.cores, "memory_mb": cloud.memory_mb}
+    shares = sorted({share for counts in resources.values() for share in counts})
+    labels = {"cores": "Cores", "memory_mb": "Memory, MB"}
+    rows = (
+        row_of(labels[kind], counts, shares, moment, key=kind) for kind, counts in resources.items() if counts
+    )
+    columns = tuple(Column(words(share), f"$.{share}") for share in shares)
+    return Table("Quotas of the cloud", "Resource", columns, tuple(rows), at)
+
+
+def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
+    moment, at = judge.moment, place_of(grid, host)
+    mark = judge.host(host)
+    tables = (
+        figures_table("Host", host.sysinfo, moment, at, "sysinfo."),
+        figures_table("File systems, % in use", host.disks, moment, at, "sysinfo.disks."),
+        figures_table("Collector", host.collector, moment, at, "collector."),
+        sources_table(host, moment, at),
+        *(
+            figures_table(f"Delivery to {name}", counts, moment, at, f"collector.destinations.{name}.")
+            for name, counts in host.destinations.items()
+        ),
+        figures_table("Commands of the operator", host.commands, moment, at, "commands."),
+    )
+    sparks = (
+        ("Load", "load", ""), ("CPU", "cpu", "%"), ("RAM", "ram", "%"), ("Swap", "swap", "%"), ("Disk", "disk", "%"),
+        ("Received", "net_in", "B/s"), ("Sent", "net_out", "B/s"),
+    )  # fmt: skip
+    return DetailPage(
+        title=host.name,
+        trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
+        mark=mark,
+        marks=(mark,) if mark.level else (),
+        sparks=tuple(
+            spark
+            for label, name, unit in sparks
+            for spark in _spark(label, host.sysinfo.get(name), moment, unit=unit)
+        ),
+        heartbeats=tuple(
+            heartbeat_cell(judge.heartbeat_names.get(service, service), value, moment)
+            for service, value in host.heartbeats.items()
+        ),
+        tables=tuple(table for table in tables if not table.is_empty),
+    )
+
+
+def fleet_page(judge: Judge, link: Link) -> DetailPage:
+    """The worker fleet of every grid that has one."""
+    moment = judge.moment
+    grids = [grid for grid in moment.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
+    named = [(judge.grid_names.get(grid.name, grid.name), grid) for grid in grids]
+    tables = [
+        table
+        for name, grid in named
+        for table in (
+            _renamed(work_table(grid.name, grid.fleet, moment), f"Work of {name}"),
+            _renamed(workers_table(grid.name, grid.fleet, moment), f"Hosts of {name}"),
+        )
+    ]
+    sparks = [
+        spark
+        for name, grid in named
+        for status in ("pending", "active", "done", "failed")
+        for spark in _spark(
+            f"{name}: {status} chunks",
+            grid.fleet.chunks.get(status),
+            moment,
+            tone=BAD if status == "failed" else "",
+        )
+    ]
+    marks = [mark for mark in judge.snapshot_marks(moment.snapshot) if "fleet" in mark.where[1:2]]
+    return DetailPage(
+        title="Fleet",
+        trail=(),
+        mark=worst(marks),
+        marks=tuple(sort_worst_first(marks)),
+        sparks=tuple(sparks),
+        heartbeats=(),
+        tables=tuple(table for table in tables if not table.is_empty),
+    )
+
+
+def _renamed(table: Table, caption: str) -> Table:
+    return Table(caption, table.heading, table.columns, table.rows, table.at, table.note)
+
+
+def _spark(
+    label: str, value: Value | None, moment: Moment, *, unit: str = "", tone: str = ""
+) -> Iterator[Spark]:
+    """A small plot, where the figure is there at all."""
+    if value is not None and value.value is not None:
+        yield Spark(label, value.path, unit, show(value, moment, tone=tone))

@@ -1,0 +1,65 @@
+"""Head nodes: load, CPU, memory, disks, network; their collector and its sources. Pure."""
+
+from __future__ import annotations
+
+from webapp.moment import Moment
+from webapp.pages.cells import Cell, show
+from webapp.pages.tables import Column, Row, Table, row_of, words
+from webapp.tree import Counts, Grid, Host, Value
+
+SYSINFO = (
+    Column("Load", "sysinfo.load", "load average over one minute"),
+    Column("CPU", "sysinfo.cpu", "% in use"),
+    Column("RAM", "sysinfo.ram", "% in use"),
+    Column("Swap", "sysinfo.swap", "% in use"),
+    Column("In", "sysinfo.si", "swapped in, KB/s"),
+    Column("Out", "sysinfo.so", "swapped out, KB/s"),
+    Column("Disk", "sysinfo.disk", "% in use, fullest file system"),
+)
+
+
+def place_of(grid: Grid, host: Host) -> str:
+    """The path above a host's figures: a grid's own head node has the grid's."""
+    return f"grids.{grid.name}" if host is grid.own else f"grids.{grid.name}.hosts.{host.name}"
+
+
+def hosts_table(grid: Grid, moment: Moment, link: str) -> Table:
+    """The grid's head node and further ones; `link` leads to a host's page once its name is put behind it."""
+    figures = [column.metric.removeprefix("sysinfo.") for column in SYSINFO]
+    rows = (
+        row_of(host.name, host.sysinfo, figures, moment, at=place_of(grid, host), link=link + host.name)
+        for host in (grid.own, *grid.hosts)
+        if host.sysinfo
+    )
+    return Table("Head node" if not grid.hosts else "Head nodes", "Host", SYSINFO, tuple(rows))
+
+
+def figures_table(caption: str, counts: Counts, moment: Moment, at: str, prefix: str = "") -> Table:
+    """Figures one below the other, for a page about one thing."""
+    rows = (
+        Row(words(name), (show(value, moment),), key=name, at=at)
+        for name, value in counts.items()
+        if isinstance(value, Value)
+    )
+    return Table(caption, "Figure", (Column("Now", f"{prefix}$"),), tuple(rows), at)
+
+
+def sources_table(host: Host, moment: Moment, at: str) -> Table:
+    figures = ("duration_s", "points", "failed")
+    columns = (
+        Column("Took, s", "collector.source.$.duration_s"),
+        Column("Points", "collector.source.$.points"),
+        Column("Failed", "collector.source.$.failed"),
+    )
+    rows = (row_of(name, counts, figures, moment, {"failed": "b"}) for name, counts in host.sources.items())
+    return Table("Sources of the collector", "Source", columns, tuple(rows), at)
+
+
+def heartbeat_cell(name: str, value: Value, moment: Moment) -> Cell:
+    """A service's state with the age of its last sign of life; shape and word tell it, not only the colour."""
+    shown = show(value, moment, path=True)
+    if shown.kind in ("s", "m"):
+        return Cell(f"{name} lost, {moment.age(value)}", "hb stale", "No heartbeat for that long", value.path)
+    if value.value == 0:
+        return Cell(f"{name} down", "hb bad", f"Did not answer {moment.age(value)} ago", value.path)
+    return Cell(f"{name} {moment.age(value)}", "hb ok", f"Answered {moment.age(value)} ago", value.path)

@@ -1,0 +1,87 @@
+"""What HTCondor's own ads say of a grid: cores, memory and GPUs, slots, daemons, held jobs, waiting times. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from webapp.moment import Moment
+from webapp.pages.tables import Column, Row, Table, natural, occurring, row_of, words
+from webapp.tree import Counts, Grid
+
+SHARES = ("total", "claimed", "idle", "unusable")
+_RESOURCES = {"cores": "Cores", "memory_mb": "Memory, MB", "gpus": "GPUs"}
+_DAEMONS = ("schedd", "negotiator", "collector")
+
+
+def resources_table(grid: Grid, moment: Moment) -> Table:
+    """Cores, memory and GPUs of the pool; a resource that the pool has none of is left out."""
+    rows = (
+        row_of(label, grid.resources[kind], SHARES, moment, key=kind)
+        for kind, label in _RESOURCES.items()
+        if any(value.value for value in grid.resources.get(kind, {}).values())
+    )
+    columns = (
+        *(Column(words(share), f"$.{share}") for share in SHARES[:3]),
+        Column("Unus.", "$.unusable", _UNUSABLE),
+    )
+    return Table("Pool", "Resource", columns, tuple(rows), f"grids.{grid.name}")
+
+
+_UNUSABLE = "idle, but left over in slots whose cores or memory are used up"
+
+
+def slots_table(grid: Grid, moment: Moment) -> Table:
+    states = tuple(occurring(grid.slots.values(), ())) or ("claimed", "unclaimed")
+    return Table(
+        "Slots",
+        "Slot type",
+        tuple(Column(words(state), f"slots.$.{state}") for state in states),
+        tuple(row_of(words(kind), counts, states, moment, key=kind) for kind, counts in grid.slots.items()),
+        f"grids.{grid.name}",
+    )
+
+
+def daemon_tables(grid: Grid, moment: Moment) -> Iterator[Table]:
+    """A table for each kind of daemon: a row for each figure, a column for each daemon."""
+    for kind in _DAEMONS:
+        daemons: Mapping[str, Counts] = grid.condor.get(kind, {})
+        if not daemons:
+            continue
+        figures = sorted({figure for counts in daemons.values() for figure in counts})
+        by_figure = {
+            figure: {name: counts[figure] for name, counts in daemons.items() if figure in counts}
+            for figure in figures
+        }
+        yield Table(
+            words(kind),
+            "Figure",
+            tuple(Column(name, f"condor.{kind}.{name}.$") for name in daemons),
+            tuple(
+                row_of(words(figure), by_figure[figure], daemons, moment, key=figure) for figure in figures
+            ),
+            f"grids.{grid.name}",
+        )
+
+
+def waiting_rows(grid: Grid, moment: Moment, *, with_paths: bool = False) -> tuple[Row, ...]:
+    names = sorted(grid.wait, key=lambda name: (name != "all", natural(name)))
+    return tuple(
+        row_of(
+            "All" if name == "all" else name,
+            grid.wait[name],
+            ("p50_s", "p95_s"),
+            moment,
+            key=name,
+            at=f"grids.{grid.name}",
+            with_paths=with_paths,
+        )
+        for name in names
+    )
+
+
+def waiting_table(grid: Grid, moment: Moment) -> Table:
+    columns = (
+        Column("Half, s", "wait.$.p50_s", "half of the idle jobs have waited less than this, in seconds"),
+        Column("95 %, s", "wait.$.p95_s", "95 % of the idle jobs have waited less than this, in seconds"),
+    )
+    return Table("Waiting", "Type", columns, waiting_rows(grid, moment), f"grids.{grid.name}")

@@ -1,0 +1,86 @@
+"""A page as a skeleton and the cells that fill it, so that a refresh can send the cells alone.
+
+The template calls `td` and `live` where a value goes; each leaves a gap in the text and keeps its cell. What is
+left is the skeleton: as long as it stays the same (its `layout`), the cells in their order are all that is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from webapp.pages.cells import Cell
+
+_GAP = "\0"  # cannot come from a name: HTML has no place for it, and neither have metric paths
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A rendered page body. `cells` are in the order of the elements marked `td` or `data-c` in `html`."""
+
+    html: Markup
+    layout: str
+    cells: list[Cell]
+
+    @property
+    def refresh(self) -> list[str | list[str]]:
+        """The cells as the browser's refresh reads them: text, or text, class, and title where it has one."""
+        return [
+            [cell.text, cell.kind, cell.title]
+            if cell.title
+            else [cell.text, cell.kind]
+            if cell.kind
+            else cell.text
+            for cell in self.cells
+        ]
+
+
+@dataclass(slots=True)
+class Skeleton:
+    """The two functions a template writes its values with."""
+
+    cells: list[Cell] = field(default_factory=list)
+    _filling: list[str] = field(default_factory=list)
+
+    def td(self, cell: Cell) -> Markup:
+        """A table cell."""
+        attributes = _attributes(cell)
+        self._keep(cell, f"<td{attributes}>{escape(cell.text)}")
+        return Markup(_GAP)
+
+    def live(self, tag: str, cell: Cell, kind: str = "") -> Markup:
+        """Any other element; `kind` is the classes it always has."""
+        cell = cell._replace(kind=f"{kind} {cell.kind}".strip())
+        self._keep(cell, f"<{tag} data-c{_attributes(cell)}>{escape(cell.text)}</{tag}>")
+        return Markup(_GAP)
+
+    def _keep(self, cell: Cell, html: str) -> None:
+        self.cells.append(cell)
+        self._filling.append(html)
+
+    def fill(self, skeleton: str) -> Filled:
+        parts = skeleton.split(_GAP)
+        if len(parts) != len(self._filling) + 1:
+            raise ValueError(f"{len(self._filling)} cells were made, {len(parts) - 1} are in the page")
+        filled = [parts[0]]
+        for html, part in zip(self._filling, parts[1:], strict=True):
+            filled += (html, part)
+        layout = sha256(skeleton.encode()).hexdigest()[:12]
+        return Filled(Markup("".join(filled)), layout, self.cells)
+
+
+def _attributes(cell: Cell) -> str:
+    kind = f' class="{cell.kind}"' if " " in cell.kind else f" class={cell.kind}" if cell.kind else ""
+    title = f' title="{escape(cell.title)}"' if cell.title else ""
+    path = f' data-path="{escape(cell.path)}"' if cell.path else ""
+    return kind + title + path
+
+
+def render_body(render: Callable[..., str], template: str, **values: Any) -> Filled:
+    """Render a template of a page's body, which writes its values by `td` and `live`."""
+    skeleton = Skeleton()
+    return skeleton.fill(render(template, td=skeleton.td, live=skeleton.live, **values))

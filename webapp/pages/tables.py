@@ -1,0 +1,86 @@
+"""Plain tables of figures: rows of one kind of thing, columns of figures, each cell plottable. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from webapp.moment import Moment
+from webapp.pages.cells import Cell, show
+from webapp.tree import Counts, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`metric` is the rest of a path below the table's or row's place, `$` standing for the row's name."""
+
+    label: str
+    metric: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`key` fills the `$` of the columns' metrics; `at` is the row's place where it is not the table's."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    key: str = ""
+    at: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`at` is the path above the columns' metrics."""
+
+    caption: str
+    heading: str  # of the column of names
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    at: str = ""
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.rows
+
+
+def words(name: str) -> str:
+    """A status as a column's heading: `transferring_output` is Transferring output."""
+    spaced = name.replace("_", " ").replace("-", " ")
+    return spaced[:1].upper() + spaced[1:]
+
+
+def natural(name: str) -> tuple[tuple[int, str | int], ...]:
+    """The key that puts slot1_10 behind slot1_2."""
+    return tuple(
+        (1, int(part)) if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name) if part
+    )
+
+
+def occurring(counts: Iterable[Counts], besides: Iterable[str]) -> list[str]:
+    """Names that stand for something other than zero somewhere, without those named in `besides`."""
+    left_out = set(besides)
+    return sorted(
+        {name for each in counts for name, value in each.items() if value.value and name not in left_out}
+    )
+
+
+def row_of(
+    name: str,
+    counts: Mapping[str, Value],
+    figures: Iterable[str],
+    moment: Moment,
+    tones: Mapping[str, str] | None = None,
+    *,
+    key: str = "",
+    at: str = "",
+    link: str = "",
+    with_paths: bool = False,
+) -> Row:
+    """A row of the named figures out of `counts`; one that is absent is shown as missing."""
+    tone = tones or {}
+    cells = (show(counts.get(each), moment, tone=tone.get(each, ""), path=with_paths) for each in figures)
+    return Row(name, tuple(cells), key or name, at, link)

@@ -1,0 +1,31 @@
+"""`/grids/<grid>`: everything about one grid."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, url_for
+
+from webapp.moment import Moment, current_moment
+from webapp.pages.details import grid_page
+from webapp.tree import Grid
+from webapp.views.render import Values, current_settings, judge_of, show_page
+
+blueprint = Blueprint("grid", __name__)
+
+
+@blueprint.get("/grids/<grid>")
+def show(grid: str) -> Response:
+    find_grid(current_moment(), grid)
+
+    def values(moment: Moment) -> Values:
+        found = find_grid(moment, grid)
+        return {"page": grid_page(found, judge_of(moment), current_settings().columns, url_for)}
+
+    return show_page("grid", "detail_body.html", values, heading=grid)
+
+
+def find_grid(moment: Moment, name: str) -> Grid:
+    """The grid of that name; 404 where the snapshot has none."""
+    for grid in moment.snapshot.grids:
+        if grid.name == name:
+            return grid
+    abort(404)

@@ -1,0 +1,21 @@
+"""`/held`: held jobs of every grid by reason, and how that changed since yesterday."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, url_for
+
+from webapp.moment import Moment
+from webapp.pages.across import held_sections
+from webapp.views.render import Values, judge_of, show_page
+
+blueprint = Blueprint("held", __name__)
+
+
+@blueprint.get("/held")
+def show() -> Response:
+    return show_page("held", "across_body.html", _values, heading="Held jobs")
+
+
+def _values(moment: Moment) -> Values:
+    sections = held_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+    return {"title": "Held jobs", "sections": sections, "with_change": True}

@@ -1,0 +1,136 @@
+"""How every HTML page is answered: whole, or for a refresh its cells alone, or its body where the layout changed.
+
+`?part=cells` gives the cells in the order of the page with the id of its layout; `?part=body` the HTML of the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from flask import Flask, Response, abort, current_app, json, render_template, request
+
+from webapp.cached import cached
+from webapp.events import Event, read_events
+from webapp.moment import Moment
+from webapp.pages.cells import Cell
+from webapp.pages.clouds import CloudColumn
+from webapp.pages.marks import Judge, Mark
+from webapp.pages.skeleton import Filled, render_body
+from webapp.pages.thresholds import complete_thresholds
+from webapp.settings import Settings
+
+EVENTS_SHOWN_MAX = 100
+NAV = (
+    ("status", "Status", "status.show"),
+    ("held", "Held", "held.show"),
+    ("waiting", "Waiting", "waiting.show"),
+    ("users", "Users", "users.show"),
+    ("fleet", "Fleet", "fleet.show"),
+    ("plot", "Plot", "plot.show"),
+)
+# The modules of every page, named so that the browser asks for them at once and not one after the other.
+MODULES = (
+    "main.js", "cells.js", "clock.js", "dom.js", "filter.js", "keys.js", "look.js", "paths.js", "plotpanel.js",
+    "plotstate.js", "ranges.js", "refresh.js", "select.js", "sort.js", "chart.js", "legend.js", "numbers.js",
+    "picture.js", "plotcontrols.js", "series.js", "events.js",
+)  # fmt: skip
+
+Values = Mapping[str, Any]
+
+
+def current_settings() -> Settings:
+    settings: Settings = current_app.extensions["cloud_monitor.settings"]
+    return settings
+
+
+def judge_of(moment: Moment) -> Judge:
+    settings = current_settings()
+    return Judge(
+        moment, complete_thresholds(settings.thresholds), settings.grid_names, settings.heartbeat_names
+    )
+
+
+def show_page(
+    page_name: str,
+    body: str,
+    values: Callable[[Moment], Values],
+    *,
+    page: str = "page.html",
+    heading: str = "",
+    with_events: bool = False,
+) -> Response:
+    """Answer with the page whose body is the template `body`, filled with what `values` makes of the moment."""
+    part = request.args.get("part", "")
+    if part not in ("", "cells", "body"):
+        abort(404)
+
+    def events() -> Sequence[Event]:
+        return read_events(current_settings().state_dir)[:EVENTS_SHOWN_MAX] if with_events else ()
+
+    def render(moment: Moment) -> str:
+        found = values(moment)
+        filled = render_body(render_template, body, moment=moment, settings=current_settings(), **found)
+        if part:
+            return json.dumps(_refresh(moment, filled, events(), with_html=part == "body"))
+        return render_template(
+            page,
+            page_name=page_name,
+            heading=heading,
+            body=filled,
+            moment=moment,
+            settings=current_settings(),
+            nav=NAV,
+            modules=MODULES,
+            events=events(),
+            **found,
+        )
+
+    if part:
+        return cached(render, key=f"{request.path}?{part}", content_type="application/json")
+    return cached(render)
+
+
+def _refresh(moment: Moment, filled: Filled, events: Sequence[Event], *, with_html: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "layout": filled.layout,
+        "taken_at": moment.snapshot.taken_at,
+        "poll_error": moment.outcome.error,
+        "events": [event._asdict() for event in events],
+    }
+    return {**answer, "html": filled.html} if with_html else {**answer, "cells": filled.refresh}
+
+
+def add_filters(app: Flask) -> None:
+    """What the templates write with."""
+    for make in (clock, isotime, mark_cell, reason_cell, cause_cell, groupby_kind):
+        app.template_filter(make.__name__)(make)
+
+
+def clock(at: float) -> str:
+    """Time of day in UTC; the browser puts its own zone's in its place."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")
+
+
+def isotime(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def mark_cell(mark: Mark) -> Cell:
+    return Cell(mark.level.word, mark.level.kind, mark.text)
+
+
+def reason_cell(mark: Mark) -> Cell:
+    return Cell(mark.reason, mark.level.kind)
+
+
+def cause_cell(mark: Mark) -> Cell:
+    return Cell(mark.text, mark.level.kind)
+
+
+def groupby_kind(columns: Sequence[CloudColumn]) -> Iterator[tuple[str, list[CloudColumn]]]:
+    """Neighbouring columns of one kind, the slots apart from all others."""
+    for is_slot, group in groupby(columns, key=lambda column: column.kind == "slot"):
+        yield ("slot" if is_slot else "", list(group))

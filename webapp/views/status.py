@@ -1,0 +1,20 @@
+"""`/`: every grid at a glance."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, url_for
+
+from webapp.moment import Moment
+from webapp.pages.status import status_page
+from webapp.views.render import Values, current_settings, judge_of, show_page
+
+blueprint = Blueprint("status", __name__)
+
+
+@blueprint.get("/")
+def show() -> Response:
+    return show_page("status", "status_body.html", _values, page="status.html", with_events=True)
+
+
+def _values(moment: Moment) -> Values:
+    return {"page": status_page(judge_of(moment), current_settings().columns, url_for)}

@@ -1,0 +1,21 @@
+"""`/waiting`: how long idle jobs of every grid have been waiting."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, url_for
+
+from webapp.moment import Moment
+from webapp.pages.across import waiting_sections
+from webapp.views.render import Values, judge_of, show_page
+
+blueprint = Blueprint("waiting", __name__)
+
+
+@blueprint.get("/waiting")
+def show() -> Response:
+    return show_page("waiting", "across_body.html", _values, heading="Waiting")
+
+
+def _values(moment: Moment) -> Values:
+    sections = waiting_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+    return {"title": "Waiting", "sections": sections, "with_change": False}

@@ -4,14 +4,21 @@ whole.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
+from worker.jobqueue import claims, crashes, endings, filling, hosts, learning, operating, pruning, tending
+from worker.jobqueue.database import Database
+from worker.jobqueue.migrate import bring_up_to_date
 from worker.jobqueue.values import (
     Added,
     Batch,
     Claim,
     DecisionNote,
     HostReport,
+    Learned,
+    Lease,
     Outstanding,
     Result,
     ResultRow,
@@ -19,7 +26,10 @@ from worker.jobqueue.values import (
     Target,
     Tended,
     Usage,
+    now_s,
 )
+
+EXPORTED_CHUNKS = 20  # read together
 
 
 def open_queue(url: str, rules: Rules | None = None) -> Queue:
@@ -27,137 +37,187 @@ def open_queue(url: str, rules: Rules | None = None) -> Queue:
 
     Raises QueueUnavailable, or Refused when the schema is newer than this program.
     """
-    raise NotImplementedError
+    rules = rules or Rules()
+    database = Database(url, rules.patience_s)
+    bring_up_to_date(database)
+    return Queue(database, rules)
 
 
 class Queue:
-    rules: Rules
+    def __init__(self, database: Database, rules: Rules) -> None:
+        self.database = database
+        self.rules = rules
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.database.close()
 
     # enqueue
 
     def add_batch(
-        self, name: str, source: str, priority: int | None, deadline: float | None, model: str | None
+        self,
+        name: str,
+        source: str,
+        priority: int | None = None,
+        deadline: float | None = None,
+        model: str | None = None,
     ) -> Batch:
         """The batch of that name, made when there is none. One that exists takes what is not None here, also
         for its chunks that are not at an end. Raises Refused when it has another source.
         """
-        raise NotImplementedError
+        return self.database.write(
+            lambda connection: filling.add_batch(
+                connection, self.rules, name, source, priority, deadline, model
+            )
+        )
 
-    def add_directory(self, batch: Batch, directory: str, names: Sequence[str], chunk_images: int) -> Added:
-        """Those images of the directory that the batch does not have yet, in new chunks of at most
-        `chunk_images`.
+    def add_directories(
+        self, batch: Batch, directories: Sequence[filling.Listing], chunk_images: int
+    ) -> Added:
+        """Those images of the directories (path, names) that the batch does not have yet, in new chunks of at
+        most `chunk_images` of one directory. All or none of them.
         """
-        raise NotImplementedError
+        return self.database.write(
+            lambda connection: filling.add_directories(
+                connection, self.rules, batch, directories, chunk_images
+            )
+        )
 
     # a worker
 
     def claim(
         self, worker: str, host: str, engine: str, model: str, max_active: int | None = None
     ) -> Claim | None:
-        """The most urgent chunk, of those the nearest deadline, of those the oldest; None when there is none,
-        or when `max_active` chunks are active in the whole queue.
+        """The most urgent chunk, of those the nearest deadline, of those the oldest, among those of any model
+        or this one; None when there is none, or when `max_active` chunks are active in the whole queue.
+        Its images may be none (all have a result): then it is to be finished.
         """
-        raise NotImplementedError
+        asked_at = now_s()
+        row = self.database.write(
+            lambda connection: claims.take_chunk(
+                connection, self.rules, worker, host, engine, model, max_active
+            )
+        )
+        if row is None:
+            return None
+        lease = Lease(asked_at + self.rules.lease_s)
+        return self.database.read(lambda connection: claims.read_claim(connection, row, lease))
 
     def renew(self, claim: Claim) -> Claim:
         """The claim with a new lease. Raises LeaseLost."""
-        raise NotImplementedError
+        return self.store(claim, ())
 
     def store(self, claim: Claim, results: Sequence[Result]) -> Claim:
         """Keeps the results and renews. An image that has a result keeps it. Raises LeaseLost."""
-        raise NotImplementedError
+        asked_at = now_s()
+        self.database.write(lambda connection: claims.store(connection, self.rules, claim, results))
+        return claim.with_lease(Lease(asked_at + self.rules.lease_s))
 
     def stored(self, claim: Claim) -> list[ResultRow]:
         """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
-        raise NotImplementedError
+        return self.database.read(lambda connection: claims.read_results(connection, [claim.chunk]))
 
     def finish(self, claim: Claim, usage: Usage, file: str | None = None) -> None:
-        """The chunk is done; `file` is the stored file that counts. Raises LeaseLost; Refused when images
-        lack a result.
+        """The chunk is done; `file` is the stored file that counts.
+
+        Raises LeaseLost; Refused when images lack a result.
         """
-        raise NotImplementedError
+        self.database.write(lambda connection: endings.finish(connection, claim, usage, file))
 
     def release(self, claim: Claim, reason: str, usage: Usage | None = None) -> None:
         """Gives the chunk back in order (drained, SIGTERM): can be claimed at once, counts as no fault."""
-        raise NotImplementedError
+        self.database.write(lambda connection: endings.release(connection, claim, reason, usage))
 
     def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> None:
-        """A fault of the chunk as a whole: claimed again after a backoff, failed after `attempts` without
-        progress.
+        """A fault of the chunk as a whole: claimed again after a backoff; failed after `Rules.attempts` of
+        them without a result stored between.
         """
-        raise NotImplementedError
+        self.database.write(lambda connection: endings.fail(connection, self.rules, claim, error, usage))
 
     # a supervisor
 
     def crash(self, chunk: int, token: int, in_flight: Sequence[int], error: str, blame: bool = True) -> None:
         """The worker that held the claim is dead: frees the chunk at once. The images in flight (by number)
         become suspects; a suspect that was in flight alone for the second time gets `error` as its result.
-        With nothing in flight it is a fault of the chunk, as in `fail`. Does nothing when the lease was
-        lost already.
+        With nothing in flight it is a fault of the chunk, as in `fail`. Without `blame` (killed from
+        outside) neither an image nor the chunk is charged. Frees and charges nothing when the lease was
+        lost before.
         """
-        raise NotImplementedError
+        self.database.write(
+            lambda connection: crashes.crash(connection, self.rules, chunk, token, in_flight, error, blame)
+        )
 
     def tend(self) -> Tended:
         """Frees chunks whose lease ran out, raises priorities as deadlines near, marks missed deadlines,
         samples progress. Cheap, safe from any number of hosts at once; call it every second or so.
         """
-        raise NotImplementedError
+        return self.database.write(lambda connection: tending.tend(connection, self.rules))
 
     def outstanding(self) -> Outstanding:
-        raise NotImplementedError
+        return self.database.read(learning.outstanding)
 
     def active_chunks(self) -> int:
         """In the whole queue, for the gate."""
-        raise NotImplementedError
+        return self.database.read(claims.count_active)
 
-    def learned_peak_bytes(self, engine: str) -> int | None:
-        """The largest peak memory of the last chunks done with the engine; None when none was."""
-        raise NotImplementedError
+    def learned(self, engine: str) -> Learned | None:
+        """What the last chunks done with the engine needed; None when none was done."""
+        return self.database.read(lambda connection: learning.learned(connection, engine))
 
     def report_host(self, report: HostReport) -> None:
-        raise NotImplementedError
+        self.database.write(lambda connection: hosts.report_host(connection, report))
 
     def note_decision(self, decision: DecisionNote) -> None:
-        raise NotImplementedError
+        self.database.write(lambda connection: hosts.note_decision(connection, decision))
 
     def add_event(
         self, kind: str, message: str, host: str = "", worker: str = "", chunk: int | None = None
     ) -> None:
-        """`kind`: spawned, held_back, crashed, drained, ...; the queue itself adds claimed chunks' ends."""
-        raise NotImplementedError
+        """`kind`: spawned, held_back, drained, ...; the queue itself adds crashed, expired, failed, missed
+        and what operators did.
+        """
+        self.database.write(
+            lambda connection: hosts.add_event(connection, kind, message, host, worker, chunk)
+        )
 
     # an operator
 
     def retry(self, target: Target, failed_images: bool = False) -> int:
-        """Chunks that are pending again: failed and cancelled ones; with `failed_images` also done ones with
-        images whose result is an error, which is dropped. Raises Refused, as all of these do, when there
+        """Chunks that are pending again: failed and cancelled ones; with `failed_images` also those at an end
+        with images whose result is an error, which is dropped. Raises Refused, as all of these do, when there
         is no such target.
         """
-        raise NotImplementedError
+        return self.database.write(lambda connection: operating.retry(connection, target, failed_images))
 
     def cancel(self, target: Target) -> int:
         """Chunks not at an end become cancelled; a worker on one notices with its next renewal."""
-        raise NotImplementedError
+        return self.database.write(lambda connection: operating.cancel(connection, target))
 
     def pause(self, target: Target) -> int:
         """Chunks that are not claimed any more; those being worked on are finished."""
-        raise NotImplementedError
+        return self.database.write(lambda connection: operating.set_paused(connection, target, True))
 
     def resume(self, target: Target) -> int:
-        raise NotImplementedError
+        return self.database.write(lambda connection: operating.set_paused(connection, target, False))
 
     def prune(self, older_than_s: float) -> dict[str, int]:
-        """Deletes batches at an end for so long with all that is theirs, old events, decisions and silent
-        hosts; gives the rows deleted by table.
+        """Deletes batches at an end for so long with all that is theirs, old events, decisions, samples and
+        silent hosts; gives the rows deleted by table.
         """
-        raise NotImplementedError
+        counts: Counter[str] = Counter()
+        old = self.database.read(lambda connection: pruning.old_batches(connection, older_than_s))
+        while chunk_ids := self.database.read(lambda connection: pruning.some_chunks(connection, old)):
+            counts.update(self.database.write(partial(pruning.delete_chunks, chunk_ids=chunk_ids)))
+        counts.update(self.database.write(lambda connection: pruning.delete_batches(connection, old)))
+        counts.update(self.database.write(lambda connection: pruning.delete_notes(connection, older_than_s)))
+        return dict(counts)
 
     def results(self, batch: str | None = None) -> Iterator[ResultRow]:
-        """All results, or those of a batch, ordered by chunk and image, streamed."""
-        raise NotImplementedError
+        """All results, or those of a batch, ordered by chunk and image, read as they are asked for."""
+        ids = self.database.read(lambda connection: learning.chunk_ids(connection, batch))
+        for start in range(0, len(ids), EXPORTED_CHUNKS):
+            some = ids[start : start + EXPORTED_CHUNKS]
+            yield from self.database.read(partial(claims.read_results, chunk_ids=some))
 
-    def finished_files(self) -> Iterator[tuple[int, str | None]]:
-        """Chunks at an end with the file that counts, for sweeping storage."""
-        raise NotImplementedError
+    def ended_files(self) -> list[tuple[str, str | None]]:
+        """Folders of chunks at an end with the key of the file that counts: what sweeping spares."""
+        return self.database.read(learning.ended_files)

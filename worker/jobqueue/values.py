@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,9 @@ class Claim:
         """Where the chunk's files are put, below it the token."""
         return f"{self.batch}/{self.chunk}"
 
+    def with_lease(self, lease: Lease) -> Claim:
+        return replace(self, lease=lease)
+
     def key(self, image: QueuedImage) -> str:
         return f"{self.directory}/{image.name}" if self.directory else image.name
 
@@ -144,6 +147,14 @@ class Outstanding:
     active: int
     paused: int
     next_in_s: float | None  # until the first pending one may be claimed; 0: now; None: none is pending
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a worker of an engine turned out to need."""
+
+    peak_memory_bytes: int
+    cpus: float  # used on average while working
 
 
 @dataclass(frozen=True, slots=True)

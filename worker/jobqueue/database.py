@@ -1,0 +1,151 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and the one place where a lost connection is
+retried.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from worker.jobqueue.errors import QueueUnavailable, Refused
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # readers never wait for the writer
+    "PRAGMA synchronous = NORMAL",  # a power cut may undo the last transactions whole, never half
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+)
+SQLITE_BUSY_S = 20
+POSTGRES_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms until unanswered bytes end the connection
+    "application_name": "cloud-monitor worker",
+    "options": "-c statement_timeout=60s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s",
+}
+
+
+class Database:
+    """Runs whole transactions: `read` and `write` take a function of a connection, and run it again when the
+    connection broke, until `patience_s` is over. So such a function must be safe to run twice."""
+
+    def __init__(self, url: str, patience_s: float) -> None:
+        self.url = parse_url(url)
+        self.patience_s = patience_s
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = open_engine(self.url)
+
+    def read(self, run: Callable[[Connection], T]) -> T:
+        return self._retry(lambda: self._transact(run, "BEGIN"))
+
+    def write(self, run: Callable[[Connection], T]) -> T:
+        return self._retry(lambda: self._transact(run, "BEGIN IMMEDIATE"))
+
+    @contextmanager
+    def stream(self) -> Iterator[Connection]:
+        """A snapshot to read from for long, in portions; not retried."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection.execution_options(begin="BEGIN", yield_per=2000)
+        except DBAPIError as error:
+            raise QueueUnavailable(self.explain(error)) from error
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _transact(self, run: Callable[[Connection], T], begin: str) -> T:
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(begin=begin)
+            with connection.begin():
+                return run(connection)
+
+    def _retry(self, run: Callable[[], T]) -> T:
+        give_up_at = time.monotonic() + self.patience_s
+        delay_s = 0.05
+        while True:
+            try:
+                return run()
+            except (DBAPIError, TimeoutError) as error:
+                if not isinstance(error, EXPECTED) and not getattr(error, "connection_invalidated", False):
+                    raise
+                if is_hopeless(error) or time.monotonic() + delay_s > give_up_at:
+                    raise QueueUnavailable(self.explain(error)) from error
+                log.warning("%s; trying again", self.explain(error))
+            time.sleep(delay_s * random.uniform(0.5, 1.5))
+            delay_s = min(delay_s * 2, 2)
+
+    def explain(self, error: Exception) -> str:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        return f"queue database {self.url.render_as_string(hide_password=True)}: {cause[0]}"
+
+
+def parse_url(url: str) -> URL:
+    """Chooses the drivers: psycopg 3 for PostgreSQL, the standard library's for SQLite. Raises Refused."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except ArgumentError:
+        backend = ""
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed.set(drivername="sqlite")
+    raise Refused("WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+# A connection that broke or was refused, a server that starts or stops, a lock not had in time, a full disk
+EXPECTED = (InterfaceError, OperationalError, TimeoutError)
+# Of these, in the words of both drivers, what waiting does not heal
+HOPELESS = (
+    "unable to open database file",
+    "attempt to write a readonly",
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "is malformed",
+    "not a database",
+)
+
+
+def is_hopeless(error: Exception) -> bool:
+    return any(text in str(error) for text in HOPELESS)
+
+
+def open_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return open_sqlite(url)
+    options = {key: value for key, value in POSTGRES_OPTIONS.items() if key not in url.query}
+    return create_engine(url, connect_args=options, pool_pre_ping=False, pool_size=2, max_overflow=4)
+
+
+def open_sqlite(url: URL) -> Engine:
+    """Transactions begin as the execution option `begin` says, so that a writer takes its lock before it
+    reads: a reader that turns writer would fail instead of wait.
+    """
+    Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, pool_size=2, max_overflow=4)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in SQLITE_PRAGMAS:
+            connection.execute(pragma).close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine

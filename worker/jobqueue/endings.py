@@ -1,0 +1,102 @@
+"""How a claim ends: done, given back, at fault. A worker's own call ends nothing that was taken from it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
+
+from worker.jobqueue.claims import HELD, holder, lost
+from worker.jobqueue.clock import db_now
+from worker.jobqueue.errors import Refused
+from worker.jobqueue.hosts import add_event
+from worker.jobqueue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks
+from worker.jobqueue.urgency import backoff_s
+from worker.jobqueue.values import Claim, Rules, Usage
+
+UNCLAIMED = {"lease_until": None, "worker": None, "host": None}
+FINISH = (
+    update(chunks)
+    .where(HELD, chunks.c.images_done == chunks.c.images_total)
+    .values(
+        UNCLAIMED
+        | {
+            "state": DONE,
+            "file": bindparam("stored_file"),
+            "error": None,
+            "ended_at": db_now(),
+            "missed": or_(chunks.c.missed, chunks.c.due < db_now()),
+        }
+    )
+)
+
+
+def finish(connection: Connection, claim: Claim, usage: Usage, file: str | None) -> None:
+    if connection.execute(FINISH, holder(claim) | {"stored_file": file}).rowcount == 1:
+        end_attempt(connection, claim.chunk, claim.token, DONE, None, usage)
+        return
+    row = connection.execute(select(chunks).where(chunks.c.id == claim.chunk)).one_or_none()
+    if row is None or row.token != claim.token:
+        raise lost(claim)
+    if row.state == DONE:  # finished by this very call, whose answer was lost
+        return
+    if row.state == ACTIVE and row.images_done < row.images_total:
+        raise Refused(f"chunk {claim.name}: {row.images_total - row.images_done} images have no result")
+    raise lost(claim)
+
+
+def release(connection: Connection, claim: Claim, reason: str, usage: Usage | None) -> None:
+    values = UNCLAIMED | {"state": PENDING}
+    if (
+        connection.execute(update(chunks).where(held_ever(claim.chunk, claim.token)).values(values)).rowcount
+        == 1
+    ):
+        end_attempt(connection, claim.chunk, claim.token, "released", reason, usage)
+
+
+def fail(connection: Connection, rules: Rules, claim: Claim, error: str, usage: Usage | None) -> None:
+    query = select(chunks).where(held_ever(claim.chunk, claim.token)).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is not None:
+        charge(connection, rules, row, error, backoff=True)
+        end_attempt(connection, claim.chunk, claim.token, FAILED, error, usage)
+
+
+def charge(connection: Connection, rules: Rules, row: Row[Any], error: str, backoff: bool) -> None:
+    """One more fault in a row for an active chunk, whose row is locked: pending again, or at its end."""
+    faults = row.faults + 1
+    values: dict[str, Any] = UNCLAIMED | {"faults": faults, "error": error, "state": PENDING}
+    if faults >= rules.attempts:
+        values |= {"state": FAILED, "ended_at": db_now()}
+        add_event(connection, "failed", f"{row.name}: {error}", row.host, row.worker, row.id)
+    elif backoff:
+        values["not_before"] = db_now() + backoff_s(rules, faults, random.random())
+    connection.execute(update(chunks).where(chunks.c.id == row.id).values(values))
+
+
+def end_attempt(
+    connection: Connection, chunk: int, token: int, outcome: str, error: str | None, usage: Usage | None
+) -> None:
+    """Notes how it ended, and what it cost in the attempt and the chunk."""
+    values: dict[str, Any] = {"ended_at": db_now(), "outcome": outcome, "error": error}
+    if usage is not None:
+        peak = usage.peak_memory_bytes
+        values |= {"cpu_s": usage.cpu_s, "wall_s": usage.wall_s, "peak_memory_bytes": peak}
+        spent = {
+            "cpu_s": chunks.c.cpu_s + usage.cpu_s,
+            "wall_s": chunks.c.wall_s + usage.wall_s,
+            "peak_memory_bytes": larger(chunks.c.peak_memory_bytes, peak),
+        }
+        connection.execute(update(chunks).where(chunks.c.id == chunk).values(spent))
+    this = and_(attempts.c.chunk_id == chunk, attempts.c.token == token)
+    connection.execute(update(attempts).where(this).values(values))
+
+
+def larger(column: ColumnElement[int], value: int) -> ColumnElement[int]:
+    return case((column > value, column), else_=value)
+
+
+def held_ever(chunk: int, token: int) -> ColumnElement[bool]:
+    """Nobody took it from the claim's holder, though its lease may be over: enough for giving it back."""
+    return and_(chunks.c.id == chunk, chunks.c.token == token, chunks.c.state == ACTIVE)

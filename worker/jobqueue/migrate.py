@@ -1,0 +1,44 @@
+"""Brings a database to the schema of this program, once, however many hosts start at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from worker.jobqueue.database import Database
+from worker.jobqueue.errors import Refused
+from worker.jobqueue.schema import REVISION
+
+LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Raises Refused when the schema is newer than this program."""
+    if database.read(read_revision) != REVISION:
+        database.write(upgrade)
+
+
+def read_revision(connection: Connection) -> str | None:
+    """None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def upgrade(connection: Connection) -> None:
+    from alembic import command  # takes a while to load, and is needed once
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    revision = read_revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise Refused(f"the queue's schema {revision} is newer than this program's ({REVISION}): update it")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

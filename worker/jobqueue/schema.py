@@ -1,0 +1,209 @@
+"""The tables, the same in SQLite and PostgreSQL. A change here needs a migration beside the others in
+`migrations/`.
+
+Times are seconds since the epoch by the database's clock. A chunk without a deadline is due at NO_DEADLINE,
+so that one index gives the order of claims on both databases.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+REVISION = "0001"  # of the newest migration
+NO_DEADLINE = 253_402_300_800.0  # the year 10000
+
+PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
+UNFINISHED = (PENDING, ACTIVE)
+ENDED = (DONE, FAILED, CANCELLED)
+
+metadata = MetaData()
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER primary key
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("deadline", Double),
+    Column("model", Text),
+    Column(
+        "paused", Boolean, nullable=False, server_default=text("false")
+    ),  # chunks added later are paused too
+    Column("created_at", Double, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("batch_id", Id, ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("directory", Text, nullable=False),
+    Column("part", Integer, nullable=False),  # of the directory, from 0
+    Column("model", Text),  # the batch's
+    Column("state", Text, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("priority", SmallInteger, nullable=False),  # as asked for
+    Column(
+        "urgency", SmallInteger, nullable=False
+    ),  # the same, raised as the deadline nears: claims go by it
+    Column("due", Double, nullable=False),  # the deadline, or NO_DEADLINE
+    Column("missed", Boolean, nullable=False, server_default=text("false")),
+    Column("not_before", Double, nullable=False, server_default=text("0")),  # backoff
+    Column("token", Integer, nullable=False, server_default=text("0")),  # counted up by each claim
+    Column(
+        "faults", Integer, nullable=False, server_default=text("0")
+    ),  # in a row, without a result stored between
+    Column("lease_until", Double),
+    Column("worker", Text),
+    Column("host", Text),
+    Column("engine", Text),
+    Column("images_total", Integer, nullable=False),
+    Column("images_done", Integer, nullable=False, server_default=text("0")),  # with a result, also an error
+    Column("images_failed", Integer, nullable=False, server_default=text("0")),  # of them with an error
+    Column("cpu_s", Double, nullable=False, server_default=text("0")),  # of all attempts
+    Column("wall_s", Double, nullable=False, server_default=text("0")),
+    Column("peak_memory_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("file", Text),  # the stored file that counts
+    Column("error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("ended_at", Double),
+    UniqueConstraint("batch_id", "directory", "part"),
+    postgresql_with={"fillfactor": 70},  # renewals and progress are updated in place
+    sqlite_autoincrement=True,  # no id twice: result files are put under it
+)
+Index(
+    "chunks_to_claim",
+    chunks.c.urgency.desc(),
+    chunks.c.due,
+    chunks.c.id,
+    postgresql_where=text("state = 'pending' AND NOT paused"),
+    sqlite_where=text("state = 'pending' AND NOT paused"),
+)
+Index(
+    "chunks_active",
+    chunks.c.id,
+    postgresql_where=text("state = 'active'"),
+    sqlite_where=text("state = 'active'"),
+)
+Index("chunks_by_state", chunks.c.state, chunks.c.due)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("chunk_id", Id, ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Integer, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("claimed_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("outcome", Text),  # done | released | failed | crashed | expired | cancelled
+    Column("error", Text),
+    Column("cpu_s", Double),
+    Column("wall_s", Double),
+    Column("peak_memory_bytes", BigInteger),
+    sqlite_with_rowid=False,
+)
+Index("attempts_by_end", attempts.c.ended_at)
+
+images = Table(
+    "images",
+    metadata,
+    Column("chunk_id", Id, ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("suspect", Boolean, nullable=False, server_default=text("false")),
+    Column("crashes", SmallInteger, nullable=False, server_default=text("0")),  # of workers that had it alone
+    sqlite_with_rowid=False,
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("chunk_id", Id, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("token", Integer, nullable=False),  # of the attempt, which knows engine and model
+    Column("smiles", Text),
+    Column("tokens", Text, nullable=False),  # a JSON list
+    Column("confidences", LargeBinary, nullable=False),  # single precision, little-endian
+    Column("truncated", Boolean, nullable=False),
+    Column("error", Text),
+    Column("precision", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("stored_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("chunk_id", Id),
+)
+Index("events_by_time", events.c.at)
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("workers", Integer, nullable=False),
+    Column("loading", Integer, nullable=False),
+    Column("cpu_pct", Double, nullable=False),
+    Column("memory_pct", Double, nullable=False),
+    Column("temp_bytes", BigInteger, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("workers_detail", JSON, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("admitted", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("figures", JSON, nullable=False),  # of the newest
+    Column("times", Integer, nullable=False),  # in a row
+    Column("first_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+)
+Index("decisions_by_host", decisions.c.host, decisions.c.subject, decisions.c.id)
+Index("decisions_by_time", decisions.c.last_at)
+
+samples = Table(  # progress of the whole queue, for rates
+    "samples",
+    metadata,
+    Column("at", Double, primary_key=True),
+    Column("images_done", BigInteger, nullable=False),
+    Column("chunks_done", BigInteger, nullable=False),
+)

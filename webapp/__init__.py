@@ -8,13 +8,17 @@ from collections.abc import Callable
 from flask import Flask, url_for
 
 from webapp import assets, cached, moment
+from webapp.current import keep_parts
+from webapp.graphite_gate import GraphiteGate
 from webapp.headers import add_headers
+from webapp.measured import measure_requests
 from webapp.poll import Poller
+from webapp.refused import handle_refusals
 from webapp.settings import Settings
+from webapp.telemetry import Telemetry
 from webapp.tree_build import GridOrder
 from webapp.views import register_views
 
-SETTINGS = "cloud_monitor.settings"
 POLLER = "cloud_monitor.poller"
 
 
@@ -35,7 +39,9 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     order = GridOrder(settings.grids_first, settings.hidden_grids)
     latest = moment.Latest(settings.state_dir, clock, order, settings.stale_after_s)
     latest.reload()
-    app.extensions[SETTINGS] = settings
+    telemetry = Telemetry(settings.state_dir)
+    gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
+    keep_parts(app, settings, gate, telemetry)
     app.extensions[moment.EXTENSION] = latest
     app.extensions[cached.EXTENSION] = cached.Rendered(version)
 
@@ -44,9 +50,11 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
         return url_for("static", filename=name)
 
     app.template_global("static_url")(asset_url)
+    measure_requests(app, telemetry)
     add_headers(app)
+    handle_refusals(app)
     register_views(app)
     if poll:
-        app.extensions[POLLER] = poller = Poller(settings, latest, clock)
+        app.extensions[POLLER] = poller = Poller(settings, latest, clock, telemetry)
         poller.start()
     return app

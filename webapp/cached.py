@@ -58,7 +58,12 @@ class Rendered:
         with slot.rendering:
             page = slot.page
             if page is None or page.stamp != moment.stamp:
-                text = render(moment)
+                try:
+                    text = render(moment)
+                except Exception:
+                    with self._lock:
+                        self._slots.pop(key, None)  # a page that does not exist takes no place
+                    raise
                 plain = text.encode() if isinstance(text, str) else text
                 zipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
                 slot.page = page = _Page(moment.stamp, plain, zipped)

@@ -26,12 +26,14 @@ from webapp.poll_targets import poll_targets
 from webapp.schedule import next_attempt
 from webapp.settings import Settings
 from webapp.snapshot import Polled, read_polled, write_polled
+from webapp.telemetry import POLL_DURATION, POLLS, Telemetry
 from webapp.tree import Value
 
 log = logging.getLogger(__name__)
 
 LOCK_NAME = "poll.lock"
 _TICK_S = 1.0
+_FLUSH_S = 5.0
 _ANSWER_MAX_BYTES = 256 * 2**20
 _HEARTBEATS = f"{ROOT}.*.heartbeat.*"
 _FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent
@@ -45,12 +47,13 @@ class Poller:
         settings: Settings,
         latest: Latest,
         clock: Callable[[], float],
-        on_poll: Callable[[Outcome], None] = lambda outcome: None,
+        telemetry: Telemetry,
     ) -> None:
         self._settings = settings
         self._latest = latest
         self._clock = clock
-        self._on_poll = on_poll
+        self._telemetry = telemetry
+        self._flush_at = 0.0
         self._stop = threading.Event()
         self._lock_file: int | None = None
         self._rest_until = 0.0
@@ -79,6 +82,9 @@ class Poller:
                 if elected and self._is_due(read_outcome(self._settings.state_dir), now):
                     self._poll(now)
             self._latest.reload()
+        if now >= self._flush_at:
+            self._telemetry.flush()
+            self._flush_at = now + _FLUSH_S
 
     def _run_thread(self) -> None:
         threading.Thread(target=self._run, name="poll", daemon=True).start()
@@ -162,7 +168,9 @@ class Poller:
         write_outcome(state_dir, outcome)
         self._latest.reload()
         self._note_events(outcome)
-        self._on_poll(outcome)
+        result = "failed" if outcome.error else "ok"
+        self._telemetry.add(POLLS, result)
+        self._telemetry.observe(POLL_DURATION, result, outcome.duration_s)
 
     def _fetch_values(self, now: float, *, first: bool) -> list[Value]:
         settings = self._settings

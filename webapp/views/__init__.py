@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.views import api, cloud, fleet, grid, health, held, host, plot, status, users, waiting
+from webapp.views import (
+    api,
+    badge,
+    cloud,
+    export,
+    fleet,
+    grid,
+    health,
+    held,
+    host,
+    metrics,
+    plot,
+    status,
+    users,
+    waiting,
+)  # fmt: skip
 from webapp.views.render import add_filters
 
 BLUEPRINTS = (
     api.blueprint,
+    export.blueprint,
     health.blueprint,
+    metrics.blueprint,
+    badge.blueprint,
     status.blueprint,
     grid.blueprint,
     cloud.blueprint,

@@ -1,13 +1,25 @@
-"""`/api/status`: every value the page shows, as JSON."""
+"""`/api/status`: every value the page shows. `/api/series`: what a plot shows. Described in openapi.json."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, json
+import json
+import time
+from datetime import UTC
+from pathlib import Path
+
+from flask import Blueprint, Response, request
 
 from webapp.cached import cached
+from webapp.current import current_gate, current_settings
 from webapp.moment import Moment
+from webapp.readings import Reading, read_targets
+from webapp.refused import Refused
+from webapp.targets import check_targets
+from webapp.timerange import parse_range
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
+
+POINTS_DEFAULT = 1000
 
 
 @blueprint.get("/status")
@@ -15,7 +27,84 @@ def status() -> Response:
     return cached(_status, content_type="application/json")
 
 
+@blueprint.get("/series")
+def series() -> Response:
+    settings = current_settings()
+    targets = check_targets(request.args.getlist("target"), settings.series_max)
+    span = parse_range(
+        request.args.get("from", "-1h"),
+        request.args.get("until", "now"),
+        time.time(),
+        UTC,
+        settings.range_max_days,
+    )
+    points_max = read_number("points", min(POINTS_DEFAULT, settings.points_max), 10, settings.points_max)
+    readings = read_targets(current_gate(), targets, span, points_max)
+    return Response(
+        json.dumps(
+            {
+                "from": span.from_s,
+                "until": span.until_s,
+                "step_s": readings[0].sampled.step_s,
+                "series": [_describe(reading) for reading in readings],
+            }
+        ),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@blueprint.get("/openapi.json")
+def openapi() -> Response:
+    return Response(
+        (Path(__file__).parent.parent / "openapi.json").read_bytes(), content_type="application/json"
+    )
+
+
+def read_number(name: str, default: int, least: int, most: int) -> int:
+    """A whole number of the query, within bounds. Raises Refused (400) saying which."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        raise Refused(400, f"{name}_refused", f"{name}={text[:50]!r} is not a number from {least} to {most}")
+    return int(text)
+
+
+def _describe(reading: Reading) -> dict[str, object]:
+    metric, sampled = reading.target.metric, reading.sampled
+    return {
+        "target": reading.target.text,
+        "unit": metric.unit,
+        "meaning": metric.meaning,
+        "kind": metric.kind,
+        "step_s": sampled.step_s,
+        "timestamps": sampled.timestamps,
+        "values": sampled.values,
+    }
+
+
 def _status(moment: Moment) -> str:
+    outcome = moment.outcome
+    values = (value for value in moment.snapshot.values.values())
     return json.dumps(
-        {"values": {path: [v.value, v.timestamp] for path, v in moment.snapshot.values.items()}}
+        {
+            "as_of": moment.as_of,
+            "taken_at": moment.snapshot.taken_at or None,
+            "age_s": moment.age_s,
+            "stale_after_s": moment.stale_after_s,
+            "poll": {"error": outcome.error or None, "failures": outcome.failures},
+            "grids": [
+                {"name": grid.name, "newest": grid.newest, "clouds": [cloud.name for cloud in grid.clouds]}
+                for grid in moment.snapshot.grids
+            ],
+            "values": {
+                value.path: {
+                    "value": value.value,
+                    "timestamp": value.timestamp,
+                    "freshness": moment.freshness(value),
+                }
+                for value in values
+            },
+        }
     )

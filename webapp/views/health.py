@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, json
+from flask import Blueprint, Response, json
 
+from webapp.current import current_settings
 from webapp.moment import current_moment
 
 blueprint = Blueprint("health", __name__)
@@ -12,7 +13,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/health")
 def show() -> Response:
     """200 while the snapshot is younger than WEBAPP_HEALTH_MAX_AGE_S, 503 when it is older or absent."""
-    settings = current_app.extensions["cloud_monitor.settings"]
+    settings = current_settings()
     moment = current_moment()
     age_s = moment.age_s
     healthy = age_s is not None and age_s <= settings.health_max_age_s

@@ -1,0 +1,36 @@
+"""Read what a plot or an export asks for: checked targets over a checked range, at one stated resolution."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collector.paths import STEP_S
+from webapp.graphite_gate import GraphiteGate
+from webapp.resample import Sampled, fit_step, resample, step_of
+from webapp.targets import Target
+from webapp.timerange import Range
+
+
+class Reading(NamedTuple):
+    target: Target
+    sampled: Sampled  # empty for a target that Graphite has nothing of
+
+
+def read_targets(
+    gate: GraphiteGate, targets: list[Target], span: Range, points_max: int, step_s: int | None = None
+) -> list[Reading]:
+    """One reading a target, in order, all at the same step: the given one or the finest that fits.
+
+    Finest is the coarsest that any of them is kept in, widened until the range takes at most `points_max`
+    steps. Raises Refused as GraphiteGate does.
+    """
+    found = gate.fetch_series(
+        [target.expression for target in targets], span.from_s, span.until_s, None if step_s else points_max
+    )
+    points = {series.target: series.points for series in found}
+    native_s = max((step_of(series.points, STEP_S) for series in found), default=STEP_S)
+    step = fit_step(step_s or native_s, span.from_s, span.until_s, points_max)
+    return [
+        Reading(target, resample(points.get(target.text, []), step, span.from_s, span.until_s))
+        for target in targets
+    ]

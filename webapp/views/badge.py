@@ -1,0 +1,50 @@
+"""`/badge/<grid>.svg`: a grid's state as a small picture for other pages."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from markupsafe import escape
+
+from webapp.cached import cached
+from webapp.moment import Moment, current_moment
+from webapp.refused import Refused
+from webapp.views.render import current_settings, judge_of
+
+blueprint = Blueprint("badge", __name__)
+
+_COLOURS = {"ok": "#1a7f37", "warn": "#9a6700", "stale": "#57606a", "bad": "#b3261e"}
+_LETTER_PX = 7
+
+
+@blueprint.get("/badge/<grid>.svg")
+def show(grid: str) -> Response:
+    if all(known.name != grid for known in current_moment().snapshot.grids):
+        raise Refused(404, "no_such_grid", "no grid of that name is shown")
+    return cached(lambda moment: _draw(grid, moment), content_type="image/svg+xml")
+
+
+def _draw(name: str, moment: Moment) -> str:
+    grid = next((grid for grid in moment.snapshot.grids if grid.name == name), None)
+    mark = judge_of(moment).grid(grid) if grid is not None else None
+    word, kind = (mark.level.word, mark.level.kind) if mark is not None else ("gone", "stale")
+    return draw_badge(current_settings().grid_names.get(name, name), word, _COLOURS[kind])
+
+
+def draw_badge(label: str, word: str, colour: str) -> str:
+    """An SVG of two fields. Only attributes, no style: the strict policy of other pages may forbid that."""
+    left, right = (len(text) * _LETTER_PX + 12 for text in (label, word))
+    width = left + right
+    texts = "".join(
+        f'<text x="{x}" y="14" fill="#fff" font-family="DejaVu Sans,Verdana,sans-serif" font-size="11" '
+        f'text-anchor="middle" textLength="{len(text) * _LETTER_PX}">{escape(text)}</text>'
+        for x, text in ((left / 2, label), (left + right / 2, word))
+    )
+    title = f"{escape(label)}: {escape(word)}"
+    fields = (
+        f'<rect width="{left}" height="20" fill="#444"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
+        f'aria-label="{title}"><title>{title}</title>{fields}{texts}</svg>'
+    )

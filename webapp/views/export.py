@@ -1,0 +1,88 @@
+"""`/export`: all traces of a plot as CSV, TSV or JSON, joined on the timestamp; the URL works in scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from functools import partial
+
+from flask import Blueprint, Response, request
+
+from webapp.current import current_gate, current_settings
+from webapp.readings import Reading, read_targets
+from webapp.refused import Refused
+from webapp.resample import Table, join
+from webapp.targets import check_targets
+from webapp.timerange import parse_range, parse_zone
+from webapp.views.api import read_number
+
+blueprint = Blueprint("export", __name__)
+
+_STEP_MAX_S = 31 * 86400
+
+
+@blueprint.get("/export")
+def show() -> Response:
+    settings = current_settings()
+    name = request.args.get("format", "csv")
+    if name not in _FORMATS:
+        raise Refused(400, "format_refused", f"format={name[:50]!r} is none of csv, tsv, json")
+    zone = parse_zone(request.args.get("tz", "UTC"))
+    targets = check_targets(request.args.getlist("target"), settings.series_max)
+    now, days = time.time(), settings.range_max_days
+    span = parse_range(request.args.get("from", "-1h"), request.args.get("until", "now"), now, zone, days)
+    step_s = read_number("step", 0, 1, _STEP_MAX_S) or None
+    readings = read_targets(current_gate(), targets, span, settings.points_max, step_s)
+    table = join([reading.sampled for reading in readings])
+    content_type, write = _FORMATS[name]
+    return Response(
+        write(readings, table, zone),
+        content_type=content_type,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": f'attachment; filename="cloud_monitor_{table.step_s}s.{name}"',
+            "X-Resolution-Seconds": str(table.step_s),
+        },
+    )
+
+
+def local_time(timestamp: int, zone: tzinfo) -> str:
+    """ISO 8601 with the offset, which tells the two hours apart when clocks are set back."""
+    return datetime.fromtimestamp(timestamp, zone).isoformat()
+
+
+def write_separated(delimiter: str, readings: list[Reading], table: Table, zone: tzinfo) -> str:
+    """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(["timestamp", "time", *(reading.target.text for reading in readings)])
+    for timestamp, *row in zip(table.timestamps, *table.columns, strict=True):
+        cells = ("" if value is None else f"{value:.10g}" for value in row)
+        writer.writerow([timestamp, local_time(timestamp, zone), *cells])
+    return text.getvalue()
+
+
+def write_json(readings: list[Reading], table: Table, zone: tzinfo) -> str:
+    return json.dumps(
+        {
+            "step_s": table.step_s,
+            "tz": str(zone),
+            "timestamp": table.timestamps,
+            "time": [local_time(timestamp, zone) for timestamp in table.timestamps],
+            "series": [
+                {"target": reading.target.text, "unit": reading.target.metric.unit, "values": column}
+                for reading, column in zip(readings, table.columns, strict=True)
+            ],
+        }
+    )
+
+
+_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Table, tzinfo], str]]] = {
+    "csv": ("text/csv; charset=utf-8", partial(write_separated, ",")),
+    "tsv": ("text/tab-separated-values; charset=utf-8", partial(write_separated, "\t")),
+    "json": ("application/json", write_json),
+}

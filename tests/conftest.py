@@ -1,6 +1,8 @@
 """Makes the service fixtures known to every test; each service has its module in tests/services/."""
 
 pytest_plugins = [
+    "tests.services.azurite",
     "tests.services.condor",
     "tests.services.graphite",
+    "tests.services.postgres",
 ]

@@ -39,7 +39,7 @@ FIRST_CHUNK = (
     .where(
         text("state = 'pending' AND NOT paused"),
         chunks.c.not_before <= db_now(),
-        or_(chunks.c.model.is_(None), chunks.c.model == bindparam("model")),
+        or_(chunks.c.model.is_(None), chunks.c.model == bindparam("of_model")),
     )
     .order_by(chunks.c.urgency.desc(), chunks.c.due, chunks.c.id)
     .limit(1)
@@ -134,7 +134,7 @@ def take_chunk(
         if count_active(connection) >= max_active:
             return None
     names = {"by_worker": worker, "on_host": host, "with_engine": engine}
-    row = connection.execute(TAKE_CHUNK, {"lease_s": rules.lease_s, "model": model, **names}).one_or_none()
+    row = connection.execute(TAKE_CHUNK, {"lease_s": rules.lease_s, "of_model": model, **names}).one_or_none()
     if row is not None:
         attempt = {"chunk_id": row.id, "token": row.token, "worker": worker, "host": host}
         connection.execute(ADD_ATTEMPT, attempt | {"engine": engine, "model": model})

@@ -36,14 +36,12 @@ def finish(connection: Connection, claim: Claim, usage: Usage, file: str | None)
     if connection.execute(FINISH, holder(claim) | {"stored_file": file}).rowcount == 1:
         end_attempt(connection, claim.chunk, claim.token, DONE, None, usage)
         return
-    row = connection.execute(select(chunks).where(chunks.c.id == claim.chunk)).one_or_none()
-    if row is None or row.token != claim.token:
-        raise lost(claim)
-    if row.state == DONE:  # finished by this very call, whose answer was lost
-        return
-    if row.state == ACTIVE and row.images_done < row.images_total:
-        raise Refused(f"chunk {claim.name}: {row.images_total - row.images_done} images have no result")
-    raise lost(claim)
+    held = connection.execute(select(chunks).where(HELD), holder(claim)).one_or_none()
+    if held is not None:
+        raise Refused(f"chunk {claim.name}: {held.images_total - held.images_done} images have no result")
+    this = and_(chunks.c.id == claim.chunk, chunks.c.token == claim.token, chunks.c.state == DONE)
+    if connection.execute(select(chunks.c.id).where(this)).one_or_none() is None:
+        raise lost(claim)  # else: done by this very call, whose answer was lost
 
 
 def release(connection: Connection, claim: Claim, reason: str, usage: Usage | None) -> None:

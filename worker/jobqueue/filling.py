@@ -150,4 +150,4 @@ def _next_parts(connection: Connection, batch_id: int, paths: Sequence[str]) -> 
         .where(chunks.c.batch_id == batch_id, chunks.c.directory.in_(paths))
         .group_by(chunks.c.directory)
     )
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).all())

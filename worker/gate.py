@@ -32,6 +32,7 @@ class Reason(StrEnum):
     SETTLING = "settling"
     COOLING = "cooling"
     BACKING_OFF = "backing_off"
+    QUEUE = "queue"
     NO_WORK = "no_work"
     CPU = "cpu"
     CPU_NEED = "cpu_need"
@@ -105,6 +106,7 @@ class Load:
     temp: TempUse | None = None
     active_chunks: int = 0
     claimable_chunks: int = 1
+    queue_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,8 @@ def _pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
 
 
 def _work(load: Load, limits: Limits, history: History) -> Decision | None:
+    if load.queue_error:
+        return Decision(Verdict.HOLD, Reason.QUEUE, load.queue_error, _figures(load, history))
     idle = sum(not worker.busy for worker in history.workers)
     if load.claimable_chunks <= idle:
         text = "no chunk waits to be claimed"

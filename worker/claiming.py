@@ -1,0 +1,93 @@
+"""How a worker gets its next chunk: first the gate, then the queue, with room reserved for what it will
+download.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from worker.gate import Decision, Limits, admit_chunk
+from worker.hands import Hands, Work
+from worker.jobqueue import DecisionNote, Queue, QueueUnavailable
+from worker.recognition import Recogniser
+from worker.settings import Settings
+from worker.storage import Storage, open_storage
+from worker.temporary import TempFolder, read_temp_use, temp_claims
+
+log = logging.getLogger(__name__)
+
+
+class Claimer:
+    """Called with nothing, gives a chunk with its storage, or a sentence why there is none."""
+
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        queue: Queue,
+        recogniser: Recogniser,
+        hands: Hands,
+        folder: TempFolder,
+        limits: Limits,
+        settings: Settings,
+    ) -> None:
+        self._name = name
+        self._host = host
+        self._queue = queue
+        self._recogniser = recogniser
+        self._hands = hands
+        self._folder = folder
+        self._limits = limits
+        self._settings = settings
+        self._storages: dict[str, Storage] = {}
+
+    def __call__(self) -> Work | str:
+        try:
+            return self._claim()
+        except QueueUnavailable as error:
+            return str(error)
+        except OSError as error:  # the temporary folder cannot be counted or written
+            return f"temporary folder {self._folder.path}: {error}"
+
+    def close(self) -> None:
+        for storage in self._storages.values():
+            storage.close()
+
+    def _claim(self) -> Work | str:
+        temp_dir = Path(self._settings.temp_dir)
+        maximum = self._limits.max_active_chunks
+        active_chunks = self._queue.active_chunks() if maximum is not None else 0
+        with temp_claims(temp_dir):
+            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes)
+            decision = admit_chunk(temp, active_chunks, self._limits)
+            if decision.admitted:
+                self._reserve(one_more=True)
+        if not decision.admitted:
+            self._note(decision)
+            return decision.text
+        claim = self._queue.claim(
+            self._name, self._host, self._recogniser.engine, self._recogniser.model, max_active=maximum
+        )
+        if claim is None:
+            self._reserve(one_more=False)
+            return "no chunk waits to be claimed"
+        self._note(decision)
+        storage = self._storages.get(claim.source)
+        if storage is None:
+            storage = self._storages[claim.source] = open_storage(claim.source, self._settings)
+        log.info("%s: claimed, %d of %d images to do", claim.name, len(claim.images), claim.images_total)
+        return Work(claim, storage, time.monotonic(), unanswered=len(claim.images))
+
+    def _reserve(self, one_more: bool) -> None:
+        """Room for each chunk in hand, and for the one that is about to be claimed."""
+        chunks = len(self._hands.works) + one_more
+        self._folder.reserve(chunks * self._limits.chunk_bytes)
+
+    def _note(self, decision: Decision) -> None:
+        self._queue.note_decision(
+            DecisionNote(
+                self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text
+            )
+        )

@@ -1,0 +1,35 @@
+"""`run`: this host joins the fleet."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+
+from worker.evictions import scheduled_events_url, watch_evictions
+from worker.host_name import claim_host_name
+from worker.jobqueue import open_queue
+from worker.limits import queue_rules
+from worker.settings import Settings
+from worker.supervisor import Supervisor
+
+
+@click.command()
+@click.option("--until-empty", is_flag=True, help="End when nothing is pending or active in the queue.")
+@click.pass_context
+def command(context: click.Context, until_empty: bool) -> None:
+    """Run as many workers on this host as its CPU and memory carry; SIGTERM or Ctrl-C drains them."""
+    settings: Settings = context.obj
+    config = context.find_root().params["config"]
+    worker_command = [sys.executable, "-m", "worker", *(["--config", str(config)] if config else []), "work"]
+    host, _holder = claim_host_name(settings.host_name)
+    queue = open_queue(settings.queue_url, queue_rules(settings))
+    supervisor = Supervisor(queue, settings, host, worker_command, until_empty)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))
+    events_url = scheduled_events_url(settings.scheduled_events_url)
+    if events_url is not None:
+        watch_evictions(events_url, supervisor.leave)
+    supervisor.run()
+    queue.close()

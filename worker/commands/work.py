@@ -1,0 +1,21 @@
+"""`work`: one worker process; `run` starts as many as the host carries."""
+
+from __future__ import annotations
+
+import click
+
+from worker.decimer import open_recogniser
+from worker.runner import run_worker
+from worker.settings import Settings
+from worker.vitals import VitalsPage
+
+
+@click.command(hidden=True)
+@click.option("--name", required=True)
+@click.option("--host", required=True)
+@click.option("--parent", required=True, type=int, help="Process number of the supervisor.")
+@click.option("--page", required=True, type=int, help="Descriptor of the page of vitals.")
+@click.pass_obj
+def command(settings: Settings, name: str, host: str, parent: int, page: int) -> None:
+    """One worker process, started by `run`."""
+    run_worker(name, host, parent, VitalsPage(page), settings, open_recogniser)

@@ -1,0 +1,59 @@
+"""What happens when a worker is gone: its death is named, its chunks are freed, and blame is put where it
+belongs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from functools import partial
+
+from worker.clerk import Clerk
+from worker.deaths import Death
+from worker.jobqueue import Queue
+from worker.processes import WorkerProcess
+from worker.vitals import Vitals
+from worker.worker_logs import last_lines
+
+log = logging.getLogger(__name__)
+
+UNEXPLAINED_KILLS = 5  # of a worker that had the same single image: then it is no accident any more
+
+
+class Fallen:
+    def __init__(self, queue: Queue, clerk: Clerk, host: str) -> None:
+        self._queue = queue
+        self._clerk = clerk
+        self._host = host
+        self._unexplained: Counter[tuple[int, int]] = Counter()
+
+    def bury(self, worker: WorkerProcess, vitals: Vitals, death: Death) -> None:
+        """Free the chunks at once; every image that was in flight will be tried alone next."""
+        text = f"{worker.name} {death.text}"
+        if death.in_order:
+            log.info("%s%s", text, f": {vitals.leaving_reason}" if vitals.leaving_reason else "")
+        else:
+            log.error("%s; it said last:\n%s", text, last_lines(worker.log))
+        for chunk in vitals.chunks:
+            self._clerk.send(
+                partial(
+                    self._queue.crash,
+                    chunk.chunk,
+                    chunk.token,
+                    chunk.in_flight,
+                    f"WorkerCrashed: the worker {death.text}",
+                    self._blames(death, chunk.chunk, chunk.in_flight),
+                ),
+                urgent=True,
+            )
+        if not vitals.chunks:
+            kind = "left" if death.in_order else "crashed"
+            reason = f": {vitals.leaving_reason}" if vitals.leaving_reason else ""
+            self._clerk.send(partial(self._queue.add_event, kind, text + reason, self._host, worker.name))
+
+    def _blames(self, death: Death, chunk: int, in_flight: tuple[int, ...]) -> bool:
+        if death.blames or len(in_flight) != 1:
+            return death.blames
+        image = (chunk, in_flight[0])
+        self._unexplained[image] += 1
+        return self._unexplained[image] >= UNEXPLAINED_KILLS

@@ -1,0 +1,215 @@
+"""Keeps what a worker has read: stores results, renews leases, uploads and finishes chunks, in a thread of
+its own.
+
+It renews a lease only while the recogniser makes progress, and drops a chunk before its lease can have run
+out: from then on nothing of it is stored, whatever the recogniser still answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from worker.hands import Hands, Work
+from worker.jobqueue import LeaseLost, Queue, QueueUnavailable, Usage
+from worker.progress import Rate, eta_text
+from worker.result_files import write_result_file
+from worker.settings import Settings
+from worker.storage import Storage
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 0.05
+LEASE_MARGIN = 0.1  # of a lease: given up that long before it could have run out
+RENEW_AT = 0.6  # of a lease left
+PROGRESS_LINE_S = 10
+RETRY_S = 1  # of an upload that the database or this host's disk did not allow
+
+
+class Keeper:
+    """One for all chunks of a worker. `keep_once` may also be called by the thread that ends the worker."""
+
+    def __init__(
+        self, queue: Queue, results: Storage, hands: Hands, folder: Path, settings: Settings
+    ) -> None:
+        self._queue = queue
+        self._results = results
+        self._hands = hands
+        self._folder = folder
+        self._settings = settings
+        self._uploads: dict[Work, Future[str]] = {}
+        self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        self._turn = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._rate = Rate()
+        self._line_s = time.monotonic()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Store everything, finish what is complete, give the rest back."""
+        self._stopping.set()
+        self._thread.join()
+        self.close_all()
+
+    def store_all(self) -> None:
+        """Store what was answered and keep the leases: for a worker that dies and is to be explained."""
+        self._stopping.set()
+        with self._turn:
+            for work in self._hands.works:
+                self._store(work, all_of_it=True)
+
+    def close_all(self) -> None:
+        """What `stop` does at the end; for the watcher too, when the recogniser does not end in time."""
+        with self._turn:
+            for work in self._hands.works:
+                if not work.complete:
+                    work.released = work.released or self._hands.vitals.leaving_reason or "left"
+            while self._hands.works:
+                for work in self._hands.works:
+                    self._keep(work)
+                time.sleep(ROUND_S)
+            self._uploader.shutdown()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(ROUND_S):
+            with self._turn:
+                for work in self._hands.works:
+                    self._keep(work)
+                self._tell_progress()
+
+    def _keep(self, work: Work) -> None:
+        """One round for one chunk. A database that is away costs rounds, and in the end the lease."""
+        try:
+            if work.lost or work.claim.lease.remaining_s() < LEASE_MARGIN * self._settings.lease_s:
+                self._lose(work, "the lease could not be renewed in time")
+            elif self._store(work, work.complete or work.over) and not self._end(work):
+                self._renew(work)
+        except LeaseLost as lost:
+            self._lose(work, str(lost))
+        except QueueUnavailable as error:
+            log.warning("%s: %s", work.claim.name, error)
+
+    def _store(self, work: Work, all_of_it: bool) -> bool:
+        """Store what is due; whether nothing waits any more."""
+        waiting = len(work.results)
+        age_s = time.monotonic() - (work.results_since_s or time.monotonic())
+        if not waiting or not (
+            all_of_it or waiting >= self._settings.store_images or age_s >= self._settings.store_s
+        ):
+            return True
+        results = self._hands.take_results(work)
+        try:
+            work.claim = self._queue.store(work.claim, results)
+        except QueueUnavailable:
+            self._hands.put_back(work, results)
+            raise
+        return not work.results
+
+    def _end(self, work: Work) -> bool:
+        """Finish, fail or give back a chunk that is at its end; whether it was."""
+        usage = work.usage(time.monotonic())
+        if work.complete:
+            return self._finish(work, usage)
+        if work.fault is not None and not work.in_flight:
+            self._queue.fail(work.claim, work.fault, usage)
+            log.error("%s: %s", work.claim.name, work.fault)
+        elif work.released is not None and (not work.in_flight or self._stopping.is_set()):
+            self._queue.release(work.claim, work.released, usage)
+            log.info("%s: given back, %s", work.claim.name, work.released)
+        else:
+            self._upload_partial(work)
+            return False
+        self._drop(work, done=False)
+        return True
+
+    def _finish(self, work: Work, usage: Usage) -> bool:
+        """Upload, in several rounds, then finish. What is this host's fault or the database's is tried
+        again.
+        """
+        upload = self._uploads.get(work)
+        if upload is None:
+            self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl")
+        if upload is None or not upload.done():
+            return False
+        error = upload.exception()
+        if error is None:
+            self._queue.finish(work.claim, usage, upload.result())
+            self._uploader.submit(self._sweep, work, upload.result()).add_done_callback(_log_failure)
+            log.info("%s: done, %d images", work.claim.name, work.claim.images_total)
+        elif isinstance(error, (QueueUnavailable, OSError)):
+            log.warning("%s: results are not uploaded yet: %s", work.claim.name, error)
+            self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl", RETRY_S)
+            return False
+        else:
+            self._queue.fail(work.claim, f"results could not be uploaded: {error}", usage)
+            log.error("%s: results could not be uploaded: %s", work.claim.name, error)
+        self._drop(work, done=error is None)
+        return True
+
+    def _renew(self, work: Work) -> None:
+        vitals = self._hands.vitals
+        stalled = time.monotonic() - vitals.progress_s > self._settings.stall_s
+        if work.claim.lease.remaining_s() < RENEW_AT * self._settings.lease_s and not stalled:
+            work.claim = self._queue.renew(work.claim)
+
+    def _upload_partial(self, work: Work) -> None:
+        now_s = time.monotonic()
+        if now_s - max(work.uploaded_s, work.started_s) >= self._settings.upload_s:
+            work.uploaded_s = now_s
+            self._uploader.submit(self._upload, work, "partial.jsonl").add_done_callback(_log_failure)
+
+    def _upload(self, work: Work, name: str, wait_s: float = 0) -> str:
+        """All results of the chunk that are stored, as a file under chunk and token; gives its key."""
+        time.sleep(wait_s)
+        path = self._folder / f"{work.claim.chunk}-{name}"
+        try:
+            write_result_file(path, self._queue.stored(work.claim))
+            return self._results.put(work.claim.folder, work.claim.token, name, path)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _sweep(self, work: Work, keep: str) -> None:
+        """What earlier claims of the chunk left in storage, and partial files, does not count any more."""
+        if work.claim.attempt > 1 or work.uploaded_s:
+            self._results.sweep(work.claim.folder, keep)
+
+    def _lose(self, work: Work, why: str) -> None:
+        work.lost = True
+        log.warning("%s: no longer ours: %s", work.claim.name, why)
+        self._drop(work, done=False)
+
+    def _drop(self, work: Work, done: bool) -> None:
+        self._uploads.pop(work, None)
+        self._hands.drop(work, done)
+
+    def _tell_progress(self) -> None:
+        now_s = time.monotonic()
+        self._rate.add(now_s, self._hands.vitals.images_done)
+        if now_s - self._line_s < PROGRESS_LINE_S:
+            return
+        self._line_s = now_s
+        for work in self._hands.works:
+            rate = self._rate.images_per_s
+            total = work.claim.images_total
+            left = eta_text(work.unanswered, rate)
+            log.info(
+                "%s: %d of %d, %.2f images/s, %s left",
+                work.claim.name,
+                total - work.unanswered,
+                total,
+                rate,
+                left,
+            )
+
+
+def _log_failure(task: Future[Any]) -> None:
+    """Of what nothing depends on: partial results, and files that no longer count."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("storage: %s", error)

@@ -1,0 +1,47 @@
+"""What one worker of an engine takes: an estimate at first, what was measured as soon as it was (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from worker.gate import Need
+from worker.jobqueue import Learned
+from worker.settings import Settings
+from worker.vitals import Vitals
+
+MB = 1_000_000
+ESTIMATES = {
+    "upstream": Need(5_000 * MB, cpus=1.3),  # TensorFlow with both of its models, as the earlier fleet saw it
+    "onnx": Need(300 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
+    "stub": Need(100 * MB),
+}
+MARGIN = 1.1  # over the peak that was learned
+
+
+def estimate(engine: str, worker_memory_mb: int | None, threads: int, learned: Learned | None) -> Need:
+    """Before a worker of this host has worked: the setting, else what the queue learned, else the engine's."""
+    known = ESTIMATES[engine]
+    cpus = learned.cpus if learned is not None else known.cpus * threads
+    if worker_memory_mb is not None:
+        private_bytes = max(0, worker_memory_mb * MB - known.shared_bytes)
+    elif learned is not None:
+        private_bytes = int(max(0, learned.peak_memory_bytes - known.shared_bytes) * MARGIN)
+    else:
+        private_bytes = known.private_bytes
+    return Need(private_bytes, known.shared_bytes, cpus)
+
+
+def learn(need: Need, workers: Iterable[Vitals]) -> Need:
+    """The largest peak of workers that have done a chunk; what was thought before while there is none."""
+    worked = [vitals for vitals in workers if vitals.chunks_done]
+    if not worked:
+        return need
+    private_bytes = int(max(vitals.peak_private_bytes for vitals in worked) * MARGIN)
+    return Need(private_bytes, max(vitals.shared_bytes for vitals in worked), need.cpus)
+
+
+def most_private_bytes(settings: Settings) -> int:
+    """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
+    if settings.worker_memory_limit_mb is not None:
+        return settings.worker_memory_limit_mb * MB
+    return 2 * estimate(settings.decimer_engine, settings.worker_memory_mb, 1, None).private_bytes

@@ -1,0 +1,210 @@
+"""Keeps as many workers on this host as the gate admits, and sees to those that die, hang or have to go.
+
+`Supervisor.run` is a round every `sample_s`: look at the host, reap the dead, end what hangs, ask the gate,
+act, report. Everything that can wait for the database goes through the clerk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from worker.averages import Averages
+from worker.clerk import Clerk
+from worker.deaths import explain_death
+from worker.fallen import Fallen
+from worker.gate import Decision, History, Limits, Load, Need, TempUse, Verdict, admit, youngest
+from worker.jobqueue import Queue
+from worker.limits import allotted_memory, gate_limits
+from worker.load import read_load
+from worker.needs import estimate, learn
+from worker.processes import WorkerProcess, start_worker
+from worker.reports import Reporter
+from worker.settings import Settings
+from worker.temporary import read_temp_use, sweep_temp
+from worker.vitals import Vitals
+from worker.worker_logs import prune_logs, rotate_log
+
+log = logging.getLogger(__name__)
+
+LEAVE_S = 24.5  # after SIGTERM a worker is gone by itself within 23 s; then it is ended
+FLUSH_S = 10.0
+LOGS_KEPT = 200
+
+
+class Supervisor:
+    def __init__(
+        self, queue: Queue, settings: Settings, host: str, worker_command: Sequence[str], until_empty: bool
+    ) -> None:
+        self._settings = settings
+        self._host = host
+        self._worker_command = worker_command
+        self._until_empty = until_empty
+        self._limits: Limits = gate_limits(settings)
+        self._clerk = Clerk(queue, settings.decimer_engine)
+        self._fallen = Fallen(queue, self._clerk, host)
+        self._reporter = Reporter(queue, self._clerk, host, settings)
+        self._averages = Averages(settings.average_s)
+        self._workers: list[WorkerProcess] = []
+        self._past: deque[Vitals] = deque(maxlen=20)
+        self._drains_s: tuple[float, ...] = ()
+        self._failed_starts_s: tuple[float, ...] = ()
+        self._started = 0
+        self._quiet_since_s: float | None = None
+        self._leaving: str | None = None
+        self._wake = threading.Event()
+
+    def leave(self, reason: str) -> None:
+        """From a signal handler or another thread: drain all workers and end."""
+        self._leaving = self._leaving or reason
+        self._wake.set()
+
+    def run(self) -> None:
+        """Until asked to leave, or, with `until_empty`, until nothing is pending or active in the queue."""
+        for name in sweep_temp(self._settings.temp_dir):
+            log.info("removed what a dead worker left: %s", name)
+        prune_logs(self._settings.logs_path, LOGS_KEPT)
+        self._clerk.start()
+        self._reporter.event("started", f"supervisor of {self._host} started")
+        try:
+            while self._leaving is None and not (self._until_empty and self._is_empty()):
+                self._round()
+                self._wake.wait(self._settings.sample_s)
+            self._dismiss(self._leaving or "the queue is empty")
+        finally:
+            for worker in self._workers:
+                worker.kill()
+            self._clerk.stop(FLUSH_S)
+
+    def _round(self) -> None:
+        previous = self._averages.latest if self._averages.started else None
+        self._averages.add(read_load(previous))
+        self._reap()
+        self._look_after_workers()
+        decision = self._decide()
+        if decision.verdict is Verdict.ADMIT:
+            self._spawn()
+        elif decision.verdict is Verdict.DRAIN:
+            self._drains_s = (*self._drains_s, time.monotonic())
+            drained = youngest(tuple(worker.view(worker.vitals) for worker in self._workers))
+            self._drain(
+                next(worker for worker in self._workers if worker.name == drained.name), decision.text
+            )
+        self._reporter.decided(decision)
+        self._reporter.report(self._averages, self._workers, self._temp())
+
+    def _decide(self) -> Decision:
+        seen = [(worker, worker.vitals) for worker in self._workers]
+        views = tuple(worker.view(vitals) for worker, vitals in seen)
+        hour_ago_s = time.monotonic() - 3600
+        self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
+        if any(vitals.images_done for _, vitals in seen):
+            self._failed_starts_s = ()
+        need = self._need([vitals for _, vitals in seen])
+        news = self._clerk.news
+        outstanding = news.outstanding
+        claimable = outstanding is not None and outstanding.next_in_s == 0
+        load = Load(
+            now_s=time.monotonic(),
+            covered_s=self._averages.covered_s,
+            cpu_pct=self._averages.cpu_pct,
+            memory=allotted_memory(self._settings, views, need) or self._averages.memory,
+            pressure_pct=self._averages.pressure_pct,
+            temp=self._temp(),
+            active_chunks=news.active_chunks,
+            claimable_chunks=outstanding.pending if outstanding is not None and claimable else 0,
+            queue_error=news.error,
+        )
+        return admit(load, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+
+    def _need(self, running: list[Vitals]) -> Need:
+        settings = self._settings
+        first = estimate(
+            settings.decimer_engine,
+            settings.worker_memory_mb,
+            settings.decimer_threads,
+            self._clerk.news.learned,
+        )
+        return learn(first, [*running, *self._past])
+
+    def _temp(self) -> TempUse:
+        self._settings.temp_dir.mkdir(parents=True, exist_ok=True)
+        return read_temp_use(self._settings.temp_dir, self._settings.temp_limit_bytes)
+
+    def _spawn(self) -> None:
+        self._started += 1
+        name = f"{self._host}-{_run_mark()}-{self._started}"
+        worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
+        self._workers.append(worker)
+        self._reporter.event("spawned", f"{name} is process {worker.process.pid}", name)
+
+    def _drain(self, worker: WorkerProcess, reason: str) -> None:
+        worker.ask_to_leave()
+        self._reporter.event("drained", reason, worker.name)
+
+    def _reap(self) -> None:
+        """Take leave of every worker whose process has ended; its chunks are free again at once."""
+        for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
+            self._workers.remove(worker)
+            vitals = worker.vitals
+            oom_kills = self._averages.oom_kills
+            death = explain_death(worker.process.returncode, oom_kills, worker.stalled_for_s)
+            self._fallen.bury(worker, vitals, death)
+            if vitals.chunks_done:
+                self._past.append(vitals)
+            if death.blames and not vitals.images_done:
+                self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
+            worker.page.close()
+            sweep_temp(self._settings.temp_dir)
+
+    def _look_after_workers(self) -> None:
+        settings, now_s = self._settings, time.monotonic()
+        for worker in self._workers:
+            vitals = worker.vitals
+            rotate_log(worker.log, int(settings.log_mb * 1e6), settings.log_files)
+            if worker.asked_to_leave_s is not None:
+                if now_s - worker.asked_to_leave_s > LEAVE_S:
+                    worker.kill()
+                continue
+            stuck = any(chunk.in_flight for chunk in vitals.chunks)
+            if vitals.ready_s is None and now_s - worker.started_s > settings.load_s:
+                worker.stalled_for_s = now_s - worker.started_s
+                worker.kill()
+            elif stuck and now_s - vitals.progress_s > settings.stall_s:
+                worker.stalled_for_s = now_s - vitals.progress_s
+                worker.kill()
+            elif vitals.state == "idle" and now_s - vitals.progress_s > settings.idle_s:
+                self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")
+
+    def _is_empty(self) -> bool:
+        """Nothing pending or active, said by the queue after the last worker had anything in hand."""
+        now_s = time.monotonic()
+        if any(worker.vitals.chunks for worker in self._workers) or self._quiet_since_s is None:
+            self._quiet_since_s = now_s
+            return False
+        news = self._clerk.news
+        left = news.outstanding
+        return left is not None and news.read_s > self._quiet_since_s and not (left.pending or left.active)
+
+    def _dismiss(self, reason: str) -> None:
+        """Ask all workers to leave, and wait until they have."""
+        log.info("leaving: %s", reason)
+        self._reporter.event("stopped", f"supervisor of {self._host} leaves: {reason}")
+        for worker in self._workers:
+            worker.ask_to_leave()
+        deadline_s = time.monotonic() + LEAVE_S
+        while self._workers:
+            if time.monotonic() > deadline_s:
+                for worker in self._workers:
+                    worker.kill()
+            self._reap()
+            time.sleep(0.05)
+        self._reporter.report(self._averages, [], self._temp(), force=True)
+
+
+def _run_mark() -> str:
+    """Tells this run's workers from those of an earlier one on the same host."""
+    return format(int(time.time()) & 0xFFFFF, "05x")

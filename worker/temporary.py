@@ -1,0 +1,130 @@
+"""Temporary folders: one a worker, counted, and removed whatever happens.
+
+No figure of the host says how much of a container's temporary storage is ours, so our own files are
+counted. A worker holds a lock on its folder for as long as it lives; a folder whose lock can be taken
+belongs to nobody any more and is removed. What a running chunk may still take is reserved by the length of
+an empty sparse file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.gate import TempUse
+
+PREFIX = "cloud-monitor-"
+RESERVATION = ".reserved"
+
+
+class TempFolder:
+    """A worker's folder below `temp_dir`, locked while this object lives. Raises OSError."""
+
+    def __init__(self, temp_dir: Path, name: str) -> None:
+        temp_dir.mkdir(parents=True, exist_ok=True)
+        self._temp_dir = temp_dir
+        self.path = temp_dir / f"{PREFIX}{name}"
+        with _locked(temp_dir):  # a sweep must not come between the folder and its lock
+            self.path.mkdir(mode=0o700)
+            self._descriptor = _lock_folder(self.path)
+
+    def reserve(self, size_bytes: int) -> None:
+        """What the worker's chunks may take from now on; replaces what was reserved."""
+        reservation = self.path / RESERVATION
+        reservation.touch()
+        os.truncate(reservation, size_bytes)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._descriptor)
+
+
+@contextmanager
+def temp_claims(temp_dir: Path) -> Iterator[None]:
+    """Held from counting to reserving, so that two workers of a host do not both take the last room."""
+    with _locked(temp_dir):
+        yield
+
+
+def read_temp_use(temp_dir: Path, limit_bytes: int) -> TempUse:
+    """What all workers' folders hold or have reserved, and what they may: never more than the disk has
+    left.
+    """
+    held_bytes = claimed_bytes = 0
+    for folder in _folders(temp_dir):
+        files_bytes, reserved_bytes = _sizes(folder)
+        held_bytes += files_bytes
+        claimed_bytes += max(files_bytes, reserved_bytes)
+    figures = os.statvfs(temp_dir)
+    free_bytes = figures.f_bavail * figures.f_frsize
+    return TempUse(claimed_bytes, min(limit_bytes, held_bytes + free_bytes))
+
+
+def sweep_temp(temp_dir: Path) -> list[str]:
+    """Remove the folders of workers that are gone; gives their names."""
+    if not temp_dir.is_dir():
+        return []
+    with _locked(temp_dir):
+        return [folder.name for folder in _folders(temp_dir) if _remove_abandoned(folder)]
+
+
+def _remove_abandoned(folder: Path) -> bool:
+    try:
+        descriptor = _lock_folder(folder)
+    except OSError:  # locked by its worker, or gone meanwhile
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(descriptor)
+    return True
+
+
+def _folders(temp_dir: Path) -> list[Path]:
+    return [path for path in temp_dir.glob(f"{PREFIX}*") if path.is_dir() and not path.is_symlink()]
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    """Bytes of the files and bytes reserved; a file that goes meanwhile counts nothing."""
+    files_bytes = reserved_bytes = 0
+    for entry in _entries(folder):
+        try:
+            size_bytes = entry.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue
+        if entry.name == RESERVATION:
+            reserved_bytes = size_bytes
+        else:
+            files_bytes += size_bytes
+    return files_bytes, reserved_bytes
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+
+
+def _lock_folder(folder: Path) -> int:
+    """An exclusive lock that the kernel drops with the process. Raises OSError where somebody has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def _locked(temp_dir: Path) -> Iterator[None]:
+    descriptor = os.open(temp_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

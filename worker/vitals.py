@@ -1,0 +1,103 @@
+"""What a worker tells its supervisor, in a page of memory that both have mapped.
+
+The last word of a worker that was killed is still there to be read (above all which images were in flight), a
+full disk cannot stop it, and neither side ever waits for the other. Two halves are written in turn, each with
+its number and a checksum, so that a reader always finds one that is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+PAGE_BYTES = 64 * 1024
+_HALF_BYTES = PAGE_BYTES // 2
+_HEADER = struct.Struct("<QII")  # number, length, CRC-32
+
+State = Literal["loading", "idle", "working", "leaving"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkVitals:
+    """A chunk in a worker's hands. `in_flight` are the numbers of the images the recogniser has just now."""
+
+    chunk: int
+    token: int
+    name: str
+    done: int
+    total: int
+    in_flight: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """A worker's state; moments are CLOCK_MONOTONIC, which all processes of a host share."""
+
+    state: State = "loading"
+    ready_s: float | None = None
+    progress_s: float = 0.0
+    images_done: int = 0
+    chunks_done: int = 0
+    private_bytes: int = 0
+    peak_private_bytes: int = 0
+    shared_bytes: int = 0
+    held_reason: str = ""
+    leaving_reason: str = ""
+    chunks: tuple[ChunkVitals, ...] = field(default=())
+
+
+class VitalsPage:
+    """One side of the page; the supervisor creates it and hands its descriptor to the worker."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._memory = mmap.mmap(descriptor, PAGE_BYTES)
+        self._number = 0
+
+    @classmethod
+    def create(cls, name: str) -> VitalsPage:
+        descriptor = os.memfd_create(name)
+        os.ftruncate(descriptor, PAGE_BYTES)
+        return cls(descriptor)
+
+    def write(self, vitals: Vitals) -> None:
+        """Replace what is said; one writer only."""
+        content = json.dumps(asdict(vitals), separators=(",", ":")).encode()
+        if len(content) > _HALF_BYTES - _HEADER.size:
+            raise ValueError(f"vitals of {len(content)} bytes do not fit into a page")
+        self._number += 1
+        start = (self._number % 2) * _HALF_BYTES
+        self._memory[start + _HEADER.size : start + _HEADER.size + len(content)] = content
+        self._memory[start : start + _HEADER.size] = _HEADER.pack(
+            self._number, len(content), zlib.crc32(content)
+        )
+
+    def read(self) -> Vitals:
+        """The newest half that is whole; a worker that has said nothing yet is loading."""
+        halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
+        return _vitals_of(halves[0][1]) if halves else Vitals()
+
+    def close(self) -> None:
+        self._memory.close()
+        os.close(self.descriptor)
+
+    def _read_half(self, half: int) -> tuple[int, bytes] | None:
+        start = half * _HALF_BYTES
+        number, length, checksum = _HEADER.unpack_from(self._memory, start)
+        if not 0 < length <= _HALF_BYTES - _HEADER.size:
+            return None
+        content = self._memory[start + _HEADER.size : start + _HEADER.size + length]
+        return (number, content) if zlib.crc32(content) == checksum else None
+
+
+def _vitals_of(content: bytes) -> Vitals:
+    values = json.loads(content)
+    chunks = tuple(
+        ChunkVitals(**{**chunk, "in_flight": tuple(chunk["in_flight"])}) for chunk in values.pop("chunks")
+    )
+    return Vitals(**values, chunks=chunks)

@@ -3,6 +3,7 @@
 # mypy: ignore-errors
 import configparser
 import inspect
+import logging
 import os
 import sys
 import types
@@ -19,6 +20,11 @@ TIME_ZONE = "UTC"
 # The defaults (3 s and 6 s) answer 500 where a grid has some ten thousand series.
 FIND_TIMEOUT = 60.0
 FETCH_TIMEOUT = 120.0
+
+LOG_INFO_PERFORMANCE = False
+# A line or five for each request would drown the other programs' output; exceptions are still told.
+for _name in ("info", "cache", "rendering"):
+    logging.getLogger(_name).propagate = False
 
 
 def _getargspec(function):

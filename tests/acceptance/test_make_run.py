@@ -1,0 +1,162 @@
+"""`make run` as a newcomer meets it: the chain comes up, figures arrive, Ctrl-C ends it all, data survives."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.services.made import MakeRun, copy_tracked, share_installed
+from tests.services.support import wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("newcomer") / "cloud-monitor"
+    copy_tracked(folder)
+    share_installed(folder)
+    return folder
+
+
+@pytest.fixture
+def run(copy: Path, tmp_path: Path) -> Iterator[MakeRun]:
+    run = MakeRun(copy, COLLECTOR_GRID="newcomer")
+    run.state = tmp_path / "state"
+    run.log = tmp_path / "run.log"
+    yield run
+    run.clean_up()
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def start_and_wait(run: MakeRun) -> float:
+    """Seconds until the page answered."""
+    begin = time.monotonic()
+    run.start()
+
+    def up() -> bool:
+        assert run._process is not None
+        assert run._process.poll() is None, run.output()
+        return answers(run.page + "/") and answers(run.graphite + "/render?target=none&format=json")
+
+    wait_until(up, "page and Graphite", 60)
+    return time.monotonic() - begin
+
+
+def stored(run: MakeRun, target: str) -> list[tuple[int, float]]:
+    """(timestamp, value) of every point of the last hour."""
+    parameters = {"target": target, "from": "-1h", "format": "json"}
+    series = requests.get(run.graphite + "/render", params=parameters, timeout=20).json()
+    return [(at, value) for one in series for value, at in one["datapoints"] if value is not None]
+
+
+def test_figures_reach_the_page_and_survive_a_restart(run: MakeRun) -> None:
+    first_s = start_and_wait(run)
+    load = "grids.newcomer.sysinfo.load"
+    wait_until(lambda: stored(run, load), "the host's load in Graphite", 30)
+    wait_until(lambda: "newcomer" in requests.get(run.page + "/", timeout=5).text, "the grid on the page", 60)
+    before = stored(run, load)
+    assert run.interrupt() is not None
+    run.wait_gone()
+
+    second_s = start_and_wait(run)
+    print(f"make run: up after {first_s:.1f} s, with its state after {second_s:.1f} s")
+    assert set(before) <= set(stored(run, load))
+    run.interrupt()
+    run.wait_gone()
+
+
+@pytest.mark.parametrize("victim", ["carbon-cache", "-m collector", "-m webapp"])
+def test_crash_of_one_ends_all(run: MakeRun, victim: str) -> None:
+    start_and_wait(run)
+    os.kill(run.pid_of(victim), signal.SIGKILL)
+    assert run.wait() != 0
+    assert "one process ended by itself" in run.output()
+    run.wait_gone()
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGTERM"])
+def test_closed_terminal_and_termination_end_all(run: MakeRun, name: str) -> None:
+    start_and_wait(run)
+    run.interrupt(signal.Signals[name])
+    run.wait_gone()
+
+
+def test_killed_manager_leaves_nothing(run: MakeRun) -> None:
+    start_and_wait(run)
+    managers = [pid for pid, command in run.pids().items() if "tools.run" in command]
+    os.kill(min(managers), signal.SIGKILL)
+    run.wait_gone()
+
+
+def test_taken_ports_are_named_with_their_variables(run: MakeRun) -> None:
+    with socket.create_server(("127.0.0.1", run.ports["PORT"])):
+        run.start()
+        assert run.wait() != 0
+    assert f"port {run.ports['PORT']} of the status page is taken by " in run.output()
+    assert f"make run PORT={run.ports['PORT'] + 1}" in run.output()
+    assert run.pids() == {}
+
+
+def test_malformed_port_is_refused_by_name(run: MakeRun) -> None:
+    run.variables["CARBON_PORT"] = "http"
+    run.start()
+    assert run.wait() != 0
+    assert "CARBON_PORT=http refused" in run.output()
+
+
+def test_second_run_on_the_same_state_is_refused(run: MakeRun, tmp_path: Path) -> None:
+    start_and_wait(run)
+    second = MakeRun(run.copy)
+    second.state, second.log = run.state, tmp_path / "second.log"
+    second.start()
+    assert second.wait() != 0
+    assert f"uses STATE_DIR={run.state}" in second.output()
+    cleaned = clean(run)
+    assert cleaned.returncode != 0
+    assert "in use" in cleaned.stderr
+    run.interrupt()
+    run.wait_gone()
+
+
+def clean(run: MakeRun) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"STATE_DIR": str(run.state)}
+    command = ["make", "clean"]
+    return subprocess.run(command, cwd=run.copy, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_clean_removes_the_state_and_keeps_the_configuration(run: MakeRun) -> None:
+    configuration = run.copy / ".env"
+    configuration.write_text("WEBAPP_TITLE='Our grids'\n")
+    start_and_wait(run)
+    assert "Our grids" in requests.get(run.page + "/", timeout=5).text
+    run.interrupt()
+    run.wait_gone()
+    assert (run.state / "graphite").is_dir()
+    assert clean(run).returncode == 0
+    assert not run.state.exists()
+    assert configuration.exists()
+    configuration.unlink()
+
+
+def test_clean_leaves_a_folder_that_is_not_ours(run: MakeRun) -> None:
+    run.state.mkdir()
+    (run.state / "thesis.tex").touch()
+    cleaned = clean(run)
+    assert cleaned.returncode != 0
+    assert "not removed" in cleaned.stderr
+    assert (run.state / "thesis.tex").exists()

@@ -1,0 +1,75 @@
+"""What a machine lacks is named, with what to install."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A folder to be the whole PATH: a shell and dirname."""
+    for name in ("sh", "dirname"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    return tmp_path
+
+
+def require(what: str, path: Path, **variables: str) -> str:
+    """What tools/require said as it refused."""
+    environment = {"PATH": str(path), "HOME": str(path)} | variables
+    command = ["sh", str(ROOT / "tools/require"), what]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+def fake_python(folder: Path, script: str) -> str:
+    """An interpreter that is not like ours: `script` answers in its stead."""
+    program = folder / "other-python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_missing_node(bare: Path) -> None:
+    assert "node is missing" in (said := require("node", bare))
+    assert "apt-get install nodejs npm" in said
+
+
+def test_missing_npm(bare: Path) -> None:
+    (bare / "node").symlink_to(bare / "sh")
+    assert "npm is missing" in require("node", bare)
+
+
+def test_missing_python(bare: Path) -> None:
+    assert "apt-get install python3 python3-venv" in require("python", bare)
+
+
+def test_python_too_old(bare: Path) -> None:
+    python = fake_python(bare, 'case "$1" in -V) echo Python 3.9.2 ;; *) exit 1 ;; esac')
+    assert "is Python 3.9.2, but 3.11 or later is needed" in require("python", bare, PYTHON=python)
+
+
+def test_python_without_venv(bare: Path) -> None:
+    python = fake_python(bare, 'case "$2" in *ensurepip*) exit 1 ;; esac')
+    assert "lacks its venv module. Install it: apt-get install python3-venv" in require(
+        "python", bare, PYTHON=python
+    )
+
+
+def test_python_that_graphite_does_not_build_on(bare: Path) -> None:
+    python = fake_python(bare, "echo 3.13 /usr/bin/python3.13")
+    environment = os.environ | {"EMBEDDED_PYTHON": python, "CLOUD_MONITOR_TOOLS_DIR": str(bare)}
+    command = ["python3", "-m", "embedded.install"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"{python} is 3.13" in ended.stderr
+    assert "EMBEDDED_PYTHON=/path/to/python3.11 make run" in ended.stderr

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from collector.delivery.destinations import Destination, parse_destinations
-from collector.paths import clean
+from collector.paths import build_path, clean
+from collector.setting_texts import split_assignments, split_names
 from collector.sources.condor_settings import CondorSettings
 
 PREFIX = "COLLECTOR_"
@@ -26,30 +27,6 @@ SOURCES = ("host", "condor", "cloudscheduler", "commands", "fleet")
 
 class SettingsRefused(ValueError):
     """One line for each setting that cannot be used: its name, its value, and what would be accepted."""
-
-
-def _split(value: object) -> object:
-    """A comma-separated text as a list; a list (from TOML) stays."""
-    if isinstance(value, str):
-        return [part for part in (part.strip() for part in value.split(",")) if part]
-    return value
-
-
-def _split_assignments(value: object) -> object:
-    """`name = text` lines, or the same separated by `;`, as a mapping; a table (from TOML) stays."""
-    if not isinstance(value, str):
-        return value
-    found: dict[str, str] = {}
-    for line in (part.strip() for part in value.replace(";", "\n").splitlines()):
-        name, equals, text = line.partition("=")
-        if not line:
-            continue
-        if not equals or not name.strip() or not text.strip():
-            raise ValueError(f"{line!r} is not of the form `name = command`")
-        if name.strip() in found:
-            raise ValueError(f"{name.strip()!r} is given twice")
-        found[name.strip()] = text.strip()
-    return found
 
 
 def _destinations(value: object) -> object:
@@ -66,7 +43,7 @@ def _default_state_dir() -> Path:
     return Path("~/.local/state/cloud-monitor/collector").expanduser()
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
 
 
@@ -84,7 +61,7 @@ def _command(value: object) -> object:
 
 
 Commands = Annotated[
-    dict[str, Annotated[Command, BeforeValidator(_command)]], BeforeValidator(_split_assignments)
+    dict[str, Annotated[Command, BeforeValidator(_command)]], BeforeValidator(split_assignments)
 ]
 
 
@@ -102,7 +79,7 @@ class Settings(CondorSettings):
     host: Clean = Field(default_factory=socket.gethostname, validate_default=True)
 
     sources: Annotated[tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
-                       BeforeValidator(_split), Field(min_length=1)] = ("auto",)  # fmt: skip
+                       BeforeValidator(split_names), Field(min_length=1)] = ("auto",)  # fmt: skip
     source_timeout_s: float = Field(default=25, ge=1, le=40)
     run_timeout_s: float = Field(default=45, ge=5, lt=50)
 
@@ -135,6 +112,12 @@ class Settings(CondorSettings):
     graphite_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
     graphite_timeout_s: float = Field(default=8, gt=0, le=20)
     proof: bool = True
+
+    def own_path(self, key: str, **names: str) -> str:
+        """A path of this collector or host: the grid's own, or under `hosts` for a further scheduler host."""
+        if self.owner:
+            return build_path(key, grid=self.grid, **names)
+        return build_path(f"host_{key}", grid=self.grid, host=self.host, **names)
 
 
 def read_settings(environment: Mapping[str, str], config: Path | None = None) -> Settings:

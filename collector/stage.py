@@ -35,7 +35,7 @@ def send(pipe: int, kind: bytes, body: bytes) -> None:
 
 
 def split_messages(data: bytes) -> tuple[str, bytes, bytes]:
-    """(last note, kind, body) of all that a child sent; the kind is empty where the answer is not complete."""
+    """(last note, kind, body) of what a child sent; the kind is empty where its answer is not complete."""
     note, offset = "", 0
     while offset + HEADER.size <= len(data):
         kind, length = HEADER.unpack_from(data, offset)

@@ -131,6 +131,8 @@ _COLLECTOR = (
     _source.gauge("source_duration", "duration_s", "s", "time that one source took"),
     _source.gauge("source_points", "points", "points", "points that one source gave"),
     _source.gauge("source_failed", "failed", "", "1 the source failed, 0 it did not"),
+    _own.gauge("owner", "owners.{host}", "", "1 a collector on this host owns the grid's totals"),
+    _own.gauge("proof", "proof.{destination}.{turn}", "", "number of a frame, read back as proof"),
     *(_own.gauge(f"collector_{name}", name, unit, meaning) for name, unit, meaning in _SPOOL),
     *(
         _destination.gauge(f"destination_{name}", name, unit, f"{text}; of one")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from collector.paths import clean
 
-PICKLE_PORT = 2004
-PLAIN_PORT = 2003
-
 Protocol = Literal["pickle", "plain"]
+HashType = Literal["carbon_ch", "fnv1a_ch"]
+
+DEFAULT_PORT: dict[Protocol, int] = {"pickle": 2004, "plain": 2003}
 
 _SCHEMES: dict[str, tuple[Protocol, bool]] = {
     "tcp": ("pickle", False),
@@ -20,8 +20,11 @@ _SCHEMES: dict[str, tuple[Protocol, bool]] = {
     "tls": ("pickle", True),
     "tls+plain": ("plain", True),
 }
+_HOST_PORT = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[A-Za-z0-9._-]+))(?::(?P<port>\d{1,5}))?"
+)
 _ACCEPTED = (
-    "host:port, [IPv6]:port, tcp://, tcp+plain://, tls:// or tls+plain://host:port, or a cluster "
+    "accepted: host:port, [IPv6]:port, tcp+plain://, tls:// or tls+plain:// before them, or a cluster "
     "ring://host:port:instance;host:port:instance?replication=1"
 )
 
@@ -41,19 +44,21 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One Carbon of a cluster: carbon-relay's ring knows it by host and instance."""
+    """One Carbon; a ring knows it by host and instance, as carbon-relay's DESTINATIONS do."""
 
     address: Address
-    instance: str | None
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One place that is to get every point: a single Carbon, or a cluster that shares them out."""
+    """One place that is to get every point: a single Carbon, or a cluster that shares them out by a ring."""
 
-    text: str  # as it was configured
+    text: str
     nodes: tuple[Node, ...]
     replication: int = 1
+    diverse: bool = True  # replicas on different hosts, carbon's DIVERSE_REPLICAS
+    hash_type: HashType = "carbon_ch"
 
     @property
     def name(self) -> str:
@@ -72,44 +77,55 @@ def parse_destinations(text: str) -> tuple[Destination, ...]:
 
 
 def _parse(text: str) -> Destination:
-    if text.startswith("ring://"):
+    if text.startswith("ring"):
         return _parse_ring(text)
-    address = _parse_address(text)
-    return Destination(str(address), (Node(address, None),))
+    scheme, separator, rest = text.rpartition("://")
+    if separator and scheme not in _SCHEMES:
+        raise ValueError(f"{text!r}: unknown scheme; {_ACCEPTED}")
+    address = _parse_address(rest, *_SCHEMES[scheme if separator else "tcp"])
+    return Destination(str(address), (Node(address),))
 
 
 def _parse_ring(text: str) -> Destination:
-    """`ring://host:port[:instance];...[?replication=N]`, nodes as in carbon-relay's DESTINATIONS."""
-    body, _, query = text.removeprefix("ring://").partition("?")
-    nodes = []
-    for part in body.split(";"):
-        match = re.fullmatch(
-            r"(?P<address>(\[[^\]]+\]|[^:\[\]]+)(:\d+))(:(?P<instance>[A-Za-z0-9_-]+))?", part.strip()
-        )
-        if not match:
-            raise ValueError(f"{part!r} in {text!r} is not host:port:instance")
-        nodes.append(Node(_parse_address(match["address"]), match["instance"]))
-    options = parse_qs(query, keep_blank_values=True)
-    replication = options.pop("replication", ["1"])[-1]
+    """`ring[+tls][+plain]://host:port[:instance];...[?replication=N&diverse=no&hash=fnv1a_ch]`."""
+    match = re.fullmatch(
+        r"ring(?P<tls>\+tls)?(?P<plain>\+plain)?://(?P<nodes>[^?]+)(\?(?P<options>.*))?", text
+    )
+    if not match:
+        raise ValueError(f"{text!r} is not a cluster; {_ACCEPTED}")
+    protocol: Protocol = "plain" if match["plain"] else "pickle"
+    nodes = tuple(
+        _parse_node(part.strip(), protocol, bool(match["tls"])) for part in match["nodes"].split(";")
+    )
+    names = {(node.address.host, node.instance) for node in nodes}
+    if len(names) < len(nodes):
+        raise ValueError(f"{text!r}: two nodes on one host need different instances")
+    options = {
+        name: values[-1] for name, values in parse_qs(match["options"] or "", keep_blank_values=True).items()
+    }
+    replication = options.pop("replication", "1")
+    diverse = options.pop("diverse", "yes")
+    hash_type = options.pop("hash", "carbon_ch")
     if options or not replication.isdigit() or not 1 <= int(replication) <= len(nodes):
         raise ValueError(
-            f"{text!r}: only ?replication= from 1 to the number of nodes ({len(nodes)}) is accepted"
+            f"{text!r}: accepted after ?: replication=1 to {len(nodes)}, diverse=yes|no, hash=fnv1a_ch"
         )
-    if len({(node.address.host, node.instance) for node in nodes}) < len(nodes):
-        raise ValueError(f"{text!r}: two nodes of one host need different instances")
-    return Destination(text, tuple(nodes), int(replication))
+    if diverse not in ("yes", "no") or hash_type not in ("carbon_ch", "fnv1a_ch"):
+        raise ValueError(f"{text!r}: accepted are diverse=yes or no, hash=carbon_ch or fnv1a_ch")
+    kind: HashType = "fnv1a_ch" if hash_type == "fnv1a_ch" else "carbon_ch"
+    return Destination(text, nodes, int(replication), diverse == "yes", kind)
 
 
-def _parse_address(text: str) -> Address:
-    scheme, separator, rest = text.rpartition("://")
-    protocol, tls = _SCHEMES.get(scheme if separator else "tcp", (None, False))
-    if protocol is None:
-        raise ValueError(f"{text!r}: unknown scheme; accepted: {_ACCEPTED}")
-    try:
-        parts = urlsplit(f"//{rest}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{text!r}: {error}; accepted: {_ACCEPTED}") from None
-    if not host or parts.path or parts.query or parts.username or re.search(r"[\s/;]", host) or port == 0:
-        raise ValueError(f"{text!r} is not a destination; accepted: {_ACCEPTED}")
-    return Address(host, port or (PICKLE_PORT if protocol == "pickle" else PLAIN_PORT), protocol, tls)
+def _parse_node(text: str, protocol: Protocol, tls: bool) -> Node:
+    match = re.fullmatch(r"(?P<address>(\[[^\]]+\]|[^:]+):\d+)(:(?P<instance>[A-Za-z0-9_-]+))?", text)
+    if not match:
+        raise ValueError(f"{text!r} is not host:port:instance")
+    return Node(_parse_address(match["address"], protocol, tls), match["instance"])
+
+
+def _parse_address(text: str, protocol: Protocol, tls: bool) -> Address:
+    match = _HOST_PORT.fullmatch(text)
+    port = int(match["port"] or DEFAULT_PORT[protocol]) if match else 0
+    if not match or not 0 < port < 65536:
+        raise ValueError(f"{text!r} is not host:port; {_ACCEPTED}")
+    return Address(match["ipv6"] or match["host"], port, protocol, tls)

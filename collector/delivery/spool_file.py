@@ -1,0 +1,87 @@
+"""The SQLite file of a spool: opened, told apart from a corrupt one, and set aside where it is that."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+_BUSY_S = 10.0
+_SET_ASIDE_MAX = 3  # corrupt files kept for whoever wants to look; the oldest goes
+
+_SCHEMA = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
+PRAGMA journal_mode = WAL;
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS frames (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    timestamp INTEGER NOT NULL,     -- of its points
+    points INTEGER NOT NULL,
+    kept_at INTEGER NOT NULL,       -- spool time
+    attempts INTEGER NOT NULL,      -- sends that may have reached the store, in whole or in part
+    delivered_at INTEGER,           -- spool time; NULL while pending
+    marker_path TEXT,               -- a point of the frame that can be read back, where proof is asked for
+    marker_value REAL,
+    body_bytes INTEGER NOT NULL,
+    body BLOB NOT NULL              -- the bytes for the socket, compressed
+);
+CREATE INDEX IF NOT EXISTS by_delivery ON frames (delivered_at, id);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+
+class SpoolUnusable(Exception):
+    """A spool's file cannot be opened, read or written; the message says which and why."""
+
+
+class SpoolCorrupt(SpoolUnusable):
+    """It is no spool, or a broken one: to be set aside."""
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open the file, or make it. SpoolCorrupt where there is something else in its place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        raise SpoolUnusable(f"{path}: {error}") from error
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise SpoolCorrupt(f"{path}: not a spool that this version knows")
+            connection.executescript(_SCHEMA)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("SELECT id, marker_value FROM frames LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise translate(path, error) from error
+    except SpoolCorrupt:
+        connection.close()
+        raise
+    return connection
+
+
+def translate(path: Path, error: sqlite3.Error) -> SpoolUnusable:
+    """Tell what is broken from what is only full, read-only or busy."""
+    code = getattr(error, "sqlite_errorcode", None)
+    broken = code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    missing = "no such table" in str(error) or "no such column" in str(error)
+    return (SpoolCorrupt if broken or missing else SpoolUnusable)(f"{path}: {error}")
+
+
+def set_aside(path: Path, now: int) -> Path:
+    """Rename a corrupt file (and its log) out of the way; returns its new name."""
+    aside = path.with_name(f"{path.name}.corrupt-{now}")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            source = path.with_name(path.name + suffix)
+            if source.exists():
+                source.rename(aside.with_name(aside.name + suffix))
+        old = sorted(path.parent.glob(f"{path.name}.corrupt-*"))
+        for stale in old[: max(0, len(old) - 3 * _SET_ASIDE_MAX)]:
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise SpoolUnusable(f"{path}: corrupt, and it cannot be renamed: {error.strerror}") from error
+    return aside

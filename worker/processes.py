@@ -58,20 +58,11 @@ def start_worker(command: Sequence[str], name: str, host: str, log_folder: Path)
     terminal is for the supervisor, which asks its workers in turn. Raises OSError.
     """
     page = VitalsPage.create(name)
+    options = {"name": name, "host": host, "parent": os.getpid(), "page": page.descriptor}
     try:
         with open_log(log_folder, name) as log:
             process = subprocess.Popen(
-                [
-                    *command,
-                    "--name",
-                    name,
-                    "--host",
-                    host,
-                    "--parent",
-                    str(os.getpid()),
-                    "--page",
-                    str(page.descriptor),
-                ],
+                [*command, *(f"--{option}={value}" for option, value in options.items())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

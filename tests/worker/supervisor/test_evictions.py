@@ -1,0 +1,75 @@
+"""Scheduled Events: only an event that ends the machine is a reason to leave, and a silent service is none."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker.evictions import AZURE_CHASSIS, URL, ending_event, scheduled_events_url, watch_evictions
+
+EVENT = {"EventId": "1", "EventType": "Preempt", "ResourceType": "VirtualMachine", "Resources": ["vm1"]}
+
+
+class Metadata(HTTPServer):
+    """Answers as Azure's service: without the Metadata header it refuses."""
+
+    answers: list[bytes]
+
+    def answer(self) -> bytes:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Metadata
+
+    def do_GET(self) -> None:
+        good = self.headers.get("Metadata") == "true"
+        self.send_response(200 if good else 400)
+        self.end_headers()
+        self.wfile.write(self.server.answer() if good else b"")
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def metadata() -> Iterator[Metadata]:
+    server = Metadata(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("events", "kind"),
+    [([], None), ([EVENT], "Preempt"), ([{**EVENT, "EventType": "Freeze"}], None), ([{}], None)],
+)
+def test_only_what_ends_the_machine_counts(events: list[dict[str, Any]], kind: str | None) -> None:
+    assert ending_event({"Events": events}) == kind
+
+
+def test_leaves_once_the_event_is_there(metadata: Metadata) -> None:
+    nothing = json.dumps({"DocumentIncarnation": 1, "Events": []}).encode()
+    metadata.answers = [b"not json", b"[1]", nothing, json.dumps({"Events": [EVENT]}).encode()]
+    reasons: list[str] = []
+    url = f"http://127.0.0.1:{metadata.server_port}/"
+    watch_evictions(url, reasons.append, poll_s=0.01).join(20)
+    assert reasons == ["Azure announces Preempt"]
+
+
+def test_polled_only_on_azures_machines(tmp_path: Path) -> None:
+    chassis = tmp_path / "chassis_asset_tag"
+    assert scheduled_events_url("auto", chassis) is None
+    chassis.write_text("Something else\n")
+    assert scheduled_events_url("auto", chassis) is None
+    chassis.write_text(f"{AZURE_CHASSIS}\n")
+    assert scheduled_events_url("auto", chassis) == URL
+    assert scheduled_events_url("off", chassis) is None
+    assert scheduled_events_url("http://127.0.0.1:1/", chassis) == "http://127.0.0.1:1/"

@@ -1,0 +1,78 @@
+"""Temporary folders: counted with what is reserved, removed when their worker is gone and not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from worker.temporary import TempFolder, read_temp_use, sweep_temp
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from worker.temporary import TempFolder
+folder = TempFolder(Path(sys.argv[1]), "held")
+(folder.path / "image.png").write_bytes(bytes(1000))
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_files_and_reservations_count_the_larger_of_both(tmp_path: Path) -> None:
+    first, second = TempFolder(tmp_path, "a"), TempFolder(tmp_path, "b")
+    first.reserve(5000)
+    (first.path / "1.png").write_bytes(bytes(2000))
+    (second.path / "2.png").write_bytes(bytes(300))
+    (tmp_path / "not ours").write_bytes(bytes(10_000))
+    assert read_temp_use(tmp_path, 10_000).used_bytes == 5300
+    first.reserve(0)
+    assert read_temp_use(tmp_path, 10_000).used_bytes == 2300
+    first.remove()
+    second.remove()
+    assert read_temp_use(tmp_path, 10_000).used_bytes == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["not ours"]
+
+
+def test_a_reservation_takes_no_disk(tmp_path: Path) -> None:
+    folder = TempFolder(tmp_path, "a")
+    folder.reserve(10**12)
+    assert sum(path.stat().st_blocks for path in folder.path.iterdir()) == 0
+    folder.remove()
+
+
+def test_the_limit_is_never_more_than_the_disk_has_left(tmp_path: Path) -> None:
+    assert read_temp_use(tmp_path, 1000).limit_bytes == 1000
+    assert read_temp_use(tmp_path, 10**18).limit_bytes < 10**18
+
+
+def test_only_folders_of_the_dead_are_swept(tmp_path: Path) -> None:
+    alive = TempFolder(tmp_path, "alive")
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    assert sweep_temp(tmp_path) == []
+    holder.kill()
+    holder.wait()
+    assert sweep_temp(tmp_path) == ["cloud-monitor-held"]
+    assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-alive"]
+    alive.remove()
+
+
+def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "precious"
+    target.mkdir()
+    (target / "file").touch()
+    temp_dir = tmp_path / "temp"
+    temp_dir.mkdir()
+    (temp_dir / "cloud-monitor-link").symlink_to(target)
+    sweep_temp(temp_dir)
+    assert (target / "file").exists()
+
+
+def test_two_workers_cannot_have_the_same_folder(tmp_path: Path) -> None:
+    TempFolder(tmp_path, "a")
+    with pytest.raises(FileExistsError):
+        TempFolder(tmp_path, "a")

@@ -1,0 +1,68 @@
+"""The page of vitals: the last whole word is always there, also after a SIGKILL in the middle of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from worker.vitals import PAGE_BYTES, ChunkVitals, Vitals, VitalsPage
+
+WRITER = """
+import itertools, sys
+from worker.vitals import ChunkVitals, Vitals, VitalsPage
+page = VitalsPage(int(sys.argv[1]))
+for number in itertools.count(1):
+    chunk = ChunkVitals(number, number, "x" * (number % 999), 0, 1)
+    page.write(Vitals("working", images_done=number, chunks=(chunk,)))
+"""
+
+
+@pytest.fixture
+def page() -> VitalsPage:
+    return VitalsPage.create("test")
+
+
+def test_a_worker_that_said_nothing_is_loading(page: VitalsPage) -> None:
+    assert page.read() == Vitals(state="loading")
+
+
+def test_the_other_side_reads_what_was_written_last(page: VitalsPage) -> None:
+    other = VitalsPage(os.dup(page.descriptor))
+    first = Vitals("working", 1.5, 2.5, 3, 4, 5, 6, 7, "a", "b", (ChunkVitals(1, 2, "ä", 3, 4, (5, 6)),))
+    for number in range(5):
+        page.write(replace(first, images_done=number))
+        assert other.read() == replace(first, images_done=number)
+
+
+def test_a_torn_half_is_passed_over(page: VitalsPage) -> None:
+    page.write(Vitals(images_done=1))
+    page.write(Vitals(images_done=2))
+    os.pwrite(page.descriptor, b"torn", 40)  # the second word lies in the first half
+    assert page.read().images_done == 1
+
+
+def test_vitals_that_do_not_fit_are_refused(page: VitalsPage) -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        page.write(Vitals(held_reason="x" * PAGE_BYTES))
+
+
+def test_readable_whenever_the_writer_is_killed(page: VitalsPage) -> None:
+    for _ in range(3):
+        command = [sys.executable, "-c", WRITER, str(page.descriptor)]
+        writer = subprocess.Popen(command, pass_fds=(page.descriptor,))
+        while page.read().images_done < 50:
+            assert writer.poll() is None
+            time.sleep(0.01)
+        seen = [page.read() for _ in range(500)]
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        assert all(vitals.chunks[0].chunk == vitals.images_done for vitals in (*seen, page.read()))
+        page.write(Vitals())
+        page.write(Vitals())
+        os.pwrite(page.descriptor, bytes(PAGE_BYTES), 0)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 LOCK_NAME = "poll.lock"
 _TICK_S = 1.0
-_FLUSH_S = 5.0
+_FLUSH_S = 1.0
 _ANSWER_MAX_BYTES = 256 * 2**20
 _HEARTBEATS = f"{ROOT}.*.heartbeat.*"
 _FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent

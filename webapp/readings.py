@@ -21,15 +21,15 @@ def read_targets(
 ) -> list[Reading]:
     """One reading a target, in order, all at the same step: the given one or the finest that fits.
 
-    Finest is the coarsest that any of them is kept in, widened until the range takes at most `points_max`
-    steps. Raises Refused as GraphiteGate does.
+    It is never finer than the coarsest that any of them is kept in, and wide enough for the range to take at
+    most `points_max` steps. Raises Refused as GraphiteGate does.
     """
     found = gate.fetch_series(
         [target.expression for target in targets], span.from_s, span.until_s, None if step_s else points_max
     )
     points = {series.target: series.points for series in found}
     native_s = max((step_of(series.points, STEP_S) for series in found), default=STEP_S)
-    step = fit_step(step_s or native_s, span.from_s, span.until_s, points_max)
+    step = fit_step(max(step_s or 0, native_s), span.from_s, span.until_s, points_max)
     return [
         Reading(target, resample(points.get(target.text, []), step, span.from_s, span.until_s))
         for target in targets

@@ -1,0 +1,49 @@
+"""Turn upstream's SavedModel into ONNX graphs and a list of tokens, without TensorFlow."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+
+from worker.decimer.checkpoint import read_checkpoint
+from worker.decimer.decoder_graph import DecoderWeights, build_cross, build_step
+from worker.decimer.encoder_graph import EARLY_PARTS, LATE_PART, EncoderWeights, build_part
+from worker.decimer.errors import ModelError
+from worker.decimer.vocabulary import read_tokenizer
+
+CONVERSION = 1  # count up when the graphs change, so that converted models are made anew
+GRAPHS = (*(part.name for part in EARLY_PARTS), LATE_PART.name, "cross", "step")
+VOCABULARY = "vocabulary.json"
+
+
+def convert(saved_model: Path, tokenizer: Path, target: Path, progress: Callable[[str], None]) -> None:
+    """Write GRAPHS as NAME.onnx with NAME.bin beside it, and VOCABULARY, into the empty folder `target`."""
+    words = read_tokenizer(tokenizer.read_bytes())
+    variables = read_checkpoint(saved_model / "variables")
+    encoder = {name: value for name, value in variables.items() if name.startswith("DECIMER/encoder/")}
+    try:
+        encoder_weights, decoder_weights = EncoderWeights(encoder), DecoderWeights(variables)
+        if decoder_weights.output.shape[1] != len(words):
+            raise ModelError(f"{saved_model}: the decoder knows {decoder_weights.output.shape[1]} tokens, not {len(words)}")
+        for part in (*EARLY_PARTS, LATE_PART):
+            progress(f"converting {part.name}")
+            _write(build_part(encoder_weights, part), target, part.name)
+        progress("converting decoder")
+        _write(build_cross(decoder_weights), target, "cross")
+        _write(build_step(decoder_weights), target, "step")
+    except (KeyError, StopIteration, ValueError) as error:
+        raise ModelError(f"{saved_model}: not a DECIMER model of the known architecture ({error!r})") from error
+    (target / VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+
+
+def _write(model: onnx.ModelProto, folder: Path, name: str) -> None:
+    onnx.save_model(
+        model,
+        str(folder / f"{name}.onnx"),
+        save_as_external_data=True,
+        all_tensors_to_one_file=True,
+        location=f"{name}.bin",
+        size_threshold=1024,
+        convert_attribute=False,
+    )

@@ -1,0 +1,184 @@
+"""Decode many images at once, each in a slot of its own that takes the next image as soon as it is free.
+
+A step writes one token in every slot, so the weights are read once for all of them. The keys and values of earlier
+tokens stay where they are: a slot appends its own at its own length, and the mask hides what is beyond. Buffers are
+as long as the longest running row needs, in steps of ROOM; their size is bounded by slots, never by images.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.decimer.decoder_graph import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
+from worker.decimer.sessions import Binding, Session
+from worker.decimer.vocabulary import END, PAD, START
+
+Floats = npt.NDArray[np.float32]
+Key = TypeVar("Key")
+
+ROOM = 32
+HIDDEN = np.float32(-1e9)
+_KINDS = ("key", "value")
+_CROSS = [f"cross_{kind}_{layer}" for layer in range(LAYERS) for kind in _KINDS]
+_OWN = [f"{kind}_{layer}" for layer in range(LAYERS) for kind in _KINDS]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[Key]):
+    """Token ids of one image without START and END, and the confidence of each; `end` is END's own, if it came."""
+
+    key: Key
+    tokens: tuple[int, ...]
+    confidences: tuple[float, ...]
+    end: float | None
+
+    @property
+    def truncated(self) -> bool:
+        return self.end is None
+
+
+@dataclass(slots=True)
+class _Row(Generic[Key]):
+    key: Key
+    tokens: list[int] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
+
+
+class Decoder(Generic[Key]):
+    """Slots over the shared sessions; one thread at a time."""
+
+    def __init__(self, cross: Session, step: Session, slots: int) -> None:
+        self._cross, self._step, self._slots = cross, step, slots
+
+    def decode(self, features: Iterable[tuple[Key, Floats]]) -> Iterator[Decoded[Key]]:
+        """Yield each image's tokens when it ends; take the next from `features` when a slot is free."""
+        waiting = iter(features)
+        rows: list[_Row[Key] | None] = [None] * self._slots
+        memory = _Memory(self._cross, self._step, self._slots)
+        more = True
+        while True:
+            for slot, row in enumerate(rows):
+                if row is None and more:
+                    taken = next(waiting, None)
+                    if taken is None:
+                        more = False
+                        break
+                    rows[slot] = _Row(taken[0])
+                    memory.fill(slot, taken[1])
+            running = [slot for slot, row in enumerate(rows) if row is not None]
+            if not running:
+                return
+            if not more and 2 * len(running) <= len(rows):  # the last images: do not step empty slots
+                memory = memory.keep(running)
+                rows = [rows[slot] for slot in running]
+            tokens, confidences = memory.step()
+            for slot, row in enumerate(rows):
+                if row is None:
+                    continue
+                token, confidence = int(tokens[slot]), float(confidences[slot])
+                ended = token == END
+                if not ended:
+                    row.tokens.append(token)
+                    row.confidences.append(confidence)
+                if ended or len(row.tokens) == MOST_STEPS:
+                    rows[slot] = None
+                    memory.clear(slot)
+                    yield Decoded(row.key, tuple(row.tokens), tuple(row.confidences), confidence if ended else None)
+
+
+class _Memory:
+    """What the step reads and writes for every slot, bound to the sessions without copies."""
+
+    def __init__(self, cross: Session, step: Session, slots: int) -> None:
+        self._cross, self._step, self._slots = cross, step, slots
+        self._binding = step.io_binding()
+        self._token = np.full(slots, START, np.int64)
+        self._length = np.zeros(slots, np.int64)
+        self._image = {
+            name: np.zeros(cross_shape(name.split("_")[1], slots), np.float32) for name in _CROSS
+        }
+        self._text = {name: np.zeros((slots, HEADS, 0, HEAD_WIDTH), np.float32) for name in _OWN}
+        self._new = {name: np.zeros((slots, HEADS, 1, HEAD_WIDTH), np.float32) for name in _OWN}
+        self._next = np.zeros(slots, np.int64)
+        self._confidence = np.zeros(slots, np.float32)
+        self._mask = np.zeros((slots, 1, 1, 1), np.float32)
+        self._resize(ROOM)
+
+    @property
+    def _room(self) -> int:
+        return self._mask.shape[3] - 1
+
+    def fill(self, slot: int, features: Floats) -> None:
+        """Begin an image: its keys and values are computed straight into the slot."""
+        binding = self._cross.io_binding()
+        _bind_input(binding, "features", features)
+        for name, values in self._image.items():
+            _bind_output(binding, name, values[slot : slot + 1])
+        self._cross.run_with_iobinding(binding)
+        self.clear(slot)
+
+    def clear(self, slot: int) -> None:
+        self._token[slot], self._length[slot] = START, 0
+        self._mask[slot] = HIDDEN
+
+    def step(self) -> tuple[npt.NDArray[np.int64], Floats]:
+        """One token further: the chosen ids and their confidences, valid until the next call."""
+        longest = int(self._length.max())
+        wanted = -(-max(longest, 1) // ROOM) * ROOM
+        if wanted > self._room or wanted < self._room - ROOM:
+            self._resize(wanted)
+        self._mask[:, 0, 0, -1] = np.where(self._token == PAD, HIDDEN, np.float32(0))
+        self._step.run_with_iobinding(self._binding)
+        at = np.arange(self._slots)
+        slots_full = self._length >= self._room
+        if slots_full.any():
+            self._resize(self._room + ROOM)
+        for name, kept in self._text.items():
+            kept[at, :, self._length] = self._new[name][:, :, 0]
+        self._mask[at, 0, 0, self._length] = self._mask[:, 0, 0, -1]
+        self._length += 1
+        self._token[:] = self._next
+        return self._next, self._confidence
+
+    def keep(self, slots: list[int]) -> "_Memory":
+        """The same rows in fewer slots."""
+        fewer = _Memory(self._cross, self._step, len(slots))
+        fewer._token[:], fewer._length[:] = self._token[slots], self._length[slots]
+        for name, values in self._image.items():
+            fewer._image[name][:] = values[slots]
+        fewer._text = {name: values[slots] for name, values in self._text.items()}
+        fewer._mask = self._mask[slots]
+        fewer._bind()
+        return fewer
+
+    def _resize(self, room: int) -> None:
+        kept = min(room, self._room)
+        mask = np.full((self._slots, 1, 1, room + 1), HIDDEN, np.float32)
+        mask[..., :kept] = self._mask[..., :kept]
+        mask[..., -1] = self._mask[..., -1]
+        self._mask = mask
+        for name, values in self._text.items():
+            wider = np.zeros((self._slots, HEADS, room, HEAD_WIDTH), np.float32)
+            wider[:, :, :kept] = values[:, :, :kept]
+            self._text[name] = wider
+        self._bind()
+
+    def _bind(self) -> None:
+        inputs = {"token": self._token, "position": self._length, "mask": self._mask, **self._image, **self._text}
+        for name, array in inputs.items():
+            _bind_input(self._binding, name, array)
+        _bind_output(self._binding, "next", self._next)
+        _bind_output(self._binding, "confidence", self._confidence)
+        for name, array in self._new.items():
+            _bind_output(self._binding, f"new_{name}", array)
+
+
+def _bind_input(binding: Binding, name: str, array: npt.NDArray[np.generic]) -> None:
+    binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _bind_output(binding: Binding, name: str, array: npt.NDArray[np.generic]) -> None:
+    binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)

@@ -1,0 +1,46 @@
+"""What can go wrong with one image, and with the model. The class name is the first word of the user's message."""
+
+from worker.errors import WorkerError
+
+
+class ImageRefused(Exception):
+    """An image that cannot be read; its answer carries `describe()` and its neighbours are untouched."""
+
+    def describe(self) -> str:
+        return f"{type(self).__name__}: {self}"
+
+
+class MissingImage(ImageRefused):
+    """The file is not there or may not be read."""
+
+
+class EmptyFile(ImageRefused):
+    """The file has no bytes."""
+
+
+class TooManyBytes(ImageRefused):
+    """The file is larger than WORKER_IMAGE_MAX_BYTES."""
+
+
+class NotAnImage(ImageRefused):
+    """The content is in none of the formats that are read, whatever the file's name says."""
+
+
+class TooManyPixels(ImageRefused):
+    """The square over the longer side has more pixels than WORKER_IMAGE_MAX_PIXELS."""
+
+
+class TruncatedImage(ImageRefused):
+    """The file ends before its image does."""
+
+
+class DamagedImage(ImageRefused):
+    """The content contradicts its own format."""
+
+
+class BlankImage(ImageRefused):
+    """Nothing is drawn: one colour all over, or nothing dark enough to read."""
+
+
+class ModelError(WorkerError):
+    """The model cannot be found, fetched, verified or prepared; the message says what to do."""

@@ -1,0 +1,81 @@
+"""Open an image file from anywhere: what is too large or broken is refused by name, and before it is decoded."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+from pillow_heif import register_heif_opener
+
+from worker.decimer.errors import (
+    DamagedImage,
+    EmptyFile,
+    ImageRefused,
+    MissingImage,
+    NotAnImage,
+    TooManyBytes,
+    TooManyPixels,
+    TruncatedImage,
+)
+
+# Pillow knows more; some start other programs (EPS) or are read by nobody's scanner.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "PPM")
+_TRUNCATED_SIGNS = ("truncat", "not enough", "unexpected end", "end of", "incomplete")
+
+register_heif_opener(thumbnails=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Largest image that is read. `pixels` counts the square over the longer side, which is what it becomes."""
+
+    bytes: int
+    pixels: int
+
+
+@contextlib.contextmanager
+def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
+    """Give the decoded first frame. Raises ImageRefused."""
+    _check_file(path, limits)
+    with _translate_errors(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large and odd images; we refuse or read them
+        try:
+            image = Image.open(path, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise NotAnImage("in none of the formats that are read: " + ", ".join(FORMATS)) from None
+        with image:
+            width, height = image.size
+            if max(width, height) ** 2 > limits.pixels:
+                raise TooManyPixels(f"{width} x {height}; its square may have {limits.pixels:,} pixels at most")
+            image.load()
+            yield image
+
+
+def _check_file(path: Path, limits: Limits) -> None:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+    except OSError as error:
+        raise MissingImage(error.strerror or "cannot be opened") from None
+    if size == 0:
+        raise EmptyFile("0 bytes")
+    if size > limits.bytes:
+        raise TooManyBytes(f"{size:,} bytes; at most {limits.bytes:,} are read")
+
+
+@contextlib.contextmanager
+def _translate_errors() -> Iterator[None]:
+    """Decoders fail in every way there is on hostile bytes; each becomes a named refusal of this image."""
+    try:
+        yield
+    except ImageRefused:
+        raise
+    except Image.DecompressionBombError:
+        raise TooManyPixels("a decompression bomb by its header") from None
+    except Exception as error:  # noqa: BLE001 - see above
+        text = " ".join(str(error).split())[:120] or type(error).__name__
+        if isinstance(error, EOFError) or any(sign in text.lower() for sign in _TRUNCATED_SIGNS):
+            raise TruncatedImage(text) from None
+        raise DamagedImage(text) from None

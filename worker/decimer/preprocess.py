@@ -1,0 +1,140 @@
+"""From an image file to the grey square the encoder reads: bit for bit what upstream's `decode_image` computes.
+
+The steps are upstream's (DECIMER/pre_process.py): transparent parts become white, levels are stretched, grey (with
+red and blue swapped, as upstream does), contrast, enlarged if small, cropped to what is drawn, centred on a white
+square 1.2 times as wide, brightened, and brought to 512 x 512 by TensorFlow's antialiased gaussian resize.
+"""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageEnhance
+
+from worker.decimer.encoder_graph import IMAGE_SIDE
+from worker.decimer.errors import BlankImage
+from worker.decimer.image_file import Limits, open_image
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+CONTRAST, BRIGHTNESS = 1.8, 1.6
+DRAWN_BELOW = 200  # grey levels above count as paper
+STRIP_ROWS = 256
+# ImageNet's mean and deviation, in upstream's order of channels (efficientnet's preprocess_input).
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+# OpenCV's BGR2GRAY in 15 bits, applied by upstream to RGB: so the first weight, blue's, meets red.
+_GREY_WEIGHTS, _GREY_BITS = (3735, 19235, 9798), 15
+
+
+def read_drawing(path: Path, limits: Limits) -> Floats:
+    """(512, 512) grey levels 0..255. Raises ImageRefused: see errors.py."""
+    with open_image(path, limits) as image:
+        grey = _to_grey(image)
+    grey = ImageEnhance.Contrast(grey).enhance(CONTRAST)
+    return _resize(_centre(_crop(_enlarge(grey))))
+
+
+def normalise(grey: Floats) -> Floats:
+    """(3, H, W) as the encoder takes it, from (H, W) grey levels."""
+    return np.stack([(grey / np.float32(255) - mean) / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)])
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    lowest, highest, lowest_colour, highest_colour = 255, 0, 255, 0
+    for strip in _list_strips(image):
+        lowest, highest = min(lowest, int(strip.min())), max(highest, int(strip.max()))
+        colours = strip[..., :3]
+        lowest_colour, highest_colour = min(lowest_colour, int(colours.min())), max(highest_colour, int(colours.max()))
+    if lowest_colour == highest_colour:
+        raise BlankImage("one colour all over")
+    stretched = np.zeros(256, np.uint32)
+    stretched[lowest : highest + 1] = np.linspace(0, 255, highest - lowest + 1, dtype=np.uint8)
+    red, green, blue = (stretched * weight for weight in _GREY_WEIGHTS)
+    rounded = np.uint32(1 << (_GREY_BITS - 1))
+    strips = [
+        ((red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS).astype(np.uint8)
+        for strip in _list_strips(image)
+    ]
+    return Image.fromarray(np.concatenate(strips))
+
+
+def _list_strips(image: Image.Image) -> Iterator[Bytes]:
+    """RGBA pixels on white, some rows at a time: whole pages of every step would take gigabytes."""
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, (255, 255, 255))
+        yield np.asarray(Image.alpha_composite(white, strip))
+
+
+def _enlarge(image: Image.Image) -> Image.Image:
+    width, height = image.size
+    if max(width, height) >= IMAGE_SIDE:
+        return image
+    if width == height:
+        return image.resize((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
+    ratio = IMAGE_SIDE / max(width, height)
+    # A line one pixel thin stays one pixel thin; upstream fails where it comes to none.
+    size = max(int(width * ratio), 1), max(int(height * ratio), 1)
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _crop(image: Image.Image) -> Image.Image:
+    drawn = np.asarray(image) <= DRAWN_BELOW
+    rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
+    if not rows.size:
+        raise BlankImage("nothing on it is dark enough to be a drawing")
+    return image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+
+
+def _centre(image: Image.Image) -> Bytes:
+    side = max(int(1.2 * max(image.size)), IMAGE_SIDE)
+    square = Image.new("L", (side, side), "white")
+    square.paste(image, (int((side - image.width) / 2), int((side - image.height) / 2)))
+    return np.asarray(ImageEnhance.Brightness(square).enhance(BRIGHTNESS))
+
+
+def _resize(square: Bytes) -> Floats:
+    """TensorFlow's ScaleAndTranslate, gaussian kernel, in its order of additions: rows first, then columns."""
+    starts, weights = _spans(square.shape[0])
+    last = square.shape[0] - 1
+    rows = np.zeros((IMAGE_SIDE, square.shape[1]), np.float32)
+    for tap in range(weights.shape[1]):
+        rows += weights[:, tap, None] * square[np.minimum(starts + tap, last)]
+    resized = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.float32)
+    for tap in range(weights.shape[1]):
+        resized += weights[None, :, tap] * rows[:, np.minimum(starts + tap, last)]
+    return resized
+
+
+@functools.lru_cache(maxsize=64)
+def _spans(size: int) -> tuple[npt.NDArray[np.int64], Floats]:
+    """First input pixel and weights of each output pixel.
+
+    Source: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore; every operation there is in
+    single precision, so it is here.
+    """
+    single = np.float32
+    inverse_scale = single(1) / (single(IMAGE_SIDE) / single(size))
+    kernel_scale = max(inverse_scale, single(1))
+    radius, sigma = single(1.5), 0.5
+    taps = min(2 * int(np.ceil(radius * kernel_scale)) + 1, size)
+    starts = np.zeros(IMAGE_SIDE, np.int64)
+    weights = np.zeros((IMAGE_SIDE, taps), single)
+    for column in range(IMAGE_SIDE):
+        centre = single(column + 0.5) * inverse_scale
+        first = int(np.ceil(single(centre - radius * kernel_scale - single(0.5))))
+        last = int(np.floor(single(centre + radius * kernel_scale - single(0.5))))
+        first, last = (min(max(edge, 0), size - 1) for edge in (first, last))
+        distances = (np.arange(first, last + 1, dtype=single) + single(0.5) - centre) * (single(1) / kernel_scale)
+        bell = np.exp(-(distances * distances).astype(np.float64) / (2 * sigma * sigma)).astype(single)
+        bell[np.abs(distances) >= radius] = 0
+        total = single(0)
+        for value in bell:
+            total += value
+        starts[column] = first
+        weights[column, : last + 1 - first] = bell * (single(1) / total)
+    return starts, weights

@@ -1,0 +1,37 @@
+"""The one module that imports ONNX Runtime: opening graphs, and preparing them for this machine."""
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+RUNTIME = f"onnxruntime-{ort.__version__}"
+
+Session = ort.InferenceSession
+Binding = ort.IOBinding
+
+
+def open_session(path: Path) -> Session:
+    """Open a graph for one thread at a time and core; several Python threads may share it."""
+    options = _options()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # done when it was prepared
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def write_prepared(source: Path, target: Path) -> None:
+    """Optimise `source` for this CPU, with its weights laid out as the kernels want them, to be memory-mapped."""
+    options = _options()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.optimized_model_filepath = str(target)
+    entry = options.add_session_config_entry
+    entry("session.optimized_model_external_initializers_file_name", f"{target.stem}.bin")
+    entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
+    entry("session.save_external_prepacked_constant_initializers", "1")
+    ort.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+def _options() -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # it would keep the largest need of every graph for ever
+    options.log_severity_level = 3
+    return options

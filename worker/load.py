@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -128,11 +128,11 @@ def read_load(
     now_s = clock()
     swap = psutil.swap_memory()
     counters = _read_counters(groups, swap.sin, swap.sout, proc)
-    return Load(
+    load = Load(
         monotonic_s=now_s,
         load_1min=float((proc / "loadavg").read_text().split()[0]),
         cpus=min([counters.cpu[0].cpus, *(group.cpus for group in groups if group.cpus is not None)]),
-        cpu_pct=None if previous is None else _cpu_pct(previous, counters, now_s),
+        cpu_pct=None,
         memory=_read_memory(groups),
         swap_total_bytes=swap.total,
         swap_used_bytes=swap.used,
@@ -140,6 +140,24 @@ def read_load(
         oom_kills=_oom_kills(groups, proc),
         counters=counters,
     )
+    return load if previous is None else replace(load, cpu_pct=cpu_pct_between(previous, load))
+
+
+def cpu_pct_between(previous: Load, current: Load) -> float | None:
+    """Percent used of the tightest bound: the cores this process may run on, or a quota above it.
+
+    None where the two samples cannot be compared: no time between them, or a boot.
+    """
+    seconds = current.monotonic_s - previous.monotonic_s
+    if seconds <= 0 or previous.counters.boot_id != current.counters.boot_id:
+        return None
+    before = {use.name: use for use in previous.counters.cpu}
+    shares = [
+        (use.used_s - before[use.name].used_s) / (seconds * use.cpus)
+        for use in current.counters.cpu
+        if use.name in before
+    ]
+    return min(100.0, max(0.0, 100.0 * max(shares))) if shares else None
 
 
 def rates_between(previous: Load, current: Load) -> Rates | None:
@@ -250,19 +268,6 @@ def _group_cpus(groups: tuple[Group, ...]) -> list[CpuUse]:
         for group in groups
         if group.cpus is not None and group.name in used
     ]
-
-
-def _cpu_pct(previous: Load, current: Counters, now_s: float) -> float | None:
-    seconds = now_s - previous.monotonic_s
-    if seconds <= 0 or previous.counters.boot_id != current.boot_id:
-        return None
-    before = {use.name: use for use in previous.counters.cpu}
-    shares = [
-        (use.used_s - before[use.name].used_s) / (seconds * use.cpus)
-        for use in current.cpu
-        if use.name in before
-    ]
-    return min(100.0, max(0.0, 100.0 * max(shares))) if shares else None
 
 
 def _read_pressures(proc: Path, group: Path | None) -> Pressure:

@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from worker.settings import Settings
-from worker.storage.base import Storage
+from worker.storage.base import Storage, StorageError
+from worker.storage.folder import FolderStorage
+
+AZURE = "azure://"
 
 
 def open_storage(url: str, settings: Settings) -> Storage:
-    """A folder's path, or azure://CONTAINER/PREFIX. Opens nothing yet: the first use raises StorageError."""
-    raise NotImplementedError
+    """A folder's path, or azure://CONTAINER/PREFIX. Reaches nothing yet: the first use does. Raises
+    StorageError.
+    """
+    if not url.startswith(AZURE):
+        return FolderStorage(Path(url))
+    if settings.azure_connection_string is None:
+        raise StorageError(f"{url}: set WORKER_AZURE_CONNECTION_STRING (or AZURE_STORAGE_CONNECTION_STRING)")
+    from worker.storage.blob import BlobStorage  # the SDK takes a while to load
+
+    container, _, prefix = url.removeprefix(AZURE).partition("/")
+    return BlobStorage(
+        container,
+        prefix,
+        settings.azure_connection_string.get_secret_value(),
+        timeout_s=settings.azure_timeout_s,
+        retries=settings.azure_retries,
+        patience_s=settings.azure_patience_s,
+    )
+
+
+def resolve_source(source: str, storage_url: str) -> str:
+    """The URL an `enqueue SOURCE` means: a URL or an absolute path as it is, anything else below
+    `storage_url`.
+    """
+    if source.startswith((AZURE, "/", "~")):
+        return source.rstrip("/") or "/"
+    if storage_url.startswith(AZURE):
+        return f"{storage_url.rstrip('/')}/{source.strip('/')}".rstrip("/")
+    return str((Path(storage_url).expanduser() / source).absolute())

@@ -1,0 +1,41 @@
+"""What only a folder can do wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from worker.settings import Settings
+from worker.storage import StorageError, open_storage
+
+
+def test_links_that_lead_round_in_circles_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/i.png").write_bytes(b"x")
+    (tmp_path / "a/back").symlink_to(tmp_path)
+    (tmp_path / "a/linked.png").symlink_to(tmp_path / "a/i.png")
+    (found,) = open_storage(str(tmp_path), Settings()).list_directories()
+    assert found.names == ("i.png", "linked.png")
+
+
+def test_a_name_that_is_not_text_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "good.png").write_bytes(b"x")
+    Path(os.fsdecode(bytes(tmp_path) + b"/bad\xff.png")).write_bytes(b"x")
+    with caplog.at_level(logging.WARNING):
+        (found,) = open_storage(str(tmp_path), Settings()).list_directories()
+    assert found.names == ("good.png",)
+    assert "bad\\udcff.png" in caplog.text
+
+
+def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"x")
+    (tmp_path / "images").mkdir()
+    storage = open_storage(str(tmp_path / "images"), Settings())
+    for key in ("../secret.png", "a/../../secret.png", str(tmp_path / "secret.png")):
+        with pytest.raises(StorageError, match="leads out"):
+            storage.get(key, tmp_path / "got")

@@ -1,0 +1,107 @@
+"""Storage in a folder, of this host or shared by several."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from worker.storage.base import Directory, ImageMissing, StorageError, is_image
+
+log = logging.getLogger(__name__)
+
+
+class FolderStorage:
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+        self.url = str(self.root)
+        self.requests = 0
+
+    def list_directories(self, skip: str | None = None) -> Iterator[Directory]:
+        """Links to images are followed, links to directories are not: they could lead round in circles."""
+        waiting = deque([""])
+        while waiting:
+            path = waiting.popleft()
+            names, below = self._list(path)
+            waiting.extend(place for place in below if place != skip)
+            if names:
+                yield Directory(path, tuple(names))
+
+    def get(self, key: str, destination: Path) -> None:
+        self.requests += 1
+        source = self._place(key)
+        try:
+            file = source.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ImageMissing(f"{self.url}: there is no image {key}") from None
+        except OSError as error:
+            raise StorageError(f"{self.url}: {key}: {error.strerror}") from error
+        with file, destination.open("wb") as target:
+            shutil.copyfileobj(file, target, 1 << 20)
+
+    def put(self, folder: str, token: int, name: str, source: Path) -> str:
+        """Written beside its place, flushed to the disk, then renamed."""
+        self.requests += 1
+        key = f"{folder}/{token}/{name}"
+        place = self._place(key)
+        partial = place.with_name(f"{name}.{os.getpid()}.partial")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with source.open("rb") as file, partial.open("wb") as target:
+                shutil.copyfileobj(file, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+            partial.replace(place)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(f"{self.url}: cannot put {key}: {error.strerror}") from error
+        return key
+
+    def sweep(self, folder: str, keep: str | None) -> int:
+        place = self._place(folder)
+        kept = self._place(keep) if keep else None
+        files = [file for file in place.rglob("*") if file.is_file() and file != kept]
+        for file in files:
+            file.unlink(missing_ok=True)
+        for directory in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
+            if not any(directory.iterdir()):
+                directory.rmdir()
+        return len(files)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _list(self, path: str) -> tuple[list[str], list[str]]:
+        """Names of images, and paths of the directories below."""
+        self.requests += 1
+        prefix = f"{path}/" if path else ""
+        names, below = [], []
+        try:
+            with os.scandir(self.root / path) as entries:
+                for entry in entries:
+                    if not is_text(entry.name):
+                        log.warning("%s: left out, its name is not UTF-8: rename it", ascii(entry.path))
+                    elif entry.is_dir(follow_symlinks=False):
+                        below.append(prefix + entry.name)
+                    elif is_image(entry.name) and entry.is_file():
+                        names.append(entry.name)
+        except OSError as error:
+            raise StorageError(f"cannot list {self.root / path}: {error.strerror}") from error
+        return sorted(names), sorted(below)
+
+    def _place(self, key: str) -> Path:
+        if ".." in key.split("/") or key.startswith("/"):
+            raise StorageError(f"{self.url}: {key!r} leads out of it")
+        return self.root / key
+
+
+def is_text(name: str) -> bool:
+    """Other names could not be kept in the database."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

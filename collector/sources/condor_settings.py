@@ -1,9 +1,70 @@
-"""The settings of the HTCondor source, a part of the collector's settings."""
+"""The settings of the HTCondor sources, a part of the collector's settings."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+
+from collector.collected import Collected
+from collector.isolate import Task, run_isolated
+from collector.paths import clean
+from collector.setting_texts import split_assignments, split_names
+
+_CHECK_TIMEOUT_S = 15
+
+
+def _check_job_types(job_types: dict[str, str]) -> dict[str, str]:
+    """Clean names; refuse faulty expressions. A child asks the bindings, whose libraries take 20 MB."""
+    if not job_types:
+        return job_types
+    outcome = run_isolated({"job types": Task(lambda: _find_faults(job_types), _CHECK_TIMEOUT_S)})[0]
+    if outcome.error:
+        raise ValueError(outcome.error)
+    return {clean(name): text for name, text in job_types.items()}
+
+
+def _find_faults(job_types: dict[str, str]) -> Collected:
+    from collector.sources.condor_jobtypes import find_faults
+
+    faults = find_faults(job_types).items()
+    return Collected(complaints=tuple(f"{name} = {job_types[name]}: {fault}" for name, fault in faults))
+
+
+def _check_attribute(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("is not the name of a ClassAd attribute, for example CloudProvider")
+    return name
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if pattern and "cloud" not in groups:
+        raise ValueError(r"has no group named cloud, for example ^(?P<cloud>[a-z]+)-(?P<vmtype>[a-z]+)\d+\.")
+    return pattern
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
+Attribute = Annotated[str, AfterValidator(_check_attribute)]
+JobTypes = Annotated[dict[str, str], BeforeValidator(split_assignments), AfterValidator(_check_job_types)]
 
 
 class CondorSettings(BaseModel):
-    pass
+    condor_schedds: Names = ()
+    condor_collectors: Names = ()
+    job_types: JobTypes = Field(default_factory=dict)
+
+    condor_users: Literal["shown", "hashed", "hidden"] = "shown"
+    condor_users_key: SecretStr = SecretStr("")
+    condor_names_max: int = Field(default=50, ge=0, le=10_000)
+
+    condor_cloud_attribute: Attribute = ""
+    condor_vmtype_attribute: Attribute = ""
+    condor_cloud_pattern: Annotated[str, AfterValidator(_check_pattern)] = ""
+
+    condor_unusable_memory_mb: int = Field(default=500, ge=0)
+    condor_unusable_disk_mb: int = Field(default=1024, ge=0)

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from embedded.store import web_environment
+from tools.debian import tools_dir
 
 HERE = Path(__file__).resolve().parent
 PYTHONS = ("python3.11", "python3", "python3.10", "python3.9", "/usr/bin/python3")
@@ -30,14 +31,6 @@ or name one: EMBEDDED_PYTHON=/path/to/python3.11 make run"""
 
 class NoPython(Exception):
     """No interpreter that Graphite runs on was found; the message says what to install."""
-
-
-def tools_dir() -> Path:
-    """Folder of what is installed beside the clone; honours CLOUD_MONITOR_TOOLS_DIR."""
-    named = os.environ.get("CLOUD_MONITOR_TOOLS_DIR")
-    if named:
-        return Path(named).resolve()
-    return Path("/var/cache/cloud-monitor") if os.geteuid() == 0 else Path.home() / ".cache" / "cloud-monitor"
 
 
 def find_python() -> tuple[str, str]:

@@ -1,0 +1,88 @@
+"""Cloud Scheduler 1: the JSON of `cloud_status -aj` (pure).
+
+Fields as in its info_server.py (ClusterJSONEncoder, VMJSONEncoder).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from collector.collected import Collected, Vm
+from collector.paths import build_path, clean
+from collector.sources.numbers import NotNumber, number_of, truth_of
+
+STATES = frozenset(
+    {"starting", "running", "retiring", "shutdown", "error", "suspended", "stopped", "paused", "restarting"}
+    | {"stoprole", "suspending", "provisioning", "expiredproxy", "noproxy", "connectionrefused"}
+)
+
+
+class NotCloudStatus(ValueError):
+    """The text is not what `cloud_status -aj` prints."""
+
+
+def parse_cloud_status(text: str, grid: str) -> Collected:
+    """Clouds with quota and state as values, VMs as facts; a faulty field is a complaint."""
+    try:
+        clouds = json.loads(text)["resources"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise NotCloudStatus(f"cloud_status did not print JSON with `resources`, but {text[:80]!r}") from None
+    if not isinstance(clouds, list) or not all(isinstance(cloud, dict) for cloud in clouds):
+        raise NotCloudStatus("`resources` of cloud_status is not a list of clouds")
+    values: dict[str, float] = {}
+    vms: list[Vm] = []
+    complaints: list[str] = []
+    for row in clouds:
+        if not row.get("name"):
+            complaints.append("a cloud without a name is left out")
+            continue
+        cloud = clean(str(row["name"]))
+        for path, field, number in _cloud_values(row, grid, cloud, complaints):
+            if path in values:
+                complaints.append(f"{row['name']} is listed twice ({field})")
+            values[path] = number
+        vms += _vms(row, cloud, complaints)
+    return Collected(values=tuple(values.items()), vms=tuple(vms), complaints=tuple(complaints))
+
+
+def _cloud_values(
+    row: dict[str, Any], grid: str, cloud: str, complaints: list[str]
+) -> Iterator[tuple[str, str, float]]:
+    fields = (("cloud_enabled", "enabled", truth_of), ("cloud_quota", "max_slots", number_of))
+    for key, field, read in fields:
+        try:
+            value = read(row.get(field))
+        except NotNumber as error:
+            complaints.append(f"{row['name']}: {field}: {error}")
+            continue
+        if value is not None:
+            yield build_path(key, grid=grid, cloud=cloud), field, float(value)
+    problem = row.get("connection_problem")
+    if problem is not None:
+        yield build_path("cloud_reachable", grid=grid, cloud=cloud), "connection_problem", float(not problem)
+
+
+def _vms(row: dict[str, Any], cloud: str, complaints: list[str]) -> Iterator[Vm]:
+    rows = row.get("vms") or []
+    if not isinstance(rows, list):
+        complaints.append(f"{row['name']}: vms is not a list")
+        return
+    for vm in rows:
+        if not isinstance(vm, dict):
+            complaints.append(f"{row['name']}: a VM that is no object is left out")
+            continue
+        hosts = (str(vm.get(field) or "").strip().lower() for field in ("hostname", "alt_hostname"))
+        yield Vm(
+            cloud=cloud,
+            vmtype=clean(str(vm.get("vmtype") or "unknown")),
+            status=_status(vm.get("override_status") or vm.get("status")),
+            hosts=tuple(dict.fromkeys(host for host in hosts if host)),
+        )
+
+
+def _status(text: object) -> str:
+    """A state that is not in the vocabulary is counted as unknown, never dropped."""
+    status = str(text).strip().lower().replace(" ", "").replace("_", "")
+    return status if status in STATES else "unknown"

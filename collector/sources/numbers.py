@@ -1,0 +1,30 @@
+"""Numbers out of other programs' JSON, where they may come as text, as true, or not at all (pure)."""
+
+from __future__ import annotations
+
+import math
+
+
+class NotNumber(ValueError):
+    """A field that should hold a number holds something else."""
+
+
+def number_of(value: object) -> float | None:
+    """The number; None where there is none (absent, null, "", "None"). NotNumber for anything else."""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null")):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise NotNumber(f"{value!r:.60} is not a number") from None
+    if not math.isfinite(number):
+        raise NotNumber(f"{value!r:.60} is not a finite number")
+    return number
+
+
+def truth_of(value: object) -> bool | None:
+    """true, 1, "1", "True", "yes" and their opposites; None where there is none."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "yes", "false", "no"):
+        return value.strip().lower() in ("true", "yes")
+    number = number_of(value)
+    return None if number is None else number != 0

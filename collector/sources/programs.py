@@ -1,0 +1,60 @@
+"""Start a program of the operator, without a shell, and take what it prints."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from typing import IO
+
+from collector.isolate import die_with_parent
+from collector.stage import say
+
+OUTPUT_BYTES_MAX = 32 << 20
+
+
+class ProgramFailed(Exception):
+    """A program could not be started, failed, or printed too much; says which and why."""
+
+
+def split_command(command: str) -> list[str]:
+    """The words of a command line, quoted as in a shell."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ProgramFailed(f"{command!r}: {error}") from None
+    if not words:
+        raise ProgramFailed("an empty command")
+    return words
+
+
+def run_program(words: Sequence[str]) -> str:
+    """Standard output as text. The calling process is killed at its deadline, and the program with it."""
+    say(f"running {words[0]}")
+    with tempfile.TemporaryFile() as errors:
+        try:
+            program = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                preexec_fn=die_with_parent,
+            )
+        except OSError as error:
+            raise ProgramFailed(f"{words[0]}: {error.strerror}") from None
+        with program:
+            assert program.stdout is not None
+            output = program.stdout.read(OUTPUT_BYTES_MAX + 1)
+            if len(output) > OUTPUT_BYTES_MAX:
+                program.kill()
+                raise ProgramFailed(f"{words[0]}: printed more than {OUTPUT_BYTES_MAX} bytes")
+        if program.returncode != 0:
+            raise ProgramFailed(f"{words[0]}: ended with status {program.returncode}: {_last_line(errors)}")
+    return output.decode("utf-8", "replace")
+
+
+def _last_line(errors: IO[bytes]) -> str:
+    errors.seek(max(0, errors.seek(0, 2) - 2000))
+    lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

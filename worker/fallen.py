@@ -17,15 +17,20 @@ from worker.worker_logs import last_lines
 
 log = logging.getLogger(__name__)
 
-UNEXPLAINED_KILLS = 5  # of a worker that had the same single image: then it is no accident any more
+UNEXPLAINED_KILLS = 5  # of workers that had the same single image: then it is no accident any more
 
 
 class Fallen:
+    """`host_is_proven`: a worker of this host has answered an image. Before, the host may be what kills workers
+    (a processor too old, a library that does not load), and images are not charged at once.
+    """
+
     def __init__(self, queue: Queue, clerk: Clerk, host: str) -> None:
         self._queue = queue
         self._clerk = clerk
         self._host = host
         self._unexplained: Counter[tuple[int, int]] = Counter()
+        self.host_is_proven = False
 
     def bury(self, worker: WorkerProcess, vitals: Vitals, death: Death) -> None:
         """Free the chunks at once; every image that was in flight will be tried alone next."""
@@ -41,7 +46,7 @@ class Fallen:
                     chunk.chunk,
                     chunk.token,
                     chunk.in_flight,
-                    f"WorkerCrashed: the worker {death.text}",
+                    f"the worker {death.text}",
                     self._blames(death, chunk.chunk, chunk.in_flight),
                 ),
                 urgent=True,
@@ -52,8 +57,9 @@ class Fallen:
             self._clerk.send(partial(self._queue.add_event, kind, text + reason, self._host, worker.name))
 
     def _blames(self, death: Death, chunk: int, in_flight: tuple[int, ...]) -> bool:
-        if death.blames or len(in_flight) != 1:
-            return death.blames
+        explained = death.blames and self.host_is_proven
+        if explained or len(in_flight) != 1:
+            return explained
         image = (chunk, in_flight[0])
         self._unexplained[image] += 1
         return self._unexplained[image] >= UNEXPLAINED_KILLS

@@ -53,6 +53,7 @@ class Supervisor:
         self._drains_s: tuple[float, ...] = ()
         self._failed_starts_s: tuple[float, ...] = ()
         self._started = 0
+        self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
         self._wake = threading.Event()
@@ -103,6 +104,7 @@ class Supervisor:
         self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
         if any(vitals.images_done for _, vitals in seen):
             self._failed_starts_s = ()
+            self._fallen.host_is_proven = True
         need = self._need([vitals for _, vitals in seen])
         news = self._clerk.news
         outstanding = news.outstanding
@@ -136,7 +138,7 @@ class Supervisor:
 
     def _spawn(self) -> None:
         self._started += 1
-        name = f"{self._host}-{_run_mark()}-{self._started}"
+        name = f"{self._host}-{self._mark}-{self._started}"
         worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
         self._workers.append(worker)
         self._reporter.event("spawned", f"{name} is process {worker.process.pid}", name)
@@ -155,7 +157,7 @@ class Supervisor:
             self._fallen.bury(worker, vitals, death)
             if vitals.chunks_done:
                 self._past.append(vitals)
-            if death.blames and not vitals.images_done:
+            if death.blames and (vitals.ready_s is None or not self._fallen.host_is_proven):
                 self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
             worker.page.close()
             sweep_temp(self._settings.temp_dir)
@@ -204,7 +206,3 @@ class Supervisor:
             time.sleep(0.05)
         self._reporter.report(self._averages, [], self._temp(), force=True)
 
-
-def _run_mark() -> str:
-    """Tells this run's workers from those of an earlier one on the same host."""
-    return format(int(time.time()) & 0xFFFFF, "05x")

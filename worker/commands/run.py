@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -22,7 +23,12 @@ def command(context: click.Context, until_empty: bool) -> None:
     """Run as many workers on this host as its CPU and memory carry; SIGTERM or Ctrl-C drains them."""
     settings: Settings = context.obj
     config = context.find_root().params["config"]
-    worker_command = [sys.executable, "-m", "worker", *(["--config", str(config)] if config else []), "work"]
+    options = ["--config", str(config)] if config else []
+    supervise(settings, [sys.executable, "-m", "worker", *options, "work"], until_empty)
+
+
+def supervise(settings: Settings, worker_command: Sequence[str], until_empty: bool) -> None:
+    """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`."""
     host, _holder = claim_host_name(settings.host_name)
     queue = open_queue(settings.queue_url, queue_rules(settings))
     supervisor = Supervisor(queue, settings, host, worker_command, until_empty)

@@ -1,0 +1,83 @@
+"""A worker process whose recogniser does what its images say: `python -m tests.worker.faults.faulty_worker`.
+
+An image's bytes are an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `slow`; anything else is answered by
+as many carbons as the image has bytes, so that a result tells which image it was made from.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import click
+
+from worker.__main__ import configure_logging
+from worker.recognition import Recognition, SourceImage
+from worker.runner import run_worker
+from worker.settings import Settings, load_settings
+from worker.vitals import VitalsPage
+
+SLOTS = 4
+LEAK_BYTES = 20_000_000
+
+
+class FaultyRecogniser:
+    """Holds up to SLOTS images at a time, as the real engine does, and takes `stub_s` for each."""
+
+    engine = "stub"
+    model = "stub"
+    precision = "full"
+
+    def __init__(self, seconds_per_image: float) -> None:
+        self._seconds_per_image = seconds_per_image
+        self._leaked: list[bytes] = []
+
+    def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
+        waiting = iter(images)
+        slots: deque[SourceImage] = deque()
+        while True:
+            while len(slots) < SLOTS and (image := next(waiting, None)) is not None:
+                slots.append(image)
+            if not slots:
+                return
+            yield self._read(slots.popleft())
+
+    def _read(self, image: SourceImage) -> Recognition:
+        content = image.path.read_bytes()
+        match content:
+            case b"segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case b"exit":
+                os._exit(3)
+            case b"raise":
+                raise RuntimeError("the recogniser broke")
+            case b"hang":
+                time.sleep(3600)
+            case b"slow":
+                time.sleep(30)
+            case b"leak":
+                self._leaked.append(os.urandom(LEAK_BYTES))
+        time.sleep(self._seconds_per_image)
+        size = len(content)
+        return Recognition(image.key, "C" * size, ("C",) * size, (1.0,) * size)
+
+
+@click.command()
+@click.option("--name", required=True)
+@click.option("--host", required=True)
+@click.option("--parent", required=True, type=int)
+@click.option("--page", required=True, type=int)
+def main(name: str, host: str, parent: int, page: int) -> None:
+    configure_logging("INFO")
+
+    def open_faulty(settings: Settings) -> FaultyRecogniser:
+        return FaultyRecogniser(settings.stub_s)
+
+    run_worker(name, host, parent, VitalsPage(page), load_settings(), open_faulty)
+
+
+if __name__ == "__main__":
+    main()

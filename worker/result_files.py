@@ -14,6 +14,7 @@ def result_object(row: ResultRow) -> dict[str, Any]:
     result = row.result
     return {
         "batch": row.batch,
+        "chunk": row.chunk,
         "image": row.image,
         "smiles": result.smiles,
         "error": result.error,
@@ -30,7 +31,11 @@ def result_object(row: ResultRow) -> dict[str, Any]:
     }
 
 
+def result_line(row: ResultRow) -> str:
+    return json.dumps(result_object(row), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
 def write_result_file(path: Path, rows: Iterable[ResultRow]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(result_object(row), ensure_ascii=False, separators=(",", ":")) + "\n")
+            file.write(result_line(row))

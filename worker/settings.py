@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 PREFIX = "WORKER_"
 Environment = Literal["local", "azure", "azure_functions"]
-TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}  # what there is
+# Temporary storage there is
+TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}
 
 
 class SettingsRefused(Exception):
@@ -26,7 +27,7 @@ class SettingsRefused(Exception):
 
 
 class Settings(BaseSettings):
-    """Each field is `WORKER_<NAME>`, or the same name in lower case in the TOML file. Units are in the names."""
+    """Each field is `WORKER_<NAME>`, or the same in lower case in the TOML file. Units are in the names."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True)
 
@@ -86,6 +87,10 @@ class Settings(BaseSettings):
     )
     database_patience_s: float = Field(
         30, ge=0, le=600, description="how long an unreachable database is tried again"
+    )
+
+    keep_days: float = Field(
+        30, ge=0, le=36_500, description="age from which `prune` deletes batches, events and decisions"
     )
 
     # Gate

@@ -44,15 +44,15 @@ def learned(connection: Connection, engine: str) -> Learned | None:
     return Learned(int(peak), cpu_s / wall_s) if peak else None
 
 
-def chunk_ids(connection: Connection, batch: str | None) -> list[int]:
-    """Those with results, all or a batch's, in order."""
-    query = select(chunks.c.id).where(chunks.c.images_done > 0).order_by(chunks.c.id)
+def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple[int, int]]:
+    """All or a batch's, in order, with how many results there are."""
+    query = select(chunks.c.id, chunks.c.images_done).where(chunks.c.images_done > 0).order_by(chunks.c.id)
     if batch is not None:
         found = connection.execute(select(batches.c.id).where(batches.c.name == batch)).scalar_one_or_none()
         if found is None:
             raise Refused(f"there is no batch {batch}")
         query = query.where(chunks.c.batch_id == found)
-    return list(connection.execute(query).scalars())
+    return [(chunk, count) for chunk, count in connection.execute(query)]
 
 
 def ended_files(connection: Connection) -> list[tuple[str, str | None]]:

@@ -5,7 +5,7 @@ whole.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from worker.jobqueue import claims, crashes, endings, filling, hosts, learning, operating, pruning, tending
@@ -211,12 +211,19 @@ class Queue:
         counts.update(self.database.write(lambda connection: pruning.delete_notes(connection, older_than_s)))
         return dict(counts)
 
-    def results(self, batch: str | None = None) -> Iterator[ResultRow]:
-        """All results, or those of a batch, ordered by chunk and image, read as they are asked for."""
-        ids = self.database.read(lambda connection: learning.chunk_ids(connection, batch))
+    def results(self, batch: str | None = None, have: Mapping[int, int] | None = None) -> Iterator[ResultRow]:
+        """All results, or those of a batch, ordered by chunk and image, read as they are asked for; without
+        the chunks that have no more of them than `have` says.
+        """
+        have = have or {}
+        ids = [chunk for chunk, count in self.result_counts(batch) if count > have.get(chunk, 0)]
         for start in range(0, len(ids), EXPORTED_CHUNKS):
             some = ids[start : start + EXPORTED_CHUNKS]
             yield from self.database.read(partial(claims.read_results, chunk_ids=some))
+
+    def result_counts(self, batch: str | None = None) -> list[tuple[int, int]]:
+        """Chunks that have results, with how many."""
+        return self.database.read(lambda connection: learning.chunks_with_results(connection, batch))
 
     def ended_files(self) -> list[tuple[str, str | None]]:
         """Folders of chunks at an end with the key of the file that counts: what sweeping spares."""

@@ -1,0 +1,41 @@
+"""`results`: what was recognised, out of the queue."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from worker.exports import FORMATS, export_to_file, export_to_stream
+from worker.jobqueue import open_queue
+from worker.limits import queue_rules
+from worker.settings import Settings
+
+
+@click.command()
+@click.argument("batch", required=False)
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="csv", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File (for parquet a folder of parts); default: standard output.",
+)
+@click.option("--resume", is_flag=True, help="Add to --output what it lacks, after an interruption or later.")
+@click.pass_obj
+def command(settings: Settings, batch: str | None, form: str, output: Path | None, resume: bool) -> None:
+    """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
+    if resume and output is None:
+        raise click.UsageError("--resume needs --output")
+    queue = open_queue(settings.queue_url, queue_rules(settings))
+    try:
+        if output is None:
+            export_to_stream(queue, form, sys.stdout.buffer, batch)
+            sys.stdout.buffer.flush()
+        else:
+            count = export_to_file(queue, form, output, batch, resume)
+            click.echo(f"{count} results written to {output}", err=True)
+    except BrokenPipeError:  # whoever reads has enough
+        sys.stderr.close()
+    finally:
+        queue.close()

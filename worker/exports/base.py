@@ -1,0 +1,58 @@
+"""What the formats share: columns, what an earlier export has, and how it is named when it cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from worker.errors import WorkerError
+from worker.jobqueue import ResultRow
+
+COLUMNS = (
+    "batch",
+    "chunk",
+    "image",
+    "smiles",
+    "error",
+    "truncated",
+    "tokens",
+    "confidences",
+    "sha256",
+    "engine",
+    "model",
+    "precision",
+    "worker",
+    "host",
+    "stored_at",
+)
+Key = tuple[int, str]  # chunk and image
+
+
+class ExportRefused(WorkerError):
+    """The file is there already, or is not what this program wrote."""
+
+
+class Format(Protocol):
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+        """A whole export; how many."""
+
+    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+        """Goes on with the file or folder, which may be missing; how many."""
+
+    def mend(self, path: Path) -> None:
+        """Cuts off what an interrupted export left half written. Raises ExportRefused."""
+
+    def keys(self, path: Path) -> Iterator[Key]:
+        """What is there. Raises ExportRefused."""
+
+
+def portions(rows: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
+    portion = []
+    for row in rows:
+        portion.append(row)
+        if len(portion) == size:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

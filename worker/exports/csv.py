@@ -1,0 +1,78 @@
+"""Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.exports.base import COLUMNS, ExportRefused, Key, portions
+from worker.jobqueue import ResultRow
+from worker.result_files import result_object
+
+PORTION = 500  # rows written together
+
+
+class CsvFormat:
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+        stream.write(encode([COLUMNS]))
+        return write_rows(rows, stream)
+
+    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+        with path.open("ab") as stream:
+            return write_rows(rows, stream) if stream.tell() else self.write(rows, stream)
+
+    def mend(self, path: Path) -> None:
+        end = max((end for _, end in records(path)), default=0)
+        with path.open("r+b") as file:
+            file.truncate(end)
+
+    def keys(self, path: Path) -> Iterator[Key]:
+        for record, _ in records(path):
+            if record[1] != COLUMNS[1]:
+                yield int(record[1]), record[2]
+
+
+def write_rows(rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+    count = 0
+    for portion in portions(rows, PORTION):
+        stream.write(encode([cells(row) for row in portion]))
+        count += len(portion)
+    return count
+
+
+def cells(row: ResultRow) -> list[object]:
+    values = result_object(row)
+    lists = {name: json.dumps(values[name], ensure_ascii=False) for name in ("tokens", "confidences")}
+    return [(values | lists)[name] for name in COLUMNS]
+
+
+def encode(records: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(records)
+    return text.getvalue().encode()
+
+
+def records(path: Path) -> Iterator[tuple[list[str], int]]:
+    """Complete records with the position after each; one cut off at the end is left out. Raises
+    ExportRefused.
+    """
+    position = 0
+    closed = True  # the last line read ended with a line break
+
+    def lines() -> Iterator[str]:
+        nonlocal position, closed
+        with path.open("rb") as file:
+            for line in file:
+                position += len(line)
+                closed = line.endswith(b"\n")
+                yield line.decode(errors="replace")
+
+    for number, record in enumerate(csv.reader(lines())):
+        if number == 0 and closed and tuple(record) != COLUMNS:
+            raise ExportRefused(f"{path} is not a CSV file of results: its columns are others")
+        if closed and len(record) == len(COLUMNS):
+            yield record, position

@@ -1,0 +1,44 @@
+"""Which results go where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.exports.base import ExportRefused, Format
+from worker.exports.csv import CsvFormat
+from worker.exports.jsonl import JsonLinesFormat
+from worker.exports.parquet import ParquetFormat
+from worker.jobqueue import Queue, ResultRow
+
+FORMATS: dict[str, Format] = {"csv": CsvFormat(), "jsonl": JsonLinesFormat(), "parquet": ParquetFormat()}
+
+
+def export_to_stream(queue: Queue, form: str, stream: BinaryIO, batch: str | None) -> int:
+    return FORMATS[form].write(queue.results(batch), stream)
+
+
+def export_to_file(queue: Queue, form: str, path: Path, batch: str | None, resume: bool) -> int:
+    """To a new file; with `resume` to one that an earlier export wrote, complete or not, of which nothing is
+    written again: also what was stored since then is added. How many results were written. Raises
+    ExportRefused.
+    """
+    if not path.exists():
+        return FORMATS[form].append(queue.results(batch), path)
+    if not resume:
+        raise ExportRefused(f"{path} is there already: add --resume to go on with it, or remove it")
+    FORMATS[form].mend(path)
+    return FORMATS[form].append(missing(queue, FORMATS[form], path, batch), path)
+
+
+def missing(queue: Queue, form: Format, path: Path, batch: str | None) -> Iterator[ResultRow]:
+    """Whole chunks are told by counting; of those the file has in part the images are looked up, which are
+    few: what was being worked on when the export was made.
+    """
+    counts = Counter(chunk for chunk, _ in form.keys(path))
+    rows = queue.results(batch, have=counts)
+    partly = {chunk for chunk, count in queue.result_counts(batch) if 0 < counts[chunk] < count}
+    there = {key for key in form.keys(path) if key[0] in partly} if partly else set()
+    return (row for row in rows if row.chunk not in counts or (row.chunk, row.image) not in there)

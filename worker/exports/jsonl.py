@@ -1,0 +1,40 @@
+"""JSON lines: one object an image, as in the workers' own result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.exports.base import ExportRefused, Key
+from worker.jobqueue import ResultRow
+from worker.result_files import result_line
+
+
+class JsonLinesFormat:
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+        count = 0
+        for count, row in enumerate(rows, 1):  # noqa: B007 - counts
+            stream.write(result_line(row).encode())
+        return count
+
+    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+        with path.open("ab") as stream:
+            return self.write(rows, stream)
+
+    def mend(self, path: Path) -> None:
+        end = 0
+        with path.open("r+b") as file:
+            for line in file:
+                end += len(line) if line.endswith(b"\n") else 0
+            file.truncate(end)
+
+    def keys(self, path: Path) -> Iterator[Key]:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    values = json.loads(line)
+                    yield values["chunk"], values["image"]
+                except (ValueError, KeyError, TypeError):
+                    raise ExportRefused(f"{path}, line {number}: not a line of results") from None

@@ -37,7 +37,7 @@ class Vm(NamedTuple):
     cloud: str  # clean name
     vmtype: str  # clean name
     status: str  # lower case: starting running retiring error shutdown unknown ...
-    hosts: tuple[str, ...] = ()  # host names it may have in HTCondor; none: it cannot be compared
+    hosts: tuple[str, ...] = ()  # host names it may have in HTCondor, in lower case; the first is its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,11 @@ class Outcome:
     error: str | None
     duration_s: float
 
+    @property
+    def answered(self) -> bool:
+        """Whether it gave something, if only in part."""
+        return self.error is None or bool(self.collected.complaints)
+
 
 @dataclass(slots=True)
 class _Child:

@@ -1,4 +1,4 @@
-"""Settings of several parts as one text, as an environment variable gives them; a TOML list or table stays."""
+"""Settings of several parts in one text, as the environment gives them; a TOML list or table stays."""
 
 from __future__ import annotations
 

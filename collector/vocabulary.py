@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from collector.condor_figures import OF_DAEMON
+
 Kind = Literal["count", "gauge"]
 
 
@@ -36,7 +38,8 @@ class _Producer:
 _scheduler = _Producer("cloudscheduler", "grids.{grid}.clouds.{cloud}.")
 _cloud = _Producer("clouds", "grids.{grid}.clouds.{cloud}.")  # Cloud Scheduler and HTCondor compared
 _util = _Producer("clouds", "util.")
-_condor = _Producer("condor")
+_jobs = _Producer("condor_jobs")
+_slots = _Producer("condor_slots")
 _fleet = _Producer("fleet")
 _host = _Producer("host", "grids.{grid}.sysinfo.")
 _collector = _Producer("collector")
@@ -69,24 +72,39 @@ _CLOUDS = (
 )
 
 _CONDOR = (
-    _condor.count(
+    _jobs.count(
         "jobs",
         "jobs.{jobtype}.{status}",
         "jobs",
         "unexpanded idle running removed completed held transferring_output suspended, and total",
     ),
-    _condor.count("users", "users.{user}.{status}", "jobs", "jobs of one user"),
-    _condor.count("groups", "groups.{group}.{status}", "jobs", "jobs of one accounting group"),
-    _condor.count("held", "held.code_{code}", "jobs", "held jobs by HoldReasonCode"),
-    _condor.gauge("wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs"),
-    _condor.gauge("wait_p95", "wait.{jobtype}.p95_s", "s", "95 % of idle jobs waited less than this"),
-    _condor.count("slots", "slots.{slottype}.{state}", "slots", "slots by type and state"),
-    _condor.count("cores", "cores.{share}", "cores", "cores: total claimed idle unusable"),
-    _condor.count("memory_mb", "memory_mb.{share}", "MB", "memory: total claimed idle unusable"),
-    _condor.count("gpus", "gpus.{share}", "gpus", "GPUs: total claimed idle unusable"),
-    _condor.gauge("condor_schedd", "condor.schedd.{name}.{figure}", "", "figures of one schedd"),
-    _condor.gauge("condor_negotiator", "condor.negotiator.{name}.{figure}", "", "figures of one negotiator"),
-    _condor.gauge("condor_collector", "condor.collector.{name}.{figure}", "", "figures of one collector"),
+    _jobs.count("users", "users.{user}.{status}", "jobs", "jobs of one user; other: of those above the cap"),
+    _jobs.count("groups", "groups.{group}.{status}", "jobs", "jobs of one accounting group; other likewise"),
+    _jobs.count("held", "held.code_{code}", "jobs", "held jobs by HoldReasonCode"),
+    _jobs.gauge("condor_overflow", "condor.overflow.{names}", "names", "users or groups summed into other"),
+    _jobs.gauge("wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs"),
+    _jobs.gauge("wait_p95", "wait.{jobtype}.p95_s", "s", "95 % of idle jobs waited no longer than this"),
+    _slots.count("slots", "slots.{slottype}.{state}", "slots", "slots by type (or all) and state (or total)"),
+    *(
+        _slots.count(
+            resource,
+            f"{resource}.{{share}}",
+            unit,
+            f"{unit} of the slots: claimed, idle, unusable (what a partitionable slot has left is too little "
+            "for a job), unavailable (state Owner or Drained), and total",
+        )
+        for resource, unit in (("cores", "cores"), ("memory_mb", "MB"), ("gpus", "gpus"))
+    ),
+    *(
+        _slots.gauge(
+            f"condor_{kind}_{figure.name}",
+            f"condor.{kind}.{{name}}.{figure.name}",
+            figure.unit,
+            f"{kind}: {figure.meaning} ({figure.attribute})",
+        )
+        for kind, figures in OF_DAEMON.items()
+        for figure in figures
+    ),
 )
 
 _FLEET = (

@@ -55,8 +55,8 @@ def live_host_values(
 ) -> Iterator[tuple[str, float]]:
     """1 for each running or retiring VM with a host name; beyond `hosts_max` they are summed as `other`.
 
-    Hosts that were shown in the last day (`seen`, paths) keep their place and use it up, so that VMs that come
-    and go cannot make ever more names.
+    Hosts that were shown in the last day (`seen`, paths) keep their place and use it up, so that VMs that
+    come and go cannot make ever more names.
     """
     alive = {vm.hosts[0] for vm in vms if vm.status in ALIVE and vm.hosts}
     alive |= {machine.host.lower() for machine in machines if machine.cloud}
@@ -115,13 +115,13 @@ def _comparison_values(
         counts[key].update([(cloud, vmtype), (cloud, "total")])
 
     for machine in machines:
-        home = homes.get(machine.host)
-        if home is None:
+        at = homes.get(machine.host)
+        if at is None:
             continue
-        if home.vm is None and has_scheduler:
-            count("cloud_lost", home.cloud, home.vmtype)
-        elif machine.busy_slots == 0 and (home.vm is None or home.vm.status == "running"):
-            count("cloud_idle", home.cloud, home.vmtype)
+        if at.vm is None and has_scheduler:
+            count("cloud_lost", at.cloud, at.vmtype)
+        elif machine.busy_slots == 0 and (at.vm is None or at.vm.status == "running"):
+            count("cloud_idle", at.cloud, at.vmtype)
     registered = {id(home.vm) for home in homes.values() if home.vm is not None}
     for vm in vms:
         if has_scheduler and vm.status == "running" and id(vm) not in registered:

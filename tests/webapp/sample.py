@@ -88,8 +88,8 @@ def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:
     for kind, total in (("cores", 640), ("memory_mb", 1_280_000), ("gpus", 0)):
         for share, part in (("total", 1.0), ("claimed", 0.75), ("idle", 0.2), ("unusable", 0.05)):
             yield build_path(kind, grid=grid, share=share), total * part * size
-    for figure, value in (("duty_cycle", 0.12), ("jobs_started", 12), ("jobs_exited", 11)):
-        yield build_path("condor_schedd", grid=grid, name="schedd_1", figure=figure), value
+    for figure, value in (("duty_cycle", 0.12), ("starts", 12), ("exits", 11)):
+        yield build_path(f"condor_schedd_{figure}", grid=grid, name="schedd_1"), value
     for name, value in (
         ("load", 1.5),
         ("cpu", 35),

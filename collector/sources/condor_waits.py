@@ -1,0 +1,66 @@
+"""How long idle jobs have waited: the median and the 95th percentile of the time since QDate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from collector.paths import build_path
+from collector.sources.condor_bindings import query_groups
+from collector.sources.condor_jobtypes import JobType, attributes_of, types_of
+
+_IDLE = 1
+_GROUPS_MAX = 25_000  # fetched at once, which bounds memory: 1.4 KB each
+
+# Where idle jobs were queued at more different seconds than that, seconds divisible by a prime are asked for
+# alone. A prime, because queues are filled on whole minutes and hours: 7 and 61 share no factor with those.
+_SAMPLES = (7, 61, 499, 4001)
+
+
+class Wait(NamedTuple):
+    """Idle jobs queued at one second; `jobs` is scaled up where seconds were sampled."""
+
+    waited_s: float
+    types: tuple[str, ...]
+    jobs: int
+
+
+def query_waits(
+    schedd: Any,
+    name: str,
+    job_types: Sequence[JobType],
+    idle: int,
+    now_s: float,
+    groups_max: int = _GROUPS_MAX,
+) -> list[Wait]:
+    """Waits of a schedd's (about `idle`) idle jobs; exact where there are up to groups_max different ones."""
+    attributes = ["JobStatus", "QDate", *attributes_of(job_types)]
+    every, constraint = 1, f"JobStatus == {_IDLE}"
+    groups = query_groups(schedd, name, attributes, constraint, groups_max + 1)
+    if len(groups) > groups_max:
+        every = next((prime for prime in _SAMPLES if idle / prime <= groups_max), _SAMPLES[-1])
+        groups = query_groups(schedd, name, attributes, f"{constraint} && QDate % {every} == 0")
+    return [
+        Wait(max(0.0, now_s - queued), types_of(group, job_types), group.get("JobCount", 0) * every)
+        for group in groups
+        if isinstance(queued := group.get("QDate"), int)
+    ]
+
+
+def waits_values(grid: str, waits: Sequence[Wait], job_types: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Percentiles over all idle jobs and over those of each type; a type without any has none."""
+    for name in (None, *job_types):
+        rows = sorted((wait.waited_s, wait.jobs) for wait in waits if name is None or name in wait.types)
+        if rows:
+            jobtype = name or "all"
+            yield build_path("wait_p50", grid=grid, jobtype=jobtype), percentile(rows, 50)
+            yield build_path("wait_p95", grid=grid, jobtype=jobtype), percentile(rows, 95)
+
+
+def percentile(rows: Sequence[tuple[float, int]], percent: int) -> float:
+    """The smallest value that `percent` of the weight does not exceed; rows (value, weight) ascend."""
+    sums = list(accumulate(weight for _, weight in rows))
+    return next(
+        value for (value, _), below in zip(rows, sums, strict=True) if below * 100 >= sums[-1] * percent
+    )

@@ -11,7 +11,7 @@ _DIGITS = {1: [], 2: ["01234"], 5: ["01", "23", "45", "67"], 10: list("012345678
 
 
 def slices(ads: int, ads_max: int, slot_name: str) -> list[str]:
-    """Constraints that together select every ad once, some ads_max with each (up to ten times as many in all).
+    """Constraints that together select every ad once, some ads_max with each (or a tenth of them).
 
     slot_name: an expression that gives slot1_3@host.
     """

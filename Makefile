@@ -54,7 +54,7 @@ requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask f
 # Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from.
 
 setup: .venv/ready webapp/static/vendor/ready
-	@[ "$(PROFILE)" = edge ] || $(PYTHON) -m embedded.install > /dev/null
+	@if [ "$(PROFILE)" = edge ]; then tools/install-victoriametrics; else $(PYTHON) -m embedded.install; fi > /dev/null
 
 .venv/ready: requirements.txt pyproject.toml
 	@tools/require python

@@ -7,23 +7,15 @@ from collections.abc import Mapping
 
 import psutil
 
-PORTS = {"PORT": 5000, "CARBON_PORT": 2004, "CARBON_QUERY_PORT": 7002, "GRAPHITE_PORT": 8080}
-USES = {
-    "PORT": "the status page",
-    "CARBON_PORT": "Carbon's pickle receiver",
-    "CARBON_QUERY_PORT": "Carbon's cache queries",
-    "GRAPHITE_PORT": "Graphite",
-}
-
 
 class Refused(Exception):
     """`make run` cannot start; the message says why and what to do."""
 
 
-def read_ports(given: Mapping[str, str]) -> dict[str, int]:
+def read_ports(given: Mapping[str, str], defaults: Mapping[str, int]) -> dict[str, int]:
     """Port by variable, defaults filled in; raises Refused for a value that is no port or is named twice."""
     ports: dict[str, int] = {}
-    for name, default in PORTS.items():
+    for name, default in defaults.items():
         value = given.get(name) or str(default)
         if not value.isdecimal() or not 1 <= int(value) <= 65535:
             raise Refused(f"{name}={value} refused: a port from 1 to 65535 is expected")
@@ -35,7 +27,7 @@ def read_ports(given: Mapping[str, str]) -> dict[str, int]:
     return ports
 
 
-def check_free(ports: Mapping[str, int]) -> None:
+def check_free(ports: Mapping[str, int], uses: Mapping[str, str]) -> None:
     """Raises Refused naming every port that is taken, by whom if it can be seen, and its variable."""
     complaints = []
     for name, port in ports.items():
@@ -46,11 +38,11 @@ def check_free(ports: Mapping[str, int]) -> None:
                 probe.listen()
         except PermissionError:
             complaints.append(
-                f"port {port} of {USES[name]} is reserved for root: choose another, {name}={port + 8000}"
+                f"port {port} of {uses[name]} is root's: choose another: make run {name}={port + 8000}"
             )
         except OSError:
             complaints.append(
-                f"port {port} of {USES[name]} is taken{_owner(port)}: "
+                f"port {port} of {uses[name]} is taken{_owner(port)}: "
                 f"end that, or choose another: make run {name}={port + 1}"
             )
     if complaints:

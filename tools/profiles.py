@@ -1,0 +1,81 @@
+"""What `make run` starts: Carbon and Graphite (default), or VictoriaMetrics in their place (PROFILE=edge)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded import store
+from embedded.install import install
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRAPE_CONFIG = ROOT / "docs/prometheus/prometheus.yml"
+SHIPPED_TARGET = "127.0.0.1:5000"
+
+Ports = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A Procfile, its ports (variable -> default) with their uses, and the variables that tie all together.
+
+    `prepare(ports, state)` writes what the store reads into the state folder and returns those variables.
+    """
+
+    procfile: str
+    ports: Ports
+    uses: Mapping[str, str]
+    prepare: Callable[[Ports, Path], dict[str, str]]
+
+
+def prepare_default(ports: Ports, state: Path) -> dict[str, str]:
+    env, root = install(), state / "graphite"
+    query_port = ports["CARBON_QUERY_PORT"]
+    store.configure(root, env, store.Ports(ports["CARBON_PORT"], query_port, ports["GRAPHITE_PORT"]))
+    variables = store.carbon_environment(root) | store.web_environment(root / "storage", query_port)
+    del variables["PYTHONPATH"]  # the Procfile gives it to graphite-web alone
+    return variables | {
+        "GRAPHITE_ENV": str(env),
+        "COLLECTOR_CARBON": f"127.0.0.1:{ports['CARBON_PORT']}",
+    }
+
+
+def prepare_edge(ports: Ports, state: Path) -> dict[str, str]:
+    folder = state / "store"
+    # The shipped configuration, with the port that this page has.
+    scrape = SCRAPE_CONFIG.read_text().replace(SHIPPED_TARGET, f"127.0.0.1:{ports['PORT']}")
+    folder.with_name("store.scrape.yml").write_text(scrape)
+    queries = {"name": "Queries", "url": f"http://127.0.0.1:{ports['GRAPHITE_PORT']}/vmui/"}
+    return {
+        "STORE_DIR": str(folder),
+        "COLLECTOR_CARBON": f"tcp+plain://127.0.0.1:{ports['CARBON_PORT']}",
+        "WEBAPP_LINKS": json.dumps([queries]),
+        "WEBAPP_THREADS": "4",
+    }
+
+
+PROFILES = {
+    "default": Profile(
+        "Procfile",
+        {"PORT": 5000, "CARBON_PORT": 2004, "CARBON_QUERY_PORT": 7002, "GRAPHITE_PORT": 8080},
+        {
+            "PORT": "the status page",
+            "CARBON_PORT": "Carbon's pickle receiver",
+            "CARBON_QUERY_PORT": "Carbon's cache queries",
+            "GRAPHITE_PORT": "Graphite",
+        },
+        prepare_default,
+    ),
+    "edge": Profile(
+        "Procfile.edge",
+        {"PORT": 5000, "CARBON_PORT": 2003, "GRAPHITE_PORT": 8428},
+        {
+            "PORT": "the status page",
+            "CARBON_PORT": "the store's plaintext receiver",
+            "GRAPHITE_PORT": "the store",
+        },
+        prepare_edge,
+    ),
+}

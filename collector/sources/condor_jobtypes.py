@@ -18,9 +18,9 @@ _KEYWORDS = frozenset({"is", "isnt"})
 # A function that exists gives something else than an error for one of these; an unknown one never does.
 _ARGUMENTS = (
     "", "undefined", "undefined, undefined", "undefined, undefined, undefined", "a", "1", "1.5", "1, 1",
-    "undefined, undefined, undefined, undefined", "0, 0", "1, 1, 1", '"a"', '"a", "a"', '"a", "a", "a"', '"a b"',
-    '"a@b"', '"A=b"', '"1, 2"', '"1, 2", "1"', '"1.0", "1.0", "1.0"', '"%s", 1', "{1}", '{"a"}', "{1}, 1",
-    "1, {1}", '"a", {"a"}', '"<", {1}, 1', "{}, {}", "[], {}", "[]", "x, {[x = 1]}", "relTime(5)",
+    "undefined, undefined, undefined, undefined", "0, 0", "1, 1, 1", '"a"', '"a", "a"', '"a", "a", "a"',
+    '"a b"', '"a@b"', '"A=b"', '"1, 2"', '"1, 2", "1"', '"1.0", "1.0", "1.0"', '"%s", 1', "{1}", '{"a"}',
+    "{1}, 1", "1, {1}", '"a", {"a"}', '"<", {1}, 1', "{}, {}", "[], {}", "[]", "x, {[x = 1]}", "relTime(5)",
     'absTime("2020-01-01T00:00:00Z")', "time()",
 )  # fmt: skip
 

@@ -63,8 +63,13 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run_isolated(tasks: Mapping[str, Task]) -> tuple[Outcome, ...]:
-    """Run all tasks at once; returns when the last has answered, failed, or was killed at its deadline."""
+def run_isolated(
+    tasks: Mapping[str, Task], meanwhile: Callable[[], object] = lambda: None
+) -> tuple[Outcome, ...]:
+    """Run all tasks at once; returns when the last has answered, failed, or was killed at its deadline.
+
+    `meanwhile` is called once they all have started.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     outcomes: dict[str, Outcome] = {}
@@ -72,6 +77,7 @@ def run_isolated(tasks: Mapping[str, Task]) -> tuple[Outcome, ...]:
         waiting = {child.pipe: child for child in (_start(name, task) for name, task in tasks.items())}
         for pipe in waiting:
             selector.register(pipe, selectors.EVENT_READ)
+        meanwhile()
         while waiting:
             now_s = time.monotonic()
             nearest_s = min(child.started_s + child.timeout_s for child in waiting.values())

@@ -18,11 +18,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from collector.delivery.destinations import Destination, parse_destinations
 from collector.paths import build_path, clean
 from collector.setting_texts import split_assignments, split_names
-from collector.sources.condor_settings import CondorSettings
+from collector.sources.condor_settings import CondorSettings, Names
 
 PREFIX = "COLLECTOR_"
 ANCESTORS = {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"}  # the first Cloud Monitor's names
-SOURCES = ("host", "condor", "cloudscheduler", "commands", "fleet")
 
 
 class SettingsRefused(ValueError):
@@ -43,7 +42,6 @@ def _default_state_dir() -> Path:
     return Path("~/.local/state/cloud-monitor/collector").expanduser()
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
 
 
@@ -60,8 +58,14 @@ def _command(value: object) -> object:
     return {"run": value} if isinstance(value, str) else value
 
 
+def _clean_names(commands: dict[str, Command]) -> dict[str, Command]:
+    return {clean(name): command for name, command in commands.items()}
+
+
 Commands = Annotated[
-    dict[str, Annotated[Command, BeforeValidator(_command)]], BeforeValidator(split_assignments)
+    dict[str, Annotated[Command, BeforeValidator(_command)]],
+    BeforeValidator(split_assignments),
+    AfterValidator(_clean_names),
 ]
 
 
@@ -73,7 +77,7 @@ class Settings(CondorSettings):
     grid: Clean
     carbon: Annotated[tuple[Destination, ...], BeforeValidator(_destinations), Field(min_length=1)]
     state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_state_dir)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
     owner: bool = True
     host: Clean = Field(default_factory=socket.gethostname, validate_default=True)
@@ -100,6 +104,8 @@ class Settings(CondorSettings):
 
     commands: Commands = Field(default_factory=dict)
     command_timeout_s: float = Field(default=10, gt=0, le=40)
+
+    fleet_database_url: str = ""
 
     connect_timeout_s: float = Field(default=4, gt=0, le=20)
     write_timeout_s: float = Field(default=8, gt=0, le=20)

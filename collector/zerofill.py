@@ -20,7 +20,7 @@ FILL_S = 86_400
 def zero_paths(
     seen: Mapping[str, int], now_paths: Collection[str], producers: Collection[str], grid: str, timestamp: int
 ) -> list[str]:
-    """Paths to send as 0. `seen` says when each path last had a value; `producers` are those that succeeded."""
+    """Paths to send as 0. `seen`: when each path last had a value; `producers`: those that succeeded."""
     zeros = []
     for path, last in seen.items():
         if path in now_paths or timestamp - last > FILL_S:

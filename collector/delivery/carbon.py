@@ -8,14 +8,17 @@ same: the state of the connection before and after tells the two apart.
 from __future__ import annotations
 
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from collector.delivery.destinations import Address
+
+if TYPE_CHECKING:
+    import ssl
 
 _ESTABLISHED, _LAST_ACK, _CLOSING = 1, 9, 11  # states of linux/tcp.h; the first byte of struct tcp_info
 
@@ -87,6 +90,8 @@ def check_address(address: Address, timeouts: Timeouts, tls: TlsFiles | None = N
 
 
 def _wrap(plain: socket.socket, address: Address, files: TlsFiles) -> ssl.SSLSocket:
+    import ssl  # five megabytes that most runs need not carry
+
     context = ssl.create_default_context(cafile=str(files.ca_file) if files.ca_file else None)
     if files.cert_file:
         context.load_cert_chain(files.cert_file, files.key_file)
@@ -98,9 +103,8 @@ def _close_and_confirm(connection: socket.socket, timeout_s: float) -> None:
     connection.settimeout(timeout_s)
     if _state(connection) != _ESTABLISHED:
         raise ConnectionResetError(0, "the peer closed the connection before it had read everything")
-    if isinstance(connection, ssl.SSLSocket):
-        with suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):  # many peers end without TLS's own farewell
-            connection.unwrap()
+    if connection.__class__ is not socket.socket:
+        _say_farewell(cast("ssl.SSLSocket", connection))
     with suppress(OSError):  # the peer was quicker; what that means is judged below
         connection.shutdown(socket.SHUT_WR)
     until_s = time.monotonic() + timeout_s
@@ -110,6 +114,13 @@ def _close_and_confirm(connection: socket.socket, timeout_s: float) -> None:
     failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failure or _state(connection) in (_LAST_ACK, _CLOSING):
         raise ConnectionResetError(0, "the peer closed the connection before it had read everything")
+
+
+def _say_farewell(connection: ssl.SSLSocket) -> None:
+    import ssl
+
+    with suppress(ssl.SSLEOFError, ssl.SSLZeroReturnError):  # many peers end without TLS's own farewell
+        connection.unwrap()
 
 
 def _state(connection: socket.socket) -> int:

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from collector.delivery.errors import RenderFailed
 from collector.paths import STEP_S
 
 _ANSWER_BYTES_MAX = 64 << 20
-
-
-class RenderFailed(Exception):
-    """The store's /render does not answer as one should; the message says which and how."""
 
 
 class Rendered(NamedTuple):

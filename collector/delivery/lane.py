@@ -9,8 +9,8 @@ from pathlib import Path
 
 from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, send_frames
 from collector.delivery.destinations import Address
+from collector.delivery.errors import RenderFailed
 from collector.delivery.frames import encode_frame, split_points
-from collector.delivery.graphite import RenderFailed
 from collector.delivery.proof import LOOK_AFTER_S, TURNS, Proof
 from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool
 from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside

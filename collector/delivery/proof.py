@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.delivery.graphite import fetch_render
 from collector.delivery.spool import Kept, Marker
 
 LOOK_AFTER_S = 30  # stores show new points after up to 12 s
@@ -46,6 +45,8 @@ class Proof:
 
     def judge(self, frames: Sequence[Kept]) -> Verdict:
         """Ask the store for the markers of delivered frames. RenderFailed where it cannot be asked."""
+        from collector.delivery.graphite import fetch_render  # urllib, only where proof is asked for
+
         asked = [(frame, frame.marker) for frame in frames if frame.marker is not None][:FRAMES_MAX]
         without = [frame for frame in frames if frame.marker is None]  # kept before proof was asked for
         if not asked:

@@ -1,0 +1,140 @@
+"""The collector's entry: options, settings, one run or one every so many seconds, exit code.
+
+Cron starts it each minute. Exit codes: 0 all delivered, 1 a source or a destination failed, 2 settings
+refused, 3 nothing delivered, 4 another run is going.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from collector.settings import Settings, SettingsRefused, read_settings
+
+SETTINGS_REFUSED, ANOTHER_RUN = 2, 4
+_ALARM_AFTER_S = 3  # past the run's own deadline: something does not keep to it
+
+log = logging.getLogger("collector")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    started_s = time.monotonic()
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        settings = read_settings(os.environ, options.config)
+    except SettingsRefused as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        return SETTINGS_REFUSED
+    log.setLevel(settings.log_level.upper())
+    if options.every:
+        from collector.every import run_every
+
+        return run_every(options.every, _arguments_of_one_run(options))
+    if options.check:
+        from collector.check import check
+
+        return check(settings, os.environ, as_json=options.json)
+    if options.dry_run:
+        return _dry_run(settings, started_s, as_json=options.json)
+    return _run(settings, started_s, show=options.print, as_json=options.json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m collector",
+        description="Collect one minute's figures of a grid and send them to Carbon.",
+        epilog="Settings: COLLECTOR_ variables or --config (docs/settings.md). Exit codes: 0 all delivered, 1 a"
+        " source or a destination failed, 2 settings refused, 3 nothing delivered, 4 another run is going.",
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--dry-run", action="store_true", help="print `path value timestamp` lines, send nothing"
+    )
+    mode.add_argument(
+        "--every", type=_seconds, metavar="SECONDS", help="run again and again, in step with the clock"
+    )
+    mode.add_argument(
+        "--check", action="store_true", help="reach every source and destination, print a table"
+    )
+    mode.add_argument("--print", action="store_true", help="send the points and print them too")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file; variables of the environment win"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    return parser
+
+
+def _seconds(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to 86400")
+    return int(text)
+
+
+def _arguments_of_one_run(options: argparse.Namespace) -> list[str]:
+    return ["--config", str(options.config)] if options.config else []
+
+
+def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
+    from collector.gather import choose_tasks
+    from collector.run import SOME_FAILED, collect_points
+
+    composed = collect_points(settings, choose_tasks(settings, os.environ), started_s, keep_state=False)
+    for failure in composed.failures:
+        log.error("%s", failure)
+    _print_points(composed.points, as_json)
+    return SOME_FAILED if composed.failures else 0
+
+
+def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int:
+    from collector.gather import choose_tasks
+    from collector.lock import RunGoing, StateDirUnusable, run_lock
+    from collector.run import run_once
+
+    _guard(settings.run_timeout_s + _ALARM_AFTER_S)
+    tasks = choose_tasks(settings, os.environ)
+    try:
+        with run_lock(settings.state_dir):
+            result = run_once(settings, tasks, started_s)
+    except RunGoing as error:
+        log.error("%s", error)
+        return ANOTHER_RUN
+    except StateDirUnusable as error:
+        log.error("%s: points cannot be kept, and two runs cannot be told apart", error)
+        result = run_once(settings, tasks, started_s)
+    if show:
+        _print_points(result.composed.points, as_json)
+    sys.stdout.flush()
+    return result.exit_code
+
+
+def _print_points(points: Sequence[tuple[str, int, float]], as_json: bool) -> None:
+    """Sorted by path; a number as short as it can be and still exact."""
+    for path, timestamp, value in points:
+        number = int(value) if value.is_integer() and abs(value) < 1 << 53 else value
+        if as_json:
+            print(json.dumps({"path": path, "value": number, "timestamp": timestamp}))
+        else:
+            print(path, number, timestamp)
+
+
+def _guard(seconds: float) -> None:
+    """The last resort where a deadline is not kept, say by a disk that hangs: a signal ends the run."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # a lane that hangs in a dead resolver or disk must not hold the run

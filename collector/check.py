@@ -1,0 +1,138 @@
+"""`--check`: reach every source and destination, and print what answered as a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from collector.delivery.carbon import SendFailed, check_address
+from collector.delivery.errors import RenderFailed
+from collector.delivery.graphite import Rendered, fetch_render
+from collector.gather import choose_tasks, gather
+from collector.paths import STEP_S, build_path
+from collector.run import make_lanes, make_timeouts, make_tls
+from collector.settings import Settings
+
+CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
+_OWNER_WITHIN_S = 10 * STEP_S
+
+
+class Row(NamedTuple):
+    kind: str  # source, destination, state, store
+    name: str
+    level: str  # ok, warning, failed
+    text: str
+
+
+def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> int:
+    """Print the table; 0 where everything answered (warnings do not count), else 1."""
+    rows = [*_check_sources(settings, environment), *_check_destinations(settings), _check_state(settings)]
+    rows += _check_store(settings)
+    if as_json:
+        for row in rows:
+            print(json.dumps(row._asdict()))
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
+            print("  ".join([*cells, row.text]))
+    return int(any(row.level == "failed" for row in rows))
+
+
+def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[Row]:
+    timestamp = int(time.time()) // STEP_S * STEP_S
+    for outcome in gather(settings, choose_tasks(settings, environment), timestamp, keep_state=False):
+        text = outcome.error or f"{len(outcome.collected.values)} values in {outcome.duration_s:.2f} s"
+        yield Row("source", outcome.source, "failed" if outcome.error else "ok", text)
+
+
+def _check_destinations(settings: Settings) -> Iterator[Row]:
+    for lane in make_lanes(settings):
+        started_s = time.monotonic()
+        try:
+            check_address(lane.address, make_timeouts(settings), make_tls(settings))
+        except SendFailed as error:
+            yield Row("destination", str(lane.address), "failed", str(error))
+        else:
+            took_ms = 1000 * (time.monotonic() - started_s)
+            yield Row(
+                "destination", str(lane.address), "ok", f"took and closed a connection in {took_ms:.0f} ms"
+            )
+
+
+def _check_state(settings: Settings) -> Row:
+    directory = settings.state_dir
+    probe = directory / f".check-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"\0" * 65_536)
+        probe.unlink()
+        free_bytes = os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
+    except OSError as error:
+        return Row(
+            "state", str(directory), "failed", f"{error.strerror}: what is not delivered cannot be kept"
+        )
+    free_mb = free_bytes >> 20
+    wanted_mb = int(settings.spool_max_mb * len(settings.carbon))
+    if free_mb < wanted_mb:
+        return Row(
+            "state", str(directory), "warning", f"{free_mb} MB free, the spools may take {wanted_mb} MB"
+        )
+    return Row("state", str(directory), "ok", f"can be written, {free_mb} MB free")
+
+
+def _check_store(settings: Settings) -> Iterator[Row]:
+    """A second owner of the grid, and a clock that is off, show where points can be read back."""
+    url = settings.graphite_url
+    if not url:
+        yield Row(
+            "store",
+            "COLLECTOR_GRAPHITE_URL",
+            "warning",
+            "not set: a second owner cannot be seen, nor delivery proven",
+        )
+        return
+    now = int(time.time())
+    owners = f"grids.{settings.grid}.collector.owners.*"
+    try:
+        answer = fetch_render(url, [owners], now - _OWNER_WITHIN_S, now, settings.graphite_timeout_s)
+    except RenderFailed as error:
+        yield Row("store", url, "failed", str(error))
+        return
+    yield Row("store", url, "ok", "answers /render")
+    yield _judge_owners(settings, answer)
+    yield _judge_clock(url, answer)
+
+
+def _judge_owners(settings: Settings, answer: Rendered) -> Row:
+    own = build_path("owner", grid=settings.grid, host=settings.host)
+    others = sorted(
+        path.rpartition(".")[2] for path, values in answer.values.items() if values and path != own
+    )
+    name = f"owner of {settings.grid}"
+    if others and settings.owner:
+        text = f"{', '.join(others)} writes the grid's totals too; COLLECTOR_OWNER=false belongs on all hosts but one"
+        return Row("store", name, "warning", text)
+    if not others and not settings.owner:
+        return Row(
+            "store",
+            name,
+            "warning",
+            "no collector writes this grid's totals; one host needs COLLECTOR_OWNER=true",
+        )
+    return Row("store", name, "ok", settings.host if settings.owner else ", ".join(others))
+
+
+def _judge_clock(url: str, answer: Rendered) -> Row:
+    ahead_s = answer.clock_ahead_s
+    if ahead_s is None:
+        return Row("store", "clock", "warning", f"{url} does not tell its time")
+    if abs(ahead_s) > CLOCK_OFF_S:
+        side = "behind" if ahead_s > 0 else "ahead of"
+        return Row(
+            "store", "clock", "warning", f"this host is {abs(ahead_s):.0f} s {side} {url}: is NTP running?"
+        )
+    return Row("store", "clock", "ok", f"within {max(1, abs(round(ahead_s)))} s of the store's")

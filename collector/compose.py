@@ -1,0 +1,158 @@
+"""From what the sources gave to a run's points: clouds compared, counts filled, own figures added (pure)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from collector.delivery.spool import Figures
+from collector.gather import COMMAND_PREFIX, CONDOR_TASKS
+from collector.isolate import Outcome
+from collector.paths import build_path, parse_path
+from collector.points import Point
+from collector.settings import Settings
+from collector.sources.clouds import cloud_values, live_host_values
+from collector.zerofill import zero_paths
+
+SERVICES = {"cloud_scheduler": ("cloudscheduler",), "condor": CONDOR_TASKS, "fleet": ("fleet",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    points: tuple[Point, ...]  # sorted by path, no path twice
+    failures: tuple[str, ...]  # `source: what failed`
+    measured: frozenset[str]  # paths that had a value of their own, not one filled in
+
+
+def compose(
+    settings: Settings,
+    outcomes: Sequence[Outcome],
+    seen: Mapping[str, int],
+    spools: Mapping[str, Figures],
+    timestamp: int,
+    duration_s: float,
+) -> Composed:
+    """`seen` says when each path last had a value; `spools` what waits per destination as the run began."""
+    failures = [f"{outcome.source}: {outcome.error}" for outcome in outcomes if outcome.error]
+    given = [(outcome.source, pair) for outcome in outcomes for pair in outcome.collected.values]
+    clouds, clouds_well = _compare_clouds(settings, outcomes, seen)
+    values: dict[str, float] = {}
+    for source, (path, value) in [*given, *(("clouds", pair) for pair in clouds)]:
+        if path in values:
+            failures.append(f"{source}: {path} is given twice; the first one stands")
+        elif not math.isfinite(value):
+            failures.append(f"{source}: {path} is {value}, which no store takes")
+        elif settings.owner or _is_own(path, settings):
+            values[path] = value
+    zeros = zero_paths(seen, values.keys(), _producers_well(outcomes, clouds_well), settings.grid, timestamp)
+    measured = frozenset(values)
+    values.update(dict.fromkeys(zeros, 0.0))
+    values.update(_heartbeats(settings, outcomes))
+    values.update(_own_figures(settings, outcomes, spools, timestamp, duration_s))
+    values[settings.own_path("collector_points")] = float(len(values) + 1)
+    points = tuple(Point(path, timestamp, value) for path, value in sorted(values.items()))
+    return Composed(points, tuple(failures), measured)
+
+
+def _compare_clouds(
+    settings: Settings, outcomes: Sequence[Outcome], seen: Mapping[str, int]
+) -> tuple[list[tuple[str, float]], bool]:
+    """Values of the comparison, and whether everything it needs was there."""
+    by_name = {outcome.source: outcome for outcome in outcomes}
+    scheduler, slots, jobs = (by_name.get(name) for name in ("cloudscheduler", "condor_slots", "condor_jobs"))
+    if (scheduler is None and slots is None) or not settings.owner or (scheduler and not scheduler.answered):
+        return [], False
+    vms = scheduler.collected.vms if scheduler else ()
+    machines = slots.collected.machines if slots and slots.answered else None
+    placements = jobs.collected.placements if machines is not None and jobs and jobs.answered else None
+    names = {
+        parse_path(path).names.get("cloud", "")
+        for path, _ in (scheduler.collected.values if scheduler else ())
+    }
+    listed = bool(vms) or not scheduler or settings.cloudscheduler_vm_list or not settings.cloudscheduler_url
+    values: list[tuple[str, float]] = []
+    if listed:
+        values += cloud_values(
+            settings.grid, vms, machines, placements, clouds=names - {""}, has_scheduler=scheduler is not None
+        )
+        values += live_host_values(settings.grid, vms, machines or (), seen, settings.live_hosts_max)
+    return values, all(outcome is None or outcome.error is None for outcome in (scheduler, slots, jobs))
+
+
+def _is_own(path: str, settings: Settings) -> bool:
+    """What a further scheduler host may write: its own tree, and its own schedd."""
+    own = (f"grids.{settings.grid}.hosts.{settings.host}.", f"grids.{settings.grid}.condor.schedd.")
+    return path.startswith(own)
+
+
+def _producers_well(outcomes: Sequence[Outcome], clouds_well: bool) -> set[str]:
+    """Producers of the vocabulary that gave everything they have, so that what is missing is truly gone."""
+    well = {outcome.source for outcome in outcomes if outcome.error is None}
+    commands = [outcome for outcome in outcomes if outcome.source.startswith(COMMAND_PREFIX)]
+    if all(outcome.error is None for outcome in commands):
+        well.add("commands")
+    if clouds_well:
+        well.add("clouds")
+        if not any(outcome.source == "cloudscheduler" for outcome in outcomes):
+            well.add("cloudscheduler")  # the startd attribute stands in for it
+    return well
+
+
+def _heartbeats(settings: Settings, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    errors = {outcome.source: outcome.error for outcome in outcomes}
+    beats = {settings.own_path("heartbeat", service="cloud_monitor"): 1.0}
+    for service, sources in SERVICES.items():
+        asked = [errors[source] for source in sources if source in errors]
+        if asked:
+            beats[settings.own_path("heartbeat", service=service)] = float(
+                all(error is None for error in asked)
+            )
+    return beats
+
+
+def _own_figures(
+    settings: Settings,
+    outcomes: Sequence[Outcome],
+    spools: Mapping[str, Figures],
+    timestamp: int,
+    duration_s: float,
+) -> dict[str, float]:
+    own = settings.own_path
+    figures = {
+        own("collector_duration"): duration_s,
+        own("collector_failures"): float(sum(outcome.error is not None for outcome in outcomes)),
+    }
+    if settings.owner:
+        figures[build_path("owner", grid=settings.grid, host=settings.host)] = 1.0
+    for outcome in outcomes:
+        figures[own("source_duration", source=outcome.source)] = outcome.duration_s
+        figures[own("source_points", source=outcome.source)] = float(len(outcome.collected.values))
+        figures[own("source_failed", source=outcome.source)] = float(outcome.error is not None)
+    ages = []
+    for destination, spool in spools.items():
+        ages.append(_age_s(spool, timestamp))
+        for name, value in _spool_figures(spool, ages[-1]).items():
+            figures[own(f"destination_{name}", destination=destination)] = value
+    together = Figures(
+        sum(spool.points for spool in spools.values()),
+        None,
+        sum(spool.dropped for spool in spools.values()),
+        sum(spool.resent for spool in spools.values()),
+    )
+    for name, value in _spool_figures(together, max(ages, default=0.0)).items():
+        figures[own(f"collector_{name}")] = value
+    return figures
+
+
+def _spool_figures(spool: Figures, age_s: float) -> dict[str, float]:
+    return {
+        "spooled_points": float(spool.points),
+        "spool_age_s": age_s,
+        "dropped_points": float(spool.dropped),
+        "resent_points": float(spool.resent),
+    }
+
+
+def _age_s(spool: Figures, timestamp: int) -> float:
+    return 0.0 if spool.oldest_timestamp is None else float(max(0, timestamp - spool.oldest_timestamp))

@@ -90,7 +90,7 @@ class Latest:
 
     def _has_changed(self, name: str) -> bool:
         stamp = stamp_of(self._state_dir / name)
-        if stamp == self._stamps.get(name):
+        if stamp is None or stamp == self._stamps.get(name):  # a file that went away takes nothing with it
             return False
         self._stamps[name] = stamp
         return True

@@ -1,0 +1,139 @@
+"""What Graphite may answer, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.services.proxy import Mode, run_proxy
+from tests.services.support import free_port
+from webapp.graphite import GraphiteFault, Point, Series, fetch, parse_series
+
+URL = "http://graphite.example:8080"
+
+
+def parse(body: bytes) -> list[Series]:
+    return list(parse_series(body, URL))
+
+
+def test_points_are_named_and_gaps_kept() -> None:
+    body = b'[{"target": "a.b", "tags": {"name": "a.b"}, "datapoints": [[1.5, 60], [null, 120], [2, 180]]}]'
+    assert parse(body) == [Series("a.b", [Point(60, 1.5), Point(120, None), Point(180, 2.0)])]
+
+
+def test_what_is_no_number_is_a_gap() -> None:
+    body = b'[{"target": "a", "datapoints": [[NaN, 60], [Infinity, 120], [-Infinity, 180], [1e999, 240]]}]'
+    assert [point.value for point in parse(body)[0].points] == [None] * 4
+
+
+def test_an_integer_beyond_floats_is_a_gap() -> None:
+    body = b'[{"target": "a", "datapoints": [[1' + b"0" * 400 + b", 60]]}]"
+    assert parse(body)[0].points == [Point(60, None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "nothing"),
+        (b"  \n", "nothing"),
+        (b"<html>login</html>", "HTML"),
+        (b'{"error": "no"}', "where JSON series were expected"),
+        (b"null", "where JSON series were expected"),
+        (b'[{"target": "a", "datapoints": [[1, 60]', "cut off"),
+        (b'[{"target": "a", "datapoints": []}', "cut off"),
+        (b'[{"target": "a", "datapoints": []} {}]', "cut off"),
+        (b"[,]", "cut off"),
+        (b"[" * 100_000, "cut off"),
+        (b"[3]", "not an object"),
+        (b'[{"target": 7, "datapoints": []}]', "without target"),
+        (b'[{"target": "a", "datapoints": "none"}]', "without target"),
+        (b'[{"target": "a", "datapoints": [["1", 60]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[true, 60]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1, 60.5]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1, null]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [1]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1, 60, 3]]}]', "not [value, timestamp]"),
+        (b"[\xff]", "UTF-8"),
+    ],
+)
+def test_lies_are_named(body: bytes, said: str) -> None:
+    with pytest.raises(GraphiteFault) as caught:
+        parse(body)
+    assert said in str(caught.value)
+    assert URL in str(caught.value)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_else(body: bytes) -> None:
+    with suppress(GraphiteFault):
+        parse(b"[" + body)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["target", "datapoints", "x"]), inner, max_size=3)
+    ),
+)
+
+
+@given(_json)
+def test_no_json_raises_anything_else(value: object) -> None:
+    with suppress(GraphiteFault):
+        parse(json.dumps([value]).encode())
+
+
+_values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+_points = st.lists(st.builds(Point, st.integers(0, 2**32), _values), max_size=5)
+
+
+@given(st.lists(st.builds(Series, st.text(max_size=10), _points), max_size=4), st.sampled_from([None, 1]))
+def test_what_graphite_writes_is_read(series: list[Series], indent: int | None) -> None:
+    raw = [
+        {"target": one.target, "datapoints": [[p.value, p.timestamp] for p in one.points]} for one in series
+    ]
+    assert parse(json.dumps(raw, indent=indent).encode()) == series
+
+
+def ask(url: str, timeout_s: float = 1.0) -> bytes:
+    return fetch(url, ["a"], 0, 60, timeout_s=timeout_s, bytes_max=2**22)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("500", "answered 500"),
+        ("redirect", "answered 302"),
+        ("silent", "did not answer within 1 s"),
+        ("drip", "did not finish its answer within 1 s"),
+        ("huge", "answered more than 4 MiB"),
+    ],
+)
+def test_a_bad_server_is_named_in_time(mode: Mode, said: str) -> None:
+    with run_proxy() as proxy:
+        proxy.mode = mode
+        started = time.monotonic()
+        with pytest.raises(GraphiteFault) as caught:
+            ask(proxy.url)
+        assert time.monotonic() - started < 5
+        assert said in str(caught.value)
+        assert proxy.url in str(caught.value)
+
+
+def test_nobody_there_is_named() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(GraphiteFault, match=f"{url} cannot be reached: .*refused"):
+        ask(url)
+
+
+def test_a_server_that_breaks_off_is_named() -> None:
+    with run_proxy() as proxy:
+        proxy.mode = "pass"  # its upstream refuses, so it closes the connection without an answer
+        with pytest.raises(GraphiteFault, match=proxy.url):
+            ask(proxy.url)

@@ -1,0 +1,198 @@
+"""One poll for all: election, failure, recovery, restart, fork, a folder that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.graphite import Graphite
+from tests.services.proxy import Mode, Proxy, run_proxy
+from tests.services.support import wait_until
+from tests.webapp.feed import feed
+from webapp.moment import Latest
+from webapp.outcome import Outcome, read_outcome, write_outcome
+from webapp.poll import Poller
+from webapp.poll_targets import poll_targets
+from webapp.settings import Settings
+from webapp.snapshot import Polled, read_polled, write_polled
+from webapp.telemetry import Telemetry
+from webapp.tree import Value
+from webapp.tree_build import GridOrder
+
+BATCH = len(poll_targets())
+LIES: tuple[Mode, ...] = ("500", "html", "truncated", "types", "not_utf8", "deep", "redirect", "empty", "nan")
+
+
+class Clock:
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def settings_for(url: str, state_dir: Path, **more: float) -> Settings:
+    return Settings(graphite_url=url, state_dir=state_dir, graphite_timeout_s=1, poll_timeout_s=2, **more)
+
+
+def poller_for(settings: Settings, clock: Clock) -> tuple[Poller, Latest]:
+    settings.state_dir.mkdir(exist_ok=True)
+    latest = Latest(settings.state_dir, clock, GridOrder(), settings.stale_after_s)
+    return Poller(settings, latest, clock, Telemetry(settings.state_dir)), latest
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with run_proxy() as service:
+        yield service
+
+
+def known_before(state_dir: Path, at: float) -> Polled:
+    """A snapshot and its outcome, as a good poll of that time leaves them."""
+    state_dir.mkdir(exist_ok=True)
+    polled = Polled(at, [Value("grids.g.heartbeat.condor", 1.0, int(at))])
+    write_polled(state_dir, polled)
+    write_outcome(state_dir, Outcome(attempted_at=at, finished_at=at, succeeded_at=at, series=1))
+    return polled
+
+
+def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_path: Path) -> None:
+    now = int(time.time()) // 60 * 60
+    values = [
+        Value(f"grids.poll.{path}", 5.0, now) for path in ("jobs.all.idle", "clouds.c.vms.small.running")
+    ]
+    feed(graphite, [*values, Value("grids.poll.not.in.the.vocabulary.at.all", 1.0, now)])
+    poller, latest = poller_for(settings_for(graphite.url, tmp_path), Clock(time.time()))
+
+    def seen() -> list[Value]:
+        write_outcome(tmp_path, Outcome())
+        poller.tick()
+        return [value for path, value in latest.snapshot.values.items() if path.startswith("grids.poll.")]
+
+    wait_until(lambda: len(seen()) == len(values), "both series in the snapshot")
+    assert sorted(seen()) == sorted(values)
+    assert latest.outcome.is_good
+
+
+def test_a_step_is_polled_once_by_however_many(proxy: Proxy, tmp_path: Path) -> None:
+    clock = Clock(1_800_000_020)
+    known_before(tmp_path, clock.now - 60)
+    proxy.mode = "500"
+    settings = settings_for(proxy.url, tmp_path)
+    pollers = [poller_for(settings, clock)[0] for _ in range(20)]
+    for _ in range(3):
+        threads = [threading.Thread(target=poller.tick) for poller in pollers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(proxy.passed) == 1  # the first of the batch failed, and nobody tried again
+    clock.now += 60
+    for poller in pollers:
+        poller.tick()
+    assert len(proxy.passed) == 2
+
+
+@pytest.mark.parametrize("mode", [*LIES, "silent", "drip", "huge"])
+def test_a_poll_that_fails_keeps_the_snapshot_and_says_why(proxy: Proxy, tmp_path: Path, mode: Mode) -> None:
+    clock = Clock(1_800_000_020)
+    polled = known_before(tmp_path, clock.now - 60)
+    proxy.mode = mode
+    poller, latest = poller_for(settings_for(proxy.url, tmp_path), clock)
+    started = time.monotonic()
+    poller.tick()
+    assert time.monotonic() - started < 10
+    assert read_polled(tmp_path) == polled
+    assert list(latest.snapshot.values) == [value.path for value in polled.values]
+    outcome = read_outcome(tmp_path)
+    assert (outcome.failures, outcome.succeeded_at) == (1, clock.now - 60)
+    assert proxy.url in outcome.error
+    assert latest.moment().age_s == 60
+
+
+def test_a_poll_that_dies_is_not_made_up_for_before_the_next_step(proxy: Proxy, tmp_path: Path) -> None:
+    clock = Clock(1_800_000_020)
+    known_before(tmp_path, clock.now - 60)
+    proxy.mode = "slow"
+    source = (
+        "import sys; from pathlib import Path; import tests.webapp.test_poll as t; "
+        f"settings = t.settings_for({proxy.url!r}, Path({str(tmp_path)!r})); "
+        f"t.poller_for(settings, t.Clock({clock.now}))[0].tick()"
+    )
+    child = subprocess.Popen([sys.executable, "-c", source])
+    wait_until(lambda: proxy.passed, "the poll's first request")
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    poller, _ = poller_for(settings_for(proxy.url, tmp_path), clock)
+    proxy.mode = "500"
+    poller.tick()
+    assert len(proxy.passed) == 1
+    clock.now += 60
+    poller.tick()
+    assert len(proxy.passed) == 2
+
+
+def test_a_fork_leaves_the_lock_to_the_parent_and_the_child_takes_part(tmp_path: Path) -> None:
+    """As servers do that load the app and then fork: the child polls on when the parent is gone."""
+    with run_proxy() as proxy:
+        proxy.mode = "500"
+        source = f"""
+import os, sys, time
+from pathlib import Path
+import tests.webapp.test_poll as t
+settings = t.settings_for({proxy.url!r}, Path({str(tmp_path)!r}), poll_every_s=1, poll_after_step_s=0)
+poller, latest = t.poller_for(settings, time.time)
+poller.start()
+if os.fork():
+    os._exit(0)
+sys.stdout.write(str(os.getpid()) + "\\n"); sys.stdout.flush()
+time.sleep(20)
+"""
+        child = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        pid = int(child.stdout.readline())
+        try:
+            child.wait(10)
+            before = len(proxy.passed)
+            wait_until(lambda: len(proxy.passed) > before + 1, "polls by the child alone")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            child.stdout.close()
+
+
+def test_a_folder_that_cannot_be_written_is_shown_and_nothing_polled(proxy: Proxy, tmp_path: Path) -> None:
+    clock = Clock(1_800_000_020)
+    state_dir = tmp_path / "state"
+    polled = known_before(state_dir, clock.now - 60)
+    poller, latest = poller_for(settings_for(proxy.url, state_dir), clock)
+    latest.reload()
+    for path in sorted(state_dir.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    state_dir.rmdir()
+    poller.start()
+    try:
+        wait_until(lambda: latest.outcome.error, "the fault in the outcome")
+    finally:
+        poller.stop()
+    assert str(state_dir) in latest.outcome.error
+    assert list(latest.snapshot.values) == [value.path for value in polled.values]
+    assert proxy.passed == []
+
+
+def test_a_store_without_points_is_asked_again_soon(proxy: Proxy, tmp_path: Path) -> None:
+    clock = Clock(1_800_000_020)
+    proxy.mode = "empty"
+    poller, latest = poller_for(settings_for(proxy.url, tmp_path), clock)
+    poller.tick()
+    assert (latest.outcome.error, latest.outcome.empty_polls) == ("", 1)
+    clock.now += 3
+    poller.tick()
+    assert latest.outcome.empty_polls == 2

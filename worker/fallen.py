@@ -17,7 +17,7 @@ from worker.worker_logs import last_lines
 
 log = logging.getLogger(__name__)
 
-UNEXPLAINED_KILLS = 5  # of workers that had the same single image: then it is no accident any more
+UNEXPLAINED_KILLS = 3  # of workers that had the same single image: then it is no accident any more
 
 
 class Fallen:
@@ -34,6 +34,7 @@ class Fallen:
 
     def bury(self, worker: WorkerProcess, vitals: Vitals, death: Death) -> None:
         """Free the chunks at once; every image that was in flight will be tried alone next."""
+        self.host_is_proven = self.host_is_proven or vitals.images_done > 0
         text = f"{worker.name} {death.text}"
         if death.in_order:
             log.info("%s%s", text, f": {vitals.leaving_reason}" if vitals.leaving_reason else "")

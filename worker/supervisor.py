@@ -104,7 +104,6 @@ class Supervisor:
         self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
         if any(vitals.images_done for _, vitals in seen):
             self._failed_starts_s = ()
-            self._fallen.host_is_proven = True
         need = self._need([vitals for _, vitals in seen])
         news = self._clerk.news
         outstanding = news.outstanding

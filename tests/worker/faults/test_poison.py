@@ -1,4 +1,4 @@
-"""Images that kill, hang or bloat their worker: they alone end with an error, the rest of the chunk is done."""
+"""Images that kill, break or hang their worker: they alone end with an error, all others are done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ import pytest
 
 from tests.worker.fleet import Fleet
 
+ORDERS = {
+    b"segfault": "WorkerCrash: the worker crashed by SIGSEGV",
+    b"exit": "WorkerCrash: the worker exited with code 3",
+    b"raise": "WorkerCrash: the worker exited with code 1",
+    b"hang": "WorkerCrash: the worker made no progress for",
+}
+
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
@@ -17,20 +24,24 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     fleet.stop()
 
 
-@pytest.mark.parametrize(
-    ("order", "error"),
-    [
-        (b"segfault", "WorkerCrash: the worker crashed by SIGSEGV"),
-        (b"exit", "WorkerCrash: the worker exited with code 3"),
-        (b"raise", "WorkerCrash: the worker exited with code 1"),
-        (b"hang", "WorkerCrash: the worker made no progress for"),
-    ],
-    ids=lambda value: value.decode() if isinstance(value, bytes) else "",
-)
-def test_a_poisonous_image_ends_alone(fleet: Fleet, order: bytes, error: str) -> None:
-    contents = [bytes(number + 1) for number in range(20)]
-    contents[7] = order
-    fleet.add_images("a", contents)
-    fleet.enqueue(chunk_images=20)
-    assert fleet.wait(fleet.start()) == 0, fleet.said()
-    fleet.check_all_once(failed={"a/00007.png": error})
+def test_poisonous_images_end_alone(fleet: Fleet) -> None:
+    """One of each kind, in chunks of their own, the last two together in one."""
+    fleet.add_images("a", [b"x", b"yy", b"segfault", *(bytes(number + 1) for number in range(10))])
+    fleet.add_images("b", [b"exit", *(bytes(number + 1) for number in range(10))])
+    fleet.add_images("c", [bytes(20), b"raise", bytes(30), bytes(40), b"hang", bytes(50)])
+    fleet.enqueue()
+    assert fleet.wait(fleet.start(), 100) == 0, fleet.said()
+    failed = {key: ORDERS[content] for key, content in fleet.contents.items() if content in ORDERS}
+    assert len(failed) == 4
+    fleet.check_all_once(failed=failed)
+
+
+def test_a_host_on_which_no_worker_ever_answered_does_not_blame_images(fleet: Fleet) -> None:
+    """Every image crashes here: this host may be the cause, so it backs off and charges none at once."""
+    fleet.add_images("a", [b"segfault"] * 12)
+    fleet.enqueue()
+    supervisor = fleet.start()
+    with pytest.raises(AssertionError, match="still running"):
+        fleet.wait(supervisor, 10)
+    assert fleet.rows() == []
+    assert "workers died before their first answer" in fleet.said()

@@ -1,4 +1,4 @@
-"""`make run` as a newcomer meets it: the chain comes up, figures arrive, Ctrl-C ends it all, data survives."""
+"""`make run` as a newcomer meets it: the chain comes up, figures arrive, Ctrl-C ends it, data survives."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_figures_reach_the_page_and_survive_a_restart(run: MakeRun) -> None:
     run.wait_gone()
 
 
-@pytest.mark.parametrize("victim", ["carbon-cache", "-m collector", "-m webapp"])
+@pytest.mark.parametrize("victim", ["carbon-cache", "-m collector --every", "-m webapp"])
 def test_crash_of_one_ends_all(run: MakeRun, victim: str) -> None:
     start_and_wait(run)
     os.kill(run.pid_of(victim), signal.SIGKILL)

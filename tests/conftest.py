@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.services.azurite",
+    "tests.services.chromium",
     "tests.services.condor",
     "tests.services.graphite",
     "tests.services.postgres",

@@ -1,1 +1,1 @@
-"""What the HTML pages show, as plain values made from the tree: tables, cells, marks. Pure; views render it."""
+"""What the HTML pages show, as plain values made from the tree. Pure; views and templates render it."""

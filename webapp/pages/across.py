@@ -47,9 +47,7 @@ def waiting_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Secti
 def user_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
     def tables(grid: Grid) -> Iterator[Table]:
         at = f"grids.{grid.name}"
-        yield jobs_table(grid.users, judge.moment, at, caption="Users", heading="User", below="users")
-        yield jobs_table(
-            grid.groups, judge.moment, at, caption="Accounting groups", heading="Group", below="groups"
-        )
+        yield jobs_table(grid.users, judge, at, caption="Users", heading="User", below="users")
+        yield jobs_table(grid.groups, judge, at, caption="Accounting groups", heading="Group", below="groups")
 
     return across(judge, address, tables)

@@ -1,4 +1,4 @@
-"""A value as the page shows it: its text, the classes that give its look, and what hovering over it says. Pure."""
+"""A value as the page shows it: text, classes that give its look, what hovering over it says. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WARN, BAD = "w", "b"
 
 
 class Cell(NamedTuple):
-    """`kind` is CSS classes, `title` what hovering says; `path` is only written where the page cannot derive it."""
+    """`kind` is CSS classes, `title` what hovering says; `path` only where the page cannot derive it."""
 
     text: str
     kind: str = ""
@@ -36,7 +36,7 @@ def format_number(value: float) -> str:
 
 
 def show(value: Value | None, moment: Moment, *, tone: str = "", path: bool = False) -> Cell:
-    """The cell of a value. `tone` (WARN, BAD) colours what is fresh and not zero; `path` writes the path out."""
+    """The cell of a value. `tone` (WARN, BAD) colours what is fresh and not zero; `path` writes it out."""
     if value is None:
         return Cell(NOTHING, "m")
     freshness = moment.freshness(value)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from webapp.moment import Moment
-from webapp.pages.cells import BAD, WARN, Cell, is_fresh, show
+from webapp.pages.cells import Cell, is_fresh, show
 from webapp.pages.columns import DEFAULT_COLUMNS, STATES
 from webapp.pages.marks import Judge, Mark
 from webapp.pages.tables import natural, occurring, words
@@ -14,7 +13,7 @@ from webapp.tree import Cloud, Grid, Value, VmType
 from webapp.tree_build import add_up
 
 _NO_TYPE = ""  # of the one row of a cloud that has no VM type yet
-_TONES = {"error": BAD, "lost": WARN, "unreg": WARN, "held": WARN}
+_THRESHOLDS = {"error": "vms_error", "lost": "vms_lost", "unreg": "vms_unreg"}
 _LABELS = {"total": "VMs", "unreg": "Unreg."}
 _TITLES = {
     "total": "VMs that the cloud scheduler knows",
@@ -44,7 +43,7 @@ class TypeRow:
 
 @dataclass(frozen=True, slots=True)
 class CloudRows:
-    """A cloud: what stands once, and a row for each VM type. `folds`: no VMs and nothing wrong, left out at first."""
+    """A cloud and a row for each VM type. `folds`: no VMs and nothing wrong, left out at first."""
 
     name: str
     link: str
@@ -71,19 +70,21 @@ class CloudTable:
     def folded(self) -> int:
         return sum(cloud.folds for cloud in self.clouds)
 
+    @property
+    def row_count(self) -> int:
+        """Rows that are shown at first."""
+        return sum(len(cloud.rows) for cloud in self.clouds if not cloud.folds)
+
 
 def cloud_table(grid: Grid, judge: Judge, names: Sequence[str], link: str) -> CloudTable:
-    """`names` are columns as the settings have them; `link` leads to a cloud once its name is put behind it."""
+    """`names` are the columns by the settings; `link` leads to a cloud with its name put behind it."""
     columns = tuple(_columns(names, [*(row for cloud in grid.clouds for row in cloud.vmtypes), grid.total]))
     moment = judge.moment
     return CloudTable(
         at=f"grids.{grid.name}",
         columns=columns,
         clouds=tuple(_cloud(cloud, judge, columns, link) for cloud in grid.clouds),
-        total=tuple(
-            show(_total(grid, column), moment, tone=_TONES.get(column.name, ""), path=True)
-            for column in columns
-        ),
+        total=tuple(_show(_total(grid, column), column, judge, path=True) for column in columns),
         quota=show(
             add_up(f"grids.{grid.name}.clouds.*.quota", (cloud.quota for cloud in grid.clouds)),
             moment,
@@ -122,9 +123,7 @@ def _cloud(cloud: Cloud, judge: Judge, columns: Sequence[CloudColumn], link: str
         is_off=is_fresh(cloud.enabled, moment) and cloud.enabled.value == 0,
         quota=show(cloud.quota, moment),
         rows=tuple(
-            TypeRow(
-                row.name, tuple(_cell(row, column, held if first else None, moment) for column in columns)
-            )
+            TypeRow(row.name, tuple(_cell(row, column, held if first else None, judge) for column in columns))
             for first, row in ((place == 0, row) for place, row in enumerate(rows))
         ),
         folds=not mark.level and not (held and held.value) and not _has_vms(cloud.total),
@@ -137,10 +136,17 @@ def _has_vms(row: VmType) -> bool:
     )
 
 
-def _cell(row: VmType, column: CloudColumn, held: Value | None, moment: Moment) -> Cell:
-    if column.kind == "held":
-        return show(held, moment, tone=WARN) if held is not None else Cell("")
-    return show(_figure(row, column), moment, tone=_TONES.get(column.name, ""))
+def _cell(row: VmType, column: CloudColumn, held: Value | None, judge: Judge) -> Cell:
+    """A row has no cell for slots that its VM type has not; a cloud's first row alone has its held jobs."""
+    value = held if column.kind == "held" else _figure(row, column)
+    if value is None and column.kind in ("held", "slot"):
+        return Cell("")
+    return _show(value, column, judge)
+
+
+def _show(value: Value | None, column: CloudColumn, judge: Judge, *, path: bool = False) -> Cell:
+    tone = judge.tone(_THRESHOLDS[column.name], value) if column.name in _THRESHOLDS else ""
+    return show(value, judge.moment, tone=tone, path=path)
 
 
 def _figure(row: VmType, column: CloudColumn) -> Value | None:

@@ -1,4 +1,4 @@
-"""The pages about one grid, one cloud, one host: its marks, small plots of its main figures, all its tables. Pure."""
+"""The pages about one grid, one cloud, one host: marks, small plots of main figures, all tables. Pure."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> D
         slots_table(grid, moment),
         held_table(grid, moment),
         waiting_table(grid, moment),
-        jobs_table(grid.users, moment, at, caption="Users", heading="User", below="users"),
-        jobs_table(grid.groups, moment, at, caption="Accounting groups", heading="Group", below="groups"),
+        jobs_table(grid.users, judge, at, caption="Users", heading="User", below="users"),
+        jobs_table(grid.groups, judge, at, caption="Accounting groups", heading="Group", below="groups"),
         *daemon_tables(grid, moment),
         workers_table(grid.name, grid.fleet, moment),
     )
@@ -86,7 +86,7 @@ def cloud_page(grid: Grid, cloud: Cloud, judge: Judge, link: Link) -> DetailPage
         _settings_table(cloud, moment, at),
         _vms_table(cloud, moment, at),
         _slots_table(cloud, moment, at),
-        jobs_table(cloud.jobs, moment, at),
+        jobs_table(cloud.jobs, judge, at),
         figures_table("VMs by the cloud's own count", cloud.api_vms, moment, at, "api-vms."),
         _shares_table(cloud, moment, at),
     )
@@ -167,6 +167,17 @@ def _shares_table(cloud: Cloud, moment: Moment, at: str) -> Table:
     return Table("Quotas of the cloud", "Resource", columns, tuple(rows), at)
 
 
+_HOST_SPARKS = (
+    ("Load", "load", ""),
+    ("CPU", "cpu", "%"),
+    ("RAM", "ram", "%"),
+    ("Swap", "swap", "%"),
+    ("Disk", "disk", "%"),
+    ("Received", "net_in", "B/s"),
+    ("Sent", "net_out", "B/s"),
+)
+
+
 def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
     moment, at = judge.moment, place_of(grid, host)
     mark = judge.host(host)
@@ -181,10 +192,6 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
         ),
         figures_table("Commands of the operator", host.commands, moment, at, "commands."),
     )
-    sparks = (
-        ("Load", "load", ""), ("CPU", "cpu", "%"), ("RAM", "ram", "%"), ("Swap", "swap", "%"), ("Disk", "disk", "%"),
-        ("Received", "net_in", "B/s"), ("Sent", "net_out", "B/s"),
-    )  # fmt: skip
     return DetailPage(
         title=host.name,
         trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
@@ -192,7 +199,7 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
         marks=(mark,) if mark.level else (),
         sparks=tuple(
             spark
-            for label, name, unit in sparks
+            for label, name, unit in _HOST_SPARKS
             for spark in _spark(label, host.sysinfo.get(name), moment, unit=unit)
         ),
         heartbeats=tuple(

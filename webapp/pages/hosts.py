@@ -56,7 +56,7 @@ def sources_table(host: Host, moment: Moment, at: str) -> Table:
 
 
 def heartbeat_cell(name: str, value: Value, moment: Moment) -> Cell:
-    """A service's state with the age of its last sign of life; shape and word tell it, not only the colour."""
+    """A service's state and the age of its last sign of life, told by sign and word, not only by colour."""
     shown = show(value, moment, path=True)
     if shown.kind in ("s", "m"):
         return Cell(f"{name} lost, {moment.age(value)}", "hb stale", "No heartbeat for that long", value.path)

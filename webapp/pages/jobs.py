@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webapp.moment import Moment
-from webapp.pages.cells import WARN
+from webapp.pages.marks import Judge
+from webapp.pages.shares import held_share
 from webapp.pages.tables import Column, Table, natural, occurring, row_of, words
 from webapp.tree import Counts
 
@@ -16,12 +16,11 @@ STATUSES = (
     "completed",
     "held",
 )  # the others have a column when there are such jobs
-TONES = {"held": WARN, "error": WARN}
 
 
 def jobs_table(
     jobs: Mapping[str, Counts],
-    moment: Moment,
+    judge: Judge,
     at: str,
     *,
     caption: str = "Jobs",
@@ -37,7 +36,14 @@ def jobs_table(
         at=at,
         columns=tuple(Column(words(status), f"{below}.$.{status}") for status in statuses),
         rows=tuple(
-            row_of("All" if name == "all" else name, jobs[name], statuses, moment, TONES, key=name)
+            row_of(
+                "All" if name == "all" else name,
+                jobs[name],
+                statuses,
+                judge.moment,
+                {"held": judge.tone("held_pct", held_share(jobs[name]))},
+                key=name,
+            )
             for name in names
         ),
     )

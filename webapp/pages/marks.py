@@ -12,7 +12,8 @@ from enum import IntEnum
 
 from webapp.moment import Moment
 from webapp.pages.cells import format_number, is_fresh
-from webapp.pages.thresholds import Threshold
+from webapp.pages.shares import held_share
+from webapp.pages.thresholds import Threshold, tone_of
 from webapp.tree import Cloud, Fleet, Grid, Host, Snapshot, Value
 
 _HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk": "disk_pct"}
@@ -21,16 +22,18 @@ _HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk":
 class Level(IntEnum):
     OK = 0
     WARN = 1
-    STALE = 2  # not known: its figures are old
-    BAD = 3
+    BAD = 2
+    STALE = (
+        3  # not known: its figures are old; the worst, so that going quiet never looks like getting better
+    )
 
     @property
     def word(self) -> str:
-        return ("ok", "warning", "no data", "critical")[self]
+        return ("ok", "warning", "critical", "no data")[self]
 
     @property
     def kind(self) -> str:
-        return ("ok", "warn", "stale", "bad")[self]
+        return ("ok", "warn", "bad", "stale")[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ class Judge:
     thresholds: Mapping[str, Threshold]
     grid_names: Mapping[str, str]
     heartbeat_names: Mapping[str, str]
+
+    def tone(self, threshold: str, value: Value | None) -> str:
+        """The class of a figure's cell by its threshold; none for what is not fresh."""
+        if value is None or not is_fresh(value, self.moment):
+            return ""
+        return tone_of(self.thresholds[threshold], value.value)
 
     def cloud(self, cloud: Cloud) -> Mark:
         return worst(self._of_cloud(cloud))
@@ -125,11 +134,7 @@ class Judge:
         )
 
     def _of_jobs(self, grid: Grid) -> Iterator[Mark]:
-        jobs = grid.jobs.get("all", {})
-        held, total = jobs.get("held"), jobs.get("total")
-        if held is None or total is None or not is_fresh(held, self.moment) or not total.value:
-            return
-        share = Value(held.path, round(100 * (held.value or 0) / total.value, 1), held.timestamp)
+        share = held_share(grid.jobs.get("all", {}))
         yield from self._above("held_pct", share, "{} % of the jobs are held")
 
     def _of_fleet(self, fleet: Fleet) -> Iterator[Mark]:

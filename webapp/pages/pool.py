@@ -1,4 +1,4 @@
-"""What HTCondor's own ads say of a grid: cores, memory and GPUs, slots, daemons, held jobs, waiting times. Pure."""
+"""What HTCondor's own ads say of a grid: cores, memory, GPUs, slots, daemons, waiting times. Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,17 @@ _DAEMONS = ("schedd", "negotiator", "collector")
 
 def resources_table(grid: Grid, moment: Moment) -> Table:
     """Cores, memory and GPUs of the pool; a resource that the pool has none of is left out."""
+    shares = (*SHARES, *occurring(grid.resources.values(), SHARES))
     rows = (
-        row_of(label, grid.resources[kind], SHARES, moment, key=kind)
+        row_of(label, grid.resources[kind], shares, moment, key=kind)
         for kind, label in _RESOURCES.items()
         if any(value.value for value in grid.resources.get(kind, {}).values())
     )
-    columns = (
-        *(Column(words(share), f"$.{share}") for share in SHARES[:3]),
-        Column("Unus.", "$.unusable", _UNUSABLE),
-    )
-    return Table("Pool", "Resource", columns, tuple(rows), f"grids.{grid.name}")
+    columns = (Column(words(share), f"$.{share}", _TITLES.get(share, "")) for share in shares)
+    return Table("Pool", "Resource", tuple(columns), tuple(rows), f"grids.{grid.name}")
 
 
-_UNUSABLE = "idle, but left over in slots whose cores or memory are used up"
+_TITLES = {"unusable": "idle, but left over in slots whose cores or memory are used up"}
 
 
 def slots_table(grid: Grid, moment: Moment) -> Table:

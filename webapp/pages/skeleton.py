@@ -1,7 +1,8 @@
 """A page as a skeleton and the cells that fill it, so that a refresh can send the cells alone.
 
-The template calls `td` and `live` where a value goes; each leaves a gap in the text and keeps its cell. What is
-left is the skeleton: as long as it stays the same (its `layout`), the cells in their order are all that is new.
+The template calls `td` and `live` where a value goes; each leaves a gap in the text and keeps its cell. What
+is left is the skeleton: as long as it stays the same (its `layout`), the cells in their order are all that
+is new.
 """
 
 from __future__ import annotations

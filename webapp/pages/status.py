@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webapp.moment import Moment
-from webapp.pages.cells import BAD, WARN, Cell, show
+from webapp.pages.cells import Cell, show
 from webapp.pages.clouds import CloudTable, cloud_table
 from webapp.pages.fleet import work_table
 from webapp.pages.hosts import heartbeat_cell, hosts_table
@@ -14,9 +13,10 @@ from webapp.pages.jobs import jobs_table
 from webapp.pages.marks import Judge, Mark, sort_worst_first, worst
 from webapp.pages.pool import resources_table
 from webapp.pages.tables import Table
-from webapp.tree import Grid
+from webapp.tree import Grid, Value
 
 ATTENTION_MAX = 12  # lines; a longer list is no longer read
+TALL_FROM_ROWS = 12
 Link = Callable[..., str]  # (endpoint, **names) -> address
 
 
@@ -38,12 +38,16 @@ class GridCard:
     clouds: CloudTable | None
     tables: tuple[Table, ...]
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether the other tables stand beside the clouds: below a short table they take less room."""
+        return self.clouds is not None and self.clouds.row_count >= TALL_FROM_ROWS
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     label: str
     cell: Cell
-    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ def status_page(judge: Judge, columns: Sequence[str], link: Link) -> StatusPage:
     listed = marks if len(marks) <= ATTENTION_MAX else marks[: ATTENTION_MAX - 1]
     return StatusPage(
         mark=worst(marks),
-        vms=tuple(_vm_figures(judge.moment)),
-        jobs=tuple(_job_figures(judge.moment)),
+        vms=tuple(_vm_figures(judge)),
+        jobs=tuple(_job_figures(judge)),
         attention=tuple(Attention(mark, anchors.get(mark.where[0], "")) for mark in listed),
         unlisted=len(marks) - len(listed),
         cards=tuple(grid_card(grid, judge, columns, link) for grid in snapshot.grids),
@@ -83,7 +87,7 @@ def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> G
     moment, at = judge.moment, f"grids.{grid.name}"
     address = link("grid.show", grid=grid.name)
     tables = (
-        jobs_table(grid.jobs, moment, at),
+        jobs_table(grid.jobs, judge, at),
         resources_table(grid, moment),
         hosts_table(grid, moment, f"{address}/hosts/"),
         work_table(grid.name, grid.fleet, moment),
@@ -103,24 +107,29 @@ def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> G
     )
 
 
-def _vm_figures(moment: Moment) -> Iterator[Figure]:
-    total = moment.snapshot.total
-    for name, tone in (("total", ""), ("starting", ""), ("running", ""), ("retiring", ""), ("error", BAD)):
+def _vm_figures(judge: Judge) -> Iterator[Figure]:
+    total = judge.moment.snapshot.total
+    for name in ("total", "starting", "running", "retiring", "error"):
         if name in total.states:
             label = "VMs" if name == "total" else name.capitalize()
-            yield Figure(label, show(total.states[name], moment, tone=tone, path=True))
-    for label, value, tone in (
+            threshold = "vms_error" if name == "error" else ""
+            yield _figure(label, total.states[name], judge, threshold)
+    for label, value, threshold in (
         ("Idle", total.idle, ""),
-        ("Lost", total.lost, WARN),
-        ("Unregistered", total.unreg, WARN),
+        ("Lost", total.lost, "vms_lost"),
+        ("Unregistered", total.unreg, "vms_unreg"),
     ):
         if value.value is not None:
-            yield Figure(label, show(value, moment, tone=tone, path=True))
+            yield _figure(label, value, judge, threshold)
 
 
-def _job_figures(moment: Moment) -> Iterator[Figure]:
-    jobs = moment.snapshot.jobs
-    for name, tone in (("total", ""), ("idle", ""), ("running", ""), ("completed", ""), ("held", WARN)):
+def _job_figures(judge: Judge) -> Iterator[Figure]:
+    jobs = judge.moment.snapshot.jobs
+    for name in ("total", "idle", "running", "completed", "held"):
         if name in jobs:
-            label = "Jobs" if name == "total" else name.capitalize()
-            yield Figure(label, show(jobs[name], moment, tone=tone, path=True))
+            yield _figure("Jobs" if name == "total" else name.capitalize(), jobs[name], judge)
+
+
+def _figure(label: str, value: Value, judge: Judge, threshold: str = "") -> Figure:
+    tone = judge.tone(threshold, value) if threshold else ""
+    return Figure(label, show(value, judge.moment, tone=tone, path=True))

@@ -1,4 +1,4 @@
-"""From which value on a figure is a warning, and from which it is bad: the defaults, and a check of what is set."""
+"""From which value on a figure is a warning, and from which it is bad: defaults, and a check of others."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ DEFAULTS: Mapping[str, Threshold] = {
     "spool_age_s": Threshold(300, 3600),  # age of the oldest figure that waits to be delivered
     "chunks_failed": Threshold(1, 10),  # chunks of the fleet that were given up
 }
+
+
+def tone_of(threshold: Threshold, value: float | None) -> str:
+    """The class of a value's cell: `w` from the warning on, `b` where it is bad."""
+    if value is None or value < threshold.warn:
+        return ""
+    return "b" if value >= threshold.bad else "w"
 
 
 def complete_thresholds(given: Mapping[str, tuple[float, float]]) -> dict[str, Threshold]:

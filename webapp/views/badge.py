@@ -6,9 +6,10 @@ from flask import Blueprint, Response
 from markupsafe import escape
 
 from webapp.cached import cached
+from webapp.current import current_settings
 from webapp.moment import Moment, current_moment
 from webapp.refused import Refused
-from webapp.views.render import current_settings, judge_of
+from webapp.views.render import judge_of
 
 blueprint = Blueprint("badge", __name__)
 

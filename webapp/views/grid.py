@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, url_for
 
+from webapp.current import current_settings
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import grid_page
 from webapp.tree import Grid
-from webapp.views.render import Values, current_settings, judge_of, show_page
+from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("grid", __name__)
 

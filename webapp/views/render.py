@@ -1,6 +1,6 @@
-"""How every HTML page is answered: whole, or for a refresh its cells alone, or its body where the layout changed.
+"""How every HTML page is answered: whole, or for a refresh its cells, or its body if the layout changed.
 
-`?part=cells` gives the cells in the order of the page with the id of its layout; `?part=body` the HTML of the body.
+`?part=cells` gives the cells in the page's order with the id of its layout, `?part=body` the body's HTML.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from flask import Flask, Response, abort, current_app, json, render_template, request
+from flask import Flask, Response, abort, json, render_template, request
 
 from webapp.cached import cached
+from webapp.current import current_settings
 from webapp.events import Event, read_events
 from webapp.moment import Moment
 from webapp.pages.cells import Cell
@@ -20,7 +21,6 @@ from webapp.pages.clouds import CloudColumn
 from webapp.pages.marks import Judge, Mark
 from webapp.pages.skeleton import Filled, render_body
 from webapp.pages.thresholds import complete_thresholds
-from webapp.settings import Settings
 
 EVENTS_SHOWN_MAX = 100
 NAV = (
@@ -32,18 +32,16 @@ NAV = (
     ("plot", "Plot", "plot.show"),
 )
 # The modules of every page, named so that the browser asks for them at once and not one after the other.
-MODULES = (
-    "main.js", "cells.js", "clock.js", "dom.js", "filter.js", "keys.js", "look.js", "paths.js", "plotpanel.js",
-    "plotstate.js", "ranges.js", "refresh.js", "select.js", "sort.js", "chart.js", "legend.js", "numbers.js",
-    "picture.js", "plotcontrols.js", "series.js", "events.js",
+MODULES = tuple(
+    f"{name}.js"
+    for name in (
+        "main", "changes", "chart", "clock", "dom", "events", "filter", "keys", "legend", "livecells", "look",
+        "numbers", "paths", "picture", "plotcontrols", "plotpanel", "plotstate", "ranges", "refresh", "select",
+        "series", "sort", "sparks",
+    )
 )  # fmt: skip
 
 Values = Mapping[str, Any]
-
-
-def current_settings() -> Settings:
-    settings: Settings = current_app.extensions["cloud_monitor.settings"]
-    return settings
 
 
 def judge_of(moment: Moment) -> Judge:
@@ -62,7 +60,7 @@ def show_page(
     heading: str = "",
     with_events: bool = False,
 ) -> Response:
-    """Answer with the page whose body is the template `body`, filled with what `values` makes of the moment."""
+    """Answer with the page whose body is the template `body`, filled by what `values` makes of the moment."""
     part = request.args.get("part", "")
     if part not in ("", "cells", "body"):
         abort(404)

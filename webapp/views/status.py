@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
+from webapp.current import current_settings
 from webapp.moment import Moment
 from webapp.pages.status import status_page
-from webapp.views.render import Values, current_settings, judge_of, show_page
+from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("status", __name__)
 

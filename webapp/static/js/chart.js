@@ -24,12 +24,22 @@ export function traceColour(index) {
   return readColour(`--trace-${index % COLOURS}`);
 }
 
+// uPlot's form: least step in s, then the text of a tick, with the day below it where the day changes.
+const DAY = "\n{YYYY}-{MM}-{DD}";
+const TIMES = [
+  [86400 * 365, "{YYYY}", null, null, null, null, null, null, 1],
+  [86400 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{MMM} {DD}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", DAY, null, DAY, null, null, null, 1],
+];
+
 const scaleOf = (unit) => `y:${unit}`;
 
 function makeAxes(units) {
   const grid = { stroke: readColour("--line"), width: 1 };
   const text = { stroke: readColour("--text-2"), font: "11px system-ui, sans-serif", ticks: grid };
-  const time = { ...text, grid };
+  const time = { ...text, grid, values: TIMES };
   const values = units.map((unit, index) => ({
     ...text, scale: scaleOf(unit), side: index === 0 ? 3 : 1, size: 58,
     grid: index === 0 ? grid : { show: false },
@@ -58,8 +68,7 @@ function makeSeries(drawn) {
     label: one.label, scale: scaleOf(one.unit), stroke: one.colour, width: one.dashed ? 1.25 : 1.75,
     dash: one.dashed ? [5, 4] : undefined, spanGaps: false, alpha: one.dashed ? 0.75 : 1,
     points: {
-      size: 5, fill: one.colour,
-      filter: (plot, index, shown) => (shown ? null : findLoners(plot.data[index])),
+      size: 5, fill: one.colour, show: () => false, filter: (plot, index) => findLoners(plot.data[index]),
     },
   }));
 }

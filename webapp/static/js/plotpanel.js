@@ -1,7 +1,7 @@
 /** The plot panel: what it shows follows from the state in the address; every control changes that state. */
 
 import { drawChart, loadPlotter, traceColour } from "./chart.js";
-import { wireControls } from "./plotcontrols.js";
+import { showControls, wireControls } from "./plotcontrols.js";
 import { Legend } from "./legend.js";
 import { onColours } from "./look.js";
 import { labelOf } from "./paths.js";
@@ -45,6 +45,13 @@ export function togglePlot(targets) {
   changePlot(toggleTargets(state, targets));
 }
 
+/** Takes all traces out, and so closes the panel; false where there is nothing to close. */
+export function closePlot() {
+  if (stays || state.targets.length === 0) return false;
+  changePlot(EMPTY);
+  return true;
+}
+
 /** Widens the range threefold around its middle, or to where it was before the last zoom. */
 export function zoomOut() {
   if (history.state?.zoomed) { history.back(); return; }
@@ -66,6 +73,7 @@ function zoomInto(from_s, until_s) {
 
 function applyState() {
   for (const listener of listeners) listener(state);
+  showControls(state);
   const open = stays || state.targets.length > 0;
   panel.hidden = !open;
   document.documentElement.toggleAttribute("data-plot", open);
@@ -165,7 +173,7 @@ export function followPlot() {
 }
 
 export function startPlot() {
-  wireControls(panel);
+  wireControls({ change: changePlot, state: plotState, shown: shownPlot, zoomOut, close: closePlot, say });
   onColours(redraw);
   addEventListener("popstate", () => { state = readState(location.search); applyState(); });
   new ResizeObserver(() => {

@@ -7,28 +7,42 @@ export class SeriesError extends Error {
   }
 }
 
+const TRIES = 4;
+let last = Promise.resolve(); // one request at a time: a page with many small plots leaves Graphite to others too
+
 /**
- * The series of `targets` between two epoch seconds.
+ * The series of `targets` between two epoch seconds, thinned out to about `points`.
  * @returns {{step_s: number, series: {target, unit, meaning, timestamps, values}[]}}
- * @throws {SeriesError} with `retryAfter_s` where the server is merely busy
+ * @throws {SeriesError} with `retryAfter_s` where it may go better later
  */
-export async function fetchSeries(targets, from_s, until_s, signal) {
+export function fetchSeries(targets, from_s, until_s, signal, points) {
   const query = new URLSearchParams();
   for (const target of targets) query.append("target", target);
   query.set("from", String(Math.floor(from_s)));
   query.set("until", String(Math.floor(until_s)));
+  if (points) query.set("points", String(points));
+  const answer = last.then(() => ask(`/api/series?${query}`, signal, TRIES));
+  last = answer.catch(() => null);
+  return answer;
+}
+
+async function ask(address, signal, tries) {
   let answer;
   try {
-    answer = await fetch(`/api/series?${query}`, { signal, headers: { Accept: "application/json" } });
+    answer = await fetch(address, { signal, headers: { Accept: "application/json" } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new SeriesError("Cloud Monitor does not answer.", 15);
   }
   const body = await answer.json().catch(() => null);
   if (answer.ok && body) return body;
+  const wait_s = Number(answer.headers.get("Retry-After")) || 2;
+  if (answer.status === 503 && tries > 1) {
+    await new Promise((resolve) => { setTimeout(resolve, wait_s * 1000); });
+    return ask(address, signal, tries - 1);
+  }
   const message = body?.error?.message ?? `The server answered ${answer.status}.`;
-  const wait_s = Number(answer.headers.get("Retry-After"));
-  throw new SeriesError(message, answer.status === 503 ? wait_s || 5 : undefined);
+  throw new SeriesError(message, answer.status >= 500 ? 15 : undefined);
 }
 
 /** Series on one common axis: `[xs, ...ys]`, sorted; null is a gap, undefined a time that a series does not have. */

@@ -1,0 +1,104 @@
+"""The status app as a process, before a real Graphite that holds the scene, with a proxy between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.browser import scene
+from tests.services.graphite import Graphite, run_graphite
+from tests.services.proxy import Proxy, run_proxy
+from tests.services.support import free_port, stop_process, wait_until
+
+REFRESH_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """`url` is the page's, without a slash at its end."""
+
+    url: str
+    graphite: Graphite
+    proxy: Proxy
+
+    def status(self) -> dict[str, Any]:
+        """/api/status, as the page's figures can be compared with."""
+        answer: dict[str, Any] = requests.get(f"{self.url}/api/status", timeout=10).json()
+        return answer
+
+    def send(self, *points: tuple[str, float], at: int | None = None) -> None:
+        """Send values of this minute, or of the epoch second `at`."""
+        minute = scene.minute_of(time.time()) if at is None else at
+        scene.send_points(self.graphite.carbon, [scene.Point(path, minute, value) for path, value in points])
+
+
+@contextmanager
+def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str]:
+    """`python -m webapp` on a free port; yields its address once it answers."""
+    port = free_port()
+    variables = {
+        "WEBAPP_GRAPHITE_URL": graphite_url,
+        "WEBAPP_STATE_DIR": str(state_dir),
+        "WEBAPP_PORT": str(port),
+        "WEBAPP_POLL_EVERY_S": "2",
+        "WEBAPP_POLL_AFTER_STEP_S": "0.2",
+        "WEBAPP_REFRESH_EVERY_S": str(REFRESH_S),
+        "WEBAPP_GRID_NAMES": json.dumps({"belle": "Belle II", "atlas": "ATLAS"}),
+        "WEBAPP_LINKS": json.dumps([{"name": "Grafana", "url": "https://grafana.example.org/"}]),
+        **settings,
+    }
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with open(state_dir / "webapp.log", "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "webapp"], env=os.environ | variables, stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, (state_dir / "webapp.log").read_text()
+        try:
+            return requests.get(f"{url}/health", timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers, "the status app", timeout_s=30)
+        yield url
+    finally:
+        stop_process(process)
+
+
+@contextmanager
+def run_deployment(folder: Path) -> Iterator[Deployment]:
+    """Graphite with the scene, kept up to date each minute as by collectors, and the app before it."""
+    with run_graphite(folder / "graphite", retentions=scene.RETENTIONS) as graphite:
+        scene.send_points(graphite.carbon, scene.scene_points(time.time()))
+        stopping = threading.Event()
+        collectors = threading.Thread(target=_keep_sending, args=(graphite, stopping))
+        collectors.start()
+        try:
+            with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url) as url:
+                yield Deployment(url, graphite, proxy)
+        finally:
+            stopping.set()
+            collectors.join()
+
+
+def _keep_sending(graphite: Graphite, stopping: threading.Event) -> None:
+    sent = scene.minute_of(time.time())
+    while not stopping.wait(0.5):
+        now = time.time()
+        if scene.minute_of(now) > sent:
+            sent = scene.minute_of(now)
+            scene.send_points(graphite.carbon, scene.newest_points(now))

@@ -1,0 +1,42 @@
+/** Start here: gives the page, which is complete as it comes, its refresh, its plots and its keyboard. */
+
+import { showChanges } from "./changes.js";
+import { guessFromPage } from "./clock.js";
+import { startEvents } from "./events.js";
+import { applyFilter, countFolded, startFilter } from "./filter.js";
+import { startKeys } from "./keys.js";
+import { startLook } from "./look.js";
+import { followPlot, startPlot } from "./plotpanel.js";
+import { onRefresh, startRefresh } from "./refresh.js";
+import { prepareValues, rememberFocus, restoreFocus, startSelecting } from "./select.js";
+import { keepOrder, prepareHeadings, startSorting } from "./sort.js";
+import { drawSparks } from "./sparks.js";
+
+guessFromPage(Number(document.body.dataset.asOf));
+startLook();
+startRefresh(); // first of all that reads the page: it takes stock of the values in the server's order
+startEvents();
+startSorting();
+startFilter();
+startSelecting();
+startPlot();
+startKeys();
+void drawSparks();
+void showChanges();
+
+let focused = null;
+onRefresh("before", () => { focused = rememberFocus(); });
+onRefresh("body", () => {
+  prepareHeadings();
+  prepareValues();
+  applyFilter();
+  countFolded();
+  restoreFocus(focused);
+});
+onRefresh("values", () => {
+  keepOrder();
+  followPlot();
+  void drawSparks();
+  void showChanges();
+});
+document.documentElement.dataset.ready = "";

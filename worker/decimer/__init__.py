@@ -1,24 +1,42 @@
-"""The DECIMER engines behind one interface; `open_recogniser` is the way in."""
+"""The DECIMER engines behind one interface; `open_recogniser` is the way in.
 
-from typing import Protocol
+onnx      upstream's weights and tokens without TensorFlow (open_onnx.py); the default
+upstream  the `decimer` package itself (upstream.py), where the extra `upstream` is installed
+stub      takes time and answers nothing of use (stub.py): for benchmarks and fault tests of the queue
+"""
+
+import logging
 
 from worker.recognition import Recogniser
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
-class EngineSettings(Protocol):
-    """The part of the worker's settings an engine needs."""
+def open_recogniser(settings: Settings) -> Recogniser:
+    """Open the engine WORKER_DECIMER_ENGINE names, its model first fetched and prepared if need be.
 
-    @property
-    def decimer_engine(self) -> str: ...
-    @property
-    def stub_s(self) -> float: ...
+    Each engine is imported only when it is asked for. Raises ModelError (a WorkerError).
+    """
+    if settings.decimer_engine == "stub":
+        from worker.decimer.stub import StubRecogniser
+
+        return StubRecogniser(settings.stub_s)
+    if settings.decimer_engine == "upstream":
+        from worker.decimer.upstream import UpstreamRecogniser
+
+        return UpstreamRecogniser.open(settings)
+    from worker.decimer.open_onnx import open_onnx
+
+    return open_onnx(settings, log_progress)
 
 
-def open_recogniser(settings: EngineSettings) -> Recogniser:
-    """Open the engine that WORKER_DECIMER_ENGINE names; each is imported only when it is asked for."""
-    match settings.decimer_engine:
-        case "stub":
-            from worker.decimer.stub import StubRecogniser
+def log_progress(what: str, done_bytes: int, total_bytes: int) -> None:
+    """Report of a long preparation for processes without a terminal: one line for each step and tenth."""
+    tenth = 10 * done_bytes // total_bytes if total_bytes else 0
+    if _last_logged.get(what) != tenth:
+        _last_logged[what] = tenth
+        log.info("%s%s", what, f" {10 * tenth} %" if total_bytes else "")
 
-            return StubRecogniser(settings.stub_s)
-    raise ValueError(f"decimer_engine: no engine is called {settings.decimer_engine!r}")
+
+_last_logged: dict[str, int] = {}

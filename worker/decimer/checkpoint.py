@@ -33,7 +33,9 @@ def read_checkpoint(folder: Path) -> dict[str, Floats]:
         raise ModelError(f"{folder}: not a readable checkpoint ({error}); fetch the model again") from error
 
 
-def _list_floats(index: bytes, data: "np.memmap[tuple[int, ...], np.dtype[np.uint8]]") -> Iterator[tuple[str, Floats]]:
+def _list_floats(
+    index: bytes, data: "np.memmap[tuple[int, ...], np.dtype[np.uint8]]"
+) -> Iterator[tuple[str, Floats]]:
     if struct.unpack("<Q", index[-8:])[0] != _TABLE_MAGIC:
         raise ValueError("the index does not end in a table footer")
     footer = index[-_FOOTER_BYTES:]
@@ -53,7 +55,11 @@ def _read_array(
     shape_message, offset, size = fields.get(_SHAPE, b""), fields.get(_OFFSET, 0), fields[_SIZE]
     if not isinstance(shape_message, bytes) or not isinstance(offset, int) or not isinstance(size, int):
         raise ValueError("an entry's fields have the wrong types")
-    dimensions = [dict(_read_message(value)).get(1, 0) for _, value in _read_message(shape_message) if isinstance(value, bytes)]
+    dimensions = [
+        dict(_read_message(value)).get(1, 0)
+        for _, value in _read_message(shape_message)
+        if isinstance(value, bytes)
+    ]
     shape = tuple(dimension for dimension in dimensions if isinstance(dimension, int))
     return np.frombuffer(data, np.float32, size // 4, offset).reshape(shape)
 

@@ -1,31 +1,28 @@
 """Turn upstream's SavedModel into ONNX graphs and a list of tokens, without TensorFlow."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
 
+from worker.decimer.architecture import EARLY_PARTS, LATE_PART, VOCABULARY
 from worker.decimer.checkpoint import read_checkpoint
 from worker.decimer.decoder_graph import DecoderWeights, build_cross, build_step
-from worker.decimer.encoder_graph import EARLY_PARTS, LATE_PART, EncoderWeights, build_part
+from worker.decimer.encoder_graph import EncoderWeights, build_part
 from worker.decimer.errors import ModelError
-from worker.decimer.vocabulary import read_tokenizer
-
-CONVERSION = 1  # count up when the graphs change, so that converted models are made anew
-GRAPHS = (*(part.name for part in EARLY_PARTS), LATE_PART.name, "cross", "step")
-VOCABULARY = "vocabulary.json"
 
 
-def convert(saved_model: Path, tokenizer: Path, target: Path, progress: Callable[[str], None]) -> None:
+def convert(saved_model: Path, words: Sequence[str], target: Path, progress: Callable[[str], None]) -> None:
     """Write GRAPHS as NAME.onnx with NAME.bin beside it, and VOCABULARY, into the empty folder `target`."""
-    words = read_tokenizer(tokenizer.read_bytes())
     variables = read_checkpoint(saved_model / "variables")
     encoder = {name: value for name, value in variables.items() if name.startswith("DECIMER/encoder/")}
     try:
         encoder_weights, decoder_weights = EncoderWeights(encoder), DecoderWeights(variables)
         if decoder_weights.output.shape[1] != len(words):
-            raise ModelError(f"{saved_model}: the decoder knows {decoder_weights.output.shape[1]} tokens, not {len(words)}")
+            raise ModelError(
+                f"{saved_model}: the decoder knows {decoder_weights.output.shape[1]} tokens, not {len(words)}"
+            )
         for part in (*EARLY_PARTS, LATE_PART):
             progress(f"converting {part.name}")
             _write(build_part(encoder_weights, part), target, part.name)
@@ -33,7 +30,9 @@ def convert(saved_model: Path, tokenizer: Path, target: Path, progress: Callable
         _write(build_cross(decoder_weights), target, "cross")
         _write(build_step(decoder_weights), target, "step")
     except (KeyError, StopIteration, ValueError) as error:
-        raise ModelError(f"{saved_model}: not a DECIMER model of the known architecture ({error!r})") from error
+        raise ModelError(
+            f"{saved_model}: not a DECIMER model of the known architecture ({error!r})"
+        ) from error
     (target / VOCABULARY).write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
 
 
@@ -47,3 +46,4 @@ def _write(model: onnx.ModelProto, folder: Path, name: str) -> None:
         size_threshold=1024,
         convert_attribute=False,
     )
+    (folder / f"{name}.bin").chmod(0o644)  # other users' workers map it, too

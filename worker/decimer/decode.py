@@ -5,14 +5,13 @@ tokens stay where they are: a slot appends its own at its own length, and the ma
 as long as the longest running row needs, in steps of ROOM; their size is bounded by slots, never by images.
 """
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.decoder_graph import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
+from worker.decimer.architecture import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
 from worker.decimer.sessions import Binding, Session
 from worker.decimer.vocabulary import END, PAD, START
 
@@ -48,45 +47,48 @@ class _Row(Generic[Key]):
 
 
 class Decoder(Generic[Key]):
-    """Slots over the shared sessions; one thread at a time."""
+    """Slots over the shared sessions, for one thread: `add` while not `full`, then `step`."""
 
     def __init__(self, cross: Session, step: Session, slots: int) -> None:
-        self._cross, self._step, self._slots = cross, step, slots
+        self._rows: list[_Row[Key] | None] = [None] * slots
+        self._memory = _Memory(cross, step, slots)
 
-    def decode(self, features: Iterable[tuple[Key, Floats]]) -> Iterator[Decoded[Key]]:
-        """Yield each image's tokens when it ends; take the next from `features` when a slot is free."""
-        waiting = iter(features)
-        rows: list[_Row[Key] | None] = [None] * self._slots
-        memory = _Memory(self._cross, self._step, self._slots)
-        more = True
-        while True:
-            for slot, row in enumerate(rows):
-                if row is None and more:
-                    taken = next(waiting, None)
-                    if taken is None:
-                        more = False
-                        break
-                    rows[slot] = _Row(taken[0])
-                    memory.fill(slot, taken[1])
-            running = [slot for slot, row in enumerate(rows) if row is not None]
-            if not running:
-                return
-            if not more and 2 * len(running) <= len(rows):  # the last images: do not step empty slots
-                memory = memory.keep(running)
-                rows = [rows[slot] for slot in running]
-            tokens, confidences = memory.step()
-            for slot, row in enumerate(rows):
-                if row is None:
-                    continue
-                token, confidence = int(tokens[slot]), float(confidences[slot])
-                ended = token == END
-                if not ended:
-                    row.tokens.append(token)
-                    row.confidences.append(confidence)
-                if ended or len(row.tokens) == MOST_STEPS:
-                    rows[slot] = None
-                    memory.clear(slot)
-                    yield Decoded(row.key, tuple(row.tokens), tuple(row.confidences), confidence if ended else None)
+    @property
+    def full(self) -> bool:
+        return None not in self._rows
+
+    @property
+    def idle(self) -> bool:
+        return not any(self._rows)
+
+    def add(self, key: Key, features: Floats) -> None:
+        """Begin an image, of (1, FEATURES, FEATURE_WIDTH), in a free slot."""
+        slot = self._rows.index(None)
+        self._rows[slot] = _Row(key)
+        self._memory.fill(slot, features)
+
+    def step(self) -> list[Decoded[Key]]:
+        """Write one token of every image; return those that ended. Free slots are given up: no more follow."""
+        self._drop_free_slots()
+        tokens, confidences = self._memory.step()
+        ended = []
+        for slot, row in enumerate(self._rows):
+            assert row is not None
+            token, confidence = int(tokens[slot]), float(confidences[slot])
+            if token != END:
+                row.tokens.append(token)
+                row.confidences.append(confidence)
+            if token == END or len(row.tokens) == MOST_STEPS:
+                end = confidence if token == END else None
+                ended.append(Decoded(row.key, tuple(row.tokens), tuple(row.confidences), end))
+                self._rows[slot] = None
+        return ended
+
+    def _drop_free_slots(self) -> None:
+        taken = [slot for slot, row in enumerate(self._rows) if row is not None]
+        if len(taken) < len(self._rows):
+            self._memory = self._memory.keep(taken)
+            self._rows = [self._rows[slot] for slot in taken]
 
 
 class _Memory:
@@ -97,9 +99,7 @@ class _Memory:
         self._binding = step.io_binding()
         self._token = np.full(slots, START, np.int64)
         self._length = np.zeros(slots, np.int64)
-        self._image = {
-            name: np.zeros(cross_shape(name.split("_")[1], slots), np.float32) for name in _CROSS
-        }
+        self._image = {name: np.zeros(cross_shape(name.split("_")[1], slots), np.float32) for name in _CROSS}
         self._text = {name: np.zeros((slots, HEADS, 0, HEAD_WIDTH), np.float32) for name in _OWN}
         self._new = {name: np.zeros((slots, HEADS, 1, HEAD_WIDTH), np.float32) for name in _OWN}
         self._next = np.zeros(slots, np.int64)
@@ -118,9 +118,6 @@ class _Memory:
         for name, values in self._image.items():
             _bind_output(binding, name, values[slot : slot + 1])
         self._cross.run_with_iobinding(binding)
-        self.clear(slot)
-
-    def clear(self, slot: int) -> None:
         self._token[slot], self._length[slot] = START, 0
         self._mask[slot] = HIDDEN
 
@@ -167,7 +164,13 @@ class _Memory:
         self._bind()
 
     def _bind(self) -> None:
-        inputs = {"token": self._token, "position": self._length, "mask": self._mask, **self._image, **self._text}
+        inputs = {
+            "token": self._token,
+            "position": self._length,
+            "mask": self._mask,
+            **self._image,
+            **self._text,
+        }
         for name, array in inputs.items():
             _bind_input(self._binding, name, array)
         _bind_output(self._binding, "next", self._next)

@@ -10,14 +10,19 @@ normalisation comes after the residual sum; a token `<pad>` is masked as a key f
 import numpy as np
 import onnx
 
+from worker.decimer.architecture import (
+    FEATURE_WIDTH,
+    FEATURES,
+    HEAD_WIDTH,
+    HEADS,
+    LAYERS,
+    MOST_STEPS,
+    cross_shape,
+)
 from worker.decimer.checkpoint import Floats
-from worker.decimer.encoder_graph import FEATURE_WIDTH, FEATURES
 from worker.decimer.graph import Graph
 
-LAYERS = 6
-HEADS, HEAD_WIDTH = 8, 64
 WIDTH = HEADS * HEAD_WIDTH
-MOST_STEPS = 302  # upstream's limit
 LAYER_NORM_EPSILON = 1e-6
 
 _NAME = "DECIMER/transformer/variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
@@ -38,7 +43,8 @@ class DecoderWeights:
         self.output, self.output_bias = numbered[-2:]
         size = len(_LAYER_VARIABLES)
         self.layers = [
-            dict(zip(_LAYER_VARIABLES, numbered[1 + size * layer :][:size], strict=True)) for layer in range(LAYERS)
+            dict(zip(_LAYER_VARIABLES, numbered[1 + size * layer :][:size], strict=True))
+            for layer in range(LAYERS)
         ]
 
 
@@ -80,12 +86,6 @@ def build_cross(weights: DecoderWeights) -> onnx.ModelProto:
             graph.add("Transpose", [heads], f"cross_{what}_{number}", perm=axes)
             outputs[f"cross_{what}_{number}"] = (np.float32, cross_shape(what, 1))
     return graph.build({"features": (np.float32, (1, FEATURES, FEATURE_WIDTH))}, outputs)
-
-
-def cross_shape(what: str, slots: int | str) -> tuple[int | str, int, int, int]:
-    if what == "key":
-        return slots, HEADS, HEAD_WIDTH, FEATURES
-    return slots, HEADS, FEATURES, HEAD_WIDTH
 
 
 def build_step(weights: DecoderWeights) -> onnx.ModelProto:
@@ -174,7 +174,7 @@ class _StepBuilder:
         for number in range(LAYERS):
             for what in ("key", "value"):
                 inputs[f"{what}_{number}"] = (np.float32, kept)
-                inputs[f"cross_{what}_{number}"] = (np.float32, cross_shape(what, "slots"))
+                inputs[f"cross_{what}_{number}"] = (np.float32, ("slots", *cross_shape(what, 1)[1:]))
                 outputs[f"new_{what}_{number}"] = (np.float32, new)
         return self._graph.build(inputs, outputs)
 

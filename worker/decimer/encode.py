@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.encoder_graph import IMAGE_SIDE, Part, list_blocks
+from worker.decimer.architecture import IMAGE_SIDE, Part, list_blocks
 from worker.decimer.preprocess import normalise
 
 Floats = npt.NDArray[np.float32]
@@ -93,7 +93,9 @@ class Encoder:
         size = IMAGE_SIDE
         canvas: Floats | None = None
         for strides, run, background in self._early:
-            (needed_rows, rows), (needed_columns, columns) = (plan(span, size, strides) for span in (rows, columns))
+            (needed_rows, rows), (needed_columns, columns) = (
+                plan(span, size, strides) for span in (rows, columns)
+            )
             if canvas is None:
                 inputs = normalise(grey[needed_rows.slice, needed_columns.slice])
             else:

@@ -22,7 +22,9 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._weights: dict[str, onnx.TensorProto] = {}
 
-    def weight(self, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, name: str | None = None) -> str:
+    def weight(
+        self, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32, name: str | None = None
+    ) -> str:
         """Add a constant; one that has a name is added once, however often it is asked for."""
         name = name or f"weight_{len(self._weights)}"
         if name not in self._weights:

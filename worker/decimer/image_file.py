@@ -48,7 +48,9 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
         with image:
             width, height = image.size
             if max(width, height) ** 2 > limits.pixels:
-                raise TooManyPixels(f"{width} x {height}; its square may have {limits.pixels:,} pixels at most")
+                raise TooManyPixels(
+                    f"{width} x {height}; its square may have {limits.pixels:,} pixels at most"
+                )
             image.load()
             yield image
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
-from worker.decimer.encoder_graph import IMAGE_SIDE
+from worker.decimer.architecture import IMAGE_SIDE
 from worker.decimer.errors import BlankImage
 from worker.decimer.image_file import Limits, open_image
 
@@ -40,7 +40,12 @@ def read_drawing(path: Path, limits: Limits) -> Floats:
 
 def normalise(grey: Floats) -> Floats:
     """(3, H, W) as the encoder takes it, from (H, W) grey levels."""
-    return np.stack([(grey / np.float32(255) - mean) / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)])
+    return np.stack(
+        [
+            (grey / np.float32(255) - mean) / deviation
+            for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)
+        ]
+    )
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
@@ -48,7 +53,10 @@ def _to_grey(image: Image.Image) -> Image.Image:
     for strip in _list_strips(image):
         lowest, highest = min(lowest, int(strip.min())), max(highest, int(strip.max()))
         colours = strip[..., :3]
-        lowest_colour, highest_colour = min(lowest_colour, int(colours.min())), max(highest_colour, int(colours.max()))
+        lowest_colour, highest_colour = (
+            min(lowest_colour, int(colours.min())),
+            max(highest_colour, int(colours.max())),
+        )
     if lowest_colour == highest_colour:
         raise BlankImage("one colour all over")
     stretched = np.zeros(256, np.uint32)
@@ -56,7 +64,9 @@ def _to_grey(image: Image.Image) -> Image.Image:
     red, green, blue = (stretched * weight for weight in _GREY_WEIGHTS)
     rounded = np.uint32(1 << (_GREY_BITS - 1))
     strips = [
-        ((red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS).astype(np.uint8)
+        ((red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS).astype(
+            np.uint8
+        )
         for strip in _list_strips(image)
     ]
     return Image.fromarray(np.concatenate(strips))
@@ -129,7 +139,9 @@ def _spans(size: int) -> tuple[npt.NDArray[np.int64], Floats]:
         first = int(np.ceil(single(centre - radius * kernel_scale - single(0.5))))
         last = int(np.floor(single(centre + radius * kernel_scale - single(0.5))))
         first, last = (min(max(edge, 0), size - 1) for edge in (first, last))
-        distances = (np.arange(first, last + 1, dtype=single) + single(0.5) - centre) * (single(1) / kernel_scale)
+        distances = (np.arange(first, last + 1, dtype=single) + single(0.5) - centre) * (
+            single(1) / kernel_scale
+        )
         bell = np.exp(-(distances * distances).astype(np.float64) / (2 * sigma * sigma)).astype(single)
         bell[np.abs(distances) >= radius] = 0
         total = single(0)

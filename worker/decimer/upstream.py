@@ -1,0 +1,65 @@
+"""Upstream's own `decimer` package behind our interface: the reference, and a way out for those who want it.
+
+It runs on TensorFlow in this process (extra `upstream`), one image at a time, on weights that `pystow` keeps or
+fetches below PYSTOW_HOME. Images are opened by us first, so that limits and named errors are the same.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from worker.decimer.errors import ImageRefused, ModelError
+from worker.decimer.image_file import Limits
+from worker.decimer.preprocess import normalise, read_drawing
+from worker.decimer.vocabulary import END, Vocabulary
+from worker.recognition import Recognition, SourceImage
+from worker.settings import Settings
+
+
+class UpstreamRecogniser:
+    engine = "upstream"
+    precision = "full"
+
+    def __init__(self, decimer: Any, version: str, *, limits: Limits, hand_drawn: bool) -> None:
+        self.model = f"decimer-{version}{'-hand-drawn' if hand_drawn else ''}"
+        self._model = decimer.DECIMER_Hand_drawn if hand_drawn else decimer.DECIMER_V2
+        words = decimer.tokenizer.index_word
+        self._vocabulary = Vocabulary([words[number] for number in range(len(words))])
+        self._limits = limits
+
+    @classmethod
+    def open(cls, settings: Settings) -> "UpstreamRecogniser":
+        """Import and load it (20 s and 3 GB). Raises ModelError."""
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(name, str(settings.decimer_threads))
+        try:
+            from importlib.metadata import version
+
+            from DECIMER import decimer
+        except ImportError as error:
+            raise ModelError(
+                f"WORKER_DECIMER_ENGINE=upstream needs upstream's package ({error}): "
+                "pip install 'cloud-monitor[upstream]', or use the engine onnx"
+            ) from error
+        limits = Limits(settings.image_max_bytes, settings.image_max_pixels)
+        return cls(decimer, version("decimer"), limits=limits, hand_drawn=settings.hand_drawn)
+
+    def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
+        for image in images:
+            try:
+                yield self._recognise(image)
+            except ImageRefused as refusal:
+                yield Recognition(image.key, None, error=refusal.describe())
+
+    def _recognise(self, image: SourceImage) -> Recognition:
+        import tensorflow
+
+        tensor = normalise(read_drawing(image.path, self._limits)).transpose(1, 2, 0)
+        written, confidences = self._model(tensorflow.constant(tensor))
+        tokens = written[0].numpy().tolist()[1:]
+        values = [float(value) for value in confidences.numpy().ravel()[1:]]
+        truncated = tokens[-1] != END
+        if not truncated:
+            tokens, values = tokens[:-1], values[:-1]
+        texts = self._vocabulary.texts(tokens)
+        return Recognition(image.key, "".join(texts), texts, tuple(values), truncated)

@@ -22,9 +22,9 @@ from sqlalchemy import (
     update,
 )
 
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.dialects import insert_or_ignore
 from worker.jobqueue.errors import LeaseLost
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.packing import pack, unpack_row
 from worker.jobqueue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
 from worker.jobqueue.values import Claim, Lease, QueuedImage, Result, ResultRow, Rules

@@ -7,10 +7,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
@@ -26,6 +26,7 @@ SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
 )
+SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY")
 SQLITE_BUSY_S = 20
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
@@ -42,26 +43,17 @@ class Database:
     """Runs whole transactions: `read` and `write` take a function of a connection, and run it again when the
     connection broke, until `patience_s` is over. So such a function must be safe to run twice."""
 
-    def __init__(self, url: str, patience_s: float) -> None:
+    def __init__(self, url: str, patience_s: float, read_only: bool = False) -> None:
+        """Reaches nothing yet. With `read_only` nothing can be written, no file is made. Raises Refused."""
         self.url = parse_url(url)
         self.patience_s = patience_s
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = open_engine(self.url)
+        self.engine = open_engine(self.url, read_only)
 
     def read(self, run: Callable[[Connection], T]) -> T:
         return self._retry(lambda: self._transact(run, "BEGIN"))
 
     def write(self, run: Callable[[Connection], T]) -> T:
         return self._retry(lambda: self._transact(run, "BEGIN IMMEDIATE"))
-
-    @contextmanager
-    def stream(self) -> Iterator[Connection]:
-        """A snapshot to read from for long, in portions; not retried."""
-        try:
-            with self.engine.connect() as connection:
-                yield connection.execution_options(begin="BEGIN", yield_per=2000)
-        except DBAPIError as error:
-            raise QueueUnavailable(self.explain(error)) from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -87,9 +79,13 @@ class Database:
             time.sleep(delay_s * random.uniform(0.5, 1.5))
             delay_s = min(delay_s * 2, 2)
 
+    @property
+    def named(self) -> str:
+        return f"queue database {self.url.render_as_string(hide_password=True)}"
+
     def explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        return f"queue database {self.url.render_as_string(hide_password=True)}: {cause[0]}"
+        return f"{self.named}: {cause[0]}"
 
 
 def parse_url(url: str) -> URL:
@@ -124,24 +120,30 @@ def is_hopeless(error: Exception) -> bool:
     return any(text in str(error) for text in HOPELESS)
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: URL, read_only: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
-        return open_sqlite(url)
+        return open_sqlite(url, read_only)
     options = {key: value for key, value in POSTGRES_OPTIONS.items() if key not in url.query}
+    if read_only and "options" in options:
+        options["options"] += " -c default_transaction_read_only=on"
     return create_engine(url, connect_args=options, pool_pre_ping=False, pool_size=2, max_overflow=4)
 
 
-def open_sqlite(url: URL) -> Engine:
+def open_sqlite(url: URL, read_only: bool) -> Engine:
     """Transactions begin as the execution option `begin` says, so that a writer takes its lock before it
     reads: a reader that turns writer would fail instead of wait.
     """
-    Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
+    path = Path(url.database or "").absolute()
+    if read_only:
+        url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, pool_size=2, max_overflow=4)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in SQLITE_PRAGMAS:
+        for pragma in SQLITE_READER_PRAGMAS if read_only else SQLITE_PRAGMAS:
             connection.execute(pragma).close()
 
     @event.listens_for(engine, "begin")

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
 
 from worker.jobqueue.claims import HELD, holder, lost
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.errors import Refused
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.hosts import add_event
 from worker.jobqueue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks
 from worker.jobqueue.urgency import backoff_s

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from worker.chunks import split
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.dialects import insert_or_ignore
 from worker.jobqueue.errors import Refused
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.schema import NO_DEADLINE, PENDING, UNFINISHED, batches, chunks, images
 from worker.jobqueue.urgency import urgency
 from worker.jobqueue.values import Added, Batch, Rules

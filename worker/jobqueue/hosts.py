@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.dialects import insert_or_replace
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.packing import clean
 from worker.jobqueue.schema import decisions, events, hosts
 from worker.jobqueue.values import DecisionNote, HostReport

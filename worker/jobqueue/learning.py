@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.errors import Refused
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.schema import ACTIVE, DONE, ENDED, PENDING, UNFINISHED, attempts, batches, chunks
 from worker.jobqueue.values import Learned, Outstanding
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.endings import UNCLAIMED
 from worker.jobqueue.errors import Refused
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.hosts import add_event
 from worker.jobqueue.schema import (
     ACTIVE,

@@ -12,6 +12,8 @@ from sqlalchemy import Row
 
 from worker.jobqueue.values import Result, ResultRow
 
+LONGEST_ERROR = 500  # characters
+
 
 def pack(result: Result) -> dict[str, Any]:
     """Columns of `results` that are the result's own."""
@@ -21,7 +23,7 @@ def pack(result: Result) -> dict[str, Any]:
         "tokens": json.dumps(result.tokens, separators=(",", ":")),
         "confidences": pack_floats(result.confidences),
         "truncated": result.truncated,
-        "error": clean(result.error),
+        "error": None if result.error is None else clean(result.error[:LONGEST_ERROR]),
         "precision": result.precision,
         "sha256": bytes.fromhex(result.sha256),
     }

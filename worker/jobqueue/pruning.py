@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, delete, or_, select
 
-from worker.jobqueue.clock import db_now
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.schema import (
     ENDED,
     attempts,

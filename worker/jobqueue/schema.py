@@ -155,6 +155,13 @@ results = Table(
     sqlite_with_rowid=False,
 )
 
+Index(
+    "results_failed",
+    results.c.chunk_id,
+    postgresql_where=text("error IS NOT NULL"),
+    sqlite_where=text("error IS NOT NULL"),
+)
+
 events = Table(
     "events",
     metadata,

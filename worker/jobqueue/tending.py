@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, Row, and_, case, func, insert, select, text, update
 
-from worker.jobqueue.clock import db_now
 from worker.jobqueue.endings import charge, end_attempt
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.hosts import add_event
 from worker.jobqueue.schema import (
     DONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, case
 
-from worker.jobqueue.clock import db_now
+from worker.jobqueue.functions import db_now
 from worker.jobqueue.schema import chunks
 from worker.jobqueue.values import Rules
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from worker.jobqueue import Batch, Claim, Queue, Result, Usage
-from worker.jobqueue.schema import NO_DEADLINE, chunks, images, samples
+from worker.jobqueue.schema import NO_DEADLINE, batches, chunks, images, samples
 
 WHO = {"worker": "w1", "host": "vm1", "engine": "stub", "model": "none"}
 
@@ -51,6 +51,11 @@ def let_pass(queue: Queue, seconds: float) -> None:
         connection.execute(update(samples).values(at=samples.c.at - seconds))
 
     queue.database.write(shift)
+
+
+def age_batches(queue: Queue, seconds: float) -> None:
+    aged = update(batches).values(created_at=batches.c.created_at - seconds)
+    queue.database.write(lambda connection: connection.execute(aged))
 
 
 def row(queue: Queue, chunk: int) -> Any:

@@ -81,6 +81,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chunk_id", "number"),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "results_failed",
+        "results",
+        ["chunk_id"],
+        unique=False,
+        postgresql_where=sa.text("error IS NOT NULL"),
+        sqlite_where=sa.text("error IS NOT NULL"),
+    )
     op.create_table(
         "samples",
         sa.Column("at", sa.Double(), nullable=False),

@@ -1,0 +1,121 @@
+"""The figures that status, collector and web app show."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.worker.jobqueue.helpers import add, answers, claim, complete, let_pass
+from worker.jobqueue import DecisionNote, HostReport, Queue, QueueError, Target, Usage
+from worker.jobqueue.database import Database
+from worker.jobqueue.figures import read_figures
+
+REPORT = HostReport(
+    "vm1",
+    "azure",
+    2,
+    1,
+    71.5,
+    60.0,
+    123,
+    {"price_per_hour": 0.36},
+    ({"name": "w1", "pid": 7, "chunk": None},),
+)
+
+
+def test_counts_by_state_of_everything_and_of_each_batch(queue: Queue, queue_url: str) -> None:
+    add(queue, "b1", 10, chunk_images=2, deadline=time.time() + 100)
+    done, failed, active = claim(queue), claim(queue), claim(queue)
+    good, bad = answers(done)
+    queue.store(done, [good, replace(bad, smiles=None, error="TruncatedImage: at byte 7")])
+    queue.finish(done, Usage(cpu_s=2.5))
+    queue.fail(failed, "StorageError: x")
+    for _ in range(2):
+        let_pass(queue, 25)
+        queue.renew(active)
+        queue.fail(claim(queue), "StorageError: x")
+    queue.store(active, answers(active, [active.images[0].number]))
+    queue.cancel(Target(chunk=5))
+    add(queue, "b2", 3, chunk_images=3)
+    queue.pause(Target(batch="b2"))
+    shown = read_figures(queue_url)
+    assert shown.chunks == {"pending": 2, "active": 1, "done": 1, "failed": 1, "cancelled": 1}
+    assert shown.images == {"pending": 5, "active": 1, "done": 2, "failed": 3, "cancelled": 2}
+    assert shown.paused == 1
+    assert shown.failures == {"TruncatedImage": 1}
+    assert shown.attempts == {"done": 1, "failed": 3}
+    assert shown.deadlines == {"met": 1, "missed": 0, "open": 2}
+    assert [(batch.name, batch.chunks["pending"], batch.images["done"]) for batch in shown.batches] == [
+        ("b2", 1, 0), ("b1", 1, 2),
+    ]  # fmt: skip
+    assert [(chunk.id, chunk.images_done, chunk.images_total) for chunk in shown.active] == [
+        (active.chunk, 1, 2)
+    ]
+    assert [(chunk.state, chunk.error) for chunk in shown.dead] == [("failed", "StorageError: x")]
+    assert 50 <= shown.oldest_pending_s < 60
+    assert shown.events[0].kind == "pause"
+    assert abs(shown.at - time.time()) < 5
+
+
+def test_the_rate_is_that_of_the_last_minute(queue: Queue, queue_url: str) -> None:
+    add(queue, images=40, chunk_images=20)
+    queue.report_host(REPORT)
+    assert read_figures(queue_url).images_per_s == 0
+    queue.tend()
+    complete(queue, claim(queue))
+    let_pass(queue, 10)
+    queue.tend()
+    shown = read_figures(queue_url)
+    assert shown.images_per_s == pytest.approx(2, rel=0.1)
+    assert shown.eta_s == pytest.approx(10, rel=0.1)
+    assert shown.cost_per_1000_images == pytest.approx(0.05, rel=0.1)
+
+
+def test_hosts_with_their_last_decisions(queue: Queue, queue_url: str) -> None:
+    queue.report_host(replace(REPORT, workers=1))
+    queue.report_host(REPORT)
+    for cpu_pct in (80, 90):
+        queue.note_decision(
+            DecisionNote("vm1", "spawn", False, "cpu", {"cpu_pct": cpu_pct}, f"CPU {cpu_pct} %")
+        )
+    queue.note_decision(DecisionNote("vm1", "claim", True, "room"))
+    queue.note_decision(DecisionNote("vm1", "spawn", True, "room"))
+    queue.note_decision(DecisionNote("vm1", "spawn", False, "cpu", {"cpu_pct": 99}, "CPU 99 %"))
+    shown = read_figures(queue_url)
+    (host,) = shown.hosts
+    assert (host.name, host.alive, host.workers, host.loading, host.cpu_pct) == ("vm1", True, 2, 1, 71.5)
+    assert host.workers_detail[0]["pid"] == 7
+    assert {last.subject: (last.text, last.times) for last in host.decisions} == {
+        "spawn": ("CPU 99 %", 1),
+        "claim": ("", 1),
+    }
+    assert [(note.reason, note.times, note.text) for note in shown.decisions][-1] == ("cpu", 2, "CPU 90 %")
+
+
+def test_what_was_learned_of_an_engine(queue: Queue) -> None:
+    add(queue, images=4, chunk_images=2)
+    assert queue.learned("stub") is None
+    complete(queue, claim(queue), cpu_s=10, wall_s=8, peak_memory_bytes=500)
+    complete(queue, claim(queue), cpu_s=16, wall_s=12, peak_memory_bytes=400)
+    needs = queue.learned("stub")
+    assert needs is not None
+    assert (needs.peak_memory_bytes, needs.cpus) == (500, 1.3)
+    assert queue.learned("onnx") is None
+
+
+def test_a_reader_can_write_nothing(queue: Queue, queue_url: str) -> None:
+    reader = Database(queue_url, 1, read_only=True)
+    with pytest.raises((DBAPIError, QueueError), match=r"readonly|read-only|query_only"):
+        reader.write(lambda connection: connection.execute(text("DELETE FROM events")))
+    reader.close()
+
+
+def test_no_queue_is_said_and_none_is_made(tmp_path: Path) -> None:
+    with pytest.raises(QueueError, match=r"nothing\.db"):
+        read_figures(f"sqlite:///{tmp_path / 'nothing.db'}")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,48 @@
+"""What the two dialects spell differently: the database's clock, by which the leases of many hosts are
+compared, and the first word of an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Double, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+
+
+class db_now(GenericFunction[float]):
+    """Seconds since the epoch; to the millisecond in SQLite, and while the statement runs, not when its
+    transaction began, in PostgreSQL.
+    """
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(db_now, "sqlite")
+def _sqlite(element: db_now, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(db_now, "postgresql")
+def _postgresql(element: db_now, compiler: Any, **options: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::double precision"
+
+
+class error_kind(GenericFunction[str]):
+    """What stands before the first colon."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(error_kind, "sqlite")
+def _sqlite_kind(element: error_kind, compiler: Any, **options: Any) -> str:
+    error = compiler.process(element.clauses, **options)
+    return f"substr({error}, 1, instr({error} || ':', ':') - 1)"
+
+
+@compiles(error_kind, "postgresql")
+def _postgresql_kind(element: error_kind, compiler: Any, **options: Any) -> str:
+    return f"split_part({compiler.process(element.clauses, **options)}, ':', 1)"

@@ -76,6 +76,10 @@ class Latest:
                 self.outcome = read_outcome(self._state_dir)
             return snapshot or outcome
 
+    def renew_lock(self) -> None:
+        """In a forked child: the parent's thread may have held the lock, and is not here to free it."""
+        self._reloading = threading.Lock()
+
     def fail(self, error: str) -> None:
         """Show a fault that could not even be written down; the next outcome that is read replaces it."""
         failures = self.outcome.failures + 1

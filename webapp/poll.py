@@ -65,6 +65,7 @@ class Poller:
         def start_again() -> None:
             if (poller := this()) is not None and not poller._stop.is_set():
                 poller._leave_to_parent()
+                poller._latest.renew_lock()
                 poller._run_thread()
 
         os.register_at_fork(after_in_child=start_again)

@@ -12,10 +12,12 @@ import json
 import multiprocessing
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -50,16 +52,21 @@ def condor_installation() -> Path:
 
 
 @pytest.fixture(scope="session")
-def condor_pool(condor_installation: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CondorPool]:
+def condor_pool(condor_installation: Path) -> Iterator[CondorPool]:
     """One partitionable slot (8 cores, 8 GB), shared by the tests of this process: leave the queue empty."""
-    with CondorPool(condor_installation, tmp_path_factory.mktemp("condor")) as pool:
+    with CondorPool(condor_installation) as pool:
         yield pool
 
 
 class CondorPool:
-    def __init__(self, prefix: Path, directory: Path, *, extra: str = "", daemons: str = ALL_DAEMONS) -> None:
-        """extra: configuration lines; daemons: what the master starts (MASTER COLLECTOR SCHEDD: 0.3 s)."""
-        self.prefix, self.directory, self.extra, self.daemons = prefix, directory, extra, daemons
+    def __init__(
+        self, prefix: Path, directory: Path | None = None, *, extra: str = "", daemons: str = ALL_DAEMONS
+    ) -> None:
+        """extra: configuration lines; daemons: what the master starts (MASTER COLLECTOR SCHEDD: 0.3 s);
+        directory: a new one, which goes with the pool."""
+        self.prefix, self.extra, self.daemons = prefix, extra, daemons
+        # Not pytest's tmp_path: every pytest that starts takes the daemons' user's way into that.
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="condor-pool-"))
         self.port = free_port()
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self.uid, self.gid = account.pw_uid, account.pw_gid
@@ -90,7 +97,8 @@ class CondorPool:
     # Life
 
     def start(self, timeout_s: float = 60) -> CondorPool:
-        make_passable(self.directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o755)
         for name in ("log", "spool", "execute", "lock", "run", "tokens", "passwords"):
             path = self.directory / name
             path.mkdir(exist_ok=True, mode=0o700 if name in ("tokens", "passwords") else 0o755)
@@ -141,6 +149,7 @@ class CondorPool:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     # Asking
 
@@ -238,14 +247,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def make_passable(directory: Path) -> None:
-    """Let the daemons' user reach a directory that pytest made for root alone."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for path in (directory, *directory.parents):
-        if path.stat().st_uid == os.geteuid() and not path.stat().st_mode & 0o001:
-            path.chmod(path.stat().st_mode | 0o011)
 
 
 def _fake_slot(ad: Mapping[str, object]) -> dict[str, object]:

@@ -54,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m collector",
         description="Collect one minute's figures of a grid and send them to Carbon.",
-        epilog="Settings: COLLECTOR_ variables or --config (docs/settings.md). Exit codes: 0 all delivered, 1 a"
-        " source or a destination failed, 2 settings refused, 3 nothing delivered, 4 another run is going.",
+        epilog="Settings: COLLECTOR_ variables or --config (docs/settings.md). Exit codes: 0 all delivered, "
+        "1 a source or a destination failed, 2 settings refused, 3 nothing delivered, 4 another run going.",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(

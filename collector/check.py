@@ -114,7 +114,9 @@ def _judge_owners(settings: Settings, answer: Rendered) -> Row:
     )
     name = f"owner of {settings.grid}"
     if others and settings.owner:
-        text = f"{', '.join(others)} writes the grid's totals too; COLLECTOR_OWNER=false belongs on all hosts but one"
+        text = (
+            f"{', '.join(others)} writes the totals too; COLLECTOR_OWNER=false belongs on all hosts but one"
+        )
         return Row("store", name, "warning", text)
     if not others and not settings.owner:
         return Row(

@@ -10,7 +10,7 @@ import click
 from worker.decimer import log_progress
 from worker.decimer.errors import ModelError
 from worker.decimer.packages import Report
-from worker.decimer.store import ModelSource, ensure_model, find_model, verify_model
+from worker.decimer.store import ModelSource, find_model, verify_model
 from worker.settings import Settings
 
 
@@ -32,11 +32,11 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
 @click.pass_obj
 def fetch(settings: Settings, hand_drawn: bool, archive: Path | None) -> None:
     """Fetch, verify, convert and prepare the model for this machine; what is there already is kept."""
-    from worker.decimer.open_onnx import prepare_model
+    from worker.decimer.make_model import get_model, get_prepared
 
     with _show_progress() as report:
-        model = ensure_model(_source(settings, hand_drawn, archive), report)
-        prepared = prepare_model(model, report)
+        model = get_model(_source(settings, hand_drawn, archive), report)
+        prepared = get_prepared(model, report)
     click.echo(f"{model.version} is ready in {model.folder} ({prepared.name})")
 
 

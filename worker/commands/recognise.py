@@ -55,7 +55,7 @@ def list_images(files: tuple[str, ...]) -> Iterator[SourceImage]:
 
 
 def _show_json(answer: Recognition, confidence: bool) -> str:
-    fields = {"file": answer.key, "smiles": answer.smiles, "precision": answer.precision}
+    fields: dict[str, object] = {"file": answer.key, "smiles": answer.smiles, "precision": answer.precision}
     fields |= {"truncated": True} if answer.truncated else {}
     fields |= {"error": answer.error} if answer.error else {}
     if confidence and not answer.error:

@@ -1,4 +1,4 @@
-"""What DECIMER's model is made of: EfficientNetV2-M without its head, then a transformer decoder of six layers."""
+"""What DECIMER's model is made of: EfficientNetV2-M without its head, then a transformer of six layers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ MOST_STEPS = 302  # upstream's limit
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One residual block: fused (3 x 3, then 1 x 1 where it expands) or mbconv (with squeeze-and-excitation)."""
+    """One residual block: fused (3 x 3, then 1 x 1 where it expands) or mbconv (squeeze-and-excitation)."""
 
     kind: Literal["fused", "mbconv"]
     stride: int

@@ -1,4 +1,4 @@
-"""Upstream's SavedModel, out of its zip or from its unpacked folder, verified before anything in it is used."""
+"""Upstream's SavedModel, out of its zip or from its unpacked folder, verified before it is used."""
 
 import hashlib
 import shutil
@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 from worker.decimer.errors import ModelError
 
 # The printed-structure model (upstream's record 8300489); no hash of the hand-drawn one is known to us.
+DATA, INDEX = "variables/variables.data-00000-of-00001", "variables/variables.index"
+TOKENIZER = "assets/tokenizer_SMILES.pkl"
 PRINTED_SHA256 = {
-    "variables/variables.data-00000-of-00001": "fa16b7e712c18af64a5930240a75ca34c8dec163f5407376b9a5300ebbda38eb",
-    "variables/variables.index": "1793a178fe88af3f49bb2683f84560d5bfb79c871402fdc93b08c741051dfede",
-    "assets/tokenizer_SMILES.pkl": "c1d579f958146bb1a948320dad92f0eecf4a51001ec9dec1f48767c7b681b43c",
+    DATA: "fa16b7e712c18af64a5930240a75ca34c8dec163f5407376b9a5300ebbda38eb",
+    INDEX: "1793a178fe88af3f49bb2683f84560d5bfb79c871402fdc93b08c741051dfede",
+    TOKENIZER: "c1d579f958146bb1a948320dad92f0eecf4a51001ec9dec1f48767c7b681b43c",
 }
-DATA, INDEX, TOKENIZER = PRINTED_SHA256
 MOST_MEMBER_BYTES = 2_000_000_000
 
 
@@ -39,8 +40,8 @@ def open_archive(path: Path, scratch: Path, *, hand_drawn: bool) -> SavedModel:
         hashes[name] = hash_file(folder / name)
         if not hand_drawn and hashes[name] != PRINTED_SHA256[name]:
             raise ModelError(
-                f"{path}: {name} has SHA-256 {hashes[name]}, not {PRINTED_SHA256[name]}: it is damaged or another "
-                "model. Fetch it again, or use `--hand-drawn` if it is the model for hand-drawn structures"
+                f"{path}: {name} has SHA-256 {hashes[name]}, not {PRINTED_SHA256[name]}: it is damaged or "
+                "another model. Fetch it again, or use `--hand-drawn` if it is upstream's model for those"
             )
     if hand_drawn and hashes[DATA] == PRINTED_SHA256[DATA]:
         raise ModelError(f"{path}: this is the model for printed structures, not for hand-drawn ones")

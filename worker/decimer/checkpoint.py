@@ -24,7 +24,7 @@ _DTYPE, _SHAPE, _OFFSET, _SIZE = 1, 2, 4, 5
 
 
 def read_checkpoint(folder: Path) -> dict[str, Floats]:
-    """Map the name of every float32 variable under `folder`/variables to its array (read-only, memory-mapped)."""
+    """Map the name of every float32 variable to its array (read-only, memory-mapped). Raises ModelError."""
     index = (folder / "variables.index").read_bytes()
     data = np.memmap(folder / "variables.data-00000-of-00001", dtype=np.uint8, mode="r")
     try:

@@ -1,12 +1,13 @@
 """Decode many images at once, each in a slot of its own that takes the next image as soon as it is free.
 
-A step writes one token in every slot, so the weights are read once for all of them. The keys and values of earlier
-tokens stay where they are: a slot appends its own at its own length, and the mask hides what is beyond. Buffers are
-as long as the longest running row needs, in steps of ROOM; their size is bounded by slots, never by images.
+A step writes one token in every slot, so the weights are read once for all of them. The keys and values of
+earlier tokens stay where they are: a slot appends its own at its own length, and the mask hides what is
+beyond. Buffers are as long as the longest running row needs, in steps of ROOM; their size is bounded by
+slots, never by images.
 """
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ _OWN = [f"{kind}_{layer}" for layer in range(LAYERS) for kind in _KINDS]
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[Key]):
-    """Token ids of one image without START and END, and the confidence of each; `end` is END's own, if it came."""
+    """Token ids of one image without START and END, and their confidences; `end` is END's own, if it came."""
 
     key: Key
     tokens: tuple[int, ...]
@@ -68,7 +69,7 @@ class Decoder(Generic[Key]):
         self._memory.fill(slot, features)
 
     def step(self) -> list[Decoded[Key]]:
-        """Write one token of every image; return those that ended. Free slots are given up: no more follow."""
+        """Write one token of every image; return those that ended. Free slots are given up for good."""
         self._drop_free_slots()
         tokens, confidences = self._memory.step()
         ended = []
@@ -164,7 +165,7 @@ class _Memory:
         self._bind()
 
     def _bind(self) -> None:
-        inputs = {
+        inputs: dict[str, npt.NDArray[Any]] = {
             "token": self._token,
             "position": self._length,
             "mask": self._mask,
@@ -179,9 +180,9 @@ class _Memory:
             _bind_output(self._binding, f"new_{name}", array)
 
 
-def _bind_input(binding: Binding, name: str, array: npt.NDArray[np.generic]) -> None:
+def _bind_input(binding: Binding, name: str, array: npt.NDArray[Any]) -> None:
     binding.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
 
 
-def _bind_output(binding: Binding, name: str, array: npt.NDArray[np.generic]) -> None:
+def _bind_output(binding: Binding, name: str, array: npt.NDArray[Any]) -> None:
     binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)

@@ -1,13 +1,15 @@
 """The transformer decoder as two ONNX graphs: `cross`, once an image, and `step`, once a token of all slots.
 
-Upstream runs the decoder over the whole prefix for every token. Here the keys and values of earlier tokens are
-inputs, kept by `decode.py`; a step returns only those of its own token, so nothing old is copied.
-Facts of this model: token embeddings carry no position; positions are added to the projected queries and keys of
-every layer, never to values; the keys of the image take a two-dimensional one. Scores are divided by sqrt(64);
-normalisation comes after the residual sum; a token `<pad>` is masked as a key from its own step on.
+Upstream runs the decoder over the whole prefix for every token. Here the keys and values of earlier tokens
+are inputs, kept by `decode.py`; a step returns only those of its own token, so nothing old is copied. Facts
+of this model: token embeddings carry no position; positions are added to the projected queries and keys of
+every layer, never to values; the keys of the image take a two-dimensional one. Scores are divided by
+sqrt(64); normalisation comes after the residual sum; a token `<pad>` is masked as a key from its own step
+on.
 """
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from worker.decimer.architecture import (
@@ -20,17 +22,24 @@ from worker.decimer.architecture import (
     cross_shape,
 )
 from worker.decimer.checkpoint import Floats
-from worker.decimer.graph import Graph
+from worker.decimer.graph import Graph, Tensors
 
 WIDTH = HEADS * HEAD_WIDTH
 LAYER_NORM_EPSILON = 1e-6
 
 _NAME = "DECIMER/transformer/variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def _with_biases(*names: str) -> list[str]:
+    return [name + suffix for name in names for suffix in ("", "_bias")]
+
+
 _LAYER_VARIABLES = (
-    "query query_bias key key_bias value value_bias out out_bias "
-    "cross_query cross_query_bias cross_key cross_key_bias cross_value cross_value_bias cross_out cross_out_bias "
-    "inner inner_bias outer outer_bias norm1_scale norm1_shift norm2_scale norm2_shift norm3_scale norm3_shift"
-).split()
+    *_with_biases("query", "key", "value", "out"),
+    *_with_biases("cross_query", "cross_key", "cross_value", "cross_out"),
+    *_with_biases("inner", "outer"),
+    *(f"norm{number}_{part}" for number in (1, 2, 3) for part in ("scale", "shift")),
+)
 
 
 class DecoderWeights:
@@ -48,7 +57,7 @@ class DecoderWeights:
         ]
 
 
-def _waves(positions: Floats, width: int) -> Floats:
+def _waves(positions: npt.NDArray[np.int64], width: int) -> Floats:
     columns = np.arange(width)[None]
     angles = positions[:, None] / np.power(10000, (2 * (columns // 2)) / np.float32(width))
     angles[:, 0::2] = np.sin(angles[:, 0::2])
@@ -75,7 +84,7 @@ def build_cross(weights: DecoderWeights) -> onnx.ModelProto:
     """
     graph = Graph("cross")
     split = graph.weight([0, FEATURES, HEADS, HEAD_WIDTH], np.int64)
-    outputs = {}
+    outputs: Tensors = {}
     for number, layer in enumerate(weights.layers):
         for what, bias, axes in (
             ("key", layer["cross_key_bias"] + image_positions(), [0, 2, 3, 1]),
@@ -91,10 +100,10 @@ def build_cross(weights: DecoderWeights) -> onnx.ModelProto:
 def build_step(weights: DecoderWeights) -> onnx.ModelProto:
     """One token further in every slot.
 
-    In: `token` and `position` (slots), int64; `mask` (slots, 1, 1, room + 1), added to the scores of the `room`
-    earlier tokens and of this one; `key_L` and `value_L` (slots, HEADS, room, HEAD_WIDTH); `cross_key_L` and
-    `cross_value_L` as `cross` makes them.
-    Out: `next` (slots), int64; `confidence` (slots); `new_key_L`, `new_value_L` (slots, HEADS, 1, HEAD_WIDTH).
+    In: `token` and `position` (slots), int64; `mask` (slots, 1, 1, room + 1), added to the scores of the
+    `room` earlier tokens and of this one; `key_L` and `value_L` (slots, HEADS, room, HEAD_WIDTH);
+    `cross_key_L` and `cross_value_L` as `cross` makes them. Out: `next` (slots), int64; `confidence`
+    (slots); `new_key_L`, `new_value_L` (slots, HEADS, 1, HEAD_WIDTH).
     """
     builder = _StepBuilder(weights)
     x = builder.embed()
@@ -166,10 +175,10 @@ class _StepBuilder:
         graph.add("ReduceMax", [shares], "confidence", axes=[1], keepdims=0)
 
     def build(self) -> onnx.ModelProto:
-        inputs = {"token": (np.int64, ("slots",)), "position": (np.int64, ("slots",))}
+        inputs: Tensors = {"token": (np.int64, ("slots",)), "position": (np.int64, ("slots",))}
         kept = ("slots", HEADS, "room", HEAD_WIDTH)
         new = ("slots", HEADS, 1, HEAD_WIDTH)
-        outputs = {"next": (np.int64, ("slots",)), "confidence": (np.float32, ("slots",))}
+        outputs: Tensors = {"next": (np.int64, ("slots",)), "confidence": (np.float32, ("slots",))}
         inputs |= {"mask": (np.float32, ("slots", 1, 1, "room_and_own"))}
         for number in range(LAYERS):
             for what in ("key", "value"):

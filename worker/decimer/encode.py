@@ -1,9 +1,10 @@
 """Run the encoder, its early parts on the drawn part of the page alone.
 
-Around a drawing the page is white, and there every early convolution gives what it gives on an empty page. So those
-results are kept (`backgrounds`), each early part runs on the drawn rectangle, grown by what its convolutions reach,
-and its result is laid into the kept one. Per pixel the same numbers are added as on the whole page; where the
-resize left paper a rounding error away from white, the kept result of pure white stands for it.
+Around a drawing the page is white, and there every early convolution gives what it gives on an empty page.
+So those results are kept (`backgrounds`), each early part runs on the drawn rectangle, grown by what its
+convolutions reach, and its result is laid into the kept one. Per pixel the same numbers are added as on the
+whole page; where the resize left paper a rounding error away from white, the kept result of pure white
+stands for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +30,7 @@ class Span:
     first: int
     last: int
 
-    @property
-    def slice(self) -> slice:
+    def cut(self) -> slice:
         return slice(self.first, self.last)
 
     def within(self, outer: "Span", scale: int) -> slice:
@@ -97,14 +97,14 @@ class Encoder:
                 plan(span, size, strides) for span in (rows, columns)
             )
             if canvas is None:
-                inputs = normalise(grey[needed_rows.slice, needed_columns.slice])
+                inputs = normalise(grey[needed_rows.cut(), needed_columns.cut()])
             else:
-                inputs = np.ascontiguousarray(canvas[:, needed_rows.slice, needed_columns.slice])
+                inputs = np.ascontiguousarray(canvas[:, needed_rows.cut(), needed_columns.cut()])
             result = run(inputs[None])[0]
             scale = int(np.prod(strides))
             size //= scale
             canvas = background.copy()
-            canvas[:, rows.slice, columns.slice] = result[
+            canvas[:, rows.cut(), columns.cut()] = result[
                 :, rows.within(needed_rows, scale), columns.within(needed_columns, scale)
             ]
         assert canvas is not None

@@ -1,8 +1,8 @@
 """The image encoder (EfficientNetV2-M without its head) as ONNX graphs.
 
-It is cut into parts: the early ones are plain convolutions, so `crop.py` can run them on the drawn part of a page
-alone; `late`, from the first squeeze-and-excitation block on, sees the whole page. Batch normalisation is folded
-into the convolutions; padding is TensorFlow's "SAME".
+It is cut into parts: the early ones are plain convolutions, so `encode.py` can run them on the drawn part of
+a page alone; `late`, from the first squeeze-and-excitation block on, sees the whole page. Batch
+normalisation is folded into the convolutions; padding is TensorFlow's "SAME".
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _NAME = "DECIMER/encoder/variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class EncoderWeights:
-    """The encoder's variables, in the order the checkpoint keeps them: trained, then averages, then the stem."""
+    """The encoder's variables in the checkpoint's order: trained, then averages, then the stem."""
 
     def __init__(self, variables: dict[str, Floats]) -> None:
         numbered = (variables[_NAME.format(number)] for number in range(len(variables)))

@@ -52,8 +52,7 @@ def open_sessions(prepared: Path) -> Sessions:
 
 def run_of(session: Session) -> Run:
     def run(array: Floats) -> Floats:
-        output: Floats = session.run(["output"], {"input": array})[0]
-        return output
+        return session.run(["output"], {"input": array})[0]
 
     return run
 

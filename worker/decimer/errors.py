@@ -1,4 +1,4 @@
-"""What can go wrong with one image, and with the model. The class name is the first word of the user's message."""
+"""What can go wrong with one image, and with the model. An image's error begins with its class's name."""
 
 from worker.errors import WorkerError
 

@@ -12,6 +12,8 @@ OPSET = 17
 IR_VERSION = 8
 
 Shape = Sequence[int | str]
+Tensors = dict[str, tuple[npt.DTypeLike, Shape]]
+"""Element type and shape of named tensors; a dimension of any size has a name."""
 
 
 class Graph:
@@ -45,9 +47,7 @@ class Graph:
         )
         return outputs
 
-    def build(
-        self, inputs: dict[str, tuple[npt.DTypeLike, Shape]], outputs: dict[str, tuple[npt.DTypeLike, Shape]]
-    ) -> onnx.ModelProto:
+    def build(self, inputs: Tensors, outputs: Tensors) -> onnx.ModelProto:
         graph = helper.make_graph(
             self._nodes, self._name, _describe(inputs), _describe(outputs), list(self._weights.values())
         )
@@ -57,7 +57,7 @@ class Graph:
         return model
 
 
-def _describe(tensors: dict[str, tuple[npt.DTypeLike, Shape]]) -> list[onnx.ValueInfoProto]:
+def _describe(tensors: Tensors) -> list[onnx.ValueInfoProto]:
     kinds = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int64): TensorProto.INT64}
     return [
         helper.make_tensor_value_info(name, kinds[np.dtype(dtype)], list(shape))

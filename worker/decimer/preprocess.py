@@ -1,8 +1,9 @@
-"""From an image file to the grey square the encoder reads: bit for bit what upstream's `decode_image` computes.
+"""From an image file to the grey square the encoder reads, bit for bit as upstream's `decode_image`.
 
-The steps are upstream's (DECIMER/pre_process.py): transparent parts become white, levels are stretched, grey (with
-red and blue swapped, as upstream does), contrast, enlarged if small, cropped to what is drawn, centred on a white
-square 1.2 times as wide, brightened, and brought to 512 x 512 by TensorFlow's antialiased gaussian resize.
+The steps are upstream's (DECIMER/pre_process.py): transparent parts become white, levels are stretched,
+grey (with red and blue swapped, as upstream does), contrast, enlarged if small, cropped to what is drawn,
+centred on a white square 1.2 times as wide, brightened, and brought to 512 x 512 by TensorFlow's
+antialiased gaussian resize.
 """
 
 import functools
@@ -108,7 +109,7 @@ def _centre(image: Image.Image) -> Bytes:
 
 
 def _resize(square: Bytes) -> Floats:
-    """TensorFlow's ScaleAndTranslate, gaussian kernel, in its order of additions: rows first, then columns."""
+    """TensorFlow's ScaleAndTranslate, gaussian, in its order of additions: rows first, then columns."""
     starts, weights = _spans(square.shape[0])
     last = square.shape[0] - 1
     rows = np.zeros((IMAGE_SIDE, square.shape[1]), np.float32)
@@ -124,8 +125,8 @@ def _resize(square: Bytes) -> Floats:
 def _spans(size: int) -> tuple[npt.NDArray[np.int64], Floats]:
     """First input pixel and weights of each output pixel.
 
-    Source: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore; every operation there is in
-    single precision, so it is here.
+    Source: tensorflow/core/kernels/image/scale_and_translate_op.cc, ComputeSpansCore; every operation there
+    is in single precision, so it is here.
     """
     single = np.float32
     inverse_scale = single(1) / (single(IMAGE_SIDE) / single(size))

@@ -1,24 +1,58 @@
 """The one module that imports ONNX Runtime: opening graphs, and preparing them for this machine."""
 
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
+
+Floats = npt.NDArray[np.float32]
 
 RUNTIME = f"onnxruntime-{ort.__version__}"
 
-Session = ort.InferenceSession
-Binding = ort.IOBinding
+
+class Binding(Protocol):
+    """Arrays bound in place to a graph's inputs and outputs; they must outlive it."""
+
+    def bind_input(
+        self,
+        name: str,
+        device_type: str,
+        device_id: int,
+        element_type: object,
+        shape: object,
+        buffer_ptr: int,
+    ) -> None: ...
+    def bind_output(
+        self,
+        name: str,
+        device_type: str,
+        device_id: int,
+        element_type: object,
+        shape: object,
+        buffer_ptr: int,
+    ) -> None: ...
+
+
+class Session(Protocol):
+    """What is used of onnxruntime.InferenceSession, which has no types."""
+
+    def run(self, outputs: list[str], inputs: dict[str, Floats]) -> list[Floats]: ...
+    def io_binding(self) -> Binding: ...
+    def run_with_iobinding(self, binding: Binding) -> None: ...
 
 
 def open_session(path: Path) -> Session:
     """Open a graph for one thread at a time and core; several Python threads may share it."""
     options = _options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # done when it was prepared
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session: Session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session
 
 
 def write_prepared(source: Path, target: Path) -> None:
-    """Optimise `source` for this CPU, with its weights laid out as the kernels want them, to be memory-mapped."""
+    """Optimise `source` for this CPU; its weights, as the kernels want them, will be memory-mapped."""
     options = _options()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(target)

@@ -14,7 +14,8 @@ def run_threads(
 ) -> Iterator[Result]:
     """Yield what each thread's `work` yields, in no order; what one raises ends all and is raised here.
 
-    Results wait in a queue of bounded length; closing the generator stops the threads after the item they are at.
+    Results wait in a queue of bounded length; closing the generator stops the threads after the item they
+    are at.
     """
     shared = _SharedItems(items)
     results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=4 * threads)

@@ -1,7 +1,8 @@
-"""Upstream's own `decimer` package behind our interface: the reference, and a way out for those who want it.
+"""Upstream's own `decimer` package behind our interface: the reference, and a way out for who wants it.
 
-It runs on TensorFlow in this process (extra `upstream`), one image at a time, on weights that `pystow` keeps or
-fetches below PYSTOW_HOME. Images are opened by us first, so that limits and named errors are the same.
+It runs on TensorFlow in this process (extra `upstream`), one image at a time, on weights that `pystow`
+keeps or fetches below PYSTOW_HOME. Images are opened by us first, so that limits and named errors are the
+same.
 """
 
 import os

@@ -47,7 +47,7 @@ def read_tokenizer(pickled: bytes) -> tuple[str, ...]:
         tokenizer = _TokenizerReader(io.BytesIO(pickled)).load()
         words = tokenizer.index_word
         listed = tuple(words[number] for number in range(len(words)))
-    except Exception as error:  # noqa: BLE001 - hostile pickles fail in every way there is
+    except Exception as error:
         raise ModelError(f"the tokenizer cannot be read ({error}); fetch the model again") from error
     if not all(isinstance(word, str) for word in listed) or listed[START : END + 1] != ("<start>", "<end>"):
         raise ModelError("the tokenizer is not DECIMER's: <start> and <end> are not its tokens 13 and 14")

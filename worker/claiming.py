@@ -60,6 +60,7 @@ class Claimer:
         maximum = self._limits.max_active_chunks
         active_chunks = self._queue.active_chunks() if maximum is not None else 0
         with temp_claims(temp_dir):
+            self._reserve(one_more=False)
             temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes)
             decision = admit_chunk(temp, active_chunks, self._limits)
             if decision.admitted:
@@ -81,9 +82,9 @@ class Claimer:
         return Work(claim, storage, time.monotonic(), unanswered=len(claim.images))
 
     def _reserve(self, one_more: bool) -> None:
-        """Room for each chunk in hand, and for the one that is about to be claimed."""
-        chunks = len(self._hands.works) + one_more
-        self._folder.reserve(chunks * self._limits.chunk_bytes)
+        """Room for what is left of the chunks in hand, and for the one that is about to be claimed."""
+        left = sum(work.unanswered for work in self._hands.works)
+        self._folder.reserve(left * self._limits.image_bytes + one_more * self._limits.chunk_bytes)
 
     def _note(self, decision: Decision) -> None:
         self._queue.note_decision(

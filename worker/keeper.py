@@ -67,6 +67,7 @@ class Keeper:
 
     def close_all(self) -> None:
         """What `stop` does at the end; for the watcher too, when the recogniser does not end in time."""
+        self._stopping.set()
         with self._turn:
             for work in self._hands.works:
                 if not work.complete:

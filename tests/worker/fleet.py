@@ -144,7 +144,7 @@ class Fleet:
                 assert row.result.error.startswith(failed[row.image]), row.result.error
             else:
                 assert row.result.error is None, f"{row.image}: {row.result.error}\n{self.said()}"
-                assert row.result.smiles == "C" * len(self.contents[row.image])
+                assert row.result.smiles == "C" * (len(self.contents[row.image]) % 1000)
         self.check_clean()
         return rows
 
@@ -183,5 +183,3 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-

@@ -1,7 +1,7 @@
 """A worker process whose recogniser does what its images say: `python -m tests.worker.faults.faulty_worker`.
 
-An image's bytes are an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `slow`; anything else is answered by
-as many carbons as the image has bytes, so that a result tells which image it was made from.
+An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `slow`, `pause`. The answer has
+as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was made from.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from worker.settings import Settings, load_settings
 from worker.vitals import VitalsPage
 
 SLOTS = 4
+MOST_CARBONS = 1000
 LEAK_BYTES = 20_000_000
 
 
@@ -58,10 +59,12 @@ class FaultyRecogniser:
                 time.sleep(3600)
             case b"slow":
                 time.sleep(30)
+            case b"pause":
+                time.sleep(6)
             case b"leak":
                 self._leaked.append(os.urandom(LEAK_BYTES))
         time.sleep(self._seconds_per_image)
-        size = len(content)
+        size = len(content) % MOST_CARBONS
         return Recognition(image.key, "C" * size, ("C",) * size, (1.0,) * size)
 
 

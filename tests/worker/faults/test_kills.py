@@ -62,7 +62,9 @@ def kill_at_random(
 
 
 def wait_for_orphans(fleet: Fleet) -> None:
-    """Workers of a killed supervisor leave by themselves within 25 s; the next supervisor sweeps after them."""
+    """Workers of a killed supervisor leave by themselves within 25 s; the next supervisor sweeps after
+    them.
+    """
     deadline_s = time.monotonic() + 25
     while fleet.all_pids():
         assert time.monotonic() < deadline_s, fleet.said()

@@ -1,0 +1,48 @@
+"""Leases: one that was lost while its owner slept, and work that takes longer than one lasts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.support import wait_until
+from tests.worker.fleet import Fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, environment={"WORKER_LEASE_S": "2", "WORKER_MAX_WORKERS": "1"})
+    yield fleet
+    fleet.stop()
+
+
+def test_what_a_sleeper_did_after_its_lease_was_stolen_does_not_count(fleet: Fleet) -> None:
+    fleet.add_images("a", [bytes(number + 1) for number in range(12)])
+    fleet.enqueue()
+    owner = fleet.start(WORKER_STUB_S="0.3", WORKER_STORE_S="600", WORKER_STORE_IMAGES="1000")
+    wait_until(lambda: "claimed" in fleet.said(), "the first worker holds the chunk")
+    [sleeper] = fleet.worker_pids()
+    os.kill(sleeper, signal.SIGSTOP)
+    thief = fleet.start(WORKER_STUB_S="0.01", WORKER_HOST_NAME="thief")
+    assert fleet.wait(thief) == 0, fleet.said()
+    assert len(fleet.rows()) == 12
+    os.kill(sleeper, signal.SIGCONT)
+    assert fleet.wait(owner) == 0, fleet.said()
+    rows = fleet.check_all_once()
+    assert {row.host for row in rows} == {"thief"}
+    assert "no longer ours" in fleet.said()
+
+
+def test_a_chunk_and_an_image_that_take_longer_than_a_lease_are_done_once(fleet: Fleet) -> None:
+    fleet.add_images("a", [b"pause", *(bytes(number + 1) for number in range(10))])
+    fleet.enqueue()
+    first, second = fleet.start(WORKER_STUB_S="0.2"), fleet.start(WORKER_STUB_S="0.2")
+    assert fleet.wait(first) == 0, fleet.said()
+    assert fleet.wait(second) == 0, fleet.said()
+    rows = fleet.check_all_once()
+    assert len({row.worker for row in rows}) == 1
+    assert fleet.said().count("claimed, 11 of 11") == 1

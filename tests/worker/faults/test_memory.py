@@ -1,0 +1,46 @@
+"""Workers that leak inside a real control group: they leave in order, or the kernel's OOM kill is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.cgroups import memory_group
+from tests.worker.faults.faulty_worker import LEAK_BYTES
+from tests.worker.fleet import FAULTY_RUN, Fleet
+
+LIMIT_BYTES = 500_000_000
+LEAKS = 40  # in all more than the limit
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "1"})
+    fleet.add_images("a", [b"leak"] * LEAKS)
+    fleet.enqueue(chunk_images=LEAKS)
+    yield fleet
+    fleet.stop()
+
+
+def test_a_leaking_worker_leaves_in_order(fleet: Fleet) -> None:
+    assert LEAKS * LEAK_BYTES > LIMIT_BYTES
+    with memory_group(LIMIT_BYTES) as group:
+        supervisor = fleet.start(
+            group.command(*FAULTY_RUN), WORKER_WORKER_MEMORY_LIMIT_MB="250", WORKER_STUB_S="0.15"
+        )
+        assert fleet.wait(supervisor) == 0, fleet.said()
+        assert group.oom_kills == 0, fleet.said()
+    fleet.check_all_once()
+    assert "left in order: its memory is at" in fleet.said()
+    assert "suspect" not in fleet.said()
+
+
+def test_an_oom_kill_is_named_and_its_images_are_done_alone(fleet: Fleet) -> None:
+    with memory_group(LIMIT_BYTES) as group:
+        supervisor = fleet.start(group.command(*FAULTY_RUN), WORKER_WORKER_MEMORY_LIMIT_MB="100000")
+        assert fleet.wait(supervisor) == 0, fleet.said()
+        assert group.oom_kills > 0
+    fleet.check_all_once()
+    assert "was killed by the kernel because memory ran out (OOM)" in fleet.said()

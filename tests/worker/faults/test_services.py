@@ -1,0 +1,121 @@
+"""The services under the fleet fail: PostgreSQL restarts, Azurite is away, a disk is full. The fleet waits
+and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.services.azurite import Azurite
+from tests.services.postgres import Postgres
+from tests.services.support import wait_until
+from tests.worker.fleet import Fleet
+
+
+def contents(images: int, size: int = 1) -> list[bytes]:
+    return [bytes(size + number) for number in range(images)]
+
+
+def done(fleet: Fleet) -> int:
+    return len(fleet.rows())
+
+
+@pytest.mark.parametrize("way", ["restart", "kill"])
+def test_postgresql_restarts(own_postgres: Postgres, tmp_path: Path, way: str) -> None:
+    fleet = Fleet(tmp_path, own_postgres.create_database(), {"WORKER_MAX_WORKERS": "2"})
+    try:
+        for directory in "abc":
+            fleet.add_images(directory, contents(60))
+        fleet.enqueue()
+        supervisor = fleet.start()
+        wait_until(lambda: done(fleet) >= 20, "the first results")
+        if way == "restart":
+            own_postgres.restart()
+        else:
+            own_postgres.kill()
+            time.sleep(1)
+            own_postgres.start()
+        assert fleet.wait(supervisor) == 0, fleet.said()
+        fleet.check_all_once()
+    finally:
+        fleet.stop()
+
+
+@pytest.mark.parametrize("away_s", [3, pytest.param(10, marks=pytest.mark.soak)])
+def test_azurite_is_away(own_azurite: Azurite, tmp_path: Path, away_s: float) -> None:
+    container = own_azurite.create_container()
+    environment = {
+        "WORKER_STORAGE_URL": f"azure://{container}",
+        "WORKER_RESULTS_URL": f"azure://{container}-results",
+        "WORKER_AZURE_CONNECTION_STRING": own_azurite.connection_string,
+        "WORKER_MAX_WORKERS": "2",
+    }
+    fleet = Fleet(tmp_path, environment=environment)
+    fleet.source = f"azure://{container}"
+    own_azurite.container(f"{container}-results").create_container()
+    try:
+        for directory in "abc":
+            fleet.add_images(directory, contents(40))
+        for key, content in fleet.contents.items():
+            own_azurite.container(container).upload_blob(key, content)
+        fleet.enqueue(chunk_images=10)
+        supervisor = fleet.start()
+        wait_until(lambda: done(fleet) >= 10, "the first results")
+        own_azurite.stop()
+        time.sleep(away_s)
+        own_azurite.start()
+        assert fleet.wait(supervisor, 100) == 0, fleet.said()
+        fleet.check_all_once()
+        stored = list(own_azurite.container(f"{container}-results").list_blob_names())
+        assert len(stored) == 12, "one file of results a chunk"
+    finally:
+        fleet.stop()
+
+
+@contextmanager
+def small_disk(mount_point: Path, size_bytes: int) -> Iterator[Path]:
+    mount_point.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(mount_point)]
+    if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    try:
+        yield mount_point
+    finally:
+        subprocess.run(["umount", "-l", str(mount_point)], check=True)
+
+
+def test_a_disk_that_fills(tmp_path: Path) -> None:
+    """Somebody else fills the temporary disk while images are downloaded; the gate holds until there is
+    room.
+    """
+    environment = {"WORKER_MAX_WORKERS": "2", "WORKER_CHUNK_IMAGES": "10", "WORKER_IMAGE_MB": "0.05"}
+    fleet = Fleet(tmp_path, environment=environment)
+    with small_disk(fleet.temp, 4_000_000):
+        try:
+            fleet.add_images("a", contents(120, size=50_000))
+            fleet.enqueue(chunk_images=10)
+            supervisor = fleet.start()
+            wait_until(lambda: done(fleet) >= 10, "the first results")
+            filler = fleet.temp / "filler"
+            with filler.open("wb", buffering=0) as file:
+                for _ in range(100):
+                    try:
+                        file.write(bytes(100_000))
+                    except OSError:
+                        break
+                deadline_s = time.monotonic() + 20
+                while "held_back: temporary storage" not in fleet.said():
+                    assert time.monotonic() < deadline_s, fleet.said()
+                    time.sleep(0.1)
+            filler.unlink()
+            assert fleet.wait(supervisor) == 0, fleet.said()
+            fleet.check_all_once()
+        finally:
+            fleet.stop()

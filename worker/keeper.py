@@ -16,7 +16,7 @@ from typing import Any
 
 from worker.hands import Hands, Work
 from worker.jobqueue import LeaseLost, Queue, QueueUnavailable, Usage
-from worker.progress import Rate, eta_text
+from worker.progress import Rate, duration_text
 from worker.result_files import write_result_file
 from worker.settings import Settings
 from worker.storage import Storage
@@ -199,7 +199,7 @@ class Keeper:
         for work in self._hands.works:
             rate = self._rate.images_per_s
             total = work.claim.images_total
-            left = eta_text(work.unanswered, rate)
+            left = duration_text(work.unanswered / rate if rate else None)
             log.info(
                 "%s: %d of %d, %.2f images/s, %s left",
                 work.claim.name,

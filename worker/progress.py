@@ -25,12 +25,14 @@ class Rate:
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
 
 
-def eta_text(images_left: int, images_per_s: float) -> str:
-    """`1 h 05 min`, `3 min 20 s`, `12 s`; a dash when nothing moves."""
-    if images_per_s <= 0:
+def duration_text(seconds: float | None) -> str:
+    """`3 d 04 h`, `2 h 05 min`, `3 min 20 s`, `12 s`; a dash where nothing is known."""
+    if seconds is None:
         return "-"
-    seconds = round(images_left / images_per_s)
-    hours, minutes = divmod(seconds // 60, 60)
+    whole = max(0, round(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours:02} h"
     if hours:
         return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {seconds % 60:02} s" if minutes else f"{seconds} s"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.progress import Rate, eta_text
+from worker.progress import Rate, duration_text
 
 
 def test_rate_is_that_of_the_window() -> None:
@@ -21,8 +21,16 @@ def test_nothing_moves_without_two_marks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left", "rate", "text"),
-    [(10, 0, "-"), (12, 1, "12 s"), (200, 1, "3 min 20 s"), (3900, 1, "1 h 05 min"), (0, 1, "0 s")],
+    ("seconds", "text"),
+    [
+        (None, "-"),
+        (0, "0 s"),
+        (12.4, "12 s"),
+        (200, "3 min 20 s"),
+        (3900, "1 h 05 min"),
+        (3 * 86400 + 4 * 3600, "3 d 04 h"),
+        (-5, "0 s"),
+    ],
 )
-def test_time_left(left: int, rate: float, text: str) -> None:
-    assert eta_text(left, rate) == text
+def test_durations_in_words(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text

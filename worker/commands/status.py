@@ -1,0 +1,56 @@
+"""`status`: the queue and the fleet at a glance."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from worker.jobqueue.errors import QueueUnavailable
+from worker.jobqueue.figures import Figures, read_figures
+from worker.settings import Settings
+from worker.status_view import shown, status_view
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--watch", is_flag=True, help="Keep showing it, until Ctrl-C or all is done.")
+@click.option("--every", default=2.0, show_default=True, help="Seconds between two looks of --watch.")
+@click.pass_obj
+def command(settings: Settings, as_json: bool, watch: bool, every: float) -> None:
+    """Chunks and images by state, hosts with their workers and load, the gate's last word, failures, cost."""
+    if as_json:
+        click.echo(json.dumps(status_object(read_figures(settings.queue_url)), indent=2))
+    elif watch:
+        with suppress(KeyboardInterrupt):
+            watch_status(settings.queue_url, every)
+    else:
+        Console().print(status_view(read_figures(settings.queue_url)))
+
+
+def status_object(figures: Figures) -> dict[str, Any]:
+    return {
+        **asdict(figures),
+        "eta_s": figures.eta_s,
+        "cost_per_1000_images": figures.cost_per_1000_images,
+    }
+
+
+def watch_status(url: str, every_s: float) -> None:
+    """A database that is away for a while is said, and asked again."""
+    with Live(console=Console(), auto_refresh=False) as live:
+        while True:
+            try:
+                figures = read_figures(url)
+                live.update(status_view(figures), refresh=True)
+                if figures.chunks["pending"] + figures.chunks["active"] == 0:
+                    return
+            except QueueUnavailable as error:
+                live.update(shown(str(error)), refresh=True)
+            time.sleep(every_s)

@@ -73,9 +73,12 @@ def cancel(connection: Connection, target: Target) -> int:
 
 
 def set_paused(connection: Connection, target: Target, paused: bool) -> int:
-    """A whole batch stays paused also for chunks that are added later."""
-    chosen = and_(find(connection, target), chunks.c.state.in_(UNFINISHED), chunks.c.paused != paused)
-    changed = connection.execute(update(chunks).where(chosen).values(paused=paused)).rowcount
+    """Chunks at an end, should they be put back, and those that are added to a batch later, are paused with
+    it.
+    """
+    chosen = and_(find(connection, target), chunks.c.paused != paused)
+    states = connection.execute(update(chunks).where(chosen).values(paused=paused).returning(chunks.c.state))
+    changed = sum(state in UNFINISHED for state in states.scalars())
     if target.chunk is None:
         batch = update(batches).where(batches.c.name == target.batch)
         connection.execute(batch.values(paused=paused))

@@ -47,6 +47,15 @@ def test_a_paused_batch_finishes_what_it_began_and_holds_what_is_added(queue: Qu
     assert claim(queue).chunk == held.chunk
 
 
+def test_what_was_cancelled_while_paused_is_not_left_paused(queue: Queue) -> None:
+    add(queue, images=2)
+    queue.pause(ALL)
+    queue.cancel(ALL)
+    assert queue.resume(ALL) == 0
+    queue.retry(ALL)
+    assert claim(queue)
+
+
 def test_what_is_not_there_is_refused(queue: Queue) -> None:
     add(queue)
     for target in (Target(batch="other"), Target(chunk=99), Target(batch="batch", chunk=99), Target()):

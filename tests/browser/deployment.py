@@ -37,6 +37,10 @@ class Deployment:
         answer: dict[str, Any] = requests.get(f"{self.url}/api/status", timeout=10).json()
         return answer
 
+    def wait_for(self, path: str) -> None:
+        """Until a poll has brought the path."""
+        wait_until(lambda: path in self.status()["values"], f"{path} in a snapshot")
+
     def send(self, *points: tuple[str, float], at: int | None = None) -> None:
         """Send values of this minute, or of the epoch second `at`."""
         minute = scene.minute_of(time.time()) if at is None else at

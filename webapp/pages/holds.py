@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webapp.moment import Moment
-from webapp.pages.cells import WARN
 from webapp.pages.tables import Column, Table, row_of
 from webapp.tree import Grid
 
@@ -64,7 +63,7 @@ def held_table(grid: Grid, moment: Moment, caption: str = "Held jobs") -> Table:
         "Reason",
         (Column("Jobs", "held.code_$"),),
         tuple(
-            row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), moment, {"jobs": WARN}, key=code)
+            row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), moment, key=code)
             for code in codes
         ),
         f"grids.{grid.name}",

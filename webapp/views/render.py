@@ -35,11 +35,23 @@ NAV = (
 MODULES = tuple(
     f"{name}.js"
     for name in (
-        "main", "changes", "chart", "clock", "dom", "events", "filter", "keys", "legend", "livecells", "look",
-        "numbers", "paths", "picture", "plotcontrols", "plotpanel", "plotstate", "ranges", "refresh", "select",
-        "series", "sort", "sparks",
+        *(
+            "main",
+            "changes",
+            "chart",
+            "clock",
+            "dom",
+            "events",
+            "filter",
+            "keys",
+            "legend",
+            "livecells",
+            "look",
+        ),
+        *("numbers", "paths", "picture", "plotcontrols", "plotpanel", "plotstate", "ranges", "refresh"),
+        *("select", "series", "sort", "sparks"),
     )
-)  # fmt: skip
+)
 
 Values = Mapping[str, Any]
 

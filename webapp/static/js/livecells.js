@@ -2,6 +2,8 @@
 
 const FLASHES_MAX = 300; // beyond that a highlight of what changed shows nothing, and costs
 
+const AGES = ".hb, .mark, .cause, .attention *"; // texts that grow older every minute
+
 let cells = [];
 
 /** Takes stock of the values; to be called before anything on the page is moved about. */
@@ -23,7 +25,7 @@ export function patchCells(values) {
     if (cell.text === text && cell.kind === kind && cell.title === title) return;
     if (cell.text !== text) {
       cell.node.textContent = text;
-      changed.push(cell.node);
+      if (!cell.node.matches(AGES)) changed.push(cell.node);
     }
     cell.node.className = kind;
     if (title) cell.node.title = title;

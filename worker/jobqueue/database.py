@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+)
 
 from worker.jobqueue.errors import QueueUnavailable, Refused
 
@@ -71,7 +78,7 @@ class Database:
             try:
                 return run()
             except (DBAPIError, TimeoutError) as error:
-                if not isinstance(error, EXPECTED) and not getattr(error, "connection_invalidated", False):
+                if not is_expected(error):
                     raise
                 if is_hopeless(error) or time.monotonic() + delay_s > give_up_at:
                     raise QueueUnavailable(self.explain(error)) from error
@@ -116,6 +123,14 @@ HOPELESS = (
 )
 
 
+def is_expected(error: Exception) -> bool:
+    """Not a mistake of this program's; SQLite calls a file that is no database, or damaged, a plain
+    DatabaseError.
+    """
+    broken = getattr(error, "connection_invalidated", False)
+    return isinstance(error, EXPECTED) or broken or type(error) is DatabaseError
+
+
 def is_hopeless(error: Exception) -> bool:
     return any(text in str(error) for text in HOPELESS)
 
@@ -137,7 +152,12 @@ def open_sqlite(url: URL, read_only: bool) -> Engine:
     if read_only:
         url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise QueueUnavailable(
+                f"queue database {path}: cannot make its folder: {error.strerror}"
+            ) from error
     engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, pool_size=2, max_overflow=4)
 
     @event.listens_for(engine, "connect")

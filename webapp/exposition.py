@@ -27,6 +27,12 @@ _HOST_GAUGES = (
     ("cloud_monitor_host_load1", "Load average over one minute of the grid's head node.", "load"),
 )
 
+_FLEET_GAUGES = (
+    ("cloud_monitor_fleet_host_cpu_percent", "CPU in use on a worker host.", "cpu_pct"),
+    ("cloud_monitor_fleet_host_memory_percent", "Memory in use on a worker host.", "memory_pct"),
+    ("cloud_monitor_fleet_host_workers", "Workers on a worker host.", "workers"),
+)
+
 
 def expose(moment: Moment, totals: Totals, health: Mapping[str, int]) -> bytes:
     """The text for a scrape. `health` is each grid's mark: 0 ok, 1 warning, 2 stale, 3 critical."""
@@ -144,6 +150,22 @@ def _grids(moment: Moment, health: Mapping[str, int]) -> Iterator[Metric]:
     )  # fmt: skip
     for name, text, figure in _HOST_GAUGES:
         yield table(name, text, ["grid"], (([grid.name], grid.own.sysinfo.get(figure)) for grid in grids))
+    for name, text, figure in _FLEET_GAUGES:
+        yield table(
+            name, text, ["grid", "host"],
+            (
+                ([grid.name, host], figures.get(figure))
+                for grid in grids for host, figures in grid.fleet.hosts.items()
+            ),
+        )  # fmt: skip
+    yield table(
+        "cloud_monitor_fleet_chunks", "Chunks of the worker fleet by status.", ["grid", "status"],
+        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.chunks.items()),
+    )  # fmt: skip
+    yield table(
+        "cloud_monitor_fleet_images", "Images of the worker fleet by status.", ["grid", "status"],
+        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.images.items()),
+    )  # fmt: skip
 
 
 def _of_clouds(grids: Iterable[Grid], kind: str) -> Iterator[tuple[list[str], Value]]:

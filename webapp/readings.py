@@ -24,9 +24,10 @@ def read_targets(
     It is never finer than the coarsest that any of them is kept in, and wide enough for the range to take at
     most `points_max` steps. Raises Refused as GraphiteGate does.
     """
-    found = gate.fetch_series(
-        [target.expression for target in targets], span.from_s, span.until_s, None if step_s else points_max
-    )
+    # One fewer, as fit_step reckons: Graphite's averages and ours then have the same step.
+    graphite_points = None if step_s else points_max - 1
+    expressions = [target.expression for target in targets]
+    found = gate.fetch_series(expressions, span.from_s, span.until_s, graphite_points)
     points = {series.target: series.points for series in found}
     native_s = max((step_of(series.points, STEP_S) for series in found), default=STEP_S)
     step = fit_step(max(step_s or 0, native_s), span.from_s, span.until_s, points_max)

@@ -50,6 +50,9 @@ def answer(status: int, code: str, message: str) -> Response:
     """JSON for programs, plain text for people; both say the same."""
     if request.path.startswith(_FOR_PROGRAMS):
         body, content_type = json.dumps({"error": {"code": code, "message": message}}), "application/json"
+        body = body.replace(
+            "<", "\\u003c"
+        )  # a message may quote the request; not even a careless reader runs it
     else:
         body, content_type = f"{status} {message}", "text/plain; charset=utf-8"
     return Response(f"{body}\n", status, content_type=content_type, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,166 @@
+"""What Prometheus is told, and that the shipped rules name nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.services.support import absent
+from tests.webapp.sample import write_sample
+from webapp import create_app
+from webapp.settings import Settings
+from webapp.telemetry import Telemetry
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs/prometheus"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> FlaskClient:
+    write_sample(tmp_path)
+    return create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+
+
+def scrape(client: FlaskClient) -> dict[str, Metric]:
+    answer = client.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {family.name: family for family in text_string_to_metric_families(answer.text)}
+
+
+def value(families: dict[str, Metric], sample: str, **labels: str) -> float:
+    found = [
+        one.value for family in families.values() for one in family.samples
+        if one.name == sample and one.labels.items() >= labels.items()
+    ]  # fmt: skip
+    assert len(found) == 1, (sample, labels, found)
+    return found[0]
+
+
+def test_a_grids_gauges_have_honest_names_and_labels(client: FlaskClient) -> None:
+    families = scrape(client)
+    assert value(families, "cloud_monitor_grid_heartbeat", grid="belle", service="condor") == 1
+    assert value(families, "cloud_monitor_grid_jobs", grid="belle", type="all", status="held") == 14
+    assert value(families, "cloud_monitor_cloud_vms", grid="belle", cloud="cern", state="running") == 80
+    assert value(families, "cloud_monitor_host_cpu_percent", grid="belle") == 35
+    assert value(families, "cloud_monitor_host_memory_percent", grid="belle") == 61
+    assert value(families, "cloud_monitor_fleet_host_cpu_percent", grid="belle", host="worker-1") == 70
+    assert value(families, "cloud_monitor_grid_age_seconds", grid="quiet") >= 3600
+    assert value(families, "cloud_monitor_grid_health", grid="quiet") >= 2
+
+
+def test_a_stale_grid_has_no_gauges_that_look_fresh(client: FlaskClient) -> None:
+    shown = {
+        family.name
+        for family in scrape(client).values()
+        for one in family.samples
+        if one.labels.get("grid") == "quiet"
+    }
+    assert shown == {"cloud_monitor_grid_age_seconds", "cloud_monitor_grid_health"}
+
+
+def test_requests_are_counted_by_route_and_status(client: FlaskClient) -> None:
+    for path in ("/api/status", "/api/status", "/api/series", "/nowhere", "/badge/belle.svg"):
+        client.get(path)
+    families = scrape(client)
+    count = "cloud_monitor_http_requests_total"
+    assert value(families, count, route="/api/status", status="200") == 2
+    assert value(families, count, route="/api/series", status="400") == 1
+    assert value(families, count, route="none", status="404") == 1
+    assert value(families, count, route="/badge/<grid>.svg", status="200") == 1
+    assert value(families, "cloud_monitor_http_request_duration_seconds_count", route="/api/status") == 2
+    assert (
+        value(families, "cloud_monitor_http_request_duration_seconds_bucket", route="/api/status", le="+Inf")
+        == 2
+    )
+
+
+def test_the_sum_is_over_processes_that_live_and_that_lived(tmp_path: Path) -> None:
+    first, second = Telemetry(tmp_path), Telemetry(tmp_path)
+    first.add("requests", "/", "200", amount=3)
+    second.add("requests", "/", "200", amount=4)
+    second.flush()
+    assert first.totals().counters["requests", "/", "200"] == 7
+    assert first.totals().processes == 2
+    third = Telemetry(tmp_path)
+    third.flush()
+    before = third.totals()
+    assert (before.processes, len(list(tmp_path.glob("telemetry/*.json")))) == (3, 3)
+
+
+def test_a_process_that_was_killed_leaves_its_counts_to_the_next(tmp_path: Path) -> None:
+    source = (
+        "import os, sys; from pathlib import Path; from webapp.telemetry import Telemetry; "
+        "t = Telemetry(Path(sys.argv[1])); t.add('polls', 'ok'); t.flush(); os.kill(os.getpid(), 9)"
+    )
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", source, str(tmp_path)], check=False)
+    totals = Telemetry(tmp_path).totals()
+    assert totals.counters["polls", "ok"] == 3
+    assert (totals.processes, len(list(tmp_path.glob("telemetry/*.json")))) == (1, 1)
+    assert totals.cpu_s > 0
+
+
+def test_a_torn_file_of_counts_stops_nothing(tmp_path: Path) -> None:
+    Telemetry(tmp_path).flush()
+    (tmp_path / "telemetry/0.json").write_text('{"counters": [[')
+    (tmp_path / "telemetry/7.json").write_text('{"counters": 3}')
+    telemetry = Telemetry(tmp_path)
+    telemetry.add("polls", "ok")
+    assert telemetry.totals().counters == {("polls", "ok"): 1.0}
+
+
+def test_the_rules_name_only_metrics_that_exist(client: FlaskClient) -> None:
+    client.get("/")
+    exposed = {one.name for family in scrape(client).values() for one in family.samples}
+    exposed |= set(scrape(client))  # families whose samples come only with failures
+    named = set(
+        re.findall(
+            r"\bcloud_monitor_\w+", re.sub(r"- name: \w+|job=\"\w+\"", "", (DOCS / "alerts.yml").read_text())
+        )
+    )
+    assert named
+    assert named - exposed == set()
+
+
+@pytest.mark.parametrize(("kind", "file"), [("rules", "alerts.yml"), ("config", "prometheus.yml")])
+def test_promtool_accepts_what_is_shipped(kind: str, file: str) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        absent("promtool (Debian package prometheus) is not installed")
+    subprocess.run([promtool, "check", kind, str(DOCS / file)], check=True, timeout=60)
+
+
+def test_promtool_lints_the_exposition(client: FlaskClient) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        absent("promtool (Debian package prometheus) is not installed")
+    client.get("/")
+    text = client.get("/metrics").data
+    ran = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, (ran.stdout + ran.stderr).decode()
+
+
+def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) -> None:
+    """promtool evaluates the shipped rules on this very exposition: the quiet grid raises its alert."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        absent("promtool (Debian package prometheus) is not installed")
+    age = value(scrape(client), "cloud_monitor_grid_age_seconds", grid="quiet")
+    series = 'cloud_monitor_grid_age_seconds{grid="quiet"}'
+    (tmp_path / "test.yml").write_text(
+        f"rule_files: [{DOCS}/alerts.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n"
+        f"  input_series: [{{series: '{series}', values: '{age:g}x5'}}]\n"
+        "  alert_rule_test:\n  - {eval_time: 2m, alertname: GridDataStale, exp_alerts: [{exp_labels: "
+        "{grid: quiet, severity: warning}, exp_annotations: {summary: 'Grid quiet has sent nothing for "
+        f"{int(age // 3600)}h {int(age % 3600 // 60)}m {int(age % 60)}s'}}}}]}}\n"
+    )
+    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=60)

@@ -1,0 +1,57 @@
+"""The description of the interface, tried on the app itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import validate
+
+from tests.services.graphite import Graphite
+from tests.webapp.sample import write_sample
+from webapp import create_app
+from webapp.settings import Settings
+
+OPERATIONS = ("status", "series", "export", "health", "metrics", "badge", "openapi")
+
+
+@pytest.fixture(scope="module")
+def app(graphite: Graphite, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    state_dir = tmp_path_factory.mktemp("state")
+    write_sample(state_dir)
+    return create_app(Settings(graphite_url=graphite.url, state_dir=state_dir), poll=False)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_answers_are_as_described(app: Flask, name: str) -> None:
+    """Whatever a client may send by the description, and much that it may not: the answer is described."""
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+
+    @given(case=schema.find_operation_by_id(name).as_strategy())
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
+    def try_out(case: schemathesis.Case) -> None:
+        case.call_and_validate()
+
+    try_out()
+
+
+def test_the_description_is_valid_and_names_every_route_for_programs(tmp_path: Path) -> None:
+    app = create_app(Settings(state_dir=tmp_path), poll=False)
+    document = app.test_client().get("/api/openapi.json").json
+    validate(document)
+    routes = {
+        rule.rule.replace("<", "{").replace(">", "}")
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(("/api/", "/export", "/metrics", "/health", "/badge/"))
+    }
+    assert set(document["paths"]) == routes
+    named = {path["get"]["operationId"] for path in document["paths"].values()}
+    assert named == set(OPERATIONS)

@@ -18,7 +18,7 @@ from collector.paths import build_path
 from collector.settings import Settings
 from collector.sources.capped import cap_names
 from collector.sources.condor_bindings import find_schedd, query_groups, text_of
-from collector.sources.condor_jobtypes import JobType, attributes_of, parse_job_types, types_of
+from collector.sources.condor_jobtypes import JobTypes
 from collector.sources.condor_placements import has_clouds, query_placements
 from collector.sources.condor_status import STATUSES, status_of
 from collector.sources.condor_waits import Wait, query_waits, waits_values
@@ -43,7 +43,7 @@ class JobGroup(NamedTuple):
 def collect(settings: Settings, timestamp: int) -> Collected:
     if not settings.owner:
         return Collected()
-    job_types = parse_job_types(settings.job_types)
+    job_types = JobTypes(settings.job_types)
     groups: list[JobGroup] = []
     placements: Counter[tuple[str, str, str]] = Counter()
     waits: list[Wait] = []
@@ -56,26 +56,24 @@ def collect(settings: Settings, timestamp: int) -> Collected:
         if jobs["idle"]:
             waits += query_waits(schedd, name, job_types, jobs["idle"], time.time())
         groups += own
-    names = [job_type.name for job_type in job_types]
     return Collected(
         values=(
-            *jobs_values(settings.grid, groups, names),
+            *jobs_values(settings.grid, groups, job_types.names),
             *names_values(settings, groups),
-            *waits_values(settings.grid, waits, names),
+            *waits_values(settings.grid, waits, job_types.names),
         ),
         placements=tuple(Placement(*key, jobs) for key, jobs in sorted(placements.items())),
     )
 
 
 def query_job_groups(
-    schedd: Any, name: str, job_types: Sequence[JobType], groups_max: int = _GROUPS_MAX
+    schedd: Any, name: str, job_types: JobTypes, groups_max: int = _GROUPS_MAX
 ) -> list[JobGroup]:
-    looked_at = attributes_of(job_types)
-    ads = query_groups(schedd, name, [*_COUNTED_BY, *looked_at], limit=groups_max + 1)
+    ads = query_groups(schedd, name, [*_COUNTED_BY, *job_types.attributes], limit=groups_max + 1)
     if len(ads) > groups_max:
         raise JobTypesTooFine(
             f"the jobs of schedd {name or 'of this host'} fall into more than {groups_max} groups by "
-            f"{', '.join(looked_at)}: use attributes with fewer values in COLLECTOR_JOB_TYPES"
+            f"{', '.join(job_types.attributes)}: use attributes with fewer values in COLLECTOR_JOB_TYPES"
         )
     return [
         JobGroup(
@@ -83,7 +81,7 @@ def query_job_groups(
             owner=(owner := text_of(ad.get("Owner"))),
             group=group_of(text_of(ad.get("AccountingGroup")), owner),
             hold_code=code if isinstance(code := ad.get("HoldReasonCode"), int) else 0,
-            types=types_of(ad, job_types),
+            types=job_types.of(ad),
             jobs=ad.get("JobCount", 0),
         )
         for ad in ads

@@ -7,13 +7,14 @@ per group of alike jobs, so that types cost the schedd nothing but the attribute
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 from collector.sources.condor_bindings import Ad, is_error, parse_expression, references
 
 _STRING_OR_CALL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|([A-Za-z_][A-Za-z0-9_]*)\s*\(')
 _KEYWORDS = frozenset({"is", "isnt"})
+_PLAIN = (str, int, float, bool, type(None))
 
 # A function that exists gives something else than an error for one of these; an unknown one never does.
 _ARGUMENTS = (
@@ -23,16 +24,6 @@ _ARGUMENTS = (
     "{1}, 1", "1, {1}", '"a", {"a"}', '"<", {1}, 1', "{}, {}", "[], {}", "[]", "x, {[x = 1]}", "relTime(5)",
     'absTime("2020-01-01T00:00:00Z")', "time()",
 )  # fmt: skip
-
-
-class JobType(NamedTuple):
-    name: str  # clean
-    expression: Any  # of the bindings
-
-
-def parse_job_types(expressions: Mapping[str, str]) -> tuple[JobType, ...]:
-    """Job types of expressions that `find_faults` has no word about."""
-    return tuple(JobType(name, parse_expression(text)) for name, text in expressions.items())
 
 
 def find_faults(expressions: Mapping[str, str]) -> dict[str, str]:
@@ -55,19 +46,35 @@ def _is_function(name: str) -> bool:
     return any(not is_error(f"{name}({arguments})") for arguments in _ARGUMENTS)
 
 
-def attributes_of(job_types: Sequence[JobType]) -> tuple[str, ...]:
-    """Attributes that the types look at, each once whatever its case (ClassAd names have none)."""
-    found = {name.lower(): name for job_type in job_types for name in references(job_type.expression)}
-    return tuple(found[key] for key in sorted(found))
+class JobTypes:
+    """The configured types, ready to say which of them groups of alike jobs belong to."""
+
+    def __init__(self, expressions: Mapping[str, str]) -> None:
+        """expressions: by clean name; `find_faults` has no word about them."""
+        self._expressions = {name: parse_expression(text) for name, text in expressions.items()}
+        self._known: dict[tuple[object, ...], tuple[str, ...]] = {}
+        looked_at = {name.lower(): name for tree in self._expressions.values() for name in references(tree)}
+        self.attributes = tuple(looked_at[key] for key in sorted(looked_at))  # ClassAd names have no case
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._expressions)
+
+    def of(self, group: Ad) -> tuple[str, ...]:
+        """Names of the types that a group belongs to: evaluated once for each combination of attributes."""
+        values = tuple(group.get(name) for name in self.attributes)
+        if not all(type(value) in _PLAIN for value in values):
+            return self._evaluate(group)  # an expression: its value depends on further attributes
+        if values not in self._known:
+            self._known[values] = self._evaluate(group)
+        return self._known[values]
+
+    def _evaluate(self, group: Ad) -> tuple[str, ...]:
+        return tuple(name for name, expression in self._expressions.items() if _is_true(group, expression))
 
 
-def types_of(group: Ad, job_types: Sequence[JobType]) -> tuple[str, ...]:
-    """Names of the types that a group of alike jobs belongs to."""
-    return tuple(job_type.name for job_type in job_types if _is_true(group, job_type))
-
-
-def _is_true(group: Ad, job_type: JobType) -> bool:
+def _is_true(group: Ad, expression: Any) -> bool:
     # Inside the ad, so that MY. means the job; undefined and error are not true.
-    group["CloudMonitorJobType"] = job_type.expression
+    group["CloudMonitorJobType"] = expression
     value = group.eval("CloudMonitorJobType")
     return type(value) in (bool, int, float) and bool(value)  # undefined and error are of an enumeration

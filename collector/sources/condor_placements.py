@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from collector.settings import Settings
 from collector.sources.condor_bindings import query_groups
-from collector.sources.condor_jobtypes import JobType, attributes_of, types_of
+from collector.sources.condor_jobtypes import JobTypes
 from collector.sources.condor_slices import slices
 from collector.sources.condor_status import status_of
 
@@ -29,15 +28,15 @@ def has_clouds(settings: Settings) -> bool:
 
 
 def query_placements(
-    schedd: Any, name: str, job_types: Sequence[JobType], running: int
+    schedd: Any, name: str, job_types: JobTypes, running: int
 ) -> Counter[tuple[str, str, str]]:
     """Jobs by (host, type or "all", status): on the host that runs them, else that last ran them."""
-    attributes = ["JobStatus", "RemoteHost", "LastRemoteHost", *attributes_of(job_types)]
+    attributes = ["JobStatus", "RemoteHost", "LastRemoteHost", *job_types.attributes]
     counts: Counter[tuple[str, str, str]] = Counter()
     for part in slices(running, _GROUPS_MAX, _SLOT_NAME):
         for group in query_groups(schedd, name, attributes, f"{_SLOT_NAME} =!= undefined && {part}"):
             host = host_of(group.get("RemoteHost") or group.get("LastRemoteHost"))
-            for jobtype in (ALL, *types_of(group, job_types)) if host else ():
+            for jobtype in (ALL, *job_types.of(group)) if host else ():
                 counts[host, jobtype, status_of(group.get("JobStatus"))] += group.get("JobCount", 0)
     return counts
 

@@ -65,10 +65,10 @@ def collect(settings: Settings, timestamp: int) -> Collected:
 
 
 def query_all_slots(pools: Sequence[str], expected: int) -> Iterator[Slot]:
-    """Every slot once, also one that reports to two of the pools; about `expected` in all."""
+    """Every slot once, also one that reports to two of the pools; there were `expected` some minutes ago."""
     seen: set[str] = set()
     for pool in pools:
-        for constraint in slices(expected, _ADS_MAX, "Name"):
+        for constraint in slices(max(expected, 2 * _ADS_MAX), _ADS_MAX, "Name"):
             for ad in query_slots(pool, constraint, _ATTRIBUTES):
                 slot = read_slot(ad)
                 if len(pools) > 1:

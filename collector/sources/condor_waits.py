@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from collector.paths import build_path
 from collector.sources.condor_bindings import query_groups
-from collector.sources.condor_jobtypes import JobType, attributes_of, types_of
+from collector.sources.condor_jobtypes import JobTypes
 
 _IDLE = 1
 _GROUPS_MAX = 25_000  # fetched at once, which bounds memory: 1.4 KB each
@@ -29,20 +29,20 @@ class Wait(NamedTuple):
 def query_waits(
     schedd: Any,
     name: str,
-    job_types: Sequence[JobType],
+    job_types: JobTypes,
     idle: int,
     now_s: float,
     groups_max: int = _GROUPS_MAX,
 ) -> list[Wait]:
     """Waits of a schedd's (about `idle`) idle jobs; exact where there are up to groups_max different ones."""
-    attributes = ["JobStatus", "QDate", *attributes_of(job_types)]
+    attributes = ["JobStatus", "QDate", *job_types.attributes]
     every, constraint = 1, f"JobStatus == {_IDLE}"
     groups = query_groups(schedd, name, attributes, constraint, groups_max + 1)
     if len(groups) > groups_max:
         every = next((prime for prime in _SAMPLES if idle / prime <= groups_max), _SAMPLES[-1])
         groups = query_groups(schedd, name, attributes, f"{constraint} && QDate % {every} == 0")
     return [
-        Wait(max(0.0, now_s - queued), types_of(group, job_types), group.get("JobCount", 0) * every)
+        Wait(max(0.0, now_s - queued), job_types.of(group), group.get("JobCount", 0) * every)
         for group in groups
         if isinstance(queued := group.get("QDate"), int)
     ]

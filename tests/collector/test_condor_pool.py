@@ -336,6 +336,7 @@ def test_many_different_waits_are_sampled(filled_pool: CondorPool, seen: Seen) -
 def query_few_waits() -> list[Any]:
     """In a process of the pool."""
     from collector.sources.condor_bindings import find_schedd
+    from collector.sources.condor_jobtypes import JobTypes
     from collector.sources.condor_waits import query_waits
 
-    return query_waits(find_schedd("", ()), "", (), idle=409, now_s=time.time(), groups_max=100)
+    return query_waits(find_schedd("", ()), "", JobTypes({}), idle=409, now_s=time.time(), groups_max=100)

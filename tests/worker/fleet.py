@@ -85,7 +85,7 @@ class Fleet:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, **self.environment, **environment},
+                env={**self.full_environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,6 +93,9 @@ class Fleet:
             )
         self.supervisors.append(process)
         return process
+
+    def full_environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environment}
 
     def worker_pids(self) -> list[int]:
         """Live worker processes of this fleet, found by the temporary folder in their environment."""
@@ -149,7 +152,7 @@ class Fleet:
         return rows
 
     def check_clean(self) -> None:
-        """The queue is empty, no process and no temporary file is left, and storage holds each result once."""
+        """The queue is empty, no process or temporary file is left, storage holds each result once."""
         queue = self.queue()
         left = queue.outstanding()
         counted = [key for _, key in queue.ended_files() if key is not None]

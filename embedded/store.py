@@ -43,9 +43,8 @@ def configure(root: Path, env: Path, ports: Ports, retentions: str = RETENTIONS)
 
 def carbon_command(env: Path, root: Path) -> list[str]:
     """Carbon in the foreground; it writes its cache to disk on SIGTERM and then ends."""
-    config, pidfile = root / "conf/carbon.conf", root / "carbon.pid"
-    program = [str(env / "bin/python"), str(env / "bin/carbon-cache.py")]
-    return [*program, f"--config={config}", "--nodaemon", f"--pidfile={pidfile}", "start"]
+    program = [str(env / "bin/python"), str(HERE / "carbon_cache.py")]
+    return [*program, str(root / "conf/carbon.conf"), str(root / "carbon.pid")]
 
 
 def carbon_environment(root: Path) -> dict[str, str]:

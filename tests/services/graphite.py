@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +22,7 @@ TEST_RETENTIONS = "60s:3d"
 
 
 class Graphite:
-    """Carbon (`carbon`, `plain`: its pickle and plaintext "host:port") and graphite-web (`url`) over one folder."""
+    """Carbon (`carbon`, `plain`: "host:port" for pickle, lines) and graphite-web (`url`) over a folder."""
 
     def __init__(self, root: Path, env: Path, retentions: str = TEST_RETENTIONS) -> None:
         self.root = root
@@ -105,6 +108,16 @@ class Graphite:
         process = self._processes.pop(name, None)
         if process is not None:
             stop_process(process)
+
+
+def push(carbon: str, path: str, value: float, timestamp: int) -> None:
+    """Send one point to a pickle receiver ("host:port") and see the close that shows that it was read."""
+    host, port = carbon.split(":")
+    body = pickle.dumps([(path, (timestamp, value))], 2)
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(struct.pack("!L", len(body)) + body)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
 
 
 @contextmanager

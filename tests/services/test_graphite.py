@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
-import struct
 import time
 
-from tests.services.graphite import Graphite
+from tests.services.graphite import Graphite, push
 from tests.services.support import listens, wait_until
-
-
-def push(address: str, path: str, value: float, timestamp: int) -> None:
-    host, port = address.split(":")
-    body = pickle.dumps([(path, (timestamp, value))], 2)
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(struct.pack("!L", len(body)) + body)
-        connection.shutdown(socket.SHUT_WR)
-        assert connection.recv(1) == b""
 
 
 def values(graphite: Graphite, path: str) -> list[object]:
@@ -26,15 +15,14 @@ def values(graphite: Graphite, path: str) -> list[object]:
     ]
 
 
-def test_pushed_point_survives_carbons_stop(own_graphite: Graphite) -> None:
+def test_points_pushed_just_before_carbons_stop_survive_it(own_graphite: Graphite) -> None:
     minute = int(time.time()) // 60 * 60
-    push(own_graphite.carbon, "grids.test.fixture", 42.0, minute)
-    whisper = own_graphite.whisper_dir / "grids/test/fixture.wsp"
-    wait_until(whisper.exists, "the Whisper file")
+    for number in range(100):
+        push(own_graphite.carbon, f"grids.test.fixture.m{number}", 42.0, minute)
     own_graphite.stop_carbon()
     assert not listens(own_graphite.ports.pickle)
     own_graphite.start_carbon()
-    assert values(own_graphite, "grids.test.fixture") == [42.0]
+    assert values(own_graphite, "grids.test.fixture.*") == [42.0] * 100
 
 
 def test_killed_carbon_starts_again(own_graphite: Graphite) -> None:

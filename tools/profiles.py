@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,14 @@ def prepare_default(ports: Ports, state: Path) -> dict[str, str]:
         "GRAPHITE_ENV": str(env),
         "COLLECTOR_CARBON": f"127.0.0.1:{ports['CARBON_PORT']}",
     }
+
+
+def store_program() -> Path:
+    """VictoriaMetrics, installed where it is missing."""
+    said = subprocess.run(
+        [ROOT / "tools/install-victoriametrics"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return Path(said.stdout.strip())
 
 
 def prepare_edge(ports: Ports, state: Path) -> dict[str, str]:

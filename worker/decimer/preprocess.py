@@ -50,15 +50,13 @@ def normalise(grey: Floats) -> Floats:
 
 
 def _to_grey(image: Image.Image) -> Image.Image:
-    lowest, highest, lowest_colour, highest_colour = 255, 0, 255, 0
+    lowest, highest, one_colour = 255, 0, True
+    first = None
     for strip in _list_strips(image):
+        first = strip[0, 0] if first is None else first
         lowest, highest = min(lowest, int(strip.min())), max(highest, int(strip.max()))
-        colours = strip[..., :3]
-        lowest_colour, highest_colour = (
-            min(lowest_colour, int(colours.min())),
-            max(highest_colour, int(colours.max())),
-        )
-    if lowest_colour == highest_colour:
+        one_colour = one_colour and bool((strip == first).all())
+    if one_colour and _is_one_level(image):
         raise BlankImage("one colour all over")
     stretched = np.zeros(256, np.uint32)
     stretched[lowest : highest + 1] = np.linspace(0, 255, highest - lowest + 1, dtype=np.uint8)
@@ -71,6 +69,14 @@ def _to_grey(image: Image.Image) -> Image.Image:
         for strip in _list_strips(image)
     ]
     return Image.fromarray(np.concatenate(strips))
+
+
+def _is_one_level(image: Image.Image) -> bool:
+    """False for pixels of 16 or 32 bits that differ: Pillow, and so upstream, cuts them at 255."""
+    if image.mode[0] not in "IF":
+        return True
+    lowest, highest = image.getextrema()
+    return lowest == highest
 
 
 def _list_strips(image: Image.Image) -> Iterator[Bytes]:

@@ -4,9 +4,9 @@ Run it where upstream is installed (extra `upstream`), not in the environment of
 
     python tests/worker/decimer/ask_upstream.py ANSWERS.json FILE...
 
-An answers file that exists is added to, so an interrupted run goes on where it stopped. Each entry holds upstream's
-token ids, its confidences and SMILES, the SHA-256 of its preprocessed tensor (float32, 512 x 512 x 3) and of the
-image's decoded pixels; or `error` if upstream raises.
+An answers file that exists is added to, so an interrupted run goes on where it stopped. Each entry holds
+upstream's token ids, its confidences and SMILES, the SHA-256 of its preprocessed tensor (float32, 512 x 512
+x 3) and of the image's decoded pixels; or `error` if upstream raises.
 """
 
 import hashlib

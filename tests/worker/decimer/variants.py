@@ -1,8 +1,8 @@
 """Further images made from the drawings: sizes, turns, noise, transparency and file formats.
 
-Everything is integer arithmetic on pixels and lossless files, or JPEG, whose baseline coder is exact, so the images
-come out the same everywhere; `upstream_variants.json` keeps a hash of each one's decoded pixels beside upstream's
-answer, and the tests refuse to compare an image that came out differently.
+Everything is integer arithmetic on pixels and lossless files, or JPEG, whose baseline coder is exact, so
+the images come out the same everywhere; `upstream_variants.json` keeps a hash of each one's decoded pixels
+beside upstream's answer, and the tests refuse to compare an image that came out differently.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Maker = Callable[[Image.Image, Path, int], None]
 def _scale(percent: int, resample: Image.Resampling) -> Maker:
     def make(image: Image.Image, path: Path, seed: int) -> None:
         size = (image.width * percent // 100, image.height * percent // 100)
-        image.resize(size, resample).save(path)
+        image.resize(size, resample).save(path, compress_level=1)
 
     return make
 
@@ -26,7 +26,7 @@ def _scale(percent: int, resample: Image.Resampling) -> Maker:
 def _turn(degrees: int) -> Maker:
     def make(image: Image.Image, path: Path, seed: int) -> None:
         turned = image.rotate(degrees, Image.Resampling.BILINEAR, expand=True, fillcolor=(255, 255, 255))
-        turned.save(path)
+        turned.save(path, compress_level=1)
 
     return make
 
@@ -40,7 +40,7 @@ def _jpeg(mode: str, quality: int) -> Maker:
 
 def _mode(mode: str) -> Maker:
     def make(image: Image.Image, path: Path, seed: int) -> None:
-        image.convert(mode).save(path)
+        image.convert(mode).save(path, compress_level=1)
 
     return make
 
@@ -50,39 +50,39 @@ def _speckle(image: Image.Image, path: Path, seed: int) -> None:
     chance = np.random.RandomState(seed).randint(0, 1000, pixels.shape[:2])
     pixels[chance < 4] = 0
     pixels[chance > 995] = 255
-    Image.fromarray(pixels).save(path)
+    Image.fromarray(pixels).save(path, compress_level=1)
 
 
 def _grain(image: Image.Image, path: Path, seed: int) -> None:
     noise = np.random.RandomState(seed).randint(-9, 10, (3, image.height, image.width, 3)).sum(axis=0)
-    Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)).save(path)
+    Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)).save(path, compress_level=1)
 
 
 def _transparent(image: Image.Image, path: Path, seed: int) -> None:
     cut = image.convert("RGBA")
     cut.putalpha(image.convert("L").point([255 - level for level in range(256)]))
-    cut.save(path)
+    cut.save(path, compress_level=1)
 
 
 def _palette(image: Image.Image, path: Path, seed: int) -> None:
     grey = image.convert("L")
     colours = Image.fromarray(np.asarray(grey) // 16, "P")
     colours.putpalette([level for step in range(16) for level in (step * 17,) * 3])
-    colours.save(path)
+    colours.save(path, compress_level=1)
 
 
 def _deep_grey(image: Image.Image, path: Path, seed: int) -> None:
-    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(path)
+    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(path, compress_level=1)
 
 
 def _faint(image: Image.Image, path: Path, seed: int) -> None:
-    image.point([200 + level * 40 // 255 for level in range(256)] * 3).save(path)
+    image.point([200 + level * 40 // 255 for level in range(256)] * 3).save(path, compress_level=1)
 
 
 def _off_centre(image: Image.Image, path: Path, seed: int) -> None:
     page = Image.new("RGB", (image.width + 260, image.height + 140), "white")
     page.paste(image, (190, 25))
-    page.save(path)
+    page.save(path, compress_level=1)
 
 
 def _lossless_webp(image: Image.Image, path: Path, seed: int) -> None:
@@ -119,7 +119,7 @@ MAKERS: dict[str, tuple[str, Maker]] = {
 
 
 def list_variants(drawings: list[Path], per_drawing: int = 2) -> Iterator[tuple[str, Path, Maker, int]]:
-    """Name every variant: (file name, drawing, maker, seed); each drawing gets `per_drawing` kinds in turn."""
+    """Name every variant: file name, drawing, maker, seed; each drawing gets `per_drawing` kinds in turn."""
     kinds = list(MAKERS.items())
     for number, drawing in enumerate(drawings):
         for turn in range(per_drawing):

@@ -1,0 +1,37 @@
+"""The benchmark's peer: upstream's `decimer` on TensorFlow, in an environment of its own beside the tools."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from tools.debian import tools_dir
+from worker.decimer.packages import fetch_archive
+
+VERSION = "2.8.1"
+
+
+def ensure_upstream() -> Path:
+    """Install it and its weights once (2 GB, some minutes); the Python to run it with."""
+    home = tools_dir() / "decimer-upstream"
+    python, ready = home / "venv/bin/python", home / f"ready-{VERSION}"
+    if not ready.exists():
+        print(f"installing decimer {VERSION} and TensorFlow into {home}", file=sys.stderr)
+        home.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", f"decimer=={VERSION}"], check=True)
+        fetch_archive(home / "models.zip", lambda *_: None)
+        with zipfile.ZipFile(home / "models.zip") as archive:
+            archive.extractall(home / "pystow/DECIMER-V2")
+        (home / "models.zip").unlink()
+        ready.touch()
+    return python
+
+
+def upstream_environment() -> dict[str, str]:
+    """Where pystow finds the weights, and no search for graphics cards."""
+    home = tools_dir() / "decimer-upstream"
+    return {**os.environ, "PYSTOW_HOME": str(home / "pystow"), "CUDA_VISIBLE_DEVICES": ""}

@@ -22,7 +22,7 @@ import requests
 
 from bench.edge_grid import write_cloud_status
 from bench.edge_load import Visits, burst, visit_steadily
-from bench.edge_record import Record, record_minute, watch_peak
+from bench.edge_record import Record, record_step, watch_peak
 from bench.installed import folder_mb, packages_mb
 from bench.limits import can_limit
 from bench.stack import Stack
@@ -36,7 +36,7 @@ BURST = 1000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="one minute of each profile and a small grid")
+    parser.add_argument("--tiny", action="store_true", help="a few steps of 15 s of each, and a small grid")
     parser.add_argument("--minutes", type=int, default=60, help="how long the edge profile runs")
     parser.add_argument("--default-minutes", type=int, default=10, help="how long the default profile runs")
     options = parser.parse_args()
@@ -44,20 +44,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-edge-") as temporary:
         clouds = Path(temporary) / "clouds.json"
         write_cloud_status(clouds, 5 if options.tiny else CLOUDS)
-        given = {"COLLECTOR_GRID": "edge", "COLLECTOR_CLOUD_STATUS_COMMAND": f"cat {clouds}"}
-
+        step_s = 15 if options.tiny else 60
+        edge_steps, default_steps = (3, 1) if options.tiny else (options.minutes, options.default_minutes)
+        given = {
+            "COLLECTOR_GRID": "edge",
+            "COLLECTOR_CLOUD_STATUS_COMMAND": f"cat {clouds}",
+            "COLLECT_EVERY_S": str(step_s),
+            "WEBAPP_POLL_EVERY_S": str(step_s),
+            "WEBAPP_POLL_AFTER_STEP_S": str(step_s // 3),
+        }
         edge = Stack("edge", Path(temporary) / "edge", given, limits_mb)
         with running(edge) as record:
-            for _ in range(1 if options.tiny else options.minutes):
-                record_minute(edge, record)
+            for _ in range(edge_steps):
+                record_step(edge, record, step_s)
             report_run(record, edge)
             report_burst(edge)
             show("edge.killed", edge.kills(), "processes", limited=limits_mb is not None, ended=edge.ended())
 
         default = Stack("default", Path(temporary) / "default", given, None)
         with running(default) as beside:
-            for _ in range(1 if options.tiny else options.default_minutes):
-                record_minute(default, beside)
+            for _ in range(default_steps):
+                record_step(default, beside, step_s)
     report_memory(record, beside)
     report_installed()
 

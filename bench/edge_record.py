@@ -13,15 +13,15 @@ from bench.pss import read_tree_pss_mb
 from bench.stack import Stack
 
 SAMPLE_S = 0.25
-BETWEEN_RUNS_AT_S = 50  # of each minute: a collector run starts at 0 and takes a few seconds
-POLLED_BY_S = 55  # of each minute: the page polls 20 s after the step
+BETWEEN_RUNS_AT = 0.83  # of each step: a collector run starts at 0 and takes a few seconds
+POLLED_BY = 0.92  # of each step: the page polls after a third of it
 
 Parts = dict[str, float]  # PSS in MB by service
 
 
 @dataclass
 class Record:
-    """Memory each minute between two collector runs, the parts of the highest sum seen, and missed polls."""
+    """Memory in each step between two collector runs, the parts of the highest sum seen, and missed polls."""
 
     between: list[Parts] = field(default_factory=list)
     peak: Parts = field(default_factory=dict)
@@ -45,17 +45,17 @@ def watch_peak(stack: Stack, record: Record, stop: threading.Event) -> None:
             record.peak = parts
 
 
-def record_minute(stack: Stack, record: Record) -> None:
-    """Note this minute's memory between the runs, and whether the page has polled in it."""
-    sleep_to(BETWEEN_RUNS_AT_S)
+def record_step(stack: Stack, record: Record, step_s: float) -> None:
+    """Note this step's memory between the runs, and whether the page has polled in it."""
+    sleep_to(BETWEEN_RUNS_AT * step_s, step_s)
     record.between.append(read_parts(stack))
-    sleep_to(POLLED_BY_S)
+    sleep_to(POLLED_BY * step_s, step_s)
     health = requests.get(f"{stack.page}/health", timeout=30).json()
     record.series = health["series"]
     succeeded_at = health["poll"]["last_success"] or 0
-    record.polls_missed += succeeded_at < time.time() - POLLED_BY_S
+    record.polls_missed += succeeded_at < time.time() - POLLED_BY * step_s
 
 
-def sleep_to(second: float) -> None:
-    """Sleep until the next time that the clock's seconds are so many."""
-    time.sleep((second - time.time()) % 60)
+def sleep_to(second: float, step_s: float) -> None:
+    """Sleep until the clock is so many seconds past a step."""
+    time.sleep((second - time.time()) % step_s)

@@ -1,0 +1,66 @@
+"""Local, Azure, Azure Functions: how they are recognised, what limits they bring, and the example files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.worker.fleet import ROOT
+from worker.gate import Reason, TempUse, admit_chunk
+from worker.limits import gate_limits
+from worker.settings import Settings, detect_environment
+
+MB = 1_000_000
+EXAMPLES = ROOT / "docs/fleet"
+
+
+def read_example(name: str) -> dict[str, str]:
+    lines = (EXAMPLES / f"{name}.env").read_text().splitlines()
+    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return {key.removeprefix("WORKER_").lower(): value for key, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("environ", "environment"),
+    [
+        ({}, "local"),
+        ({"WEBSITE_INSTANCE_ID": "abc"}, "azure"),
+        ({"FUNCTIONS_WORKER_RUNTIME": "python"}, "azure_functions"),
+        ({"WEBSITE_INSTANCE_ID": "abc", "FUNCTIONS_WORKER_RUNTIME": "python"}, "azure_functions"),
+    ],
+)
+def test_recognised_by_the_platforms_own_variables(environ: dict[str, str], environment: str) -> None:
+    assert detect_environment(environ) == environment
+
+
+@pytest.mark.parametrize(
+    ("environment", "limit_mb"), [("local", 20_000), ("azure", 8_000), ("azure_functions", 400)]
+)
+def test_each_brings_its_temporary_storage_and_no_maximum(environment: str, limit_mb: int) -> None:
+    settings = Settings.model_validate({"environment": environment})
+    assert settings.temp_limit_bytes == limit_mb * MB
+    assert gate_limits(settings).max_active_chunks is None
+
+
+@pytest.mark.parametrize(("environment", "maximum"), [("local", 35), ("azure", 32), ("azure_functions", 1)])
+def test_the_example_files_are_accepted_and_give_the_maximum_they_promise(
+    environment: str, maximum: int
+) -> None:
+    settings = Settings.model_validate(read_example(environment))
+    assert settings.environment == environment
+    assert gate_limits(settings).max_active_chunks == maximum
+    assert settings.temp_limit_bytes == Settings.model_validate({"environment": environment}).temp_limit_bytes
+
+
+def test_the_last_chunk_that_fits_azure_functions_is_the_first() -> None:
+    limits = gate_limits(Settings.model_validate(read_example("azure_functions")))
+    assert admit_chunk(TempUse(0, 400 * MB), 0, limits).admitted
+    assert admit_chunk(TempUse(250 * MB, 400 * MB), 0, limits).reason is Reason.TEMP_LEFT
+    assert admit_chunk(TempUse(321 * MB, 400 * MB), 0, limits).reason is Reason.TEMP_USED
+    assert admit_chunk(TempUse(0, 400 * MB), 1, limits).reason is Reason.ACTIVE_CHUNKS
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.env")} == {"local", "azure", "azure_functions"}
+    assert Path(ROOT / "systemd/cloud-monitor-worker.service").is_file()

@@ -7,6 +7,7 @@ same: the state of the connection before and after tells the two apart.
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from collector.delivery.destinations import Address
 if TYPE_CHECKING:
     import ssl
 
+_LINGER_S = 0.005
 _ESTABLISHED, _LAST_ACK, _CLOSING = 1, 9, 11  # states of linux/tcp.h; the first byte of struct tcp_info
 
 
@@ -101,6 +103,7 @@ def _wrap(plain: socket.socket, address: Address, files: TlsFiles) -> ssl.SSLSoc
 def _close_and_confirm(connection: socket.socket, timeout_s: float) -> None:
     """End our side and wait for the peer's end; an error where the peer had ended first."""
     connection.settimeout(timeout_s)
+    select.select([connection], [], [], _LINGER_S)  # one that takes everything and dies ends in this time
     if _state(connection) != _ESTABLISHED:
         raise ConnectionResetError(0, "the peer closed the connection before it had read everything")
     if connection.__class__ is not socket.socket:

@@ -1,0 +1,55 @@
+"""One delivery as a process of its own, to be killed at any moment: arguments as JSON on the command line.
+
+Prints "kept" as soon as the run's points are acknowledged as kept, and the report when it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from collector.delivery.carbon import Timeouts, TlsFiles
+from collector.delivery.deliver import lanes_of
+from collector.delivery.destinations import parse_destinations
+from collector.delivery.lane import Options, Report, run_lane
+from collector.delivery.proof import Proof
+from collector.points import Point
+
+OPTIONS = Options(Timeouts(0.6, 0.6), TlsFiles(), 7 * 86_400, 1e9, replay_points=100_000)
+
+
+def points_of(timestamp: int, count: int) -> list[Point]:
+    """Values that tell which point they belong to."""
+    return [
+        Point(f"soak.x{number}", timestamp, timestamp % 100_000 + number / 1000) for number in range(count)
+    ]
+
+
+def main() -> None:
+    given = json.loads(sys.argv[1])
+    proof = Proof(given["graphite_url"], 10, None, "soak.proof.t{}".format) if given["graphite_url"] else None
+    (destination,) = parse_destinations(given["carbon"])
+    (lane,) = lanes_of(destination, Path(given["state_dir"]), proof)
+    report = Report(lane)
+
+    def tell() -> None:
+        while not report.kept:
+            time.sleep(0.0005)
+        print("kept", flush=True)
+
+    threading.Thread(target=tell, daemon=True).start()
+    points = points_of(given["timestamp"], given["points"])
+    run_lane(report, points, OPTIONS, given["timestamp"], time.monotonic() + 8)
+    time.sleep(0.002)
+    print(
+        json.dumps(
+            {"delivered": report.delivered, "waiting": report.waiting_points, "problems": report.problems}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from collector.paths import PathRefused, parse_path
+from collector.paths import ROOT, PathRefused, is_clean, parse_path
 from webapp.tree import Value
 
 Group = tuple[str, str]  # grid, producer
+_STAND_IN = "0"  # a clean name that is a literal of no template
 
 
 def group_of(path: str) -> Group | None:
-    """Who writes the series; None for a path outside the vocabulary, which is not ours to show."""
+    """Who writes the series; None for a path outside the vocabulary, which is not ours to show.
+
+    Names need not be clean: what another collector wrote where a name stands is shown as it is.
+    """
+    segments = path.split(".")
+    if not all(segments):
+        return None
     try:
-        metric, names = parse_path(path)
+        metric, _ = parse_path(".".join(name if is_clean(name) else _STAND_IN for name in segments))
     except PathRefused:
         return None
-    return names["grid"], metric.producer
+    return segments[1 if segments[0] == ROOT else 2], metric.producer
 
 
 def carry_forward(

@@ -5,6 +5,7 @@ Built once in the entry file and passed down; nothing else reads the environment
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -143,7 +144,9 @@ def _from_file(config: Path | None) -> dict[str, Any]:
 
 def _explain(error: ValidationError | SettingsError) -> str:
     if isinstance(error, SettingsError):  # a list or table in the environment that is not JSON
-        return f"{error}: lists and tables in the environment are written as JSON, for example '[\"a\"]'"
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + field[1].upper() if field else "a setting"
+        return f"{name} refused: lists and tables in the environment are written as JSON, such as '[\"a\"]'"
     lines = []
     for problem in error.errors(include_url=False):
         name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()

@@ -107,6 +107,7 @@ def run_apache(root: Path, environment: dict[str, str], conf_text: str | None = 
     need_apache()
     port = free_port()
     root = Path(os.path.realpath(root))
+    root.mkdir(exist_ok=True)
     for folder in (root, *root.parents):  # pytest's folders are closed to the account of the daemons
         if folder.owner() == getpass.getuser() and folder != Path("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o011)
@@ -127,7 +128,7 @@ def run_apache(root: Path, environment: dict[str, str], conf_text: str | None = 
             assert process.poll() is None, f"Apache ended at once:\n{apache.error_log()}"
             return listens(port)
 
-        wait_until(is_up, f"Apache on port {port}")
+        wait_until(is_up, f"Apache on port {port}", 60)
         yield apache
     finally:
         process.terminate()

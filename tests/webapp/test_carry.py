@@ -43,8 +43,14 @@ def test_what_is_found_replaces_what_was_known() -> None:
 
 def test_paths_outside_the_vocabulary_are_nobodys() -> None:
     assert group_of("carbon.agents.host.cpuUsage") is None
-    assert group_of("grids.g.jobs.<script>.idle") is None
+    assert group_of("grids.g.clouds.c") is None
+    assert group_of("grids.g.clouds..quota") is None
     assert group_of(LOAD) == ("g", "host")
+    assert group_of("util.live_hosts.g.vm-1") is not None
+
+
+def test_names_outside_the_grammar_are_shown_all_the_same() -> None:
+    assert group_of("grids.<g>.clouds.<script>alert(1)</script>.quota") == ("<g>", "cloudscheduler")
 
 
 _values = st.lists(

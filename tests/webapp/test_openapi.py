@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import schemathesis
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.services.graphite import Graphite
+from tests.services.proxy import run_proxy
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.settings import Settings
@@ -19,16 +21,20 @@ OPERATIONS = ("status", "series", "export", "health", "metrics", "badge", "opena
 
 
 @pytest.fixture(scope="module")
-def app(graphite: Graphite, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     state_dir = tmp_path_factory.mktemp("state")
     write_sample(state_dir)
-    return create_app(Settings(graphite_url=graphite.url, state_dir=state_dir), poll=False)
+    with run_proxy() as proxy:
+        proxy.mode = "empty"
+        yield create_app(Settings(graphite_url=proxy.url, state_dir=state_dir), poll=False)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_answers_are_as_described(app: Flask, name: str) -> None:
-    """Whatever a client may send by the description, and much that it may not: the answer is described."""
+    """Whatever a client may send by the description, and much that it may not."""
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    # The vocabulary of paths and "from before until" are more than a JSON schema can say, so 400 is right there.
+    excluded = [positive_data_acceptance] if name in ("series", "export") else []
 
     @given(case=schema.find_operation_by_id(name).as_strategy())
     @settings(
@@ -38,7 +44,8 @@ def test_answers_are_as_described(app: Flask, name: str) -> None:
         phases=[Phase.explicit, Phase.generate],
     )
     def try_out(case: schemathesis.Case) -> None:
-        case.call_and_validate()
+        # schemathesis's own client does not unpack compressed answers
+        case.call_and_validate(headers={"Accept-Encoding": "identity"}, excluded_checks=excluded)
 
     try_out()
 

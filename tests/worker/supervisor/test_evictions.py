@@ -1,4 +1,4 @@
-"""Scheduled Events: only an event that ends the machine is a reason to leave, and a silent service is none."""
+"""Scheduled Events: only an event that ends the machine is a reason to leave; a silent service is none."""
 
 from __future__ import annotations
 

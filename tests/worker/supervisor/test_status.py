@@ -1,0 +1,108 @@
+"""`status` as people and programs read it, on a real queue that a real fleet worked off."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.worker.fleet import ROOT, Fleet
+from worker.jobqueue import Target
+
+HOSTILE = "evil\x1b[31m [bold]name\x07"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Forty images done, one of them with an error; a price; a batch that waits, with a hostile name."""
+    fleet = Fleet(
+        tmp_path_factory.mktemp("status"),
+        environment={"WORKER_MAX_WORKERS": "1", "WORKER_PRICE_PER_HOUR": "3.6"},
+    )
+    fleet.add_images("a", [bytes(number + 1) for number in range(40)])
+    fleet.enqueue()
+    (fleet.images / "a/00007.png").unlink()
+    assert fleet.wait(fleet.start()) == 0, fleet.said()
+    queue = fleet.queue()
+    batch = queue.add_batch(HOSTILE, fleet.source, priority=3)
+    queue.add_directories(batch, [("hostile\x1b[2J", [f"{number}.png" for number in range(5)])], 5)
+    queue.close()
+    yield fleet
+    fleet.stop()
+
+
+def ask(
+    fleet: Fleet, *options: str, timeout_s: float = 60, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "worker", "status", *options],
+        cwd=ROOT,
+        env={**fleet.full_environment(), "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
+    shown = ask(fleet).stdout
+    for words in (
+        "40 of 45 images",
+        "/s",
+        "per 1,000 images",
+        "oldest waits",
+        "ImageMissing",
+        "spawned",
+        "held_back",
+        "no chunk waits to be claimed",
+    ):
+        assert words in shown, f"{words!r} is not in\n{shown}"
+
+
+def test_names_from_outside_reach_the_terminal_as_text(fleet: Fleet) -> None:
+    shown = ask(fleet, FORCE_COLOR="1", TERM="xterm").stdout
+    assert "evil�[31m [bold]name�" in shown
+    assert "\x07" not in shown
+    assert "\x1b[31m" not in shown
+    assert "\x1b[2J" not in shown
+
+
+def test_json_has_the_same_figures(fleet: Fleet) -> None:
+    figures = json.loads(ask(fleet, "--json").stdout)
+    assert figures["images"] == {"pending": 5, "active": 0, "done": 39, "failed": 1, "cancelled": 0}
+    assert figures["chunks"]["done"] == 2
+    assert figures["failures"] == {"ImageMissing": 1}
+    assert figures["batches"][0]["name"] == HOSTILE
+    [host] = figures["hosts"]
+    assert host["workers"] == 0
+    assert host["figures"]["price_per_hour"] == 3.6
+    assert {decision["subject"] for decision in host["decisions"]} == {"spawn", "claim"}
+    kinds = {event["kind"] for event in figures["events"]}
+    assert {"started", "spawned", "held_back", "stopped"} <= kinds
+
+
+def test_watch_goes_on_while_there_is_work_and_ends_with_it(fleet: Fleet) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        ask(fleet, "--watch", "--every", "0.2", timeout_s=5)
+    queue = fleet.queue()
+    queue.cancel(Target(batch=HOSTILE))
+    queue.close()
+    assert ask(fleet, "--watch", "--every", "0.2").returncode == 0
+
+
+def test_a_queue_that_is_not_there_is_named(fleet: Fleet) -> None:
+    answer = ask(fleet, WORKER_DATABASE_URL="sqlite:////nowhere/queue.db")
+    assert answer.returncode == 1
+    assert "/nowhere/queue.db" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_database_that_is_away_is_named(fleet: Fleet) -> None:
+    answer = ask(fleet, WORKER_DATABASE_URL="postgresql://fleet:secret@127.0.0.1:1/fleet")
+    assert answer.returncode == 1
+    assert "127.0.0.1" in answer.stderr
+    assert "secret" not in answer.stderr

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from flask import Flask, url_for
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import assets, cached, moment
 from webapp.current import keep_parts
@@ -54,6 +55,8 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     add_headers(app)
     handle_refusals(app)
     register_views(app)
+    if hops := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
     if poll:
         app.extensions[POLLER] = poller = Poller(settings, latest, clock, telemetry)
         poller.start()

@@ -41,53 +41,71 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     # where the figures come from
-    graphite_url: str = Field("http://127.0.0.1:8080", pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
-    graphite_timeout_s: float = Field(10, gt=0, le=120)
-    state_dir: Path = Path("state/webapp")
+    graphite_url: str = Field(
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        description="Graphite, or VictoriaMetrics: what stands before /render",
+    )
+    graphite_timeout_s: float = Field(10, gt=0, le=120, description="longest wait for one answer of Graphite")
+    state_dir: Path = Field(
+        Path("state/webapp"), description="folder that all processes share: snapshot, events, counters"
+    )
 
     # serving by `python -m webapp`
-    host: str = "127.0.0.1"
-    port: int = Field(5000, ge=1, le=65535)
-    threads: int = Field(8, ge=1, le=128)
-    trusted_proxies: int = Field(0, ge=0, le=5)
-    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(5000, ge=1, le=65535, description="port to listen on")
+    threads: int = Field(8, ge=1, le=128, description="requests answered at once")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="reverse proxies in front whose X-Forwarded headers are believed"
+    )
+    log_level: str = Field(
+        "INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR"
+    )
 
     # the one poll of the deployment
-    poll_every_s: float = Field(60, ge=1, le=3600)
-    poll_after_step_s: float = Field(20, ge=0, le=3600)
-    poll_timeout_s: float = Field(40, gt=0, le=600)
-    poll_window_s: float = Field(300, ge=60, le=86400)
+    poll_every_s: float = Field(60, ge=1, le=3600, description="from one poll to the next")
+    poll_after_step_s: float = Field(
+        20, ge=0, le=3600, description="how long past each step, for collectors to have sent"
+    )
+    poll_timeout_s: float = Field(40, gt=0, le=600, description="longest time for a whole poll")
+    poll_window_s: float = Field(300, ge=60, le=86400, description="how far back a poll looks for points")
 
     # how old is too old
-    stale_after_s: Seconds = 180
-    forget_after_s: Seconds = 3600
-    forget_grid_after_s: Seconds = 30 * 86400
-    health_max_age_s: Seconds = 300
+    stale_after_s: Seconds = Field(180, description="age from which a value is stale")
+    forget_after_s: Seconds = Field(
+        3600, description="a series is forgotten when its source has gone on without it for so long"
+    )
+    forget_grid_after_s: Seconds = Field(30 * 86400, description="a silent grid is forgotten after so long")
+    health_max_age_s: Seconds = Field(300, description="age of the snapshot from which /health answers 503")
 
     # what is shown, and how it is called
-    title: str = Field("Cloud Monitor", min_length=1, max_length=80)
-    links: tuple[Link, ...] = ()
-    grids_first: tuple[str, ...] = ()
-    hidden_grids: frozenset[str] = frozenset()
-    grid_names: dict[str, str] = {}
-    heartbeat_names: dict[str, str] = {
-        "cloud_monitor": "Monitor",
-        "cloud_scheduler": "CS",
-        "condor": "HTCondor",
-        "fleet": "Fleet",
-    }
-    columns: tuple[str, ...] = DEFAULT_COLUMNS  # of the table of clouds: VM states, others, slots, ...
-    thresholds: dict[str, tuple[float, float]] = {}  # from where on a figure is a warning, and bad
-    refresh_every_s: float = Field(60, ge=1, le=3600)  # of an open page
+    title: str = Field("Cloud Monitor", min_length=1, max_length=80, description="name of the page")
+    links: tuple[Link, ...] = Field((), description="links to other tools: a list of {name, url}")
+    grids_first: tuple[str, ...] = Field((), description="grids in this order, before the others by name")
+    hidden_grids: frozenset[str] = Field(frozenset(), description="grids that are not shown nor summed")
+    grid_names: dict[str, str] = Field({}, description="names to show for grids")
+    heartbeat_names: dict[str, str] = Field(
+        {"cloud_monitor": "Monitor", "cloud_scheduler": "CS", "condor": "HTCondor", "fleet": "Fleet"},
+        description="names to show for heartbeats",
+    )
+    columns: tuple[str, ...] = Field(
+        DEFAULT_COLUMNS, description="of the table of clouds: states of VMs, `others`, `slots`, ..."
+    )
+    thresholds: dict[str, tuple[float, float]] = Field(
+        {}, description="from where on a figure is a warning, and bad: a table of name = [warning, bad]"
+    )
+    refresh_every_s: float = Field(60, ge=1, le=3600, description="how often an open page refreshes")
 
     # plots and exports
-    series_max: int = Field(50, ge=1, le=1000)
-    points_max: int = Field(5000, ge=10, le=100_000)
-    range_max_days: int = Field(3660, ge=1, le=36600)
-    events_max: int = Field(1000, ge=10, le=100_000)
+    series_max: int = Field(50, ge=1, le=1000, description="most traces of a plot or export")
+    points_max: int = Field(5000, ge=10, le=100_000, description="most points of a trace")
+    range_max_days: int = Field(3660, ge=1, le=36600, description="longest range of a plot or export")
+    events_max: int = Field(1000, ge=10, le=100_000, description="events that are kept")
 
-    # the queue database of the worker fleet, read only; without it the fleet page shows what Graphite knows
-    fleet_database_url: str | None = None
+    fleet_database_url: str | None = Field(
+        None,
+        description="queue database of the worker fleet, read only; unset: /fleet shows what Graphite knows",
+    )
 
     @field_validator("graphite_url")
     @classmethod

@@ -67,7 +67,8 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     [
         ("PORT", "http"), ("PORT", "0"), ("PORT", "70000"), ("GRAPHITE_URL", "graphite:8080"),
         ("GRAPHITE_TIMEOUT_S", "-1"), ("STALE_AFTER_S", "soon"), ("LINKS", "Grafana"),
-        ("LINKS", '[{"name": "x", "url": "javascript:alert(1)"}]'), ("LOG_LEVEL", "LOUD"), ("THREADS", "0"), ("POLL_EVERY_S", "0"),
+        ("LINKS", '[{"name": "x", "url": "javascript:alert(1)"}]'), ("LOG_LEVEL", "LOUD"),
+        ("THREADS", "0"), ("POLL_EVERY_S", "0"),
     ],
 )  # fmt: skip
 def test_a_malformed_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:

@@ -33,7 +33,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 def test_answers_are_as_described(app: Flask, name: str) -> None:
     """Whatever a client may send by the description, and much that it may not."""
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
-    # The vocabulary of paths and "from before until" are more than a JSON schema can say, so 400 is right there.
+    # The vocabulary and "from before until" are more than a JSON schema can say: 400 is right there.
     excluded = [positive_data_acceptance] if name in ("series", "export") else []
 
     @given(case=schema.find_operation_by_id(name).as_strategy())

@@ -1,6 +1,9 @@
 """Open an image file from anywhere: what is too large is refused before it is decoded, and all by name."""
 
 import contextlib
+import errno
+import os
+import stat
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +25,15 @@ from worker.decimer.errors import (
 
 # Pillow knows more; some start other programs (EPS) or are read by nobody's scanner.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "PPM")
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"RIFF....WEBP": "WEBP",
+    b"....ftyp": "HEIF",
+}
 _TRUNCATED_SIGNS = ("truncat", "not enough", "unexpected end", "end of", "incomplete")
 
 register_heif_opener(thumbnails=False)
@@ -44,7 +56,7 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
         try:
             image = Image.open(path, formats=FORMATS)
         except UnidentifiedImageError:
-            raise NotAnImage("in none of the formats that are read: " + ", ".join(FORMATS)) from None
+            raise _explain_unidentified(path) from None
         with image:
             width, height = image.size
             if max(width, height) ** 2 > limits.pixels:
@@ -57,14 +69,28 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
 
 def _check_file(path: Path, limits: Limits) -> None:
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):  # opening a fifo would wait for ever
+            raise MissingImage("not a regular file")
+        path.open("rb").close()
     except OSError as error:
         raise MissingImage(error.strerror or "cannot be opened") from None
-    if size == 0:
+    if status.st_size == 0:
         raise EmptyFile("0 bytes")
-    if size > limits.bytes:
-        raise TooManyBytes(f"{size:,} bytes; at most {limits.bytes:,} are read")
+    if status.st_size > limits.bytes:
+        raise TooManyBytes(f"{status.st_size:,} bytes; at most {limits.bytes:,} are read")
+
+
+def _explain_unidentified(path: Path) -> ImageRefused:
+    with path.open("rb") as file:
+        start = file.read(16)
+    for signature, name in _SIGNATURES.items():
+        pairs = zip(signature, start, strict=False)
+        if len(start) >= len(signature) and all(ours in (theirs, ord(".")) for ours, theirs in pairs):
+            return DamagedImage(f"begins as {name} does, but its header cannot be read")
+    return NotAnImage("in none of the formats that are read: " + ", ".join(FORMATS))
 
 
 @contextlib.contextmanager

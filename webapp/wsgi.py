@@ -1,0 +1,21 @@
+"""For WSGI servers that build the app by a call, such as `gunicorn 'webapp.wsgi:make()'`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from flask import Flask
+
+from webapp import create_app
+from webapp.settings import read_settings
+
+CONFIG = Path("/etc/cloud-monitor/webapp.toml")
+
+
+def make(config: str | None = None) -> Flask:
+    """The app with the settings of `config`, by default those of CONFIG where it exists. Starts polling."""
+    file = Path(config) if config else CONFIG if CONFIG.exists() else None
+    settings = read_settings(file)
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    return create_app(settings)

@@ -106,6 +106,7 @@ class Settings(CondorSettings):
     command_timeout_s: float = Field(default=10, gt=0, le=40)
 
     fleet_database_url: str = ""
+    fleet_names_max: int = Field(default=200, ge=0, le=10_000)
 
     connect_timeout_s: float = Field(default=4, gt=0, le=20)
     write_timeout_s: float = Field(default=8, gt=0, le=20)

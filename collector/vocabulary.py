@@ -71,6 +71,14 @@ _CLOUDS = (
     _util.count("live_host", "live_hosts.{grid}.{hostname}", "", "1 for each running or retiring VM"),
 )
 
+FLEET_HOST = (
+    ("workers", "workers", "worker processes"),
+    ("loading", "workers", "worker processes that are still loading the model"),
+    ("cpu_pct", "%", "CPU in use, averaged"),
+    ("memory_pct", "%", "memory in use, averaged"),
+    ("temp_mb", "MB", "temporary files of the workers"),
+)
+
 _CONDOR = (
     _jobs.count(
         "jobs",
@@ -108,9 +116,25 @@ _CONDOR = (
 )
 
 _FLEET = (
-    _fleet.count("fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by status"),
-    _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by status"),
-    _fleet.gauge("fleet_host", "fleet.hosts.{host}.{figure}", "", "workers cpu_pct memory_pct temp_mb ..."),
+    _fleet.count("fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by state, and total"),
+    _fleet.gauge("fleet_chunks_paused", "fleet.chunks.paused", "chunks", "pending chunks that are paused"),
+    _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by state, and total"),
+    _fleet.count("fleet_failures", "fleet.failures.{kind}", "images", "images without a result, by error"),
+    _fleet.count("fleet_attempts", "fleet.attempts.{outcome}", "claims", "claims by how they ended"),
+    _fleet.count("fleet_deadlines", "fleet.deadlines.{status}", "chunks", "deadlines: met missed open"),
+    _fleet.gauge("fleet_next_deadline", "fleet.next_deadline_s", "s", "until the next deadline"),
+    _fleet.gauge("fleet_rate", "fleet.images_per_s", "1/s", "images done a second, over the last minute"),
+    _fleet.gauge("fleet_eta", "fleet.eta_s", "s", "until nothing is left, at the present rate"),
+    _fleet.gauge("fleet_oldest", "fleet.oldest_pending_s", "s", "age of the oldest pending chunk"),
+    _fleet.gauge("fleet_cost", "fleet.cost_per_1000_images", "", "in the currency of the hosts' price per hour"),
+    _fleet.count(
+        "fleet_gate", "fleet.gate.{subject}.{reason}", "hosts", "hosts by the reason of their last decision"
+    ),
+    _fleet.gauge("fleet_overflow", "fleet.overflow.{names}", "names", "hosts or failures summed into other"),
+    *(
+        _fleet.gauge(f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}")
+        for name, unit, text in FLEET_HOST
+    ),
 )
 
 _HOST = (

@@ -184,7 +184,7 @@ def fleet_values(grid: str) -> Iterator[tuple[str, float]]:
         yield build_path("fleet_images", grid=grid, status=status), count * 100
     for number in (1, 2, 3):
         for figure, value in (("workers", 8), ("cpu_pct", 71), ("memory_pct", 55), ("temp_mb", 310)):
-            yield build_path("fleet_host", grid=grid, host=f"worker-{number}", figure=figure), value + number
+            yield build_path(f"fleet_host_{figure}", grid=grid, host=f"worker-{number}"), value + number
 
 
 def has_history(path: str) -> bool:

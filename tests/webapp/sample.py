@@ -107,7 +107,7 @@ def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:
         yield build_path("fleet_chunks", grid=grid, status=status), count
         yield build_path("fleet_images", grid=grid, status=status), count * 500
     for figure, value in (("workers", 4), ("cpu_pct", 70), ("memory_pct", 55), ("temp_mb", 210)):
-        yield build_path("fleet_host", grid=grid, host="worker-1", figure=figure), value
+        yield build_path(f"fleet_host_{figure}", grid=grid, host="worker-1"), value
     for host in ("vm-1", "vm-2"):
         yield build_path("live_host", grid=grid, hostname=host), 1
 

@@ -1,0 +1,91 @@
+"""The worker fleet as its queue database shows it: one read, done by the queue's own figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from collector.collected import Collected
+from collector.paths import build_path, clean
+from collector.settings import Settings
+from collector.sources.capped import OTHER, cap_names
+from collector.stage import say
+from worker.jobqueue.figures import Figures, HostFigures, read_figures
+
+_BYTES_IN_MB = 1 << 20
+TOTAL = "total"
+
+
+def collect(settings: Settings, timestamp: int) -> Collected:
+    return Collected(tuple(fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)))
+
+
+def query_figures(settings: Settings) -> Figures:
+    """Errors name the database, without its password."""
+    say("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
+    return read_figures(settings.fleet_database_url, last=0)
+
+
+def fleet_values(grid: str, figures: Figures, names_max: int) -> Iterator[tuple[str, float]]:
+    yield from _counts("fleet_chunks", grid, figures.chunks)
+    yield build_path("fleet_chunks_paused", grid=grid), figures.paused
+    yield from _counts("fleet_images", grid, figures.images)
+    failures = cap_names({(kind, ""): images for kind, images in figures.failures.items()}, names_max)
+    for (kind, _), images in sorted(failures.counts.items()):
+        yield build_path("fleet_failures", grid=grid, kind=kind), images
+    yield build_path("fleet_overflow", grid=grid, names="failures"), failures.overflow
+    for outcome, claims in figures.attempts.items():
+        yield build_path("fleet_attempts", grid=grid, outcome=clean(outcome)), claims
+    for status, chunks in figures.deadlines.items():
+        yield build_path("fleet_deadlines", grid=grid, status=status), chunks
+    yield from _pace(grid, figures)
+    alive = [host for host in figures.hosts if host.alive]
+    yield from _hosts(grid, alive, names_max)
+    yield from _gate(grid, alive)
+
+
+def _counts(metric: str, grid: str, counts: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    for status, count in (*counts.items(), (TOTAL, sum(counts.values()))):
+        yield build_path(metric, grid=grid, status=status), count
+
+
+def _pace(grid: str, figures: Figures) -> Iterator[tuple[str, float]]:
+    """What has no value now is left out."""
+    until_s = figures.next_deadline - figures.at if figures.next_deadline is not None else None
+    for metric, value in (
+        ("fleet_rate", figures.images_per_s),
+        ("fleet_eta", figures.eta_s),
+        ("fleet_oldest", figures.oldest_pending_s),
+        ("fleet_next_deadline", until_s),
+        ("fleet_cost", figures.cost_per_1000_images),
+    ):
+        if value is not None:
+            yield build_path(metric, grid=grid), value
+
+
+def _hosts(grid: str, hosts: list[HostFigures], names_max: int) -> Iterator[tuple[str, float]]:
+    """Figures of each host; of those above the cap the sums of what can be summed."""
+    hosts = sorted(hosts, key=lambda host: (-host.workers, host.name))
+    for host in hosts[:names_max]:
+        for figure, value in (
+            ("workers", host.workers),
+            ("loading", host.loading),
+            ("cpu_pct", host.cpu_pct),
+            ("memory_pct", host.memory_pct),
+            ("temp_mb", host.temp_bytes / _BYTES_IN_MB),
+        ):
+            yield build_path(f"fleet_host_{figure}", grid=grid, host=clean(host.name)), value
+    if rest := hosts[names_max:]:
+        yield build_path("fleet_host_workers", grid=grid, host=OTHER), sum(host.workers for host in rest)
+        yield build_path("fleet_host_loading", grid=grid, host=OTHER), sum(host.loading for host in rest)
+    yield build_path("fleet_overflow", grid=grid, names="hosts"), len(hosts) - len(hosts[:names_max])
+
+
+def _gate(grid: str, hosts: list[HostFigures]) -> Iterator[tuple[str, float]]:
+    """Hosts by what their gate decided last on each subject, and why."""
+    reasons: Counter[tuple[str, str]] = Counter()
+    for host in hosts:
+        newest = {decision.subject: decision.reason for decision in reversed(host.decisions)}
+        reasons.update(newest.items())
+    for (subject, reason), count in sorted(reasons.items()):
+        yield build_path("fleet_gate", grid=grid, subject=clean(subject), reason=clean(reason)), count

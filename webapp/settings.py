@@ -1,23 +1,19 @@
 """Every setting of the web app: `WEBAPP_*` in the environment, over an optional TOML file of the same names.
 
-Built once in the entry file and passed down; nothing else reads the environment.
+Built once in the entry file and passed down; nothing else reads the environment. Plain pydantic, since
+pydantic-settings costs each process 6 MB.
 """
 
 from __future__ import annotations
 
-import re
+import json
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from webapp.pages.columns import DEFAULT_COLUMNS, check_columns
 from webapp.pages.thresholds import complete_thresholds
@@ -37,8 +33,8 @@ class Link(BaseModel):
     url: str = Field(pattern=r"^(https?://|/)[^\s<>\"']*$", max_length=2000)
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     # where the figures come from
     graphite_url: str = Field(
@@ -124,30 +120,37 @@ class Settings(BaseSettings):
         return given
 
 
-def read_settings(config: Path | None = None, **given: Any) -> Settings:
+def read_settings(
+    config: Path | None = None, environment: Mapping[str, str] = os.environ, **given: Any
+) -> Settings:
     """Read the settings; `given` wins over the environment, the environment over the TOML file.
 
     Names in the file are those of the environment, with or without the prefix, in either case. Raises
     SettingsRefused naming every malformed setting.
     """
-    file = _from_file(config)
-
-    class FromFile(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, file)
-
     try:
-        return FromFile(**given)
-    except (ValidationError, SettingsError) as error:
+        return Settings(**{**_from_file(config), **_from_environment(environment), **given})
+    except ValidationError as error:
         raise SettingsRefused(_explain(error)) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The variables of settings that there are. An empty one counts as unset; lists and tables are JSON."""
+    found: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}"
+        text = environment.get(variable, "")
+        if not text:
+            continue
+        found[name] = text
+        if isinstance(field.default, tuple | frozenset | dict):
+            try:
+                found[name] = json.loads(text)
+            except ValueError:
+                raise SettingsRefused(
+                    f"{variable}={text!r} refused: a list or table is written as JSON, such as '[\"a\"]'"
+                ) from None
+    return found
 
 
 def _from_file(config: Path | None) -> dict[str, Any]:
@@ -160,13 +163,10 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     return {key.lower().removeprefix(PREFIX.lower()): value for key, value in raw.items()}
 
 
-def _explain(error: ValidationError | SettingsError) -> str:
-    if isinstance(error, SettingsError):  # a list or table in the environment that is not JSON
-        field = re.search(r'field "(\w+)"', str(error))
-        name = PREFIX + field[1].upper() if field else "a setting"
-        return f"{name} refused: lists and tables in the environment are written as JSON, such as '[\"a\"]'"
+def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
-        name = PREFIX + "_".join(str(part) for part in problem["loc"]).upper()
-        lines.append(f"{name}={problem['input']!r} refused: {problem['msg']}")
+        name = PREFIX + str(problem["loc"][0]).upper()
+        place = "".join(f"[{part!r}]" for part in problem["loc"][1:])
+        lines.append(f"{name}{place}={problem['input']!r} refused: {problem['msg']}")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """The status page for Apache with mod_wsgi (apache/cloud_monitor.conf). `application` is what it serves.
 
-Settings: /etc/cloud-monitor/webapp.toml where it exists, since Apache's SetEnv does not reach the environment of
-the process; what Apache's own environment has (on Debian /etc/apache2/envvars) wins. A relative state_dir counts
-from the checkout.
+Settings: /etc/cloud-monitor/webapp.toml where it exists, since Apache's SetEnv does not reach the process;
+what Apache's own environment has (on Debian /etc/apache2/envvars) wins. A relative state_dir counts from the
+checkout.
 """
 
 import os

@@ -62,9 +62,6 @@ def held_table(grid: Grid, moment: Moment, caption: str = "Held jobs") -> Table:
         caption,
         "Reason",
         (Column("Jobs", "held.code_$"),),
-        tuple(
-            row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), moment, key=code)
-            for code in codes
-        ),
+        tuple(row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), moment, key=code) for code in codes),
         f"grids.{grid.name}",
     )

@@ -1,4 +1,4 @@
-/** How held jobs have changed since the same time yesterday: a column that the browser fills from two points in time. */
+/** How held jobs have changed since the same time yesterday: a column that the browser adds and fills. */
 
 import { serverNow } from "./clock.js";
 import { element } from "./dom.js";
@@ -6,44 +6,50 @@ import { pathsOf } from "./paths.js";
 import { fetchSeries, summarise } from "./series.js";
 
 const DAY_S = 86400;
-const AT_ONCE = 20;
+const AT_ONCE = 20; // targets of one request
+const EVERY_S = 600; // yesterday does not change; its same time moves on
+const yesterday = new Map(); // path -> value a day ago, null for none
+let askedAt_s = 0;
 
-/** Adds the column to the tables that ask for it. */
+/** Adds the column where a table asks for it, and fills it from the values of now and of a day ago. */
 export async function showChanges() {
-  const rows = [];
-  for (const table of document.querySelectorAll("#body .with-change table.figures")) {
-    if (table.querySelector("[data-own]")) continue;
-    table.tHead.rows[0].append(element("th", { scope: "col", "data-own": true, title: "Against the same time yesterday" }, "Since yesterday"));
-    for (const row of table.tBodies[0].rows) {
-      const path = pathsOf(row.querySelector("td"))[0];
-      const cell = element("td", { "data-own": true, class: "m" }, "–");
-      row.append(cell);
-      rows.push({ row, path, cell });
-    }
-  }
-  if (rows.length === 0) rows.push(...findRows());
-  const then_s = serverNow() - DAY_S;
-  for (let first = 0; first < rows.length; first += AT_ONCE) {
-    const some = rows.slice(first, first + AT_ONCE);
-    const answer = await fetchSeries(some.map(({ path }) => path), then_s - 600, then_s + 60).catch(() => null);
-    for (const one of answer ? some : []) {
-      const before = summarise(answer.series.find((each) => each.target === one.path)?.values ?? []).current;
-      showChange(one, before);
-    }
-  }
+  const rows = [...document.querySelectorAll("#body .with-change table.figures")].flatMap(prepareTable);
+  const unknown = rows.filter(({ path }) => !yesterday.has(path));
+  if (unknown.length || serverNow() - askedAt_s > EVERY_S) await askYesterday(rows.map(({ path }) => path));
+  rows.forEach(showChange);
 }
 
-function findRows() {
-  return [...document.querySelectorAll("#body .with-change tbody tr")].map((row) => ({
-    row, path: pathsOf(row.querySelector("td"))[0], cell: row.querySelector("[data-own]"),
+function prepareTable(table) {
+  if (!table.querySelector(".change")) {
+    table.tHead.rows[0].append(element("th", {
+      scope: "col", class: "change", title: "Against the same time yesterday", tabindex: 0,
+    }, "Since yesterday"));
+    for (const row of table.tBodies[0].rows) row.append(element("td", { class: "change m" }, "–"));
+  }
+  return [...table.tBodies[0].rows].map((row) => ({
+    value: row.querySelector("td"), change: row.querySelector(".change"), path: pathsOf(row.querySelector("td"))[0],
   }));
 }
 
-function showChange({ row, cell }, before) {
-  const now = Number.parseFloat(row.querySelector("td").textContent.replace(/[\u202f\s]/g, ""));
-  if (!Number.isFinite(now)) return;
-  const change = now - (before ?? 0);
-  cell.textContent = before === null ? "new" : change > 0 ? `+${change}` : change < 0 ? `−${-change}` : "0";
-  cell.className = change > 0 ? "w" : change === 0 ? "z" : "";
-  cell.title = before === null ? "No value is known for yesterday" : `${before} at this time yesterday`;
+async function askYesterday(paths) {
+  const then_s = serverNow() - DAY_S;
+  for (let first = 0; first < paths.length; first += AT_ONCE) {
+    const some = paths.slice(first, first + AT_ONCE);
+    const answer = await fetchSeries(some, then_s - 600, then_s + 60).catch(() => null);
+    if (!answer) return;
+    for (const path of some) {
+      yesterday.set(path, summarise(answer.series.find((one) => one.target === path)?.values ?? []).current);
+    }
+    askedAt_s = serverNow();
+  }
+}
+
+function showChange({ value, change, path }) {
+  const now = Number.parseFloat(value.textContent.replace(/[\u202f\s]/g, ""));
+  if (!yesterday.has(path) || !Number.isFinite(now)) return;
+  const before = yesterday.get(path);
+  const difference = now - (before ?? 0);
+  change.textContent = before === null ? "new" : difference > 0 ? `+${difference}` : difference < 0 ? `−${-difference}` : "0";
+  change.className = `change ${difference > 0 ? "w" : difference === 0 ? "z" : ""}`.trim();
+  change.title = before === null ? "No value is known of yesterday" : `${before} at this time yesterday`;
 }

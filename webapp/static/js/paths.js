@@ -11,7 +11,7 @@ export function headingOf(cell) {
  * path, with `$` for the row's name and `|` between several; tables and rows carry what is above it as `data-at`.
  */
 export function pathsOf(place) {
-  const written = place.dataset.path ?? place.querySelector?.("[data-path]")?.dataset.path;
+  const written = place.dataset.path ?? place.dataset.spark ?? place.querySelector?.("[data-path]")?.dataset.path;
   if (written) return [written];
   if (place.tagName !== "TD" || place.textContent === "") return [];
   const metrics = headingOf(place)?.dataset.m;

@@ -16,6 +16,7 @@ let state = EMPTY;
 let shown = null; // { drawn, chart, from_s, until_s, step_s } of the last answer
 let asking = null; // AbortController of the request under way
 let retry = null;
+const colours = new Map(); // target -> place in the palette
 const listeners = [];
 
 /** Calls `listener` with the state after every change of it. */
@@ -116,7 +117,8 @@ async function load() {
       shift_s ? fetchSeries(state.targets, from_s - shift_s, until_s - shift_s, signal) : null,
     ]);
     if (signal.aborted) return;
-    const drawn = [...traces(answer.series, state.targets), ...traces(earlier?.series ?? [], state.targets, shift_s)];
+    assignColours(state.targets);
+    const drawn = [...traces(answer.series), ...traces(earlier?.series ?? [], shift_s)];
     draw(uPlot, drawn, from_s, until_s, answer.step_s);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -127,10 +129,20 @@ async function load() {
   }
 }
 
-/** Series as traces: in the order they were asked for; of a comparison the times are moved onto the range shown. */
-function traces(series, targets, shift_s = 0) {
+/** Gives each trace a colour that it keeps while others come and go. */
+function assignColours(targets) {
+  for (const target of colours.keys()) if (!targets.includes(target)) colours.delete(target);
+  for (const target of targets) {
+    if (colours.has(target)) continue;
+    const taken = new Set(colours.values());
+    colours.set(target, [...taken, -1].map((index) => index + 1).sort((a, b) => a - b).find((index) => !taken.has(index)));
+  }
+}
+
+/** Series as traces; of a comparison the times are moved onto the range shown. */
+function traces(series, shift_s = 0) {
   return series.map((one) => {
-    const index = Math.max(0, targets.indexOf(one.target));
+    const index = colours.get(one.target) ?? 0;
     return {
       target: one.target, unit: one.unit, meaning: one.meaning, dashed: shift_s > 0,
       label: labelOf(one.target) + (shift_s ? ` (${shift_s / 86400} d earlier)` : ""),

@@ -52,7 +52,7 @@ function showSelected({ targets }) {
 
 const isShown = (row) => row.offsetParent !== null;
 
-function focusCell(cell) {
+function focusCell(cell, { scroll = true } = {}) {
   if (!cell) return;
   if (current) current.tabIndex = -1;
   body.querySelector("tr.at")?.classList.remove("at");
@@ -60,7 +60,7 @@ function focusCell(cell) {
   cell.tabIndex = 0;
   cell.parentElement.classList.add("at");
   cell.focus({ preventScroll: true });
-  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (scroll) cell.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 /** Moves to the next (1) or previous (-1) row that is shown, over the borders of tables, staying in its column. */
@@ -93,7 +93,7 @@ export function rememberFocus() {
 export function restoreFocus(remembered) {
   if (!remembered) return;
   for (const cell of body.querySelectorAll("table.figures td:not(:empty)")) {
-    if (pathsOf(cell).join("|") === remembered) { focusCell(cell); return; }
+    if (pathsOf(cell).join("|") === remembered) { focusCell(cell, { scroll: false }); return; }
   }
 }
 

@@ -30,6 +30,7 @@ function arrange(parent, items, rowsOf, column, direction, byName) {
   items.forEach((item, index) => { item.dataset.place ??= String(index); });
   const keyed = items.map((item) => [item, direction ? valueOf(rowsOf(item), column, byName) : null]);
   keyed.sort(([a, x], [b, y]) => (direction ? compare(x, y, direction) : 0) || before(a) - before(b));
+  if (keyed.every(([item], index) => item === items[index])) return;
   const after = items[items.length - 1].nextSibling;
   for (const [item] of keyed) parent.insertBefore(item, after);
 }
@@ -58,10 +59,12 @@ function toggleOrder(heading) {
 /** Puts the tables into the order chosen before, with the values of now. */
 export function keepOrder() {
   if (orders.size === 0) return;
+  const focused = document.activeElement;
   for (const table of body.querySelectorAll("table.figures")) {
     const order = orders.get(keyOf(table));
     if (order) applyOrder(table, order);
   }
+  if (document.activeElement !== focused) focused.focus({ preventScroll: true }); // moving an element takes it away
 }
 
 /** Makes the headings of a new body reachable by keyboard. */

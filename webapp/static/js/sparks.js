@@ -11,10 +11,16 @@ const WIDTH = 240, HEIGHT = 48;
 const POINTS = 240;
 const AT_ONCE = 20; // targets of one request
 
-/** Draws the small plots of the body as it is now. */
+const EVERY_S = 300; // a day's plot does not change more within a pixel
+let drawnAt_s = 0;
+let firstDrawn; // another one after the body was replaced
+
+/** Draws the small plots, where they are not drawn yet or have grown old. */
 export async function drawSparks() {
   const figures = [...document.querySelectorAll("#body [data-spark]")];
   const until_s = serverNow();
+  if (figures[0] === firstDrawn && until_s - drawnAt_s < EVERY_S) return;
+  [firstDrawn, drawnAt_s] = [figures[0], until_s];
   for (let first = 0; first < figures.length; first += AT_ONCE) {
     const some = figures.slice(first, first + AT_ONCE);
     try {

@@ -1,0 +1,173 @@
+"""Cells, tables and the skeleton of pages: what they show, and that a refresh can only ever fit its page."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.webapp.sample import write_sample
+from webapp import create_app
+from webapp.moment import Moment
+from webapp.outcome import Outcome
+from webapp.pages.cells import Cell, format_number, show
+from webapp.pages.columns import check_columns
+from webapp.pages.holds import reason_of
+from webapp.pages.skeleton import Skeleton
+from webapp.pages.tables import natural, words
+from webapp.pages.thresholds import complete_thresholds
+from webapp.settings import SettingsRefused, read_settings
+from webapp.tree import Value
+from webapp.tree_build import build_snapshot
+
+NOW = 1_800_000_000
+MOMENT = Moment(build_snapshot(NOW, []), Outcome(), NOW, 180)
+PAGES = (
+    "/",
+    "/grids/belle",
+    "/grids/belle/clouds/cern",
+    "/grids/belle/hosts/belle",
+    "/fleet",
+    "/held",
+    "/users",
+)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    folder = tmp_path_factory.mktemp("pages")
+    write_sample(folder)
+    return create_app(read_settings(state_dir=folder), poll=False).test_client()
+
+
+class CellsOf(HTMLParser):
+    """The texts of a page's live elements in their order, found as the browser finds them: td and data-c."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self._open = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        is_cell = (tag == "td" and "f" not in (names.get("class") or "").split()) or "data-c" in names
+        self._open = tag if is_cell else ""
+        if is_cell:
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.cells[-1] += data
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_refresh_has_the_cells_of_the_page_in_its_order(client: FlaskClient, path: str) -> None:
+    body = json.loads(client.get(f"{path}?part=body").text)
+    news = json.loads(client.get(f"{path}?part=cells").text)
+    assert news["layout"] == body["layout"]
+    texts = [cell if isinstance(cell, str) else cell[0] for cell in news["cells"]]
+    assert [text.strip() for text in CellsOf(body["html"]).cells] == texts
+    assert body["html"] in client.get(path).text
+    assert f'data-layout="{news["layout"]}"' in client.get(path).text
+
+
+def test_other_parts_are_refused(client: FlaskClient) -> None:
+    assert client.get("/?part=everything").status_code == 404
+
+
+def test_the_layout_stays_while_values_change_and_changes_with_the_rows(tmp_path: Path) -> None:
+    def layout(now: float) -> str:
+        write_sample(tmp_path, now)
+        client = create_app(read_settings(state_dir=tmp_path), poll=False, clock=lambda: now).test_client()
+        return str(json.loads(client.get("/?part=cells").text)["layout"])
+
+    assert layout(NOW) == layout(NOW + 60)
+
+
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+
+
+@given(names, names, names)
+def test_cells_are_escaped_and_never_get_mixed_up(text: str, title: str, around: str) -> None:
+    skeleton = Skeleton()
+    page = f"<p>{len(around)}{skeleton.td(Cell(text, '', title))}{skeleton.live('b', Cell('2'), 'kind')}</p>"
+    filled = skeleton.fill(page)
+    inner = filled.html.split("<td", 1)[1].split("<b data-c", 1)[0]
+    assert "<" not in inner
+    assert filled.cells[1] == Cell("2", "kind")
+    assert filled.refresh[1] == ["2", "kind"]
+
+
+def test_a_cell_that_is_not_in_the_page_is_an_error() -> None:
+    skeleton = Skeleton()
+    skeleton.td(Cell("1"))
+    with pytest.raises(ValueError, match="1 cells were made, 0 are in the page"):
+        skeleton.fill("<p></p>")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (12, "12"),
+        (1234567, "1 234 567"),
+        (3.14159, "3.14"),
+        (27.04, "27"),
+        (1234.5, "1 234"),
+        (-2, "-2"),
+    ],
+)
+def test_numbers_are_short_and_legible(value: float, text: str) -> None:
+    assert format_number(value) == text
+
+
+def test_the_state_of_a_value_is_in_text_class_and_title() -> None:
+    assert show(Value("p", 5.0, NOW), MOMENT, tone="b") == Cell("5", "b")
+    assert show(Value("p", 0.0, NOW), MOMENT, tone="b") == Cell("0", "z")
+    assert show(Value("p", 5.0, NOW - 600), MOMENT, tone="b") == Cell("5", "s", "10 min old")
+    assert show(Value("p", None, None), MOMENT) == Cell("–", "m")
+    assert show(None, MOMENT) == Cell("–", "m")
+    assert show(Value("p", 5.0, NOW), MOMENT, path=True).path == "p"
+
+
+def test_slots_are_sorted_as_people_count() -> None:
+    assert sorted(["slot1_10", "slot1_2", "slot2_1"], key=natural) == ["slot1_2", "slot1_10", "slot2_1"]
+    assert words("transferring_output") == "Transferring output"
+
+
+def test_hold_reasons_are_named() -> None:
+    assert reason_of("34") == "34 JobOutOfResources: used more memory, disk or CPU than it had asked for"
+    assert reason_of("4") == "4 CorruptedCredential"
+    assert reason_of("9999") == "9999"
+    assert reason_of("x") == "x"
+
+
+def test_columns_and_thresholds_are_checked() -> None:
+    assert check_columns(("running", "idle", "manual")) == ("running", "idle", "manual")
+    for wrong in ((), ("running", "running"), ("a b",)):
+        with pytest.raises(ValueError, match="column"):
+            check_columns(wrong)
+    assert complete_thresholds({"cpu_pct": (50, 60)})["cpu_pct"] == (50, 60)
+    for given_pair in ({"cpu": (1, 2)}, {"cpu_pct": (3, 2)}, {"cpu_pct": (1, float("nan"))}):
+        with pytest.raises(ValueError, match="cpu"):
+            complete_thresholds(given_pair)
+    with pytest.raises(SettingsRefused, match="WEBAPP_THRESHOLDS"):
+        read_settings(thresholds={"cpu": (1, 2)})
+
+
+def test_only_the_chosen_columns_are_shown(tmp_path: Path) -> None:
+    write_sample(tmp_path)
+    app = create_app(read_settings(state_dir=tmp_path, columns=("running", "held")), poll=False)
+    html = app.test_client().get("/").text
+    assert ">Running" in html
+    assert ">Unreg." not in html
+    assert "Slots in use" not in html

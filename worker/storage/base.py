@@ -12,6 +12,7 @@ from worker.errors import WorkerError
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".heic", ".heif"}
 )
+BLOCK_BYTES = 1 << 18  # read and written at once
 
 
 class StorageError(WorkerError):
@@ -42,8 +43,10 @@ class Storage(Protocol):
         all below it. Raises StorageError.
         """
 
-    def get(self, key: str, destination: Path) -> None:
-        """Writes the image's bytes to the file. Raises ImageMissing, StorageError."""
+    def get(self, key: str, destination: Path) -> str:
+        """Writes the image's bytes to the file; gives their SHA-256 in hexadecimal. Raises ImageMissing,
+        StorageError; OSError where it is the destination that cannot be written.
+        """
 
     def put(self, folder: str, token: int, name: str, source: Path) -> str:
         """Keeps the file under folder and token, whole or not at all; gives the key that `finish` records."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import deque
@@ -100,10 +101,14 @@ class BlobStorage:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def get(self, key: str, destination: Path) -> None:
+    def get(self, key: str, destination: Path) -> str:
+        digest = hashlib.sha256()
         try:
             with self._faults(f"cannot get {key}"), destination.open("wb") as file:
-                self.client.download_blob(self.prefix + key, max_concurrency=1).readinto(file)
+                for block in self.client.download_blob(self.prefix + key, max_concurrency=1).chunks():
+                    digest.update(block)
+                    file.write(block)
+            return digest.hexdigest()
         except _NotThere:
             raise ImageMissing(f"{self.url}: there is no image {key}") from None
 

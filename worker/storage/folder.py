@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
 from collections import deque
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
-from worker.storage.base import Directory, ImageMissing, StorageError, is_image
+from worker.storage.base import BLOCK_BYTES, Directory, ImageMissing, StorageError, is_image
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +32,26 @@ class FolderStorage:
             if names:
                 yield Directory(path, tuple(names))
 
-    def get(self, key: str, destination: Path) -> None:
+    def get(self, key: str, destination: Path) -> str:
         self.requests += 1
-        source = self._place(key)
+        digest = hashlib.sha256()
         try:
-            file = source.open("rb")
+            file = open(self._place(key), "rb", buffering=0)  # noqa: SIM115 - closed below
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise ImageMissing(f"{self.url}: there is no image {key}") from None
         except OSError as error:
             raise StorageError(f"{self.url}: {key}: {error.strerror}") from error
-        with file, destination.open("wb") as target:
-            shutil.copyfileobj(file, target, 1 << 20)
+        with file, open(destination, "wb", buffering=0) as target:
+            while block := self._read(file, key):
+                digest.update(block)
+                write_all(target, block)
+        return digest.hexdigest()
 
     def put(self, folder: str, token: int, name: str, source: Path) -> str:
         """Written beside its place, flushed to the disk, then renamed."""
         self.requests += 1
         key = f"{folder}/{token}/{name}"
-        place = self._place(key)
+        place = Path(self._place(key))
         partial = place.with_name(f"{name}.{os.getpid()}.partial")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -61,8 +66,8 @@ class FolderStorage:
         return key
 
     def sweep(self, folder: str, keep: str | None) -> int:
-        place = self._place(folder)
-        kept = self._place(keep) if keep else None
+        place = Path(self._place(folder))
+        kept = Path(self._place(keep)) if keep else None
         files = [file for file in place.rglob("*") if file.is_file() and file != kept]
         for file in files:
             file.unlink(missing_ok=True)
@@ -73,6 +78,12 @@ class FolderStorage:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _read(self, file: FileIO, key: str) -> bytes | None:
+        try:
+            return file.read(BLOCK_BYTES)
+        except OSError as error:
+            raise StorageError(f"{self.url}: {key}: {error.strerror}") from error
 
     def _list(self, path: str) -> tuple[list[str], list[str]]:
         """Names of images, and paths of the directories below."""
@@ -92,10 +103,17 @@ class FolderStorage:
             raise StorageError(f"cannot list {self.root / path}: {error.strerror}") from error
         return sorted(names), sorted(below)
 
-    def _place(self, key: str) -> Path:
-        if ".." in key.split("/") or key.startswith("/"):
+    def _place(self, key: str) -> str:
+        if key.startswith("/") or (".." in key and ".." in key.split("/")):
             raise StorageError(f"{self.url}: {key!r} leads out of it")
-        return self.root / key
+        return f"{self.url}/{key}"
+
+
+def write_all(target: FileIO, block: bytes) -> None:
+    """A file without a buffer may take a part of what it is given, when its disk is all but full."""
+    written = target.write(block)
+    while written < len(block):
+        written += target.write(block[written:])
 
 
 def is_text(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,16 @@ def test_names_out_of_the_ordinary(place: Place, tmp_path: Path) -> None:
     (found,) = place.storage.list_directories()
     assert sorted(found.names) == sorted(names)
     for name in names:
-        place.storage.get(f"d/{name}", tmp_path / "got")
+        digest = place.storage.get(f"d/{name}", tmp_path / "got")
         assert (tmp_path / "got").read_bytes() == name.encode()
+        assert digest == sha256(name.encode()).hexdigest()
+
+
+def test_a_large_image_comes_whole(place: Place, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5_000
+    place.write("d/large.png", data)
+    assert place.storage.get("d/large.png", tmp_path / "got") == sha256(data).hexdigest()
+    assert (tmp_path / "got").read_bytes() == data
 
 
 def test_a_missing_image_is_told_from_a_storage_out_of_order(place: Place, tmp_path: Path) -> None:

@@ -59,6 +59,9 @@ class Cloud:
 class Fleet:
     chunks: Counts
     images: Counts
+    figures: Counts  # images_per_s eta_s oldest_pending_s next_deadline_s cost_per_1000_images
+    failures: Counts  # kind -> images
+    deadlines: Counts  # met missed open
     hosts: Mapping[str, Counts]
 
 

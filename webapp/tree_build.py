@@ -105,7 +105,14 @@ def _grid(name: str, raw: Nested, live_hosts: Nested) -> Grid:
         slots=_table(raw.get("slots")),
         resources={kind: _counts(raw[kind]) for kind in ("cores", "memory_mb", "gpus") if kind in raw},
         condor={daemon: _table(names) for daemon, names in sorted(raw.get("condor", {}).items())},
-        fleet=Fleet(_counts(fleet.get("chunks")), _counts(fleet.get("images")), _table(fleet.get("hosts"))),
+        fleet=Fleet(
+            chunks=_counts(fleet.get("chunks")),
+            images=_counts(fleet.get("images")),
+            figures=_counts(fleet),
+            failures=_counts(fleet.get("failures")),
+            deadlines=_counts(fleet.get("deadlines")),
+            hosts=_table(fleet.get("hosts")),
+        ),
         live_hosts=_counts(live_hosts),
         newest=_newest(raw),
     )

@@ -7,6 +7,7 @@ whole page; where the resize left paper a rounding error away from white, the ke
 stands for it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,8 @@ def plan(drawn: Span, size: int, strides: Sequence[int]) -> tuple[Span, Span]:
     needed = changed
     for stride, inner in zip(reversed(strides), reversed(sizes[:-1]), strict=True):
         needed = reach(needed, stride, inner)
-    return needed, changed
+    # Strides count from the page's edge: so must the crop's.
+    return Span(needed.first - needed.first % math.prod(strides), needed.last), changed
 
 
 def find_drawn(grey: Floats) -> tuple[Span, Span]:
@@ -101,7 +103,7 @@ class Encoder:
             else:
                 inputs = np.ascontiguousarray(canvas[:, needed_rows.cut(), needed_columns.cut()])
             result = run(inputs[None])[0]
-            scale = int(np.prod(strides))
+            scale = math.prod(strides)
             size //= scale
             canvas = background.copy()
             canvas[:, rows.cut(), columns.cut()] = result[

@@ -50,7 +50,7 @@ JOBS = {"belle": (420, 910, 37), "atlas": (1310, 2240, 96)}  # running, idle, he
 HELD = {"26": 0.5, "34": 0.3, "13": 0.2}
 USERS = {"alice": 0.5, "bob": 0.3, "carol": 0.15, "other": 0.05}
 QUIET_FOR_S = 1800
-HOSTILE = "<script>alert(1)</script>"
+HOSTILE = "<script>"  # a slash would be a folder to Whisper
 
 
 def minute_of(now: float) -> int:

@@ -15,8 +15,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from collector.settings import Settings, SettingsRefused, read_settings
+if TYPE_CHECKING:
+    from collector.settings import Settings
 
 SETTINGS_REFUSED, ANOTHER_RUN = 2, 4
 _ALARM_AFTER_S = 3  # past the run's own deadline: something does not keep to it
@@ -30,6 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
     )
+    if (
+        options.every
+    ):  # its process waits most of the time, and carries nothing of a run, not even the settings
+        from collector.every import run_every
+
+        return run_every(options.every, _arguments_of_one_run(options))
+    from collector.settings import SettingsRefused, read_settings
+
     try:
         settings = read_settings(os.environ, options.config)
     except SettingsRefused as error:
@@ -37,10 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log.error("%s", line)
         return SETTINGS_REFUSED
     log.setLevel(settings.log_level.upper())
-    if options.every:
-        from collector.every import run_every
-
-        return run_every(options.every, _arguments_of_one_run(options))
     if options.check:
         from collector.check import check
 

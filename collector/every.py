@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from collector.isolate import die_with_parent
+from collector.deathsig import die_with_parent
 
 log = logging.getLogger("collector")
 

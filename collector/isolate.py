@@ -6,7 +6,6 @@ it. Its answer comes through a pipe as JSON; nothing is unpickled.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -18,14 +17,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from collector.collected import Collected, read_collected, write_collected
+from collector.deathsig import die_with_parent
 from collector.stage import COLLECTED, ERROR, open_stage, send, split_messages
 
-_PR_SET_PDEATHSIG = 1
 _ANSWER_BYTES_MAX = 64 << 20
 _REAP_S = 1.0
 _MESSAGE_LENGTH_MAX = 500
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Task(NamedTuple):
@@ -56,11 +53,6 @@ class _Child:
     timeout_s: float
     started_s: float
     received: bytearray = field(default_factory=bytearray)
-
-
-def die_with_parent() -> None:
-    """Make the kernel kill this process when the thread that started it ends. Fit for `preexec_fn`."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_isolated(

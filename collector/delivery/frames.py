@@ -6,6 +6,7 @@ the connection on a longer frame than 1 MiB, and the sender may see no error, so
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,8 @@ from collector.points import Point
 FRAME_BYTES_MAX = 1_048_576  # carbon's MAX_LENGTH, without the 4 bytes of the length
 PICKLE_PROTOCOL = 2  # read by every Carbon, Python 2's too
 
-# More than a point takes besides its path: in a pickle at most 5 (string) + 5 (memo of it) + 11 (timestamp)
-# + 9 (value) + 2 x 6 (tuples and their memo); in a line two spaces, two numbers and the line's end.
+# More than a point takes besides its path: in a pickle at most 5 (string) + 11 (timestamp) + 9 (value)
+# + 2 (tuples); in a line two spaces, two numbers and the line's end.
 _POINT_BYTES = 64
 _ROOM_BYTES = 4096  # for the pickle's head and end, and one point that is added later
 
@@ -43,7 +44,11 @@ def encode_frame(points: Sequence[Point], protocol: Protocol = "pickle") -> byte
         return b"".join(
             b"%s %r %d\n" % (path.encode(), value, timestamp) for path, timestamp, value in points
         )
-    body = pickle.dumps([(path, (timestamp, value)) for path, timestamp, value in points], PICKLE_PROTOCOL)
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, PICKLE_PROTOCOL)
+    pickler.fast = True  # no memo: a fifth less to send, and to work off for Carbon
+    pickler.dump([(path, (timestamp, value)) for path, timestamp, value in points])
+    body = buffer.getvalue()
     if len(body) > FRAME_BYTES_MAX:
         raise ValueError(f"a frame of {len(body)} bytes: Carbon reads at most {FRAME_BYTES_MAX}")
     return struct.pack("!L", len(body)) + body

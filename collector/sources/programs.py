@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import IO
 
-from collector.isolate import die_with_parent
+from collector.deathsig import die_with_parent
 from collector.stage import say
 
 OUTPUT_BYTES_MAX = 32 << 20

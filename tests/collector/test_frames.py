@@ -58,7 +58,7 @@ def test_golden_bytes_of_the_plaintext_protocol() -> None:
 
 def test_golden_bytes_of_the_pickle_protocol() -> None:
     frame = encode_frame([Point("a.b", 60, 1.5)])
-    assert frame.hex() == "00000022" + "80025d71005803000000612e6271014b3c473ff8000000000000867102867103612e"
+    assert frame.hex() == "0000001a" + "80025d5803000000612e624b3c473ff80000000000008686612e"
 
 
 CARBON_READER = """

@@ -1,0 +1,120 @@
+"""Settings of the fleet: what is accepted, what is refused and how; docs/settings.md says the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from worker.settings import PREFIX, Settings, SettingsRefused, detect_environment, load_settings
+
+DOCS = Path(__file__).resolve().parents[2] / "docs/settings.md"
+HEADING = "## Worker fleet"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + name.upper(), raising=False)
+
+
+def table() -> str:
+    """The table of docs/settings.md as the code has it: paste it there when this test fails."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = shown(field)
+        rows.append(
+            f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
+        )
+    return "\n".join(rows)
+
+
+def shown(field: FieldInfo) -> str:
+    if field.default in (None, "", PydanticUndefined):
+        return ""
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = DOCS.read_text()
+    assert HEADING in text
+    section = text.split(HEADING, 1)[1].split("\n## ", 1)[0]
+    assert table() in section, f"\n{table()}"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "worker.toml"
+    config.write_text('lease_s = 30\nWORKER_ATTEMPTS = 7\nstorage_url = "azure://images/2026"\n')
+    monkeypatch.setenv("WORKER_LEASE_S", "90")
+    monkeypatch.setenv("WORKER_MAX_CHUNKS", "")  # a blank line of an env file
+    settings = load_settings(config)
+    assert (settings.lease_s, settings.attempts, settings.max_chunks) == (90, 7, None)
+    assert settings.result_files_url == "azure://images/2026/cloud-monitor-results"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LEASE_S", "soon", "WORKER_LEASE_S='soon'.*number"),
+        ("CHUNK_IMAGES", "0", "WORKER_CHUNK_IMAGES='0'.*greater than or equal to 1"),
+        ("MAX_CHUNKS", "101", "WORKER_MAX_CHUNKS='101'.*less than or equal to 100"),
+        ("ENVIRONMENT", "aws", "WORKER_ENVIRONMENT='aws'.*'local', 'azure' or 'azure_functions'"),
+        ("STORAGE_URL", "s3://x", "WORKER_STORAGE_URL='s3://x'.*a folder or azure://CONTAINER/PREFIX"),
+        ("DEADLINE_NEAR_S", "1", "WORKER_DEADLINE_URGENT_S 3600 must not exceed WORKER_DEADLINE_NEAR_S 1"),
+    ],
+)
+def test_a_malformed_value_is_named_with_what_would_be_accepted(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsRefused, match=told):
+        load_settings()
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_DATABASE_URL", "mysql://user:geheim@host/db")
+    with pytest.raises(SettingsRefused, match=r"WORKER_DATABASE_URL=\(hidden\)") as refused:
+        load_settings()
+    assert "geheim" not in str(refused.value)
+    monkeypatch.delenv("WORKER_DATABASE_URL")
+    assert "geheim" not in repr(Settings(azure_connection_string=SecretStr("geheim")))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("lease = 3", "WORKER_LEASE: there is no such setting"),
+        ("lease_s = ", "worker.toml"),
+        (None, "worker.toml"),
+    ],
+)
+def test_a_file_that_says_nonsense_is_named(text: str | None, told: str, tmp_path: Path) -> None:
+    config = tmp_path / "worker.toml"
+    if text is not None:
+        config.write_text(text)
+    with pytest.raises(SettingsRefused, match=told):
+        load_settings(config)
+
+
+def test_azures_own_name_of_the_connection_string_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=x")
+    secret = load_settings().azure_connection_string
+    assert secret is not None
+    assert secret.get_secret_value() == "AccountName=x"
+
+
+@pytest.mark.parametrize(
+    ("environ", "environment", "limit_bytes"),
+    [
+        ({}, "local", 20_000_000_000),
+        ({"WEBSITE_INSTANCE_ID": "x"}, "azure", 8_000_000_000),
+        ({"WEBSITE_INSTANCE_ID": "x", "FUNCTIONS_WORKER_RUNTIME": "python"}, "azure_functions", 400_000_000),
+    ],
+)
+def test_the_environment_is_recognised(environ: dict[str, str], environment: Any, limit_bytes: int) -> None:
+    assert detect_environment(environ) == environment
+    assert Settings(environment=environment).temp_limit_bytes == limit_bytes

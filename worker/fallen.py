@@ -21,8 +21,8 @@ UNEXPLAINED_KILLS = 3  # of workers that had the same single image: then it is n
 
 
 class Fallen:
-    """`host_is_proven`: a worker of this host has answered an image. Before, the host may be what kills workers
-    (a processor too old, a library that does not load), and images are not charged at once.
+    """`host_is_proven`: a worker of this host has answered an image. Before, the host may be what kills
+    workers (a processor too old, a library that does not load), and images are not charged at once.
     """
 
     def __init__(self, queue: Queue, clerk: Clerk, host: str) -> None:

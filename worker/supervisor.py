@@ -204,4 +204,3 @@ class Supervisor:
             self._reap()
             time.sleep(0.05)
         self._reporter.report(self._averages, [], self._temp(), force=True)
-

@@ -27,6 +27,7 @@ __all__ = [
     "EventFigures",
     "Figures",
     "HostFigures",
+    "QueueError",
     "read_figures",
 ]
 

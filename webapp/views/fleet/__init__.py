@@ -1,0 +1,35 @@
+"""`/fleet`: the worker fleet as Graphite knows it, and as its queue database does where that may be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, url_for
+
+from webapp.current import current_settings
+from webapp.moment import Moment
+from webapp.pages.details import DetailPage, fleet_page
+from webapp.pages.marks import worst
+from webapp.views.render import Values, judge_of, show_page
+
+blueprint = Blueprint("fleet", __name__)
+
+
+@blueprint.get("/fleet")
+def show() -> Response:
+    return show_page("fleet", "detail_body.html", _values, heading="Fleet")
+
+
+def _values(moment: Moment) -> Values:
+    page = fleet_page(judge_of(moment), url_for)
+    url = current_settings().fleet_database_url
+    return {"page": page if url is None else _with_queue(page, url)}
+
+
+def _with_queue(page: DetailPage, url: str) -> DetailPage:
+    """The page with what the queue says in front; asked at most once a minute, with little patience."""
+    from webapp.views.fleet.queue import read_queue  # SQLAlchemy: only where there is a queue to read
+
+    tables, marks = read_queue(url)
+    marks = (*marks, *page.marks)
+    return replace(page, tables=(*tables, *page.tables), marks=marks, mark=worst(marks))

@@ -1,0 +1,164 @@
+"""The queue database of the worker fleet, read only: its figures as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from webapp.freshness import age_text
+from webapp.pages.cells import NOTHING, Cell, format_number
+from webapp.pages.marks import Level, Mark
+from webapp.pages.tables import Column, Row, Table, words
+from worker.jobqueue.figures import (
+    BatchFigures,
+    ChunkFigures,
+    DecisionFigures,
+    Figures,
+    HostFigures,
+    QueueError,
+    read_figures,
+)
+
+Thing = TypeVar("Thing")
+
+_LAST = 20  # events, decisions, dead letters
+_TEXT = "t"  # the class of a cell that holds words
+
+
+def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Mark, ...]]:
+    """The queue's tables and what is wrong with it; a queue that cannot be read is one mark and no tables."""
+    try:
+        figures = read_figures(url, last=_LAST)
+    except QueueError as error:
+        return (), (Mark(Level.STALE, f"its figures cannot be read: {error}", ("queue",)),)
+    return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_marks(figures))
+
+
+def _marks(figures: Figures) -> Iterable[Mark]:
+    if figures.chunks.get("failed"):
+        yield Mark(Level.WARN, f"{figures.chunks['failed']} chunks in the dead letter", ("queue",))
+    if figures.deadlines.get("missed"):
+        yield Mark(Level.WARN, f"{figures.deadlines['missed']} chunks missed their deadline", ("queue",))
+    for host in figures.hosts:
+        if not host.alive and host.workers:
+            yield Mark(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
+
+
+def _tables(figures: Figures) -> Iterable[Table]:
+    yield _listed("Queue", _summary(figures))
+    yield _rows("Batches", "Batch", _BATCH, figures.batches, lambda batch: batch.name)
+    yield _rows("Hosts of the queue", "Host", _hosts(figures.at), figures.hosts, lambda host: host.name)
+    yield _rows("Active chunks", "Chunk", _chunks(figures.at), figures.active, lambda chunk: chunk.name)
+    yield _rows("Dead letter", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
+    yield _listed(
+        "Failed images by error", {kind: _count(count, "w") for kind, count in figures.failures.items()}
+    )
+    yield _rows(
+        "Decisions", "Host", _decisions(figures.at), figures.decisions, lambda decision: decision.host
+    )
+    yield _rows(
+        "Events of the queue",
+        "At, UTC",
+        {"What": lambda event: _words(event.kind), "Host": lambda event: _words(event.host),
+         "Message": lambda event: _words(event.message)},
+        figures.events,
+        lambda event: datetime.fromtimestamp(event.at, UTC).strftime("%d %b %H:%M:%S"),
+    )  # fmt: skip
+
+
+def _summary(figures: Figures) -> dict[str, Cell]:
+    def span(seconds: float | None) -> Cell:
+        return Cell(NOTHING, "m") if seconds is None else Cell(age_text(seconds))
+
+    def rate(value: float | None) -> Cell:
+        return Cell(NOTHING, "m") if value is None else Cell(format_number(round(value, 3)))
+
+    return {
+        **{f"Chunks {state}": _count(count) for state, count in figures.chunks.items()},
+        "Chunks paused": _count(figures.paused),
+        **{f"Images {state}": _count(count) for state, count in figures.images.items()},
+        "Images a second": rate(figures.images_per_s),
+        "Done in": span(figures.eta_s),
+        "Oldest waiting chunk": span(figures.oldest_pending_s),
+        **{f"Deadlines {name}": _count(count) for name, count in figures.deadlines.items()},
+        "Cost of 1000 images": rate(figures.cost_per_1000_images),
+    }
+
+
+_BATCH: dict[str, Callable[[BatchFigures], Cell]] = {
+    "Chunks": lambda batch: _count(sum(batch.chunks.values())),
+    "Done": lambda batch: _count(batch.chunks.get("done", 0)),
+    "Failed": lambda batch: _count(batch.chunks.get("failed", 0), "b"),
+    "Images": lambda batch: _count(sum(batch.images.values())),
+    "Recognised": lambda batch: _count(batch.images.get("done", 0)),
+    "Errors": lambda batch: _count(batch.images.get("failed", 0), "w"),
+    "Missed": lambda batch: _count(batch.missed, "w"),
+    "State": lambda batch: _words("paused" if batch.paused else ""),
+}
+_DEAD: dict[str, Callable[[ChunkFigures], Cell]] = {
+    "Batch": lambda chunk: _words(chunk.batch),
+    "Attempts": lambda chunk: _count(chunk.attempt),
+    "Images": lambda chunk: _count(chunk.images_total),
+    "Error": lambda chunk: _words(chunk.error or ""),
+}
+
+
+def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
+    return {
+        "Seen": lambda host: Cell(age_text(at - host.seen_at), "" if host.alive else "b"),
+        "Workers": lambda host: _count(host.workers),
+        "CPU, %": lambda host: _count(round(host.cpu_pct)),
+        "Memory, %": lambda host: _count(round(host.memory_pct)),
+        "Temporary, MB": lambda host: _count(round(host.temp_bytes / 2**20)),
+        "Last decision": lambda host: _words(_why(host.decisions[0]) if host.decisions else ""),
+    }
+
+
+def _chunks(at: float) -> dict[str, Callable[[ChunkFigures], Cell]]:
+    return {
+        "Batch": lambda chunk: _words(chunk.batch),
+        "Host": lambda chunk: _words(chunk.host or ""),
+        "Done": lambda chunk: _count(chunk.images_done),
+        "Images": lambda chunk: _count(chunk.images_total),
+        "Attempt": lambda chunk: _count(chunk.attempt),
+        "For": lambda chunk: Cell("" if chunk.started_at is None else age_text(at - chunk.started_at)),
+    }
+
+
+def _decisions(at: float) -> dict[str, Callable[[DecisionFigures], Cell]]:
+    return {
+        "On": lambda decision: _words(decision.subject),
+        "Admitted": lambda decision: _words("yes" if decision.admitted else "no"),
+        "Times": lambda decision: _count(decision.times),
+        "Ago": lambda decision: Cell(age_text(at - decision.last_at)),
+        "Why": lambda decision: _words(_why(decision)),
+    }
+
+
+def _why(decision: DecisionFigures) -> str:
+    return decision.text or decision.reason
+
+
+def _count(value: float, tone: str = "") -> Cell:
+    return Cell(format_number(value), tone if value else "z")
+
+
+def _words(text: str) -> Cell:
+    return Cell(text, _TEXT)
+
+
+def _listed(caption: str, cells: dict[str, Cell]) -> Table:
+    rows = tuple(Row(words(name), (cell,)) for name, cell in cells.items())
+    return Table(caption, "Figure", (Column("Now"),), rows)
+
+
+def _rows(
+    caption: str,
+    heading: str,
+    columns: dict[str, Callable[[Thing], Cell]],
+    things: Iterable[Thing],
+    name: Callable[[Thing], str],
+) -> Table:
+    rows = (Row(name(thing), tuple(make(thing) for make in columns.values())) for thing in things)
+    return Table(caption, heading, tuple(Column(label) for label in columns), tuple(rows))

@@ -69,56 +69,112 @@ Commands = Annotated[
 ]
 
 
+Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
+Sources = Annotated[
+    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
+    BeforeValidator(split_names),
+]
+Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")]
+
+
 class Settings(CondorSettings):
     """Field names are the settings' names without the prefix, in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    grid: Clean
-    carbon: Annotated[tuple[Destination, ...], BeforeValidator(_destinations), Field(min_length=1)]
-    state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(default_factory=_default_state_dir)
-    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    grid: Clean = Field(description="name of the grid, the first name of its paths; must be set")
+    carbon: Destinations = Field(
+        min_length=1,
+        description="where points go, several separated by commas; must be set. `host:port` (pickle), "
+        "`tcp+plain://`, `tls://`, `tls+plain://`, or a cluster: `ring://host:port:instance;...?replication=1`",
+    )
+    state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
+        default_factory=_default_state_dir,
+        description="what waits to be delivered, and what the next run must know; unset: "
+        "/var/lib/cloud-monitor/collector, or ~/.local/state/cloud-monitor/collector of a user",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="least level that is logged"
+    )
 
-    owner: bool = True
-    host: Clean = Field(default_factory=socket.gethostname, validate_default=True)
+    owner: bool = Field(
+        True, description="false on further scheduler hosts of a grid: they write only their own tree"
+    )
+    host: Clean = Field(
+        default_factory=socket.gethostname,
+        validate_default=True,
+        description="this host's name; unset: its own",
+    )
 
-    sources: Annotated[tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
-                       BeforeValidator(split_names), Field(min_length=1)] = ("auto",)  # fmt: skip
-    source_timeout_s: float = Field(default=25, ge=1, le=40)
-    run_timeout_s: float = Field(default=45, ge=5, lt=50)
+    sources: Sources = Field(
+        ("auto",),
+        min_length=1,
+        description="host, condor, cloudscheduler, commands, fleet; `auto`: each that is configured here",
+    )
+    source_timeout_s: float = Field(25, ge=1, le=40, description="longest time of one source")
+    run_timeout_s: float = Field(45, ge=5, lt=50, description="longest time of a whole run")
 
-    host_scope: Literal["container", "machine"] = "container"
-    host_disks: Names = ()
+    host_scope: Literal["container", "machine"] = Field(
+        "container", description="`machine` looks past the limits of the collector's own service or container"
+    )
+    host_disks: Names = Field((), description="mount points to watch; unset: `/` and every local one")
 
-    cloud_status_command: str = ""
-    cloudscheduler_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
-    cloudscheduler_group: str = ""
-    cloudscheduler_user: str = ""
-    cloudscheduler_password: SecretStr = SecretStr("")
-    cloudscheduler_credentials_file: Path | None = None
-    cloudscheduler_ca_file: Path | None = None
-    cloudscheduler_cert_file: Path | None = None
-    cloudscheduler_key_file: Path | None = None
-    cloudscheduler_vm_list: bool = True
-    live_hosts_max: int = Field(default=1000, ge=0, le=100_000)
+    cloud_status_command: str = Field(
+        "", description="Cloud Scheduler 1: its command, for example `cloud_status -aj`"
+    )
+    cloudscheduler_url: Url = Field("", description="Cloud Scheduler 2: the address before /cloud/status/")
+    cloudscheduler_group: str = Field(
+        "", description="its group; unset: all, with the group in the clouds' names"
+    )
+    cloudscheduler_user: str = Field("", description="its user")
+    cloudscheduler_password: SecretStr = Field(SecretStr(""), description="the user's password")
+    cloudscheduler_credentials_file: Path | None = Field(None, description="or a file with `user:password`")
+    cloudscheduler_ca_file: Path | None = Field(
+        None, description="certificates to trust; unset: the system's"
+    )
+    cloudscheduler_cert_file: Path | None = Field(None, description="client certificate, instead of a user")
+    cloudscheduler_key_file: Path | None = Field(None, description="its key")
+    cloudscheduler_vm_list: bool = Field(
+        True, description="ask for the list of VMs too, so that they can be compared with HTCondor's machines"
+    )
+    live_hosts_max: int = Field(
+        1000, ge=0, le=100_000, description="most VMs shown by name in a day; the rest are summed as `other`"
+    )
 
-    commands: Commands = Field(default_factory=dict)
-    command_timeout_s: float = Field(default=10, gt=0, le=40)
+    commands: Commands = Field(
+        default_factory=dict,
+        description="programs that print `path value` lines: `name = command`, separated by `;`; in a file "
+        "also `name = {run = ..., timeout_s = ...}`",
+    )
+    command_timeout_s: float = Field(10, gt=0, le=40, description="longest time of one of them")
 
-    fleet_database_url: str = ""
-    fleet_names_max: int = Field(default=200, ge=0, le=10_000)
+    fleet_database_url: str = Field("", description="queue of the worker fleet; unset: no fleet source")
+    fleet_names_max: int = Field(
+        200, ge=0, le=10_000, description="most worker hosts by name; the rest are summed as `other`"
+    )
 
-    connect_timeout_s: float = Field(default=4, gt=0, le=20)
-    write_timeout_s: float = Field(default=8, gt=0, le=20)
-    carbon_ca_file: Path | None = None
-    carbon_cert_file: Path | None = None
-    carbon_key_file: Path | None = None
-    spool_max_mb: float = Field(default=256, ge=1, le=1_000_000)
-    spool_max_age_s: float = Field(default=7 * 86400, ge=60)
-    replay_points_per_run: int = Field(default=200_000, ge=1000)
-    graphite_url: str = Field(default="", pattern=r"^(https?://[^\s?#]+)?$")
-    graphite_timeout_s: float = Field(default=8, gt=0, le=20)
-    proof: bool = True
+    connect_timeout_s: float = Field(4, gt=0, le=20, description="longest wait for a connection to Carbon")
+    write_timeout_s: float = Field(
+        8, gt=0, le=20, description="longest wait for a write, and for Carbon's end"
+    )
+    carbon_ca_file: Path | None = Field(
+        None, description="certificates to trust of TLS destinations; unset: the system's"
+    )
+    carbon_cert_file: Path | None = Field(None, description="client certificate for TLS destinations")
+    carbon_key_file: Path | None = Field(None, description="its key")
+    spool_max_mb: float = Field(
+        256, ge=1, le=1_000_000, description="most disk for what waits for one Carbon"
+    )
+    spool_max_age_s: float = Field(7 * 86400, ge=60, description="what waits longer is given up")
+    replay_points_per_run: int = Field(200_000, ge=1000, description="most waiting points sent in one run")
+    graphite_url: Url = Field(
+        "", description="what stands before /render of the first destination's store: for proof and `--check`"
+    )
+    graphite_timeout_s: float = Field(8, gt=0, le=20, description="longest wait for its answer")
+    proof: bool = Field(
+        True,
+        description="read back what was delivered, where the URL is set, and send again what is not there",
+    )
 
     def own_path(self, key: str, **names: str) -> str:
         """A path of this collector or host: the grid's own, or under `hosts` for a further scheduler host."""

@@ -54,17 +54,43 @@ JobTypes = Annotated[dict[str, str], BeforeValidator(split_assignments), AfterVa
 
 
 class CondorSettings(BaseModel):
-    condor_schedds: Names = ()
-    condor_collectors: Names = ()
-    job_types: JobTypes = Field(default_factory=dict)
+    condor_schedds: Names = Field(
+        (), description="schedds to ask for jobs, by name, separated by commas; unset: this host's"
+    )
+    condor_collectors: Names = Field(
+        (), description="HTCondor collectors to ask for machines, host[:port]; unset: the configured pool's"
+    )
+    job_types: JobTypes = Field(
+        default_factory=dict,
+        description="`name = ClassAd expression` over jobs, separated by `;`: it counts in each that is true",
+    )
 
-    condor_users: Literal["shown", "hashed", "hidden"] = "shown"
-    condor_users_key: SecretStr = SecretStr("")
-    condor_names_max: int = Field(default=50, ge=0, le=10_000)
+    condor_users: Literal["shown", "hashed", "hidden"] = Field(
+        "shown", description="names of users in paths: `shown`, `hashed` or `hidden`"
+    )
+    condor_users_key: SecretStr = Field(
+        SecretStr(""), description="key of the hash, so that names cannot be guessed from it"
+    )
+    condor_names_max: int = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description="most users, groups and hold reasons by name; the rest are summed as `other`",
+    )
 
-    condor_cloud_attribute: Attribute = ""
-    condor_vmtype_attribute: Attribute = ""
-    condor_cloud_pattern: Annotated[str, AfterValidator(_check_pattern)] = ""
+    condor_cloud_attribute: Attribute = Field(
+        "", description="startd attribute that names a machine's cloud, for example CloudProvider"
+    )
+    condor_vmtype_attribute: Attribute = Field(
+        "", description="startd attribute that names a machine's VM type"
+    )
+    condor_cloud_pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
+        "", description="or a regular expression on the machine's name, with groups `cloud` and `vmtype`"
+    )
 
-    condor_unusable_memory_mb: int = Field(default=500, ge=0)
-    condor_unusable_disk_mb: int = Field(default=1024, ge=0)
+    condor_unusable_memory_mb: int = Field(
+        500, ge=0, description="a partitionable slot with less memory left is unusable"
+    )
+    condor_unusable_disk_mb: int = Field(
+        1024, ge=0, description="a partitionable slot with less disk left is unusable"
+    )

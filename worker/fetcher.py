@@ -1,26 +1,28 @@
 """Claims chunks and downloads their images ahead of the recogniser, in a thread of its own.
 
 The next chunk is claimed when the last image of the one before has been handed to the downloads, so that the
-recogniser finds images ready across the border between two chunks.
+recogniser finds images ready across the border between two chunks. Images are handed on in runs: one at a time
+would cost more than a fast recogniser has.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
+import os
 import queue
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from worker.hands import Hands, Work
-from worker.jobqueue import Claim, QueuedImage
-from worker.storage import ImageMissing, Storage
+from worker.jobqueue import QueuedImage
+from worker.storage import ImageMissing, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -30,24 +32,20 @@ IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An image on disk, or why it cannot be had (`error`, a fault of the image)."""
+    """An image on disk with its SHA-256, or why it cannot be had (`error`, a fault of the image)."""
 
-    path: Path
+    image: QueuedImage
+    path: str
     sha256: str = ""
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """An image of a chunk on its way to the recogniser."""
+class Run:
+    """Some images of a chunk on their way to the recogniser, in order."""
 
     work: Work
-    image: QueuedImage
-    fetched: Future[Fetched]
-
-    @property
-    def key(self) -> str:
-        return f"{self.work.claim.chunk}.{self.work.claim.token}.{self.image.number}"
+    fetched: Future[list[Fetched]]
 
 
 class Fetcher:
@@ -64,12 +62,13 @@ class Fetcher:
     ) -> None:
         self._claim = claim
         self._hands = hands
-        self._folder = folder
+        self._folder = str(folder)
         self._leaving = leaving
-        self._room = threading.Semaphore(ahead_images)
+        self._run_images = max(1, ahead_images // (2 * ahead_threads))
+        self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
-        self._ready: queue.Queue[Item | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._run, name="fetcher")
+        self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -80,16 +79,16 @@ class Fetcher:
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
-    def next_item(self, timeout_s: float) -> Item | None:
-        """The next image in order of claim; None when none came in time."""
+    def next_run(self, timeout_s: float) -> Run | None:
+        """The next images in order of claim; None when none came in time."""
         try:
-            item = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
+            run = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
         except queue.Empty:
             return None
         self._room.release()
-        return item
+        return run
 
-    def _run(self) -> None:
+    def _claim_and_download(self) -> None:
         idle_s = IDLE_FIRST_S
         try:
             while not self._leaving.is_set():
@@ -109,30 +108,54 @@ class Fetcher:
             self._leaving.set()
 
     def _download(self, work: Work) -> None:
-        for image in work.claim.images:
+        images = work.claim.images
+        for start in range(0, len(images), self._run_images):
             while not self._room.acquire(timeout=0.5):
                 if self._leaving.is_set():
                     return
             if self._leaving.is_set() or work.over:
                 self._room.release()
                 return
-            path = self._folder / f"{work.claim.chunk}-{image.number}{Path(image.name).suffix}"
-            future = self._pool.submit(self._fetch, work.storage, work.claim, image, path)
-            self._ready.put(Item(work, image, future))
+            run = images[start : start + self._run_images]
+            self._ready.put(Run(work, self._pool.submit(self._fetch_run, work, run)))
 
-    def _fetch(self, storage: Storage, claim: Claim, image: QueuedImage, path: Path) -> Fetched:
-        """Raises StorageError; OSError when the disk stays full."""
+    def _fetch_run(self, work: Work, images: tuple[QueuedImage, ...]) -> list[Fetched]:
+        """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
+        fetched: list[Fetched] = []
+        try:
+            for image in images:
+                fetched.append(self._fetch(work, image))
+        except BaseException:
+            discard(fetched)
+            raise
+        return fetched
+
+    def _fetch(self, work: Work, image: QueuedImage) -> Fetched:
+        claim = work.claim
+        path = f"{self._folder}/{claim.chunk}-{image.number}{os.path.splitext(image.name)[1]}"
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
             try:
-                storage.get(claim.key(image), path)
-                with path.open("rb") as content:
-                    return Fetched(path, hashlib.file_digest(content, "sha256").hexdigest())
+                return Fetched(image, path, work.storage.get(claim.key(image), Path(path)))
             except ImageMissing as missing:
-                path.unlink(missing_ok=True)
-                return Fetched(path, error=f"ImageMissing: {missing}")
+                _unlink(path)
+                return Fetched(image, path, error=f"ImageMissing: {missing}")
             except OSError as error:
-                path.unlink(missing_ok=True)
+                _unlink(path)
                 if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
                     raise
                 self._leaving.wait(0.5)
+            except StorageError:
+                _unlink(path)
+                raise
+
+
+def discard(fetched: Iterable[Fetched]) -> None:
+    """Remove the files of images that are not needed any more."""
+    for one in fetched:
+        _unlink(one.path)
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)

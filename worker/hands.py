@@ -1,7 +1,7 @@
 """The chunks in one worker's hands, shared by its threads, and what is known of each.
 
 The recogniser's thread tells which images it takes and what it read; the keeper's thread takes the results
-from here to the queue. Every change is told to the supervisor at once, through the page of vitals.
+from here to the queue. What the supervisor must know of a dead worker is told it at once, through the page of vitals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from worker.jobqueue import Claim, Result, Usage
 from worker.storage import Storage
-from worker.vitals import ChunkVitals, State, Vitals, VitalsPage
+from worker.vitals import FLIGHT_SLOTS, ChunkVitals, State, Vitals, VitalsPage
+
+PUBLISH_S = 0.1  # between two words about mere progress
 
 
 @dataclass(eq=False, slots=True)
@@ -51,12 +53,17 @@ class Work:
 class Hands:
     """All methods may be called by any thread."""
 
-    def __init__(self, page: VitalsPage | None = None) -> None:
+    def __init__(self, page: VitalsPage) -> None:
         self._page = page
         self._lock = threading.Lock()
         self._works: list[Work] = []
-        self._vitals = Vitals(progress_s=time.monotonic())
+        self._vitals = Vitals()
+        self._slots: dict[tuple[int, int], int] = {}
+        self._free_slots = list(range(FLIGHT_SLOTS))
         self._cpu_mark_s = time.process_time()
+        self._published_s = 0.0
+        self.images_done = 0
+        self.progress_s = time.monotonic()
         self._publish()
 
     @property
@@ -65,9 +72,12 @@ class Hands:
             return list(self._works)
 
     @property
-    def vitals(self) -> Vitals:
-        with self._lock:
-            return self._vitals
+    def leaving_reason(self) -> str:
+        return self._vitals.leaving_reason
+
+    @property
+    def is_ready(self) -> bool:
+        return self._vitals.ready_s is not None
 
     def say(self, state: State, held_reason: str = "", leaving_reason: str = "") -> None:
         """Loading, idle (and why nothing is claimed), working or leaving (and why); leaving is for good."""
@@ -75,12 +85,12 @@ class Hands:
             if self._vitals.state == "leaving":
                 return
             now_s = time.monotonic()
-            ready_s = self._vitals.ready_s or (None if state == "loading" else now_s)
+            if self._vitals.state != state:
+                self.progress_s = now_s
             self._vitals = replace(
                 self._vitals,
                 state=state,
-                ready_s=ready_s,
-                progress_s=now_s,
+                ready_s=self._vitals.ready_s or (None if state in ("loading", "leaving") else now_s),
                 held_reason=held_reason,
                 leaving_reason=leaving_reason,
             )
@@ -95,21 +105,28 @@ class Hands:
         """The recogniser takes an image."""
         with self._lock:
             work.in_flight.add(number)
-            self._publish()
+            slot = self._slots[work.claim.chunk, number] = self._free_slots.pop()
+            self._page.set_in_flight(slot, work.claim.chunk, number)
 
     def answer(self, work: Work, result: Result) -> None:
         """An image has its result; CPU time since the last answer was this one's."""
+        now_s, cpu_s = time.monotonic(), time.process_time()
         with self._lock:
-            now_s, cpu_s = time.monotonic(), time.process_time()
             work.cpu_s += cpu_s - self._cpu_mark_s
             self._cpu_mark_s = cpu_s
-            work.in_flight.discard(result.number)
             work.unanswered -= 1
+            work.in_flight.discard(result.number)
             if not work.lost:
                 work.results.append(result)
                 work.results_since_s = work.results_since_s or now_s
-            self._vitals = replace(self._vitals, progress_s=now_s, images_done=self._vitals.images_done + 1)
-            self._publish()
+            self.progress_s = now_s
+            self.images_done += 1
+            if self.images_done == 1 or now_s - self._published_s > PUBLISH_S:
+                self._publish()
+            slot = self._slots.pop((work.claim.chunk, result.number), None)
+            if slot is not None:  # an image that could not be had was never in flight
+                self._page.clear_in_flight(slot)
+                self._free_slots.append(slot)
 
     def take_results(self, work: Work) -> list[Result]:
         with self._lock:
@@ -143,8 +160,7 @@ class Hands:
             self._publish()
 
     def _publish(self) -> None:
-        if self._page is None:
-            return
+        self._published_s = time.monotonic()
         chunks = tuple(
             ChunkVitals(
                 work.claim.chunk,
@@ -152,8 +168,10 @@ class Hands:
                 work.claim.name,
                 work.claim.images_total - work.unanswered,
                 work.claim.images_total,
-                tuple(sorted(work.in_flight)),
             )
             for work in self._works
         )
-        self._page.write(replace(self._vitals, chunks=chunks))
+        vitals = replace(
+            self._vitals, chunks=chunks, progress_s=self.progress_s, images_done=self.images_done
+        )
+        self._page.write(vitals)

@@ -23,7 +23,7 @@ from worker.storage import Storage
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 0.05
+ROUND_S = 0.1
 LEASE_MARGIN = 0.1  # of a lease: given up that long before it could have run out
 RENEW_AT = 0.6  # of a lease left
 PROGRESS_LINE_S = 10
@@ -71,7 +71,7 @@ class Keeper:
         with self._turn:
             for work in self._hands.works:
                 if not work.complete:
-                    work.released = work.released or self._hands.vitals.leaving_reason or "left"
+                    work.released = work.released or self._hands.leaving_reason or "left"
             while self._hands.works:
                 for work in self._hands.works:
                     self._keep(work)
@@ -155,8 +155,9 @@ class Keeper:
         return True
 
     def _renew(self, work: Work) -> None:
-        vitals = self._hands.vitals
-        stalled = time.monotonic() - vitals.progress_s > self._settings.stall_s
+        stalled = bool(work.in_flight) and (
+            time.monotonic() - self._hands.progress_s > self._settings.stall_s
+        )
         if work.claim.lease.remaining_s() < RENEW_AT * self._settings.lease_s and not stalled:
             work.claim = self._queue.renew(work.claim)
 
@@ -192,7 +193,7 @@ class Keeper:
 
     def _tell_progress(self) -> None:
         now_s = time.monotonic()
-        self._rate.add(now_s, self._hands.vitals.images_done)
+        self._rate.add(now_s, self._hands.images_done)
         if now_s - self._line_s < PROGRESS_LINE_S:
             return
         self._line_s = now_s

@@ -7,15 +7,16 @@ or storage.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.claiming import Claimer
-from worker.fetcher import Fetched, Fetcher, Item
-from worker.hands import Hands
+from worker.fetcher import Fetched, Fetcher, Run, discard
+from worker.hands import Hands, Work
 from worker.jobqueue import Result, open_queue
 from worker.keeper import Keeper
 from worker.limits import gate_limits, queue_rules
@@ -77,6 +78,14 @@ def run_worker(
         folder.remove()
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A downloaded image of a chunk."""
+
+    work: Work
+    fetched: Fetched
+
+
 class Line:
     """The recogniser with what goes into it and what comes out."""
 
@@ -87,75 +96,80 @@ class Line:
         self._fetcher = fetcher
         self._hands = hands
         self._leaving = leaving
-        self._in_flight: dict[str, tuple[Item, Fetched]] = {}
-        self._next: Item | None = None
+        self._ready: deque[Item] = deque()
+        self._in_flight: dict[str, Item] = {}
 
     def run(self) -> None:
         """Until leaving: suspects alone, all others in one stream for as long as there are any ready."""
         while not self._leaving.is_set():
-            item = self._take(WAIT_S)
-            if item is None:
+            if not self._fill(WAIT_S):
                 continue
-            stream = iter([item]) if item.image.suspect else itertools.chain([item], self._others())
-            for recognition in self._recogniser.recognise(self._images(stream)):
+            alone = self._ready[0].fetched.image.suspect
+            items = iter([self._ready.popleft()]) if alone else self._unsuspected()
+            for recognition in self._recogniser.recognise(self._images(items)):
                 self._answer(recognition)
             for key in list(self._in_flight):
                 self._answer(Recognition(key, None, error="NoAnswer: the recogniser gave no answer"))
 
-    def _take(self, timeout_s: float) -> Item | None:
-        item, self._next = self._next, None
-        return item or self._fetcher.next_item(timeout_s)
-
-    def _others(self) -> Iterator[Item]:
+    def _unsuspected(self) -> Iterator[Item]:
         """What may join the stream. It ends when nothing is ready, or the recogniser would keep what it has
-        half done; and before a suspect, which must be alone."""
-        while not self._leaving.is_set():
-            item = self._take(0 if self._in_flight else WAIT_S)
-            if item is None or item.image.suspect:
-                self._next = item
+        half done; and before a suspect, which must be alone.
+        """
+        while not self._leaving.is_set() and self._fill(0 if self._in_flight else WAIT_S):
+            if self._ready[0].fetched.image.suspect:
                 return
-            yield item
+            yield self._ready.popleft()
+
+    def _fill(self, timeout_s: float) -> bool:
+        """Whether an image is ready, after waiting for the next run of them if need be."""
+        while not self._ready:
+            run = self._fetcher.next_run(timeout_s)
+            if run is None:
+                return False
+            self._ready.extend(Item(run.work, fetched) for fetched in self._downloaded(run))
+        return True
+
+    def _downloaded(self, run: Run) -> list[Fetched]:
+        """The run's images; none where their chunk is over, or is at fault for not having them."""
+        try:
+            fetched = run.fetched.result()
+        except StorageError as error:
+            run.work.fault = run.work.fault or str(error)
+            return []
+        except OSError as error:
+            run.work.released = run.work.released or f"temporary storage: {error}"
+            return []
+        if run.work.over:
+            discard(fetched)
+            return []
+        return fetched
 
     def _images(self, items: Iterator[Item]) -> Iterator[SourceImage]:
         for item in items:
-            fetched = self._fetched(item)
-            if fetched is None:
-                continue
-            if fetched.error is not None:
-                self._hands.answer(item.work, Result(item.image.number, None, error=fetched.error))
-                continue
-            self._in_flight[item.key] = (item, fetched)
-            self._hands.start(item.work, item.image.number)
-            yield SourceImage(item.key, fetched.path)
-
-    def _fetched(self, item: Item) -> Fetched | None:
-        """The downloaded image; None where its chunk is over, or is at fault for it."""
-        try:
-            fetched = item.fetched.result()
-        except StorageError as error:
-            item.work.fault = item.work.fault or str(error)
-            return None
-        except OSError as error:
-            item.work.released = item.work.released or f"temporary storage: {error}"
-            return None
-        if item.work.over:
-            fetched.path.unlink(missing_ok=True)
-            return None
-        return fetched
+            work, fetched = item.work, item.fetched
+            if work.over:
+                discard([fetched])
+            elif fetched.error is not None:
+                self._hands.answer(work, Result(fetched.image.number, None, error=fetched.error))
+            else:
+                key = f"{work.claim.chunk}.{work.claim.token}.{fetched.image.number}"
+                self._in_flight[key] = item
+                self._hands.start(work, fetched.image.number)
+                yield SourceImage(key, Path(fetched.path))
 
     def _answer(self, recognition: Recognition) -> None:
-        item, fetched = self._in_flight.pop(recognition.key)
-        fetched.path.unlink(missing_ok=True)
+        item = self._in_flight.pop(recognition.key)
+        discard([item.fetched])
         self._hands.answer(
             item.work,
             Result(
-                item.image.number,
+                item.fetched.image.number,
                 recognition.smiles,
                 recognition.tokens,
                 recognition.confidences,
                 recognition.truncated,
                 recognition.error,
                 recognition.precision,
-                fetched.sha256,
+                item.fetched.sha256,
             ),
         )

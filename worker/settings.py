@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import tomllib
 from pathlib import Path
@@ -165,13 +166,26 @@ class Settings(BaseSettings):
     )
 
     # Runner
-    ahead_images: int = Field(16, ge=1, le=10_000, description="images downloaded ahead of recognising")
+    ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
     ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
-    store_images: int = Field(20, ge=1, le=10_000, description="results after which they are stored")
+    store_images: int = Field(100, ge=1, le=10_000, description="results after which they are stored")
     store_s: float = Field(5, gt=0, le=600, description="time after which results are stored at the latest")
     upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
     drain_s: float = Field(
         15, gt=0, le=20, description="time that images being recognised have to end after SIGTERM"
+    )
+
+    # HTCondor (submit, withdraw)
+    condor_schedd: str = Field("", description="schedd that takes the supervisors' jobs; unset: this host's")
+    condor_pool: str = Field(
+        "", description="collector daemon (host:port) that knows the schedd; unset: as configured"
+    )
+    condor_python: str = Field(
+        default_factory=lambda: sys.executable,
+        description="Python on the pool's machines that has this program; unset: this one's path",
+    )
+    condor_workers: int = Field(
+        1, ge=1, le=1000, description="workers of each job, which its slot must carry"
     )
 
     # Recogniser

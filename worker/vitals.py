@@ -2,7 +2,8 @@
 
 The last word of a worker that was killed is still there to be read (above all which images were in flight), a
 full disk cannot stop it, and neither side ever waits for the other. Two halves are written in turn, each with
-its number and a checksum, so that a reader always finds one that is whole.
+its number and a checksum, so that a reader always finds one that is whole. The images in flight change too often
+for that: each is one 64-bit entry of a table behind the halves, written by a single store.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import mmap
 import os
 import struct
 import zlib
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 PAGE_BYTES = 64 * 1024
-_HALF_BYTES = PAGE_BYTES // 2
+_HALF_BYTES = 16 * 1024
 _HEADER = struct.Struct("<QII")  # number, length, CRC-32
+_FLIGHT_START = 2 * _HALF_BYTES
+FLIGHT_SLOTS = (PAGE_BYTES - _FLIGHT_START) // 8
+_NUMBER_BITS = 24  # of an entry: image number + 1; above it the chunk. No entry is 0.
 
 State = Literal["loading", "idle", "working", "leaving"]
 
@@ -57,6 +61,7 @@ class VitalsPage:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._memory = mmap.mmap(descriptor, PAGE_BYTES)
+        self._flight = memoryview(self._memory)[_FLIGHT_START:].cast("Q")
         self._number = 0
 
     @classmethod
@@ -67,7 +72,7 @@ class VitalsPage:
 
     def write(self, vitals: Vitals) -> None:
         """Replace what is said; one writer only."""
-        content = json.dumps(asdict(vitals), separators=(",", ":")).encode()
+        content = json.dumps(_values_of(vitals), separators=(",", ":")).encode()
         if len(content) > _HALF_BYTES - _HEADER.size:
             raise ValueError(f"vitals of {len(content)} bytes do not fit into a page")
         self._number += 1
@@ -77,14 +82,29 @@ class VitalsPage:
             self._number, len(content), zlib.crc32(content)
         )
 
+    def set_in_flight(self, slot: int, chunk: int, number: int) -> None:
+        """The recogniser has the image; `slot` is below FLIGHT_SLOTS and free."""
+        self._flight[slot] = chunk << _NUMBER_BITS | number + 1
+
+    def clear_in_flight(self, slot: int) -> None:
+        self._flight[slot] = 0
+
     def read(self) -> Vitals:
-        """The newest half that is whole; a worker that has said nothing yet is loading."""
+        """The newest half that is whole, with the images in flight; a worker that has said nothing is loading."""
         halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
-        return _vitals_of(halves[0][1]) if halves else Vitals()
+        return _vitals_of(halves[0][1], self._read_flight()) if halves else Vitals()
 
     def close(self) -> None:
+        self._flight.release()
         self._memory.close()
         os.close(self.descriptor)
+
+    def _read_flight(self) -> dict[int, list[int]]:
+        """Numbers of images by chunk."""
+        flight: dict[int, list[int]] = {}
+        for entry in filter(None, self._flight):
+            flight.setdefault(entry >> _NUMBER_BITS, []).append((entry & (1 << _NUMBER_BITS) - 1) - 1)
+        return flight
 
     def _read_half(self, half: int) -> tuple[int, bytes] | None:
         start = half * _HALF_BYTES
@@ -95,9 +115,16 @@ class VitalsPage:
         return (number, content) if zlib.crc32(content) == checksum else None
 
 
-def _vitals_of(content: bytes) -> Vitals:
+def _values_of(vitals: Vitals) -> dict[str, Any]:
+    """By name, chunks as lists, without what the table holds. (dataclasses.asdict takes ten times as long.)"""
+    values: dict[str, Any] = {name: getattr(vitals, name) for name in Vitals.__slots__}
+    values["chunks"] = [(one.chunk, one.token, one.name, one.done, one.total) for one in vitals.chunks]
+    return values
+
+
+def _vitals_of(content: bytes, flight: dict[int, list[int]]) -> Vitals:
     values = json.loads(content)
     chunks = tuple(
-        ChunkVitals(**{**chunk, "in_flight": tuple(chunk["in_flight"])}) for chunk in values.pop("chunks")
+        ChunkVitals(*chunk, in_flight=tuple(sorted(flight.get(chunk[0], ())))) for chunk in values.pop("chunks")
     )
     return Vitals(**values, chunks=chunks)

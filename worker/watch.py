@@ -80,7 +80,7 @@ class Watch:
         if memory is None:
             return
         self._hands.see_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
-        if memory.private_bytes > self._most_private_bytes and self._hands.vitals.ready_s is not None:
+        if memory.private_bytes > self._most_private_bytes and self._hands.is_ready:
             self.leave(
                 f"its memory is at {memory.private_bytes / 1e6:,.0f} MB, "
                 f"over {self._most_private_bytes / 1e6:,.0f} MB"
@@ -91,7 +91,7 @@ class Watch:
         if self._left_since_s is None:
             self._left_since_s = now_s
             threading.Thread(target=self._end_latest, name="latest", daemon=True).start()
-        if self._hands.vitals.ready_s is None:
+        if not self._hands.is_ready:
             self._exit(EXIT_LEFT)  # still loading: there is nothing to save
         if now_s - self._left_since_s > self._drain_s:
             log.warning("images in the recogniser are given back: they take too long")

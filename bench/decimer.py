@@ -36,7 +36,7 @@ class Side:
     def __init__(
         self, python: str | Path, arguments: Sequence[object], environment: dict[str, str] | None, cpu: str
     ):
-        command = ["taskset", "-c", cpu, str(python), str(SIDE), *map(str, arguments)]
+        command = ["taskset", "-c", cpu, str(python), "-P", str(SIDE), *map(str, arguments)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

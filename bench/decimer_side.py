@@ -1,10 +1,10 @@
 """One side of the DECIMER benchmark: a process that answers for image files and says what it took.
 
-    python bench/decimer_side.py upstream THREADS
-    python bench/decimer_side.py onnx THREADS SLOTS PRECISION
+    python -P bench/decimer_side.py upstream THREADS
+    python -P bench/decimer_side.py onnx THREADS SLOTS PRECISION
 
 Reads one JSON list of paths a line, writes one JSON object a line. Runs in upstream's environment, too, so
-the project is imported only for its own engine.
+the project is imported only for its own engine; -P keeps the names of other benchmarks from the libraries.
 """
 
 import json

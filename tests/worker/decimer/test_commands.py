@@ -1,0 +1,97 @@
+"""`python -m worker recognise` and `model`, as commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from worker.decimer.store import Model
+
+
+def run(*arguments: object, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "worker", *map(str, arguments)]
+    environment = {**os.environ, **{f"WORKER_{name.upper()}": value for name, value in settings.items()}}
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment, timeout=110)
+
+
+def test_recognise_prints_a_json_object_a_line_and_fails_for_a_bad_file(
+    model: Model, drawings: list[Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "no\nimage\x1b[2J.png"
+    bad.write_text("text")
+    done = run(
+        "recognise", "--confidence", drawings[12], bad, "-", stdin=f"{drawings[0]}\n{drawings[12]}\n\n"
+    )
+    answers = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1
+    assert len(answers) == 3
+    assert answers[str(drawings[12])]["smiles"] == "CC(=O)OC1=CC=CC=C1C(=O)O"
+    assert answers[str(drawings[12])]["precision"] == "full"
+    tokens = answers[str(drawings[0])]["tokens"]
+    assert [token for token, _ in tokens] == ["C", "C", "#", "C", "O"]
+    assert tokens[0][1] == pytest.approx(0.706044, abs=1e-4)
+    assert answers[str(bad)]["error"].startswith("NotAnImage: ")
+    assert answers[str(bad)]["smiles"] is None
+    assert "\x1b" not in done.stdout
+
+
+def test_model_info_and_verify_say_what_is_there(model: Model) -> None:
+    info = run("model", "info")
+    assert info.returncode == 0
+    assert "decimer-fa16b7e712c1" in info.stdout
+    assert str(model.folder) in info.stdout
+    done = run("model", "verify")
+    assert done.returncode == 0
+    assert done.stdout == f"decimer-fa16b7e712c1 in {model.folder} is whole\n"
+
+
+def test_without_a_model_the_next_step_is_named(tmp_path: Path) -> None:
+    info = run("model", "info", model_dir=str(tmp_path))
+    assert info.returncode == 1
+    assert info.stdout == f"no model in {tmp_path}: run `python -m worker model fetch`\n"
+    verify = run("model", "verify", model_dir=str(tmp_path))
+    assert verify.returncode == 1
+    assert verify.stderr == "error: no model there: run `python -m worker model fetch`\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"no zip", "not a whole zip file"),
+        ("empty folder", "no SavedModel folder"),
+    ],
+)
+def test_an_archive_that_is_none_is_refused(tmp_path: Path, content: object, message: str) -> None:
+    archive = tmp_path / "models.zip"
+    if isinstance(content, bytes):
+        archive.write_bytes(content)
+    elif content:
+        archive.mkdir()
+    done = run("model", "fetch", "--archive", archive, model_dir=str(tmp_path / "models"))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "models").glob("decimer*"))
+
+
+def test_the_hand_drawn_model_cannot_be_fetched_by_package(tmp_path: Path) -> None:
+    done = run("recognise", "--hand-drawn", tmp_path / "a.png", model_dir=str(tmp_path))
+    assert done.returncode == 1
+    assert "WORKER_HAND_DRAWN_ARCHIVE" in done.stderr
+
+
+def test_upstreams_engine_says_what_it_needs(tmp_path: Path) -> None:
+    pytest.importorskip("numpy")
+    try:
+        import DECIMER  # noqa: F401
+    except ImportError:
+        done = run("recognise", tmp_path / "a.png", decimer_engine="upstream")
+        assert done.returncode == 1
+        assert "pip install 'cloud-monitor[upstream]'" in done.stderr
+        assert "Traceback" not in done.stderr
+    else:
+        pytest.skip("upstream is installed here")

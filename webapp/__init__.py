@@ -10,9 +10,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import assets, cached, moment
 from webapp.current import keep_parts
+from webapp.front import Front
 from webapp.graphite_gate import GraphiteGate
-from webapp.headers import add_headers
-from webapp.measured import measure_requests
 from webapp.poll import Poller
 from webapp.refused import handle_refusals
 from webapp.settings import Settings
@@ -44,17 +43,16 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
     keep_parts(app, settings, gate, telemetry)
     app.extensions[moment.EXTENSION] = latest
-    app.extensions[cached.EXTENSION] = cached.Rendered(version)
+    app.extensions[cached.EXTENSION] = rendered = cached.Rendered(version)
 
     @app.template_global()
     def asset_url(name: str) -> str:
         return url_for("static", filename=name)
 
     app.template_global("static_url")(asset_url)
-    measure_requests(app, telemetry)
-    add_headers(app)
     handle_refusals(app)
     register_views(app)
+    app.wsgi_app = Front(app.wsgi_app, rendered, latest, telemetry, app.static_url_path or "")  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
     if poll:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import gzip
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from flask import Response, current_app, request
 
@@ -18,13 +19,41 @@ from webapp.moment import Moment, current_moment
 EXTENSION = "cloud_monitor.rendered"
 _KEPT_MAX = 64  # pages; each is a few hundred KB at most
 _GZIP_FROM_BYTES = 600  # below that, the saving is less than a packet
+_ADDRESSES_MAX = 512
+_ADDRESS_LENGTH_MAX = 300
+
+Headers = list[tuple[str, str]]
+
+
+class Ready(NamedTuple):
+    """A whole answer."""
+
+    status: str
+    headers: Headers
+    body: bytes
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
     stamp: str
+    etag: str
+    content_type: str
+    route: str
     plain: bytes
     zipped: bytes | None
+
+    def answer(self, if_none_match: str, accept_encoding: str) -> Ready:
+        kept = [("ETag", self.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")]
+        if if_none_match == self.etag:
+            return Ready("304 NOT MODIFIED", kept, b"", self.route)
+        kept.append(("Content-Type", self.content_type))
+        body = self.plain
+        if self.zipped is not None and "gzip" in accept_encoding:
+            body = self.zipped
+            kept.append(("Content-Encoding", "gzip"))
+        kept.append(("Content-Length", str(len(body))))
+        return Ready("200 OK", kept, body, self.route)
 
 
 @dataclass(slots=True)
@@ -36,25 +65,30 @@ class _Slot:
 
 
 class Rendered:
-    """The pages of this process, least recently used ones dropped first. `version` changes with the code."""
+    """The pages of this process; those rendered longest ago are dropped. `version` changes with the code."""
 
     def __init__(self, version: str) -> None:
         self._version = version
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._addresses: dict[str, str] = {}  # of requests, to the key of their page
         self._lock = threading.Lock()
 
-    def etag(self, moment: Moment) -> str:
-        return f'W/"{self._version}-{moment.stamp}"'
+    def find_ready(self, environ: Mapping[str, Any], moment: Moment) -> Ready | None:
+        """The answer to a request for an address that was answered before, if it is still true."""
+        slot = self._slots.get(self._addresses.get(_address(environ), ""))
+        page = None if slot is None else slot.page
+        if page is None or environ["REQUEST_METHOD"] != "GET" or page.stamp != moment.stamp:
+            return None
+        return page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
 
-    def page(self, key: str, moment: Moment, render: Callable[[Moment], str | bytes]) -> _Page:
+    def page(
+        self, key: str, content_type: str, moment: Moment, render: Callable[[Moment], str | bytes]
+    ) -> _Page:
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
             self._slots.move_to_end(key)
             while len(self._slots) > _KEPT_MAX:
                 self._slots.popitem(last=False)
-        page = slot.page
-        if page is not None and page.stamp == moment.stamp:
-            return page
         with slot.rendering:
             page = slot.page
             if page is None or page.stamp != moment.stamp:
@@ -64,10 +98,23 @@ class Rendered:
                     with self._lock:
                         self._slots.pop(key, None)  # a page that does not exist takes no place
                     raise
-                plain = text.encode() if isinstance(text, str) else text
-                zipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
-                slot.page = page = _Page(moment.stamp, plain, zipped)
+                slot.page = page = self._pack(text, content_type, moment.stamp)
+        self._note_address(key)
         return page
+
+    def _pack(self, text: str | bytes, content_type: str, stamp: str) -> _Page:
+        plain = text.encode() if isinstance(text, str) else text
+        zipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
+        route = request.url_rule.rule if request.url_rule is not None else "none"
+        return _Page(stamp, f'W/"{self._version}-{stamp}"', content_type, route, plain, zipped)
+
+    def _note_address(self, key: str) -> None:
+        address = _address(request.environ)
+        if len(address) > _ADDRESS_LENGTH_MAX:
+            return
+        if len(self._addresses) >= _ADDRESSES_MAX:
+            self._addresses.clear()
+        self._addresses[address] = key
 
 
 def cached(
@@ -82,14 +129,13 @@ def cached(
     parameter that was checked) must be part of it.
     """
     rendered: Rendered = current_app.extensions[EXTENSION]
-    moment = current_moment()
-    etag = rendered.etag(moment)
-    headers = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if request.environ.get("HTTP_IF_NONE_MATCH") == etag:
-        return Response(status=304, headers=headers)
-    page = rendered.page(key or request.path, moment, render)
-    body = page.plain
-    if page.zipped is not None and "gzip" in request.environ.get("HTTP_ACCEPT_ENCODING", ""):
-        body = page.zipped
-        headers["Content-Encoding"] = "gzip"
-    return Response(body, content_type=content_type, headers=headers)
+    # Links in a page begin with the prefix it is served under.
+    place = f"{request.script_root} {key or request.path}"
+    page = rendered.page(place, content_type, current_moment(), render)
+    environ = request.environ
+    ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+    return Response(ready.body, ready.status, ready.headers)
+
+
+def _address(environ: Mapping[str, Any]) -> str:
+    return f"{environ.get('SCRIPT_NAME', '')} {environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"

@@ -92,7 +92,7 @@ def write_server(root: Path, conf: Path) -> Path:
     user, group = account()
     state = root / "state"
     state.mkdir(parents=True, exist_ok=True)
-    for folder in (root, state):
+    for folder in (root, state, *state.rglob("*")):
         os.chown(folder, pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid)
     server = root / "httpd.conf"
     server.write_text(

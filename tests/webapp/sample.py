@@ -12,11 +12,12 @@ from webapp.outcome import Outcome, write_outcome
 from webapp.snapshot import Polled, write_polled
 from webapp.tree import Value
 
+GRIDS = ("belle", "atlas", "quiet")
 STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}
 STATUSES = {"idle": 120, "running": 80, "held": 7, "completed": 15, "removed": 0, "total": 222}
 
 
-def sample_values(now: float, grids: tuple[str, ...] = ("belle", "atlas", "quiet")) -> list[Value]:
+def sample_values(now: float, grids: tuple[str, ...] = GRIDS) -> list[Value]:
     """Values whose newest points are of this minute; the grid `quiet` has sent nothing for an hour."""
     minute = int(now) // STEP_S * STEP_S
     found = []
@@ -26,11 +27,11 @@ def sample_values(now: float, grids: tuple[str, ...] = ("belle", "atlas", "quiet
     return found
 
 
-def write_sample(state_dir: Path, now: float | None = None) -> None:
+def write_sample(state_dir: Path, now: float | None = None, grids: tuple[str, ...] = GRIDS) -> None:
     """Put a snapshot of the sample where `create_app(settings, poll=False)` finds it."""
     now = time.time() if now is None else now
     state_dir.mkdir(parents=True, exist_ok=True)
-    values = sample_values(now)
+    values = sample_values(now, grids)
     write_polled(state_dir, Polled(now, values))
     write_outcome(
         state_dir,

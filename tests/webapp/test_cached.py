@@ -87,6 +87,23 @@ def test_ages_go_on_while_nothing_new_comes(app: Flask, clock: Clock) -> None:
     assert {value["freshness"] for value in answer["values"].values()} == {"stale"}
 
 
+def test_a_page_under_another_prefix_is_another_page(app: Flask) -> None:
+    client = app.test_client()
+    at_top = client.get("/").text
+    below = client.get("/", environ_overrides={"SCRIPT_NAME": "/grids-page"}).text
+    assert 'href="/grids-page/static/' in below
+    assert "/grids-page/" not in at_top
+    assert client.get("/").text == at_top
+
+
+def test_what_is_ready_has_every_header_that_the_first_answer_had(app: Flask) -> None:
+    client = app.test_client()
+    first, ready = client.get("/"), client.get("/")
+    assert sorted(first.headers) == sorted(ready.headers)
+    assert first.data == ready.data
+    assert client.head("/").headers["ETag"] == first.headers["ETag"]
+
+
 def test_gzip_is_sent_to_those_that_take_it(app: Flask) -> None:
     client = app.test_client()
     plain = client.get("/api/status")

@@ -18,7 +18,7 @@ from collector.paths import parse_path
 from tests.services.proxy import Proxy, run_proxy
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.headers import CONTENT_SECURITY_POLICY
+from webapp.front import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
 
 GOOD = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,17 +123,17 @@ def read_load(
     clock: Callable[[], float] = time.monotonic,
 ) -> Load:
     """Take one sample. `whole_machine` looks past the groups of this process: a service's own limit."""
-    psutil.PROCFS_PATH = str(proc)
     groups = () if whole_machine else read_groups(proc, root)
     now_s = clock()
-    swap = psutil.swap_memory()
-    counters = _read_counters(groups, swap.sin, swap.sout, proc)
+    with _procfs(proc):
+        swap, host_memory = psutil.swap_memory(), psutil.virtual_memory()
+        counters = _read_counters(groups, swap.sin, swap.sout, proc)
     load = Load(
         monotonic_s=now_s,
         load_1min=float((proc / "loadavg").read_text().split()[0]),
         cpus=min([counters.cpu[0].cpus, *(group.cpus for group in groups if group.cpus is not None)]),
         cpu_pct=None,
-        memory=_read_memory(groups),
+        memory=_memory_uses(host_memory.total, host_memory.available, groups),
         swap_total_bytes=swap.total,
         swap_used_bytes=swap.used,
         pressure=_read_pressures(proc, None if whole_machine else own_group_directory(proc, root)),
@@ -176,8 +176,8 @@ def rates_between(previous: Load, current: Load) -> Rates | None:
 
 def read_disks(mounts: Iterable[str] = (), proc: Path = Path("/proc")) -> tuple[Disk, ...]:
     """The named file systems, or else the root and every local one that can be written (each device once)."""
-    psutil.PROCFS_PATH = str(proc)
-    names = list(mounts) or ["/", *_local_mounts()]
+    with _procfs(proc):
+        names = list(mounts) or ["/", *_local_mounts()]
     disks: dict[int, Disk] = {}
     for mount in names:
         disks.setdefault(os.stat(mount).st_dev, read_disk(mount))
@@ -213,6 +213,17 @@ def read_process_memory(pid: int, proc: Path = Path("/proc")) -> ProcessMemory |
 _SIZES = frozenset({"VmRSS", "RssAnon", "RssFile", "RssShmem", "VmSwap"})
 
 
+@contextmanager
+def _procfs(proc: Path) -> Iterator[None]:
+    """psutil takes another root of /proc only as a variable of its module; it gets back what it had."""
+    before = psutil.PROCFS_PATH
+    psutil.PROCFS_PATH = str(proc)
+    try:
+        yield
+    finally:
+        psutil.PROCFS_PATH = before
+
+
 def _local_mounts() -> list[str]:
     read_only_kinds = {"squashfs", "iso9660", "erofs"}
     return [
@@ -222,17 +233,16 @@ def _local_mounts() -> list[str]:
     ]
 
 
-def _read_memory(groups: tuple[Group, ...]) -> tuple[MemoryUse, ...]:
+def _memory_uses(total: int, available: int, groups: tuple[Group, ...]) -> tuple[MemoryUse, ...]:
     """A group's limit above the host's memory binds nothing and is left out."""
-    host = psutil.virtual_memory()
     return (
-        MemoryUse("host", host.total - host.available, host.total),
+        MemoryUse("host", total - available, total),
         *(
             MemoryUse(f"cgroup {group.name}", group.memory_used_bytes, group.memory_limit_bytes)
             for group in groups
             if group.memory_limit_bytes is not None
             and group.memory_used_bytes is not None
-            and group.memory_limit_bytes <= host.total
+            and group.memory_limit_bytes <= total
         ),
     )
 

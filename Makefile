@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PROFILE ?= default
 # Those given on the command line reach the programs: make run PORT=5001 STATE_DIR=/srv/cloud-monitor
-export PROFILE STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
+export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
 BIN := .venv/bin
 EXTRAS := collector webapp worker dev

@@ -35,9 +35,9 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        lines: dict[str, str] = honcho.environ.parse_procfile(
-            (ROOT / self._profile.procfile).read_text()
-        ).processes
+        procfile = (ROOT / self._profile.procfile).read_text()
+        lines = dict(honcho.environ.parse_procfile(procfile).processes)
+        lines.pop("fleet", None)  # the monitoring alone is measured
         if self._limits_mb is not None:
             self._groups["all"] = Group(
                 f"cloud-monitor-{os.getpid()}-{self._folder.name}", self._limits_mb["all"]

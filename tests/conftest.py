@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.services.condor",
     "tests.services.graphite",
     "tests.services.postgres",
+    "tests.services.victoriametrics",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,12 +47,31 @@ def environment_of_parts(
     return dict(prepared) | defaults | dict(given) | agreed
 
 
-def run_processes(procfile: str, environment: dict[str, str]) -> int:
-    """Run the Procfile's processes until a signal or the end of one of them; 0 only after a signal."""
+def environment_of_fleet(state: Path) -> dict[str, str]:
+    """Where the worker fleet keeps its queue and results, and where collector and page find the queue."""
+    queue = f"sqlite:///{state}/worker/queue.db"
+    return {
+        "WORKER_STATE_DIR": str(state / "worker"),
+        "WORKER_RESULTS_URL": str(state / "worker/results"),
+        "WORKER_DRAIN_S": "5",
+        "COLLECTOR_FLEET_DATABASE_URL": queue,
+        "WEBAPP_FLEET_DATABASE_URL": queue,
+    }
+
+
+def enqueue_samples(environment: Mapping[str, str]) -> None:
+    """Give a new queue its first work, before the collector looks for it."""
+    if not (Path(environment["WORKER_STATE_DIR"]) / "queue.db").exists():
+        command = [sys.executable, "-m", "worker", "enqueue", "samples", "--name", "samples"]
+        subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+
+
+def run_processes(commands: Mapping[str, str], environment: dict[str, str]) -> int:
+    """Run commands by name until a signal or the end of one of them; 0 only after a signal."""
     honcho.manager.KILL_WAIT = STOP_S
     manager = honcho.manager.Manager()
     manager._process_ctor = LeashedProcess
-    for name, command in honcho.environ.parse_procfile((ROOT / procfile).read_text()).processes.items():
+    for name, command in commands.items():
         manager.add_process(name, command, env=environment, cwd=str(ROOT))
     # A closed terminal ends everything too.
     signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
@@ -71,9 +91,17 @@ def main() -> int:
         state = Path(given.get("STATE_DIR") or "state").resolve()
         with lock_state(state):
             check_free(ports, profile.uses)
-            environment = environment_of_parts(given, profile.prepare(ports, state), ports, state)
+            commands = dict(honcho.environ.parse_procfile((ROOT / profile.procfile).read_text()).processes)
+            if given.get("FLEET") == "0":
+                commands.pop("fleet", None)
+            prepared = profile.prepare(ports, state)
+            if "fleet" in commands:
+                prepared |= environment_of_fleet(state)
+            environment = environment_of_parts(given, prepared, ports, state)
+            if "fleet" in commands:
+                enqueue_samples(environment)
             print(f"status page: http://127.0.0.1:{ports['PORT']}/  data: {state}  stop: Ctrl-C", flush=True)
-            return run_processes(profile.procfile, environment)
+            return run_processes(commands, environment)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 2

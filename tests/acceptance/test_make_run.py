@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -30,7 +31,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(copy: Path, tmp_path: Path) -> Iterator[MakeRun]:
-    run = MakeRun(copy, COLLECTOR_GRID="newcomer")
+    run = MakeRun(copy, COLLECTOR_GRID="newcomer", FLEET="0")
     run.state = tmp_path / "state"
     run.log = tmp_path / "run.log"
     yield run
@@ -82,8 +83,30 @@ def test_figures_reach_the_page_and_survive_a_restart(run: MakeRun) -> None:
     run.wait_gone()
 
 
-@pytest.mark.parametrize("victim", ["embedded/carbon_cache", "-m collector --every", "-m webapp"])
+def test_fleet_recognises_the_samples(run: MakeRun) -> None:
+    # The gate would rightly hold back on a machine that runs tests on every core.
+    run.variables |= {"FLEET": "1", "WORKER_CPU_THRESHOLD_PCT": "100", "WORKER_PRESSURE_CPU_PCT": "100"}
+    start_and_wait(run)
+
+    def results() -> list[dict[str, object]]:
+        files = (run.state / "worker/results").rglob("*.jsonl")
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+    samples = [path for path in (run.copy / "samples").rglob("*") if path.suffix in (".png", ".jpg")]
+    wait_until(lambda: len(results()) == len(samples), "a result for every sample", 150)
+    assert all(result["smiles"] for result in results())
+    wait_until(
+        lambda: "samples" in requests.get(run.page + "/fleet", timeout=5).text, "the batch on the page", 30
+    )
+    run.interrupt()
+    run.wait_gone()
+
+
+@pytest.mark.parametrize(
+    "victim", ["embedded/carbon_cache", "-m collector --every", "-m webapp", "-m worker run"]
+)
 def test_crash_of_one_ends_all(run: MakeRun, victim: str) -> None:
+    run.variables["FLEET"] = "1"
     start_and_wait(run)
     os.kill(run.pid_of(victim), signal.SIGKILL)
     assert run.wait() != 0

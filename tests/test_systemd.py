@@ -1,0 +1,59 @@
+"""The shipped units are ones that systemd takes whole, and their limits are those of the small machine."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.edge import LIMITS_MB
+from tests.services.support import absent
+
+ROOT = Path(__file__).resolve().parent.parent
+UNITS = sorted((ROOT / "systemd").iterdir())
+INSTALLED_AT = "/opt/cloud-monitor"
+
+
+def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        absent("systemd-analyze is not installed")
+    program = tmp_path / "opt/.venv/bin/python"
+    tool = tmp_path / "opt/tools/start-victoriametrics"
+    for path in (program, tool):
+        path.parent.mkdir(parents=True)
+        path.touch(0o755)
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED_AT, str(tmp_path / "opt")))
+    command = ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS)]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("unit", "section", "limit"),
+    [
+        ("cloud-monitor-web.service", "Service", "web"),
+        ("cloud-monitor-store.service", "Service", "store"),
+        ("cloud-monitor.slice", "Slice", "all"),
+    ],
+)
+def test_limits_are_those_that_were_measured(unit: str, section: str, limit: str) -> None:
+    assert _read(unit)[section]["MemoryMax"] == f"{LIMITS_MB[limit]:g}M"
+
+
+def test_every_service_of_the_monitoring_is_in_the_slice() -> None:
+    services = [path.name for path in UNITS if path.suffix == ".service"]
+    assert len(services) == 4
+    assert {_read(name)["Service"]["Slice"] for name in services if "worker" not in name} == {
+        "cloud-monitor.slice"
+    }
+
+
+def _read(name: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "systemd" / name)
+    return unit

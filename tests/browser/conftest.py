@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with run_deployment(tmp_path_factory.mktemp("browser")) as deployment:
+    folder = tmp_path_factory.mktemp("browser")
+    with run_deployment(folder, extra_points=scene.hostile_points(time.time())) as deployment:
         yield deployment
 
 

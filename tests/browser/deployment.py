@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class Deployment:
 
     def wait_for(self, path: str) -> None:
         """Until a poll has brought the path."""
-        wait_until(lambda: path in self.status()["values"], f"{path} in a snapshot")
+        wait_until(lambda: path in self.status()["values"], f"{path} in a snapshot", timeout_s=40)
 
     def send(self, *points: tuple[str, float], at: int | None = None) -> None:
         """Send values of this minute, or of the epoch second `at`."""
@@ -55,7 +55,7 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
         "WEBAPP_GRAPHITE_URL": graphite_url,
         "WEBAPP_STATE_DIR": str(state_dir),
         "WEBAPP_PORT": str(port),
-        "WEBAPP_POLL_EVERY_S": "2",
+        "WEBAPP_POLL_EVERY_S": "3",
         "WEBAPP_POLL_AFTER_STEP_S": "0.2",
         "WEBAPP_REFRESH_EVERY_S": str(REFRESH_S),
         "WEBAPP_GRID_NAMES": json.dumps({"belle": "Belle II", "atlas": "ATLAS"}),
@@ -77,22 +77,25 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
             return False
 
     try:
-        wait_until(answers, "the status app", timeout_s=30)
+        wait_until(answers, "the status app", timeout_s=60)
         yield url
     finally:
         stop_process(process)
 
 
 @contextmanager
-def run_deployment(folder: Path) -> Iterator[Deployment]:
+def run_deployment(
+    folder: Path, history_s: int = scene.HISTORY_S, extra_points: Iterable[scene.Point] = (), **settings: str
+) -> Iterator[Deployment]:
     """Graphite with the scene, kept up to date each minute as by collectors, and the app before it."""
     with run_graphite(folder / "graphite", retentions=scene.RETENTIONS) as graphite:
-        scene.send_points(graphite.carbon, scene.scene_points(time.time()))
+        scene.send_points(graphite.carbon, scene.scene_points(time.time(), history_s))
+        scene.send_points(graphite.carbon, extra_points)
         stopping = threading.Event()
         collectors = threading.Thread(target=_keep_sending, args=(graphite, stopping))
         collectors.start()
         try:
-            with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url) as url:
+            with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url, **settings) as url:
                 yield Deployment(url, graphite, proxy)
         finally:
             stopping.set()

@@ -198,10 +198,10 @@ def has_history(path: str) -> bool:
     )
 
 
-def scene_points(now: float) -> Iterator[Point]:
-    """All points up to the minute of `now`."""
+def scene_points(now: float, history_s: int = HISTORY_S) -> Iterator[Point]:
+    """All points up to the minute of `now`, with a history for the main ones."""
     minute = minute_of(now)
-    recent = range(minute - HISTORY_S, minute + 1, STEP_S)
+    recent = range(minute - history_s, minute + 1, STEP_S)
     earlier = [
         at - days * DAY_S for days in (1, 7) for at in range(minute - HISTORY_S, minute + 1200, STEP_S)
     ]
@@ -217,8 +217,12 @@ def scene_points(now: float) -> Iterator[Point]:
                 if path == GAP and minute - 2400 <= at < minute - 1800:
                     continue
                 yield Point(path, at, wave(path, value, at))
-    yield Point(f"grids.hostile.clouds.{HOSTILE}.enabled", minute, 1.0)
-    yield Point("grids.hostile.heartbeat.cloud_monitor", minute, 1.0)
+
+
+def hostile_points(now: float) -> Iterator[Point]:
+    """What no collector would send: a cloud whose name is markup."""
+    yield Point(f"grids.hostile.clouds.{HOSTILE}.enabled", minute_of(now), 1.0)
+    yield Point("grids.hostile.heartbeat.cloud_monitor", minute_of(now), 1.0)
 
 
 def newest_points(now: float) -> Iterator[Point]:

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.services.support import absent
 
 EXECUTABLE = "/usr/bin/chromium"
-TIMEOUT_MS = 8000
+TIMEOUT_MS = 20_000  # a busy machine; what fails for good waits as long
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not (executable := shutil.which("chromium") or shutil.which(EXECUTABLE)):
         absent("chromium is not installed (Debian package chromium)")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         try:
             started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def named_tests() -> list[tuple[Path, str]]:
-    """File and name of every test in the tables; a prefix ends in "...", `::name` is of the file before it."""
+    """File and name of every test in the tables; a prefix ends in "...", `::name` is of the file before."""
     found: list[tuple[Path, str]] = []
     for line in (ROOT / "docs/parity.md").read_text().splitlines():
         file = Path()

@@ -6,6 +6,7 @@ others see the attempt, leave it at that, and read the files when they change. N
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import logging
 import os
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 LOCK_NAME = "poll.lock"
 _TICK_S = 1.0
 _FLUSH_S = 1.0
+_FINISH_S = 4.0  # mod_wsgi grants 5 s before it kills
 _ANSWER_MAX_BYTES = 256 * 2**20
 _HEARTBEATS = f"{ROOT}.*.heartbeat.*"
 _FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent
@@ -57,6 +59,7 @@ class Poller:
         self._stop = threading.Event()
         self._lock_file: int | None = None
         self._rest_until = 0.0
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread here and, for servers that load the app before they fork, in every child."""
@@ -69,10 +72,17 @@ class Poller:
                 poller._run_thread()
 
         os.register_at_fork(after_in_child=start_again)
+        atexit.register(self.finish)
         self._run_thread()
 
     def stop(self) -> None:
         self._stop.set()
+
+    def finish(self) -> None:
+        """Stop, and let a poll that is under way end if that is soon: servers restart processes."""
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(_FINISH_S)
 
     def tick(self) -> None:
         """Read what has changed; poll if it is time and no other process is at it."""
@@ -88,7 +98,8 @@ class Poller:
             self._flush_at = now + _FLUSH_S
 
     def _run_thread(self) -> None:
-        threading.Thread(target=self._run, name="poll", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -27,7 +27,8 @@ def read_targets(
     # One fewer, as fit_step reckons: Graphite's averages and ours then have the same step.
     graphite_points = None if step_s else points_max - 1
     expressions = [target.expression for target in targets]
-    found = gate.fetch_series(expressions, span.from_s, span.until_s, graphite_points)
+    # A step more on both sides: stores differ in which end of a range belongs to it; resample cuts it alike.
+    found = gate.fetch_series(expressions, span.from_s - STEP_S, span.until_s + STEP_S, graphite_points)
     points = {series.target: series.points for series in found}
     native_s = max((step_of(series.points, STEP_S) for series in found), default=STEP_S)
     step = fit_step(max(step_s or 0, native_s), span.from_s, span.until_s, points_max)

@@ -33,13 +33,13 @@ def step_of(points: Sequence[Point], default_s: int) -> int:
 
 
 def resample(points: Iterable[Point], step_s: int, from_s: int, until_s: int) -> Sampled:
-    """Average the points into steps of `step_s` seconds that start at multiples of it.
+    """Average the points after `from_s` and up to `until_s` into steps that start at multiples of `step_s`.
 
-    Every step that touches the range is there, from the first to the last that has a point.
+    Every step is there from the first to the last that has a point.
     """
     sums: dict[int, tuple[float, int]] = {}
     for timestamp, value in points:
-        if from_s <= timestamp <= until_s:
+        if from_s < timestamp <= until_s:
             start = timestamp // step_s * step_s
             total, count = sums.get(start, (0.0, 0))
             sums[start] = (total, count) if value is None else (total + value, count + 1)

@@ -141,7 +141,7 @@ def test_steps_are_averaged_and_gaps_stay_gaps() -> None:
         Point(240, 5.0),
         Point(300, None),
     ]
-    assert resample(points, 120, 0, 360) == Sampled(120, [0, 120, 240], [2.0, None, 5.0])
+    assert resample(points, 120, -1, 360) == Sampled(120, [0, 120, 240], [2.0, None, 5.0])
 
 
 def test_series_are_joined_on_the_timestamp() -> None:
@@ -159,7 +159,7 @@ _points = st.lists(st.tuples(st.integers(0, 200), _values), max_size=40).map(
 
 @given(_points, st.integers(1, 20))
 def test_averages_lie_within_and_every_step_is_there(points: list[Point], factor: int) -> None:
-    sampled = resample(points, 60 * factor, 0, 12_000)
+    sampled = resample(points, 60 * factor, -1, 12_000)
     assert sampled.timestamps == sorted(set(sampled.timestamps))
     known = [value for _, value in points if value is not None]
     assert all(value is None or min(known) - 1e-6 <= value <= max(known) + 1e-6 for value in sampled.values)

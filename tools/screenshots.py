@@ -117,6 +117,10 @@ def save(page: Page, folder: Path, name: str, *, full: bool = True) -> None:
     """A picture of the page at rest, in few colours: it is flat, and is kept in the repository."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(800)
+    # What is out of sight is drawn when it comes into sight: it would be empty in a picture of the whole page.
+    page.evaluate(
+        "() => document.querySelectorAll('.grid').forEach(one => one.style.contentVisibility = 'visible')"
+    )
     file = folder / f"{name}.png"
     page.screenshot(path=file, full_page=full)
     with Image.open(file) as picture:

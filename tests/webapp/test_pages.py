@@ -20,7 +20,7 @@ from webapp.pages.columns import check_columns
 from webapp.pages.holds import reason_of
 from webapp.pages.skeleton import Skeleton
 from webapp.pages.tables import natural, words
-from webapp.pages.thresholds import complete_thresholds
+from webapp.pages.thresholds import DEFAULTS, complete_thresholds
 from webapp.settings import SettingsRefused, read_settings
 from webapp.tree import Value
 from webapp.tree_build import build_snapshot
@@ -171,3 +171,9 @@ def test_only_the_chosen_columns_are_shown(tmp_path: Path) -> None:
     assert ">Running" in html
     assert ">Unreg." not in html
     assert "Slots in use" not in html
+
+
+def test_every_threshold_and_its_default_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs/settings.md").read_text().replace("\n", " ")
+    for name, (warn, bad) in DEFAULTS.items():
+        assert f"`{name}` {warn:g}, {bad:g}" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 STATES = ("total", "starting", "running", "retiring", "error")
-GROUPS = ("others", "idle", "lost", "unreg", "slots", "held")  # others: further VM states, where such VMs are
+GROUPS = ("others", "idle", "lost", "unreg", "held", "slots")  # others: further VM states, where such VMs are
 DEFAULT_COLUMNS = (*STATES, *GROUPS)
 
 _STATE = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")

@@ -51,5 +51,5 @@ def _place(name: str) -> tuple[int, str]:
 def _figure_label(figure: str) -> str:
     for suffix, unit in (("_pct", ", %"), ("_mb", ", MB"), ("_s", ", s")):
         if figure.endswith(suffix):
-            return words(figure.removesuffix(suffix)) + unit
+            return words(figure.removesuffix(suffix)).replace("Cpu", "CPU") + unit
     return words(figure)

@@ -28,7 +28,8 @@ def jobs_table(
     below: str = "jobs",
 ) -> Table:
     """Rows of `jobs`, `all` first; `at` is the path above `below`."""
-    statuses = (*STATUSES, *occurring(jobs.values(), STATUSES))
+    known = {status for counts in jobs.values() for status in counts}
+    statuses = (*(status for status in STATUSES if status in known), *occurring(jobs.values(), STATUSES))
     names = sorted(jobs, key=lambda name: (name != "all", name == "other", natural(name)))
     return Table(
         caption=caption,

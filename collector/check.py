@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from collector.delivery.carbon import SendFailed, check_address
+from collector.delivery.deliver import find_forsaken
 from collector.delivery.errors import RenderFailed
 from collector.delivery.graphite import Rendered, fetch_render
 from collector.gather import choose_tasks, gather
 from collector.paths import STEP_S, build_path
-from collector.run import make_lanes, make_timeouts, make_tls
+from collector.run import make_lanes, make_timeouts, make_tls, tell_forsaken
 from collector.settings import Settings
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
@@ -30,6 +31,7 @@ class Row(NamedTuple):
 def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> int:
     """Print the table; 0 where everything answered (warnings do not count), else 1."""
     rows = [*_check_sources(settings, environment), *_check_destinations(settings), _check_state(settings)]
+    rows += _check_forsaken(settings)
     rows += _check_store(settings)
     if as_json:
         for row in rows:
@@ -82,6 +84,11 @@ def _check_state(settings: Settings) -> Row:
             "state", str(directory), "warning", f"{free_mb} MB free, the spools may take {wanted_mb} MB"
         )
     return Row("state", str(directory), "ok", f"can be written, {free_mb} MB free")
+
+
+def _check_forsaken(settings: Settings) -> Iterator[Row]:
+    for path, points in find_forsaken(settings.state_dir / "spool", make_lanes(settings)):
+        yield Row("state", path.name, "warning", tell_forsaken(path, points))
 
 
 def _check_store(settings: Settings) -> Iterator[Row]:

@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
-from collector.delivery.deliver import deliver, lanes_of, read_spool_figures
+from collector.delivery.deliver import deliver, find_forsaken, lanes_of, read_spool_figures
 from collector.delivery.lane import Lane, Options, Report
 from collector.delivery.proof import Proof
 from collector.gather import gather
@@ -55,17 +56,28 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
         log.error("%s", failure)
     deadline_s = started_s + settings.run_timeout_s
     timestamp = composed.points[0].timestamp
-    reports = deliver(composed.points, make_lanes(settings), _options(settings), timestamp, deadline_s)
+    lanes = make_lanes(settings)
+    reports = deliver(composed.points, lanes, _options(settings), timestamp, deadline_s)
     for report in reports:
         _log_report(report)
-    problems = []
+    problems = [
+        tell_forsaken(path, points) for path, points in find_forsaken(settings.state_dir / "spool", lanes)
+    ]
     try:
         seen = settings.state_dir / "seen.json"
         write_seen(seen, merge_seen(read_seen(seen), composed.measured, timestamp))
     except OSError as error:
         problems.append(f"{seen}: {error.strerror}: counts that vanish now will not be sent as 0")
-        log.error("%s", problems[-1])
+    for problem in problems:
+        log.error("%s", problem)
     return RunResult(composed, tuple(reports), tuple(problems))
+
+
+def tell_forsaken(path: Path, points: int) -> str:
+    return (
+        f"{path}: {points} points wait for a Carbon that is not in COLLECTOR_CARBON any more; rename the file "
+        "to that of another destination of the same protocol while no run is going, or remove it"
+    )
 
 
 def make_lanes(settings: Settings) -> list[Lane]:

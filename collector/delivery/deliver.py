@@ -68,3 +68,11 @@ def read_spool_figures(lanes: Sequence[Lane]) -> dict[str, Figures]:
             mine.resent + sofar.resent,
         )
     return sums
+
+
+def find_forsaken(spool_dir: Path, lanes: Sequence[Lane]) -> list[tuple[Path, int]]:
+    """Spools of Carbons that are no longer configured, with the points that wait in each."""
+    own = {lane.spool_path for lane in lanes}
+    others = (path for path in sorted(spool_dir.glob("*.sqlite")) if path not in own)
+    waiting = ((path, read_figures(path)) for path in others)
+    return [(path, figures.points) for path, figures in waiting if figures and figures.points]

@@ -39,5 +39,6 @@ def resolve_source(source: str, storage_url: str) -> str:
     if source.startswith((AZURE, "/", "~")):
         return source.rstrip("/") or "/"
     if storage_url.startswith(AZURE):
-        return f"{storage_url.rstrip('/')}/{source.strip('/')}".rstrip("/")
+        below = "/".join(part for part in source.split("/") if part not in ("", "."))
+        return f"{storage_url.rstrip('/')}/{below}".rstrip("/")
     return str((Path(storage_url).expanduser() / source).absolute())

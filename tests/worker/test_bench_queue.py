@@ -1,0 +1,31 @@
+"""The benchmark runs, and says what it is there to say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("postgres", "azurite")
+def test_the_tiny_benchmark_prints_its_figures() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.queue", "--tiny"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    figures = {line["name"]: line for line in map(json.loads, done.stdout.decode().splitlines())}
+    for database in ("postgresql", "sqlite"):
+        assert 0 < figures[f"queue_{database}_lost"]["value"] < 100
+        assert figures[f"queue_{database}_claim_p99"]["ratio"] > 0
+        assert figures[f"queue_{database}_run_admission_p99"]["of"] > 0
+    assert figures["queue_azure_listing_requests"]["value"] == 7

@@ -1,0 +1,250 @@
+"""The commands as an operator types them, on a real queue and real storages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.services.azurite import Azurite
+from tests.services.postgres import Postgres
+from tests.services.support import wait_until
+from tests.worker.jobqueue.helpers import answers, claim, complete
+from worker.jobqueue import Queue, Result, Usage, open_queue
+
+ROOT = Path(__file__).parents[2]
+
+
+class Fleet:
+    """`worker(...)` runs a command and gives its standard output; it must exit as said."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.images = folder / "images"
+        self.url = url
+        self.environment = {
+            **os.environ,
+            "WORKER_DATABASE_URL": url,
+            "WORKER_STORAGE_URL": str(self.images),
+            "WORKER_RESULTS_URL": str(folder / "results"),
+            "WORKER_STATE_DIR": str(folder / "state"),
+        }
+
+    def add_images(self, directory: str, count: int) -> None:
+        (self.images / directory).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            (self.images / directory / f"{number:03}.png").write_bytes(b"x")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "worker", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, timeout=100, check=False
+        )
+
+    def worker(self, *arguments: str, exit_code: int = 0) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == exit_code, done.stderr.decode()
+        return (done.stdout if exit_code == 0 else done.stderr).decode()
+
+    def queue(self) -> Queue:
+        return open_queue(self.url)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}")
+
+
+def test_enqueue_is_idempotent_and_incremental(fleet: Fleet) -> None:
+    fleet.add_images("a", 5)
+    fleet.add_images("b/c", 2)
+    first = fleet.worker("enqueue", ".", "--name", "run-1", "--priority", "3", "--deadline", "4h")
+    assert "batch run-1: 7 images in 2 directories; new: 7 images in 2 chunks" in first
+    assert "new: 0 images in 0 chunks" in fleet.worker("enqueue", ".", "--name", "run-1")
+    fleet.add_images("b", 1)
+    assert "new: 1 images in 1 chunks" in fleet.worker("enqueue", str(fleet.images), "--name", "run-1")
+    queue = fleet.queue()
+    held = claim(queue)
+    assert (held.batch, held.directory, held.priority) == ("run-1", "a", 3)
+    assert held.deadline is not None
+    assert abs(held.deadline - time.time() - 4 * 3600) < 100
+    queue.close()
+
+
+def test_what_cannot_be_enqueued_is_said(fleet: Fleet) -> None:
+    fleet.images.mkdir()
+    (fleet.images / "notes.txt").write_text("")
+    assert "no images in" in fleet.worker("enqueue", ".", exit_code=1)
+    assert "cannot list /nowhere" in fleet.worker("enqueue", "/nowhere", exit_code=1)
+    fleet.add_images("a", 1)
+    assert "--deadline 'soon'" in fleet.worker("enqueue", ".", "--deadline", "soon", exit_code=1)
+    assert "in the past" in fleet.worker("enqueue", ".", "--deadline", "2020-01-01", exit_code=1)
+    assert "--name '../x'" in fleet.worker("enqueue", ".", "--name", "../x", exit_code=1)
+    fleet.worker("enqueue", ".", "--name", "b")
+    assert "choose another --name" in fleet.worker("enqueue", "a", "--name", "b", exit_code=1)
+
+
+def test_results_do_not_become_images(fleet: Fleet) -> None:
+    fleet.add_images("a", 1)
+    (fleet.images / "results").mkdir()
+    (fleet.images / "results/x.png").write_bytes(b"")
+    fleet.environment["WORKER_RESULTS_URL"] = str(fleet.images / "results")
+    assert "1 images in 1 directories" in fleet.worker("enqueue", ".")
+
+
+def test_operators_commands(fleet: Fleet) -> None:
+    fleet.add_images("a", 2)
+    fleet.worker("enqueue", "a", "--name", "b")
+    assert fleet.worker("pause", "b") == "paused 1 chunk\n"
+    assert fleet.worker("resume", "b") == "resumed 1 chunk\n"
+    assert fleet.worker("cancel", "--chunk", "1") == "cancelled 1 chunk\n"
+    assert fleet.worker("retry", "b") == "put back 1 chunk\n"
+    assert "there is no batch c" in fleet.worker("retry", "c", exit_code=1)
+    assert "name a batch" in fleet.worker("cancel", exit_code=2)
+
+
+def test_prune_sweeps_what_no_chunk_counts(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.add_images("a", 1)
+    fleet.worker("enqueue", "a", "--name", "b")
+    queue = fleet.queue()
+    held = claim(queue)
+    queue.store(held, answers(held))
+    queue.finish(held, Usage(), "b/1/1/results.jsonl")
+    queue.close()
+    for name in ("1/results.jsonl", "0/partial.jsonl"):
+        path = tmp_path / "results/b/1" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    assert fleet.worker("prune") == "swept 1 files; deleted nothing\n"
+    assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
+    assert "1 batches" in fleet.worker("prune", "--days", "0")
+    assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
+
+
+NASTY = 'C,"=1+1"\n\r\\N[€]'
+
+
+def fill(fleet: Fleet) -> None:
+    """Two directories; one is done, of the other half has results, and one is an error."""
+    fleet.add_images("a", 4)
+    fleet.add_images("b", 4)
+    fleet.worker("enqueue", ".", "--name", "run")
+    queue = fleet.queue()
+    complete(queue, claim(queue))
+    held = claim(queue)
+    image = held.images[0].number, held.images[1].number
+    results = [
+        Result(image[0], NASTY, ("C", '"'), (0.5, 0.125), sha256="ab" * 32),
+        Result(image[1], None, error="X: y"),
+    ]
+    queue.release(queue.store(held, results), "later")
+    queue.close()
+
+
+def finish(fleet: Fleet) -> None:
+    queue = fleet.queue()
+    complete(queue, claim(queue))
+    queue.close()
+
+
+def rows_of(form: str, data: bytes) -> list[dict[str, Any]]:
+    if form == "csv":
+        return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+    if form == "jsonl":
+        return [json.loads(line) for line in data.decode().splitlines()]
+    return list(pq.read_table(io.BytesIO(data)).to_pylist())
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_results_are_streamed_out(fleet: Fleet, form: str) -> None:
+    fill(fleet)
+    done = fleet.run("results", "--format", form)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(form, done.stdout)
+    assert [row["image"] for row in rows] == [f"a/{n:03}.png" for n in range(4)] + ["b/000.png", "b/001.png"]
+    assert rows[4]["smiles"] == NASTY
+    assert rows[4]["sha256"] == "ab" * 32
+    assert (rows[4]["engine"], rows[4]["model"], rows[4]["precision"], rows[4]["batch"]) == (
+        "stub",
+        "none",
+        "full",
+        "run",
+    )
+    assert rows[5]["error"] == "X: y"
+    assert rows[5]["smiles"] in (None, "")
+    lists = rows[4]["tokens"], rows[4]["confidences"]
+    assert [json.loads(each) if form == "csv" else each for each in lists] == [["C", '"'], [0.5, 0.125]]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_is_resumed_where_it_was_cut_off(fleet: Fleet, form: str, tmp_path: Path) -> None:
+    fill(fleet)
+    output = tmp_path / f"out.{form}"
+    options = ("--format", form, "--output", str(output))
+    fleet.worker("results", *options)
+    assert "add --resume" in fleet.worker("results", *options, exit_code=1)
+    if form == "parquet":
+        (output / "part-00002.parquet.partial").write_bytes(b"PAR1")
+    else:
+        output.write_bytes(output.read_bytes()[:-20])  # the last result is torn
+    finish(fleet)
+    fleet.worker("results", *options, "--resume")
+    fleet.worker("results", *options, "--resume")
+    rows = pq.read_table(output).to_pylist() if form == "parquet" else rows_of(form, output.read_bytes())
+    assert sorted(row["image"] for row in rows) == sorted(f"{d}/{n:03}.png" for d in "ab" for n in range(4))
+    assert [row["smiles"] for row in rows if row["image"] == "b/000.png"] == [NASTY]
+
+
+def test_another_file_is_not_gone_on_with(fleet: Fleet, tmp_path: Path) -> None:
+    fill(fleet)
+    for form, text in (("csv", "a,b\n1,2\n"), ("jsonl", '{"a": 1}\n')):
+        path = tmp_path / f"mine.{form}"
+        path.write_text(text)
+        said = fleet.worker("results", "--format", form, "--output", str(path), "--resume", exit_code=1)
+        assert f"mine.{form}" in said
+        assert path.read_text() == text
+
+
+def test_an_interrupted_enqueue_is_gone_on_with(fleet: Fleet) -> None:
+    for number in range(300):
+        fleet.add_images(f"d{number}", 30)
+    command = [sys.executable, "-m", "worker", "enqueue", ".", "--name", "b"]
+    process = subprocess.Popen(command, cwd=ROOT, env=fleet.environment, stdout=subprocess.DEVNULL)
+    queue = fleet.queue()
+    wait_until(lambda: queue.outstanding().pending > 0 or process.poll() is not None, "a first directory")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    said = fleet.worker("enqueue", ".", "--name", "b")
+    assert "9000 images in 300 directories" in said
+    assert queue.outstanding().pending == 300
+    queue.close()
+
+
+def test_from_azure_with_postgresql(azurite: Azurite, postgres: Postgres, tmp_path: Path) -> None:
+    container = azurite.create_container()
+    for key in ("a/1.png", "a/2.png", "b/c/3.png", "cloud-monitor-results/run/1/1/results.jsonl"):
+        azurite.container(container).upload_blob(f"in/{key}", b"x")
+    fleet = Fleet(tmp_path, postgres.create_database())
+    fleet.environment |= {
+        "WORKER_STORAGE_URL": f"azure://{container}/in",
+        "WORKER_RESULTS_URL": "",
+        "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
+    }
+    said = fleet.worker("enqueue", ".", "--name", "run")
+    assert "3 images in 2 directories; new: 3 images in 2 chunks" in said
+    assert "4 requests to storage" in said
+    queue = fleet.queue()
+    held = claim(queue)
+    assert held.source == f"azure://{container}/in"
+    complete(queue, held)
+    queue.close()
+    assert len(rows_of("csv", fleet.run("results").stdout)) == len(held.images)

@@ -8,7 +8,7 @@ import logging
 import time
 from pathlib import Path
 
-from worker.gate import Decision, Limits, admit_chunk
+from worker.gate import Decision, Limits, Reason, admit_chunk
 from worker.hands import Hands, Work
 from worker.jobqueue import DecisionNote, Queue, QueueUnavailable
 from worker.recognition import Recogniser
@@ -17,6 +17,8 @@ from worker.storage import Storage, open_storage
 from worker.temporary import TempFolder, read_temp_use, temp_claims
 
 log = logging.getLogger(__name__)
+
+REPEAT_EVERY_S = 10.0  # an unchanged decision is noted again
 
 
 class Claimer:
@@ -42,6 +44,8 @@ class Claimer:
         self._limits = limits
         self._settings = settings
         self._storages: dict[str, Storage] = {}
+        self._noted: Reason | None = None
+        self._noted_s = 0.0
 
     def __call__(self) -> Work | str:
         try:
@@ -87,6 +91,11 @@ class Claimer:
         self._folder.reserve(left * self._limits.image_bytes + one_more * self._limits.chunk_bytes)
 
     def _note(self, decision: Decision) -> None:
+        """One like the last only now and then."""
+        now_s = time.monotonic()
+        if decision.reason == self._noted and now_s - self._noted_s < REPEAT_EVERY_S:
+            return
+        self._noted, self._noted_s = decision.reason, now_s
         self._queue.note_decision(
             DecisionNote(
                 self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text

@@ -1,8 +1,8 @@
 """Claims chunks and downloads their images ahead of the recogniser, in a thread of its own.
 
-The next chunk is claimed when the last image of the one before has been handed to the downloads, so that the
-recogniser finds images ready across the border between two chunks. Images are handed on in runs: one at a time
-would cost more than a fast recogniser has.
+The next chunk is claimed when the last image of the one before has been handed to the downloads, so that
+the recogniser finds images ready across the border between two chunks. Images are handed on in runs: one at
+a time would cost more than a fast recogniser has.
 """
 
 from __future__ import annotations

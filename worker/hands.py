@@ -1,7 +1,8 @@
 """The chunks in one worker's hands, shared by its threads, and what is known of each.
 
 The recogniser's thread tells which images it takes and what it read; the keeper's thread takes the results
-from here to the queue. What the supervisor must know of a dead worker is told it at once, through the page of vitals.
+from here to the queue. What the supervisor must know of a dead worker is told it at once, through the page
+of vitals.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Hands:
         self._lock = threading.Lock()
         self._works: list[Work] = []
         self._vitals = Vitals()
-        self._slots: dict[tuple[int, int], int] = {}
+        self._slots: dict[tuple[int, int, int], int] = {}
         self._free_slots = list(range(FLIGHT_SLOTS))
         self._cpu_mark_s = time.process_time()
         self._published_s = 0.0
@@ -87,6 +88,8 @@ class Hands:
             now_s = time.monotonic()
             if self._vitals.state != state:
                 self.progress_s = now_s
+            if self._vitals.state == "loading":
+                self._cpu_mark_s = time.process_time()
             self._vitals = replace(
                 self._vitals,
                 state=state,
@@ -105,7 +108,7 @@ class Hands:
         """The recogniser takes an image."""
         with self._lock:
             work.in_flight.add(number)
-            slot = self._slots[work.claim.chunk, number] = self._free_slots.pop()
+            slot = self._slots[_image_of(work, number)] = self._free_slots.pop()
             self._page.set_in_flight(slot, work.claim.chunk, number)
 
     def answer(self, work: Work, result: Result) -> None:
@@ -123,7 +126,7 @@ class Hands:
             self.images_done += 1
             if self.images_done == 1 or now_s - self._published_s > PUBLISH_S:
                 self._publish()
-            slot = self._slots.pop((work.claim.chunk, result.number), None)
+            slot = self._slots.pop(_image_of(work, result.number), None)
             if slot is not None:  # an image that could not be had was never in flight
                 self._page.clear_in_flight(slot)
                 self._free_slots.append(slot)
@@ -175,3 +178,8 @@ class Hands:
             self._vitals, chunks=chunks, progress_s=self.progress_s, images_done=self.images_done
         )
         self._page.write(vitals)
+
+
+def _image_of(work: Work, number: int) -> tuple[int, int, int]:
+    """An image of one claim: the same chunk may be lost and claimed again while it is in the recogniser."""
+    return work.claim.chunk, work.claim.token, number

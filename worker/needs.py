@@ -19,8 +19,7 @@ MARGIN = 1.1  # over the peak that was learned
 
 
 def estimate(engine: str, worker_memory_mb: int | None, threads: int, learned: Learned | None) -> Need:
-    """Before a worker of this host has worked: the setting, else what the queue learned, else the engine's.
-    """
+    """Before a worker here has worked: the setting, else what the queue learned, else the engine's."""
     known = ESTIMATES[engine]
     cpus = learned.cpus if learned is not None else known.cpus * threads
     if worker_memory_mb is not None:

@@ -1,9 +1,9 @@
 """What a worker tells its supervisor, in a page of memory that both have mapped.
 
-The last word of a worker that was killed is still there to be read (above all which images were in flight), a
-full disk cannot stop it, and neither side ever waits for the other. Two halves are written in turn, each with
-its number and a checksum, so that a reader always finds one that is whole. The images in flight change too often
-for that: each is one 64-bit entry of a table behind the halves, written by a single store.
+The last word of a worker that was killed is still there to be read (above all which images were in flight),
+a full disk cannot stop it, and neither side ever waits for the other. Two halves are written in turn, each
+with its number and a checksum, so that a reader always finds one that is whole. The images in flight change
+too often for that: each is one 64-bit entry of a table behind the halves, written by a single store.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class VitalsPage:
         self._flight[slot] = 0
 
     def read(self) -> Vitals:
-        """The newest half that is whole, with the images in flight; a worker that has said nothing is loading."""
+        """The newest half that is whole, with the images in flight; a worker that has said nothing is
+        loading.
+        """
         halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
         return _vitals_of(halves[0][1], self._read_flight()) if halves else Vitals()
 
@@ -116,7 +118,7 @@ class VitalsPage:
 
 
 def _values_of(vitals: Vitals) -> dict[str, Any]:
-    """By name, chunks as lists, without what the table holds. (dataclasses.asdict takes ten times as long.)"""
+    """By name, chunks as lists, without what the table holds. (asdict takes ten times as long.)"""
     values: dict[str, Any] = {name: getattr(vitals, name) for name in Vitals.__slots__}
     values["chunks"] = [(one.chunk, one.token, one.name, one.done, one.total) for one in vitals.chunks]
     return values
@@ -125,6 +127,7 @@ def _values_of(vitals: Vitals) -> dict[str, Any]:
 def _vitals_of(content: bytes, flight: dict[int, list[int]]) -> Vitals:
     values = json.loads(content)
     chunks = tuple(
-        ChunkVitals(*chunk, in_flight=tuple(sorted(flight.get(chunk[0], ())))) for chunk in values.pop("chunks")
+        ChunkVitals(chunk, token, name, done, total, tuple(sorted(flight.get(chunk, ()))))
+        for chunk, token, name, done, total in values.pop("chunks")
     )
     return Vitals(**values, chunks=chunks)

@@ -34,10 +34,20 @@ def test_a_worker_that_said_nothing_is_loading(page: VitalsPage) -> None:
 
 def test_the_other_side_reads_what_was_written_last(page: VitalsPage) -> None:
     other = VitalsPage(os.dup(page.descriptor))
-    first = Vitals("working", 1.5, 2.5, 3, 4, 5, 6, 7, "a", "b", (ChunkVitals(1, 2, "ä", 3, 4, (5, 6)),))
+    first = Vitals("working", 1.5, 2.5, 3, 4, 5, 6, 7, "a", "b", (ChunkVitals(1, 2, "ä", 3, 4),))
     for number in range(5):
         page.write(replace(first, images_done=number))
         assert other.read() == replace(first, images_done=number)
+
+
+def test_images_in_flight_are_found_with_their_chunk(page: VitalsPage) -> None:
+    chunks = (ChunkVitals(7, 1, "a", 0, 9), ChunkVitals(2**39, 2, "b", 0, 9))
+    page.write(Vitals("working", chunks=chunks))
+    for slot, (chunk, number) in enumerate([(7, 0), (2**39, 99_999), (7, 5), (8, 1)]):
+        page.set_in_flight(slot, chunk, number)
+    assert [chunk.in_flight for chunk in page.read().chunks] == [(0, 5), (99_999,)]
+    page.clear_in_flight(0)
+    assert [chunk.in_flight for chunk in page.read().chunks] == [(5,), (99_999,)]
 
 
 def test_a_torn_half_is_passed_over(page: VitalsPage) -> None:

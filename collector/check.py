@@ -115,7 +115,7 @@ def _check_store(settings: Settings) -> Iterator[Row]:
 
 
 def _judge_owners(settings: Settings, answer: Rendered) -> Row:
-    own = build_path("owner", grid=settings.grid, host=settings.host)
+    own = build_path("owner", grid=settings.grid, owner=settings.host)
     others = sorted(
         path.rpartition(".")[2] for path, values in answer.values.items() if values and path != own
     )

@@ -124,7 +124,7 @@ def _own_figures(
         own("collector_failures"): float(sum(outcome.error is not None for outcome in outcomes)),
     }
     if settings.owner:
-        figures[build_path("owner", grid=settings.grid, host=settings.host)] = 1.0
+        figures[build_path("owner", grid=settings.grid, owner=settings.host)] = 1.0
     for outcome in outcomes:
         figures[own("source_duration", source=outcome.source)] = outcome.duration_s
         figures[own("source_points", source=outcome.source)] = float(len(outcome.collected.values))

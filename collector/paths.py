@@ -86,47 +86,66 @@ def parse_path(path: str) -> ParsedPath:
     segments = path.split(".")
     if len(path) > PATH_LENGTH_MAX or not all(is_clean(segment) for segment in segments):
         raise PathRefused(f"{path[:200]!r} is not a metric path: names of [A-Za-z0-9_-] joined by dots")
-    for metric in _by_length().get(len(segments), ()):
-        names = _match(metric, segments)
-        if names is not None:
-            return ParsedPath(metric, names)
-    raise PathRefused(f"{path[:200]!r} is not in the vocabulary of metric paths")
-
-
-def _match(metric: Metric, segments: list[str]) -> dict[str, str] | None:
     names: dict[str, str] = {}
-    for (prefix, field), segment in zip(_segments(metric.template), segments, strict=True):
-        if field is None:
-            if segment != prefix:
-                return None
-        elif segment.startswith(prefix) and len(segment) > len(prefix):
+    metric = _find(_tree(), segments, 0, names)
+    if metric is None:
+        raise PathRefused(f"{path[:200]!r} is not in the vocabulary of metric paths")
+    return ParsedPath(metric, names)
+
+
+class _Step:
+    """What may follow in a path: literal segments, then placeholders with the longest prefix first."""
+
+    __slots__ = ("literals", "metric", "placeholders")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Step] = {}
+        self.placeholders: list[tuple[str, str, _Step]] = []  # (prefix, field, step)
+        self.metric: Metric | None = None
+
+
+def _find(step: _Step, segments: list[str], index: int, names: dict[str, str]) -> Metric | None:
+    """The metric of the rest of a path; fills `names` on the way."""
+    if index == len(segments):
+        return step.metric
+    segment = segments[index]
+    literal = step.literals.get(segment)
+    if literal is not None and (metric := _find(literal, segments, index + 1, names)):
+        return metric
+    for prefix, field, after in step.placeholders:
+        if segment.startswith(prefix) and len(segment) > len(prefix):
             names[field] = segment[len(prefix) :]
-        else:
-            return None
-    return names
+            if metric := _find(after, segments, index + 1, names):
+                return metric
+            del names[field]
+    return None
 
 
 @cache
-def _segments(template: str) -> tuple[tuple[str, str | None], ...]:
-    found = []
-    for segment in template.split("."):
-        match = _SEGMENT.match(segment)
-        assert match, f"malformed template {template}"
-        found.append((match["prefix"], match["field"]))
-    return tuple(found)
-
-
-@cache
-def _by_length() -> dict[int, tuple[Metric, ...]]:
-    """Metrics by number of segments, the ones that are literal furthest to the left first."""
-    groups: dict[int, list[Metric]] = {}
+def _tree() -> _Step:
+    root = _Step()
     for metric in METRICS:
-        groups.setdefault(len(_segments(metric.template)), []).append(metric)
+        step = root
+        for segment in metric.template.split("."):
+            step = _follow(step, segment)
+        step.metric = metric
+    return root
 
-    def literal_first(metric: Metric) -> tuple[tuple[bool, int], ...]:
-        return tuple((field is not None, -len(prefix)) for prefix, field in _segments(metric.template))
 
-    return {length: tuple(sorted(group, key=literal_first)) for length, group in groups.items()}
+def _follow(step: _Step, segment: str) -> _Step:
+    """The step after one segment of a template; placeholders of other names at one place stay apart."""
+    match = _SEGMENT.match(segment)
+    assert match, f"malformed template: {segment}"
+    prefix, field = match["prefix"], match["field"]
+    if field is None:
+        return step.literals.setdefault(segment, _Step())
+    for known_prefix, known_field, after in step.placeholders:
+        if (known_prefix, known_field) == (prefix, field):
+            return after
+    after = _Step()
+    step.placeholders.append((prefix, field, after))
+    step.placeholders.sort(key=lambda placeholder: -len(placeholder[0]))
+    return after
 
 
 @cache

@@ -75,8 +75,8 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
 
 def tell_forsaken(path: Path, points: int) -> str:
     return (
-        f"{path}: {points} points wait for a Carbon that is not in COLLECTOR_CARBON any more; rename the file "
-        "to that of another destination of the same protocol while no run is going, or remove it"
+        f"{path}: {points} points wait for a Carbon that is not in COLLECTOR_CARBON any more; rename the "
+        "file to that of another destination of the same protocol while no run is going, or remove it"
     )
 
 

@@ -126,13 +126,17 @@ _FLEET = (
     _fleet.gauge("fleet_rate", "fleet.images_per_s", "1/s", "images done a second, over the last minute"),
     _fleet.gauge("fleet_eta", "fleet.eta_s", "s", "until nothing is left, at the present rate"),
     _fleet.gauge("fleet_oldest", "fleet.oldest_pending_s", "s", "age of the oldest pending chunk"),
-    _fleet.gauge("fleet_cost", "fleet.cost_per_1000_images", "", "in the currency of the hosts' price per hour"),
+    _fleet.gauge(
+        "fleet_cost", "fleet.cost_per_1000_images", "", "in the currency of the hosts' price per hour"
+    ),
     _fleet.count(
         "fleet_gate", "fleet.gate.{subject}.{reason}", "hosts", "hosts by the reason of their last decision"
     ),
     _fleet.gauge("fleet_overflow", "fleet.overflow.{names}", "names", "hosts or failures summed into other"),
     *(
-        _fleet.gauge(f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}")
+        _fleet.gauge(
+            f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}"
+        )
         for name, unit, text in FLEET_HOST
     ),
 )
@@ -173,7 +177,7 @@ _COLLECTOR = (
     _source.gauge("source_duration", "duration_s", "s", "time that one source took"),
     _source.gauge("source_points", "points", "points", "points that one source gave"),
     _source.gauge("source_failed", "failed", "", "1 the source failed, 0 it did not"),
-    _own.gauge("owner", "owners.{host}", "", "1 a collector on this host owns the grid's totals"),
+    _own.gauge("owner", "owners.{owner}", "", "1 a collector on this host owns the grid's totals"),
     _own.gauge("proof", "proof.{destination}.{turn}", "", "number of a frame, read back as proof"),
     *(_own.gauge(f"collector_{name}", name, unit, meaning) for name, unit, meaning in _SPOOL),
     *(

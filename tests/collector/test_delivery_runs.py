@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.delivery.spool import read_figures
+from collector.delivery.destinations import parse_destinations
+from collector.delivery.spool import Kept, Spool, read_figures
 from collector.paths import clean
 from tests.collector.support import ROOT, collector_environment, peer, read_to_end, run_collector
 from tests.services.graphite import Graphite
@@ -192,3 +193,33 @@ def test_a_cluster_gets_each_point_once_and_a_dead_node_keeps_only_its_share(
         return sum(any(value is not None for value, _ in one["datapoints"]) for one in series)  # type: ignore[attr-defined]
 
     wait_until(lambda: stored() == len(lines) - kept, "the other node's share")
+
+
+@pytest.mark.parametrize("store", ["graphite", "victoriametrics"])
+def test_both_stores_prove_a_delivery(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
+    service = request.getfixturevalue(store)
+    carbon = service.carbon if isinstance(service, Graphite) else f"tcp+plain://{service.plain}"
+    now = int(time.time()) // 60 * 60
+    path = tmp_path / f"{parse_destinations(carbon)[0].name}.sqlite"
+
+    def deliver(timestamp: int) -> None:
+        arguments = {"carbon": carbon, "state_dir": str(tmp_path), "timestamp": timestamp, "points": 20}
+        text = json.dumps(arguments | {"graphite_url": service.url})
+        command = [sys.executable, "-m", "tests.collector.deliver_once", text]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert json.loads(ended.stdout.splitlines()[-1])["problems"] == [], ended.stdout
+
+    deliver(now - 180)
+    (first,) = delivered(path)
+    assert first.marker is not None
+    wait_until(lambda: service.render(first.marker.path), "the marker in the store", timeout_s=40)
+    deliver(now - 120)
+    assert [frame.id for frame in delivered(path)] == [first.id + 1]  # the first is proven and gone
+
+
+def delivered(path: Path) -> list[Kept]:
+    spool = Spool(path)
+    try:
+        return spool.delivered(0)
+    finally:
+        spool.close()

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
@@ -117,14 +117,16 @@ def save(page: Page, folder: Path, name: str, *, full: bool = True) -> None:
     """A picture of the page at rest, in few colours: it is flat, and is kept in the repository."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(800)
-    # What is out of sight is drawn when it comes into sight: it would be empty in a picture of the whole page.
+    # What is out of sight is drawn when it comes into sight: it would be empty in a picture of all.
     page.evaluate(
         "() => document.querySelectorAll('.grid').forEach(one => one.style.contentVisibility = 'visible')"
     )
     file = folder / f"{name}.png"
     page.screenshot(path=file, full_page=full)
     with Image.open(file) as picture:
-        picture.convert("RGB").quantize(192, dither=Image.Dither.NONE).save(file, optimize=True)
+        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            file, optimize=True
+        )
     page.context.close()
     print(f"{file}  {file.stat().st_size // 1024} KB")
 
@@ -134,11 +136,13 @@ def save_all(browser: Browser, url: str, folder: Path) -> None:
         for look, size in (("light", DESKTOP), ("dark", DESKTOP), ("phone", PHONE)):
             save(open_page(browser, url + path, size, look), folder, f"{name}-{look}")
     save(open_page(browser, f"{url}/?wall=1", WALL, "dark"), folder, "status-wall", full=False)
-    page = open_page(browser, url, DESKTOP, "light")
-    page.locator('#grid-belle tbody[data-cloud="cern"] tr[data-t="large"] td').nth(3).click()
-    page.locator('#grid-belle table:has(caption:text-is("Jobs")) tr[data-t="all"] td').nth(2).click()
+    page = open_page(browser, url, (1440, 1120), "light")
+    page.locator('#grid-atlas tbody[data-cloud="cern"] tr[data-t="mcore"] td').nth(4).click()
+    page.locator('#grid-atlas table:has(caption:text-is("Jobs")) tr[data-t="all"] td').nth(2).click()
     page.locator("#plot-quick").select_option("-6h|now")
     page.locator("#plot-compare").select_option("1d")
+    expect(page.locator("#plot-legend tr")).to_have_count(4)
+    page.evaluate("() => scrollTo(0, 0)")
     save(page, folder, "status", full=False)
 
 

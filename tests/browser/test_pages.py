@@ -82,7 +82,7 @@ def test_a_head_node_in_detail(status: Page) -> None:
     expect(status.locator("h1")).to_contain_text("sched-2")
     expect(status.locator(".hb")).to_have_text(re.compile("^HTCondor "))
     status.goto(status.url.replace("/sched-2", "/belle"))
-    assert number(table_of(status, "File systems, % in use")["Var"][0]) > 30
+    assert number(table_of(status, "File systems")["Var, %"][0]) > 30
     assert set(table_of(status, "Sources of the collector")) == {"condor_jobs", "cloudscheduler", "host"}
 
 

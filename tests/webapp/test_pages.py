@@ -19,7 +19,7 @@ from webapp.pages.cells import Cell, format_number, show
 from webapp.pages.columns import check_columns
 from webapp.pages.holds import reason_of
 from webapp.pages.skeleton import Skeleton
-from webapp.pages.tables import natural, words
+from webapp.pages.tables import figure_label, natural, words
 from webapp.pages.thresholds import DEFAULTS, complete_thresholds
 from webapp.settings import SettingsRefused, read_settings
 from webapp.tree import Value
@@ -177,3 +177,18 @@ def test_every_threshold_and_its_default_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs/settings.md").read_text().replace("\n", " ")
     for name, (warn, bad) in DEFAULTS.items():
         assert f"`{name}` {warn:g}, {bad:g}" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "label"),
+    [
+        ("recent_wait_sum_s", "grids.g.condor.schedd.s.recent_wait_sum_s", "Recent wait sum, s"),
+        ("net_in", "grids.g.sysinfo.net_in", "Net in, B/s"),
+        ("ram_mb", "grids.g.sysinfo.ram_mb", "RAM, MB"),
+        ("cpu_pct", "grids.g.fleet.hosts.h.cpu_pct", "CPU, %"),
+        ("points", "grids.g.collector.points", "Points"),
+        ("anything", "", "Anything"),
+    ],
+)
+def test_figures_are_labelled_with_their_unit(name: str, path: str, label: str) -> None:
+    assert figure_label(name, path) == label

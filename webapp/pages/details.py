@@ -183,7 +183,7 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
     mark = judge.host(host)
     tables = (
         figures_table("Host", host.sysinfo, moment, at, "sysinfo."),
-        figures_table("File systems, % in use", host.disks, moment, at, "sysinfo.disks."),
+        figures_table("File systems", host.disks, moment, at, "sysinfo.disks."),
         figures_table("Collector", host.collector, moment, at, "collector."),
         sources_table(host, moment, at),
         *(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from webapp.moment import Moment
 from webapp.pages.cells import BAD
-from webapp.pages.tables import Column, Table, row_of, words
+from webapp.pages.tables import Column, Table, figure_label, row_of, words
 from webapp.tree import Fleet
 
 _TONES = {"failed": BAD, "dead": BAD, "error": BAD}
@@ -38,7 +38,7 @@ def workers_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
     return Table(
         "Hosts",
         "Host",
-        tuple(Column(_figure_label(figure), f"fleet.hosts.$.{figure}") for figure in figures),
+        tuple(Column(figure_label(figure, ""), f"fleet.hosts.$.{figure}") for figure in figures),
         tuple(row_of(host, counts, figures, moment) for host, counts in fleet.hosts.items()),
         f"grids.{grid}",
     )
@@ -46,10 +46,3 @@ def workers_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
 
 def _place(name: str) -> tuple[int, str]:
     return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
-
-
-def _figure_label(figure: str) -> str:
-    for suffix, unit in (("_pct", ", %"), ("_mb", ", MB"), ("_s", ", s")):
-        if figure.endswith(suffix):
-            return words(figure.removesuffix(suffix)).replace("Cpu", "CPU") + unit
-    return words(figure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.moment import Moment
 from webapp.pages.cells import Cell, show
-from webapp.pages.tables import Column, Row, Table, row_of, words
+from webapp.pages.tables import Column, Row, Table, figure_label, row_of
 from webapp.tree import Counts, Grid, Host, Value
 
 SYSINFO = (
@@ -37,7 +37,7 @@ def hosts_table(grid: Grid, moment: Moment, link: str) -> Table:
 def figures_table(caption: str, counts: Counts, moment: Moment, at: str, prefix: str = "") -> Table:
     """Figures one below the other, for a page about one thing."""
     rows = (
-        Row(words(name), (show(value, moment),), key=name, at=at)
+        Row(figure_label(name, value.path), (show(value, moment),), key=name, at=at)
         for name, value in counts.items()
         if isinstance(value, Value)
     )

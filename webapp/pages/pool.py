@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from webapp.moment import Moment
-from webapp.pages.tables import Column, Row, Table, natural, occurring, row_of, words
+from webapp.pages.tables import Column, Row, Table, figure_label, natural, occurring, row_of, words
 from webapp.tree import Counts, Grid
 
 SHARES = ("total", "claimed", "idle", "unusable")
@@ -55,10 +55,15 @@ def daemon_tables(grid: Grid, moment: Moment) -> Iterator[Table]:
             "Figure",
             tuple(Column(name, f"condor.{kind}.{name}.$") for name in daemons),
             tuple(
-                row_of(words(figure), by_figure[figure], daemons, moment, key=figure) for figure in figures
+                row_of(_label(figure, by_figure[figure]), by_figure[figure], daemons, moment, key=figure)
+                for figure in figures
             ),
             f"grids.{grid.name}",
         )
+
+
+def _label(figure: str, by_daemon: Counts) -> str:
+    return figure_label(figure, next(iter(by_daemon.values())).path)
 
 
 def waiting_rows(grid: Grid, moment: Moment, *, with_paths: bool = False) -> tuple[Row, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from collector.paths import PathRefused, parse_path
 from webapp.moment import Moment
 from webapp.pages.cells import Cell, show
 from webapp.tree import Counts, Value
@@ -51,6 +52,23 @@ def words(name: str) -> str:
     """A status as a column's heading: `transferring_output` is Transferring output."""
     spaced = name.replace("_", " ").replace("-", " ")
     return spaced[:1].upper() + spaced[1:]
+
+
+def figure_label(name: str, path: str) -> str:
+    """A figure's name with its unit from the vocabulary: `wait_sum_s` is Wait sum, s."""
+    try:
+        unit = parse_path(path).metric.unit
+    except PathRefused:
+        unit = ""
+    for suffix, meant in _SUFFIXES.items():
+        if name.endswith(suffix) and unit in ("", meant):
+            name, unit = name.removesuffix(suffix), meant
+    label = _NAMES.get(name, words(name))
+    return f"{label}, {unit}" if unit and unit.lower() != label.lower() else label
+
+
+_SUFFIXES = {"_s": "s", "_mb": "MB", "_pct": "%"}
+_NAMES = {"cpu": "CPU", "ram": "RAM", "si": "Swapped in", "so": "Swapped out"}
 
 
 def natural(name: str) -> tuple[tuple[int, str | int], ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from webapp.assets import MAX_AGE_S
 from webapp.cached import Rendered
 from webapp.moment import Latest
 from webapp.telemetry import LATENCY, REQUESTS, Telemetry
@@ -32,6 +33,9 @@ _POLICY = [
 ]
 _OURS = [*_POLICY, ("Cross-Origin-Resource-Policy", "same-origin")]
 _FOR_OTHERS = [*_POLICY, ("Cross-Origin-Resource-Policy", "cross-origin")]  # badges stand on other pages
+
+_STATIC = "/static"
+_FOR_EVER = [("Cache-Control", f"public, max-age={MAX_AGE_S}, immutable")]  # the path carries the hash
 
 
 class Front:
@@ -56,7 +60,10 @@ class Front:
             return [body]
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            self._count(self._route_of(environ), status, started)
+            route = self._route_of(environ)
+            self._count(route, status, started)
+            if route == _STATIC and status[0] in "23":
+                headers = [header for header in headers if header[0] != "Cache-Control"] + _FOR_EVER
             return start_response(status, headers + self._policy(environ), *error)
 
         return self._flask(environ, start)
@@ -74,4 +81,4 @@ class Front:
         rule = None if request is None else request.url_rule
         if rule is None:
             return "none"
-        return "/static" if rule.rule.startswith(self._static) else str(rule.rule)
+        return _STATIC if rule.rule.startswith(self._static) else str(rule.rule)

@@ -110,11 +110,11 @@ def _check_store(settings: Settings) -> Iterator[Row]:
         yield Row("store", url, "failed", str(error))
         return
     yield Row("store", url, "ok", "answers /render")
-    yield _judge_owners(settings, answer)
-    yield _judge_clock(url, answer)
+    yield judge_owners(settings, answer)
+    yield judge_clock(url, answer)
 
 
-def _judge_owners(settings: Settings, answer: Rendered) -> Row:
+def judge_owners(settings: Settings, answer: Rendered) -> Row:
     own = build_path("owner", grid=settings.grid, owner=settings.host)
     others = sorted(
         path.rpartition(".")[2] for path, values in answer.values.items() if values and path != own
@@ -135,7 +135,7 @@ def _judge_owners(settings: Settings, answer: Rendered) -> Row:
     return Row("store", name, "ok", settings.host if settings.owner else ", ".join(others))
 
 
-def _judge_clock(url: str, answer: Rendered) -> Row:
+def judge_clock(url: str, answer: Rendered) -> Row:
     ahead_s = answer.clock_ahead_s
     if ahead_s is None:
         return Row("store", "clock", "warning", f"{url} does not tell its time")

@@ -27,13 +27,16 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"  # nobo
 
 
 class Postgres:
-    """`create_database()` gives the URL of an empty database; `stop`, `start`, `restart`, `kill` act on the server."""
+    """`create_database()` gives the URL of an empty database; `stop`, `start`, `restart`, `kill` act on the
+    server.
+    """
 
     def __init__(self, folder: Path, durable: bool) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
         self._numbers = itertools.count(1)
+        self._shared: str | None = None
         self._run(
             "initdb",
             "-D",
@@ -73,6 +76,15 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def empty_database(self) -> str:
+        """The same one each time, emptied: a new one costs hundreds of files. Only one test at a time has it."""
+        if self._shared is None:
+            self._shared = self.create_database()
+        with psycopg.connect(self._shared, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return self._shared
 
     def url(self, database: str) -> str:
         return f"postgresql://{OWNER}@127.0.0.1:{self.port}/{database}"

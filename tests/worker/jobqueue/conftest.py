@@ -18,7 +18,7 @@ def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'queue.db'}"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.create_database()
+    return server.empty_database()
 
 
 @pytest.fixture

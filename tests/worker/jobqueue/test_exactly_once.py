@@ -205,7 +205,7 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[type[Fleet]]:
         url = f"sqlite:///{Path(folder) / 'queue.db'}"
         if request.param == "postgresql":
             server: Postgres = request.getfixturevalue("postgres")
-            url = server.create_database()
+            url = server.empty_database()
         queue = open_queue(url, RULES)
         yield type("Fleet", (Fleet,), {"queue": queue, "shrinks": request.param == "sqlite"})
         queue.close()

@@ -11,8 +11,8 @@ from tests.services.cgroups import memory_group
 from tests.worker.faults.faulty_worker import LEAK_BYTES
 from tests.worker.fleet import FAULTY_RUN, Fleet
 
-LIMIT_BYTES = 500_000_000
-LEAKS = 40  # in all more than the limit
+LIMIT_BYTES = 400_000_000
+LEAKS = 22  # in all more than the limit
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_leaking_worker_leaves_in_order(fleet: Fleet) -> None:
     assert LEAKS * LEAK_BYTES > LIMIT_BYTES
     with memory_group(LIMIT_BYTES) as group:
         supervisor = fleet.start(
-            group.command(*FAULTY_RUN), WORKER_WORKER_MEMORY_LIMIT_MB="250", WORKER_STUB_S="0.15"
+            group.command(*FAULTY_RUN), WORKER_WORKER_MEMORY_LIMIT_MB="200", WORKER_STUB_S="0.15"
         )
         assert fleet.wait(supervisor) == 0, fleet.said()
         assert group.oom_kills == 0, fleet.said()
@@ -44,3 +44,20 @@ def test_an_oom_kill_is_named_and_its_images_are_done_alone(fleet: Fleet) -> Non
         assert group.oom_kills > 0
     fleet.check_all_once()
     assert "was killed by the kernel because memory ran out (OOM)" in fleet.said()
+
+
+def test_a_worker_is_drained_when_memory_passes_the_high_mark(fleet: Fleet) -> None:
+    with memory_group(LIMIT_BYTES) as group:
+        supervisor = fleet.start(
+            group.command(*FAULTY_RUN),
+            WORKER_MEMORY_THRESHOLD_PCT="60",
+            WORKER_MEMORY_DRAIN_PCT="65",
+            WORKER_COOLDOWN_S="0.5",
+            WORKER_WORKER_MEMORY_MB="100",
+            WORKER_WORKER_MEMORY_LIMIT_MB="100000",
+            WORKER_STUB_S="0.2",
+        )
+        assert fleet.wait(supervisor, 100) == 0, fleet.said()
+        assert group.oom_kills == 0, fleet.said()
+    fleet.check_all_once()
+    assert "drained: memory is at" in fleet.said()

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.gate_machine import DEFAULT_LIMITS as LIMITS
+from bench.gate_machine import GB
 from worker.gate import (
     History,
     Limits,
@@ -23,18 +25,6 @@ from worker.gate import (
     effective_max_chunks,
 )
 
-GB = 1_000_000_000
-LIMITS = Limits(
-    cpu_pct=75,
-    memory_pct=75,
-    memory_high_pct=90,
-    window_s=5,
-    cooldown_s=60,
-    failed_start_pause_s=2,
-    chunk_images=500,
-    image_bytes=500_000,
-    temp_pct=80,
-)
 NEED = Need(private_bytes=5 * GB, cpus=1.3)
 
 

@@ -140,11 +140,9 @@ def parse_expression(text: str) -> Any | None:
 
 def is_error(text: str) -> bool:
     """Whether a constant expression evaluates to the error value, as a call of an unknown function does."""
-    error = _classad.Value.Error  # an integer enumeration: 1 equals it too
     try:
-        value = _classad.ExprTree(text).eval()
-        return type(value) is type(error) and bool(value == error)
-    except _FAILURES:  # a value that has no counterpart in Python is a value all the same
+        return bool(_classad.ExprTree(f"isError({text})").eval() is True)
+    except _FAILURES:
         return False
 
 

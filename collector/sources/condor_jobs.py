@@ -54,7 +54,7 @@ def collect(settings: Settings, timestamp: int) -> Collected:
         if has_clouds(settings):
             placements.update(query_placements(schedd, name, job_types, running=jobs["running"]))
         if jobs["idle"]:
-            waits += query_waits(schedd, name, job_types, jobs["idle"], time.time())
+            waits += query_waits(schedd, name, job_types, time.time())
         groups += own
     return Collected(
         values=(

@@ -7,19 +7,19 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from collector.paths import build_path
-from collector.sources.condor_bindings import query_groups
+from collector.sources.condor_bindings import Ad, query_groups
 from collector.sources.condor_jobtypes import JobTypes
 
 _IDLE = 1
 _GROUPS_MAX = 25_000  # fetched at once, which bounds memory: 1.4 KB each
 
-# Where idle jobs were queued at more different seconds than that, seconds divisible by a prime are asked for
-# alone. A prime, because queues are filled on whole minutes and hours: 7 and 61 share no factor with those.
-_SAMPLES = (7, 61, 499, 4001)
+# Where idle jobs were queued at more different seconds than that, they are asked for in so many parts, by the
+# remainder of the second. A prime, because queues are filled on whole minutes and hours.
+_PARTS = 13
 
 
 class Wait(NamedTuple):
-    """Idle jobs queued at one second; `jobs` is scaled up where seconds were sampled."""
+    """Idle jobs queued at one second."""
 
     waited_s: float
     types: tuple[str, ...]
@@ -27,22 +27,27 @@ class Wait(NamedTuple):
 
 
 def query_waits(
-    schedd: Any,
-    name: str,
-    job_types: JobTypes,
-    idle: int,
-    now_s: float,
-    groups_max: int = _GROUPS_MAX,
+    schedd: Any, name: str, job_types: JobTypes, now_s: float, groups_max: int = _GROUPS_MAX
 ) -> list[Wait]:
-    """Waits of a schedd's (about `idle`) idle jobs; exact where there are up to groups_max different ones."""
+    """Waits of a schedd's idle jobs, fetched in parts where they differ in more than groups_max."""
     attributes = ["JobStatus", "QDate", *job_types.attributes]
-    every, constraint = 1, f"JobStatus == {_IDLE}"
-    groups = query_groups(schedd, name, attributes, constraint, groups_max + 1)
-    if len(groups) > groups_max:
-        every = next((prime for prime in _SAMPLES if idle / prime <= groups_max), _SAMPLES[-1])
-        groups = query_groups(schedd, name, attributes, f"{constraint} && QDate % {every} == 0")
+    idle = f"JobStatus == {_IDLE}"
+    groups = query_groups(schedd, name, attributes, idle, groups_max + 1)
+    if len(groups) <= groups_max:
+        return _read_waits(groups, job_types, now_s)
+    del groups  # before the parts come
     return [
-        Wait(max(0.0, now_s - queued), job_types.of(group), group.get("JobCount", 0) * every)
+        wait
+        for part in range(_PARTS)
+        for wait in _read_waits(
+            query_groups(schedd, name, attributes, f"{idle} && QDate % {_PARTS} == {part}"), job_types, now_s
+        )
+    ]
+
+
+def _read_waits(groups: Iterable[Ad], job_types: JobTypes, now_s: float) -> list[Wait]:
+    return [
+        Wait(max(0.0, now_s - queued), job_types.of(group), group.get("JobCount", 0))
         for group in groups
         if isinstance(queued := group.get("QDate"), int)
     ]

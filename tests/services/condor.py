@@ -49,6 +49,22 @@ def condor_installation() -> Path:
 
 
 @pytest.fixture(scope="session")
+def older_bindings(condor_installation: Path) -> Path:
+    """A folder with the Python bindings of HTCondor 23, which still have the modules htcondor and classad."""
+    folder = condor_installation.parent / "htcondor-bindings-23.10"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", temporary]
+            done = subprocess.run(
+                [*command, "htcondor==23.10.*"], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                absent(f"no htcondor 23.10 for this Python: {done.stderr.strip()[-300:]}")
+            shutil.copytree(temporary, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def condor_pool(condor_installation: Path) -> Iterator[CondorPool]:
     """One partitionable slot (8 cores, 8 GB), shared by the tests of this process: leave the queue empty."""
     with CondorPool(condor_installation) as pool:

@@ -56,11 +56,12 @@ def prepare_edge(ports: Ports, state: Path) -> dict[str, str]:
     # The shipped configuration, with the port that this page has.
     scrape = SCRAPE_CONFIG.read_text().replace(SHIPPED_TARGET, f"127.0.0.1:{ports['PORT']}")
     folder.with_name("store.scrape.yml").write_text(scrape)
-    queries = {"name": "Queries", "url": f"http://127.0.0.1:{ports['GRAPHITE_PORT']}/vmui/"}
+    # Its first page leads to targets, statistics and its query page, /vmui, which Debian's build leaves out.
+    own_pages = {"name": "VictoriaMetrics", "url": f"http://127.0.0.1:{ports['GRAPHITE_PORT']}/"}
     return {
         "STORE_DIR": str(folder),
         "COLLECTOR_CARBON": f"tcp+plain://127.0.0.1:{ports['CARBON_PORT']}",
-        "WEBAPP_LINKS": json.dumps([queries]),
+        "WEBAPP_LINKS": json.dumps([own_pages]),
         "WEBAPP_THREADS": "4",
     }
 

@@ -1,4 +1,4 @@
-"""The page reads VictoriaMetrics as it reads Graphite: the same snapshot, plots and exports from the same points."""
+"""The page reads VictoriaMetrics as it reads Graphite: same points, same snapshot, plots and exports."""
 
 from __future__ import annotations
 

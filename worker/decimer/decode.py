@@ -39,6 +39,11 @@ class Decoded(Generic[Key]):
     def truncated(self) -> bool:
         return self.end is None
 
+    @property
+    def least(self) -> float:
+        """The smallest confidence, that of the end included."""
+        return min((*self.confidences, 1.0 if self.end is None else self.end))
+
 
 @dataclass(slots=True)
 class _Row(Generic[Key]):

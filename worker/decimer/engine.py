@@ -1,8 +1,9 @@
 """The recogniser on ONNX Runtime: a model's sessions, shared by threads that each have their own slots."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -57,11 +58,30 @@ def run_of(session: Session) -> Run:
     return run
 
 
+class Encodes(Protocol):
+    """What turns the (512, 512) grey levels of a drawing into (1, FEATURES, FEATURE_WIDTH)."""
+
+    def encode(self, grey: Floats) -> Floats: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FastMode:
+    """A quicker encoder for each thread; what gets a confidence below `threshold` is read again in full."""
+
+    open_encoder: Callable[[], Encodes]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    image: SourceImage
+    precision: str
+
+
 class OnnxRecogniser:
-    """Thread-safe for one `recognise` at a time; see worker.recognition.Recogniser."""
+    """For one `recognise` at a time; see worker.recognition.Recogniser."""
 
     engine = "onnx"
-    precision = "full"
 
     def __init__(
         self,
@@ -72,9 +92,10 @@ class OnnxRecogniser:
         limits: Limits,
         slots: int,
         threads: int,
+        fast: FastMode | None = None,
     ) -> None:
-        self.model = model
-        self._sessions, self._vocabulary = sessions, vocabulary
+        self.model, self.precision = model, "fast" if fast else "full"
+        self._sessions, self._vocabulary, self._fast = sessions, vocabulary, fast
         self._limits, self._slots, self._threads = limits, slots, threads
 
     def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
@@ -83,26 +104,42 @@ class OnnxRecogniser:
         return run_threads(self._recognise, images, self._threads)
 
     def _recognise(self, images: Iterator[SourceImage]) -> Iterator[Recognition]:
-        decoder: Decoder[str] = Decoder(self._sessions.cross, self._sessions.step, self._slots)
+        decoder: Decoder[_Reading] = Decoder(self._sessions.cross, self._sessions.step, self._slots)
+        encoder = self._fast.open_encoder() if self._fast else self._sessions.encoder
         for image in images:
-            try:
-                grey = read_drawing(image.path, self._limits)
-            except ImageRefused as refusal:
-                yield Recognition(image.key, None, error=refusal.describe())
-                continue
-            decoder.add(image.key, self._sessions.encoder.encode(grey))
+            yield from self._begin(decoder, encoder, _Reading(image, self.precision))
             while decoder.full:
-                yield from map(self._describe, decoder.step())
+                yield from self._step(decoder)
         while not decoder.idle:
-            yield from map(self._describe, decoder.step())
+            yield from self._step(decoder)
 
-    def _describe(self, decoded: Decoded[str]) -> Recognition:
+    def _begin(
+        self, decoder: Decoder[_Reading], encoder: Encodes, reading: _Reading
+    ) -> Iterator[Recognition]:
+        """Give an image a slot, or answer why it cannot be read."""
+        try:
+            grey = read_drawing(reading.image.path, self._limits)
+        except ImageRefused as refusal:
+            yield Recognition(reading.image.key, None, error=refusal.describe())
+        else:
+            decoder.add(reading, encoder.encode(grey))
+
+    def _step(self, decoder: Decoder[_Reading]) -> Iterator[Recognition]:
+        """One token further; an image the fast mode is in doubt about takes its slot again, in full."""
+        for decoded in decoder.step():
+            reading = decoded.key
+            if self._fast and reading.precision == "fast" and decoded.least < self._fast.threshold:
+                yield from self._begin(decoder, self._sessions.encoder, _Reading(reading.image, "full"))
+            else:
+                yield self._describe(decoded)
+
+    def _describe(self, decoded: Decoded[_Reading]) -> Recognition:
         texts = self._vocabulary.texts(decoded.tokens)
         return Recognition(
-            decoded.key,
+            decoded.key.image.key,
             "".join(texts),
             texts,
             decoded.confidences,
             decoded.truncated,
-            precision=self.precision,
+            precision=decoded.key.precision,
         )

@@ -1,13 +1,18 @@
 """From settings to a recogniser on ONNX Runtime: the steps of the other modules in order."""
 
-from worker.decimer.engine import OnnxRecogniser, open_sessions
+import logging
+
+from worker.decimer.engine import FastMode, OnnxRecogniser, open_sessions
+from worker.decimer.fast import HalfPrecisionEncoder, fast_support
 from worker.decimer.image_file import Limits
 from worker.decimer.make_model import get_model, get_prepared
 from worker.decimer.packages import Report
-from worker.decimer.store import ModelSource
+from worker.decimer.store import Model, ModelSource
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recogniser
 from worker.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def open_onnx(settings: Settings, report: Report) -> Recogniser:
@@ -21,4 +26,16 @@ def open_onnx(settings: Settings, report: Report) -> Recogniser:
         limits=Limits(settings.image_max_bytes, settings.image_max_pixels),
         slots=settings.decimer_slots,
         threads=settings.decimer_threads,
+        fast=_fast_mode(settings, model),
     )
+
+
+def _fast_mode(settings: Settings, model: Model) -> FastMode | None:
+    """The fast mode where it is wanted and possible; else full precision, which is never wrong."""
+    if settings.decimer_precision == "full":
+        return None
+    support = fast_support()
+    if not support.supported:
+        log.warning("WORKER_DECIMER_PRECISION=fast is not possible here, running in full: %s", support.why)
+        return None
+    return FastMode(lambda: HalfPrecisionEncoder(model.folder), settings.decimer_fast_threshold)

@@ -10,6 +10,8 @@ import pytest
 
 from worker.decimer.store import Model
 
+pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
+
 
 def run(*arguments: object, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "worker", *map(str, arguments)]

@@ -18,6 +18,8 @@ from worker.decimer.sessions import Session
 from worker.decimer.vocabulary import END, PAD
 from worker.recognition import SourceImage
 
+pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
+
 
 @pytest.fixture(scope="module")
 def features(sessions: Sessions, drawings: list[Path]) -> list[np.ndarray]:

@@ -18,6 +18,8 @@ from worker.decimer.preprocess import normalise, read_drawing
 from worker.decimer.sessions import open_session
 from worker.decimer.store import Model
 
+pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
+
 
 def convolve(page: np.ndarray, stride: int) -> np.ndarray:
     """A 3-wide SAME convolution with weights that let nothing cancel, on one axis."""

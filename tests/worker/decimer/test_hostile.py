@@ -15,6 +15,8 @@ from worker.decimer.image_file import Limits
 from worker.decimer.preprocess import read_drawing
 from worker.recognition import SourceImage
 
+pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
+
 LONGEST_CPU_S = 2.0
 
 

@@ -15,6 +15,8 @@ from worker.decimer.engine import OnnxRecogniser
 from worker.decimer.preprocess import normalise, read_drawing
 from worker.recognition import Recognition, SourceImage
 
+pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
+
 CONFIDENCE_TOLERANCE = 1e-4
 
 
@@ -47,7 +49,6 @@ def test_preprocessing_is_bit_identical_on_every_kept_image(kept: list[Kept]) ->
     assert not different
 
 
-@pytest.mark.timeout(400)
 def test_a_sample_of_every_kind_has_upstreams_tokens(
     kept: list[Kept], open_engine: Callable[..., OnnxRecogniser]
 ) -> None:
@@ -59,7 +60,6 @@ def test_a_sample_of_every_kind_has_upstreams_tokens(
         assert_same(image, answers[image.path.name])
 
 
-@pytest.mark.timeout(400)
 def test_an_image_that_never_ends_is_cut_at_upstreams_limit(
     kept: list[Kept], open_engine: Callable[..., OnnxRecogniser]
 ) -> None:

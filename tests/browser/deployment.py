@@ -91,6 +91,7 @@ def run_deployment(
     with run_graphite(folder / "graphite", retentions=scene.RETENTIONS) as graphite:
         scene.send_points(graphite.carbon, scene.scene_points(time.time(), history_s))
         scene.send_points(graphite.carbon, extra_points)
+        wait_until(lambda: _is_complete(graphite), "the scene in Graphite", timeout_s=60)
         stopping = threading.Event()
         collectors = threading.Thread(target=_keep_sending, args=(graphite, stopping))
         collectors.start()
@@ -100,6 +101,12 @@ def run_deployment(
         finally:
             stopping.set()
             collectors.join()
+
+
+def _is_complete(graphite: Graphite) -> bool:
+    """Whether Carbon has made a file of every path: until then globs do not find it."""
+    paths = (path for grid in scene.CLOUDS for path, _ in scene.grid_values(grid))
+    return all((graphite.whisper_dir / f"{path.replace('.', '/')}.wsp").exists() for path in paths)
 
 
 def _keep_sending(graphite: Graphite, stopping: threading.Event) -> None:

@@ -35,19 +35,17 @@ def next_refresh(page: Page) -> Response:
     return caught.value
 
 
-def test_new_values_arrive_in_place(status: Page, deployment: Deployment) -> None:
-    cell = cell_of(status, "belle", "victoria", "xlarge-gpu", "Retiring")
-    expect(cell).to_have_text("0")
-    html = status.locator("#body").evaluate(
-        "body => { body.firstElementChild.dataset.same = 'yes'; return 1; }"
-    )
-    assert html == 1
-    deployment.send(("grids.belle.clouds.victoria.vms.xlarge-gpu.retiring", 3.0))
-    expect(cell).to_have_text("3", timeout=SLOW_MS)
-    expect(status.locator("#body [data-same]")).to_have_count(
-        1
-    )  # the cells were patched, not the page replaced
-    deployment.send(("grids.belle.clouds.victoria.vms.xlarge-gpu.retiring", 0.0))
+def test_new_values_arrive_in_place(page: Page, deployment: Deployment) -> None:
+    path = "grids.zz-patched.jobs.all.idle"
+    deployment.send((path, 5.0))
+    deployment.wait_for(path)
+    open_page(page, deployment.url)
+    cell = job_cell(page, "zz-patched", "all", "Idle")
+    expect(cell).to_have_text("5")
+    cell.evaluate("cell => { cell.dataset.same = 'yes'; }")
+    deployment.send((path, 8.0))
+    expect(cell).to_have_text("8", timeout=SLOW_MS)
+    expect(cell).to_have_attribute("data-same", "yes")  # the cell was patched, not replaced
 
 
 def test_a_refresh_is_small_json(status: Page, deployment: Deployment) -> None:
@@ -141,6 +139,8 @@ def test_figures_that_grow_old_on_the_screen_no_longer_look_fresh(page: Page, de
     page.clock.run_for(200_000)
     expect(page.locator("html")).to_have_attribute("data-aged", "")
     assert cell.evaluate("cell => getComputedStyle(cell).fontStyle") == "italic"
+    beat = grid_of(page, "belle").locator(".hb").first
+    assert beat.evaluate("beat => getComputedStyle(beat).borderTopStyle") == "dashed"
     expect(page.locator("#age")).to_have_text(re.compile(r"Data [3-9] min old"))
     expect(page.locator("#age")).to_have_class(re.compile("old"))
 

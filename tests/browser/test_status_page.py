@@ -76,6 +76,7 @@ def test_marks_say_which_child_is_the_cause(status: Page) -> None:
     order = ["mark stale", "mark bad", "mark warn"]
     assert levels == sorted(levels, key=order.index)
     assert "mark bad" in levels
+    assert status.title() == f"({len(levels)}) Cloud Monitor"  # told in the tab, too
 
 
 def test_zero_missing_and_stale_differ_by_more_than_colour(page: Page, deployment: Deployment) -> None:

@@ -87,7 +87,9 @@ def cloud_page(grid: Grid, cloud: Cloud, judge: Judge, link: Link) -> DetailPage
         _vms_table(cloud, moment, at),
         _slots_table(cloud, moment, at),
         jobs_table(cloud.jobs, judge, at),
-        figures_table("VMs by the cloud's own count", cloud.api_vms, moment, at, "api-vms."),
+        figures_table(
+            "VMs by the cloud's own count", cloud.api_vms, moment, at, "api-vms.", with_units=False
+        ),
         _shares_table(cloud, moment, at),
     )
     return DetailPage(

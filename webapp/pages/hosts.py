@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.moment import Moment
 from webapp.pages.cells import Cell, show
-from webapp.pages.tables import Column, Row, Table, figure_label, row_of
+from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
 from webapp.tree import Counts, Grid, Host, Value
 
 SYSINFO = (
@@ -34,10 +34,17 @@ def hosts_table(grid: Grid, moment: Moment, link: str) -> Table:
     return Table("Head node" if not grid.hosts else "Head nodes", "Host", SYSINFO, tuple(rows))
 
 
-def figures_table(caption: str, counts: Counts, moment: Moment, at: str, prefix: str = "") -> Table:
+def figures_table(
+    caption: str, counts: Counts, moment: Moment, at: str, prefix: str = "", *, with_units: bool = True
+) -> Table:
     """Figures one below the other, for a page about one thing."""
     rows = (
-        Row(figure_label(name, value.path), (show(value, moment),), key=name, at=at)
+        Row(
+            figure_label(name, value.path) if with_units else words(name),
+            (show(value, moment),),
+            key=name,
+            at=at,
+        )
         for name, value in counts.items()
         if isinstance(value, Value)
     )

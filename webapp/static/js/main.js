@@ -24,6 +24,15 @@ startKeys();
 void drawSparks();
 void showChanges();
 
+const title = document.title;
+
+/** The tab says how many things need attention, for when it is not in front. */
+function showTitle() {
+  const count = document.querySelectorAll("#body .overview .attention li").length;
+  document.title = count ? `(${count}) ${title}` : title;
+}
+
+showTitle();
 let focused = null;
 onRefresh("before", () => { focused = rememberFocus(); });
 onRefresh("body", () => {
@@ -35,6 +44,7 @@ onRefresh("body", () => {
 });
 onRefresh("values", () => {
   keepOrder();
+  showTitle();
   followPlot();
   void drawSparks();
   void showChanges();

@@ -55,6 +55,7 @@ export function closePlot() {
 
 /** Widens the range threefold around its middle, or to where it was before the last zoom. */
 export function zoomOut() {
+  if (state.targets.length === 0) return;
   if (history.state?.zoomed) { history.back(); return; }
   const now_s = serverNow();
   const from_s = parseTime(state.from, now_s), until_s = parseTime(state.until, now_s);

@@ -19,7 +19,7 @@ class FaultProxy:
     """Listens on `address`; `set_fault` applies to connections from then on.
 
     cut: reads and passes on `after_bytes`, then closes; reset: the same with a reset; discard: takes all,
-    passes nothing on and ends properly; silent: takes the connection and never reads; refuse: nothing listens.
+    passes nothing on and ends properly; silent: accepts and never reads; refuse: nothing listens.
     """
 
     def __init__(self, carbon: str) -> None:

@@ -82,8 +82,8 @@ class Soak:
     def missing(self, allowed: Missing = frozenset()) -> Missing:
         """Acknowledged points that render does not return with the right value and time.
 
-        Carbon shows a new metric only once its file is made, so a look that finds more missing than is allowed
-        is taken again for a while.
+        Carbon shows a new metric only once its file is made, so a look that finds more missing than is
+        allowed is taken again for a while.
         """
         until_s = time.monotonic() + 15
         while not (missing := self._missing()) <= allowed and time.monotonic() < until_s:

@@ -15,7 +15,7 @@ from worker.jobqueue import Learned, Outstanding, Queue, QueueUnavailable
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 0.5
+ROUND_S = 1.0
 LEARN_EVERY_S = 60
 MOST_LETTERS = 10_000  # what waits for a database that is away; the oldest reports go first, crashes never
 
@@ -76,13 +76,21 @@ class Clerk:
             except QueueUnavailable as error:
                 log.warning("%s", error)
                 self.news = News(learned=self._learned, error=str(error))
+            except Exception as error:
+                log.exception("the queue could not be read")
+                self.news = News(learned=self._learned, error=f"{type(error).__name__}: {error}")
             self._wake.wait(ROUND_S)
             self._wake.clear()
 
     def _send_all(self, letters: deque[Letter]) -> None:
-        """In order; one that could not be sent stays the first."""
+        """In order; one that waits for the database stays the first, one that is refused is dropped."""
         while letters:
-            letters[0]()
+            try:
+                letters[0]()
+            except QueueUnavailable:
+                raise
+            except Exception:
+                log.exception("the queue refused a report")
             letters.popleft()
 
     def _read_news(self) -> News:

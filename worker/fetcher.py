@@ -26,6 +26,7 @@ from worker.storage import ImageMissing, StorageError
 
 log = logging.getLogger(__name__)
 
+DISK_PAUSE_S = 10.0
 DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is given back
 IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
 
@@ -69,6 +70,7 @@ class Fetcher:
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
         self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
+        self._disk_error = ("", -DISK_PAUSE_S)
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -92,7 +94,7 @@ class Fetcher:
         idle_s = IDLE_FIRST_S
         try:
             while not self._leaving.is_set():
-                claimed = self._claim()
+                claimed = self._host_trouble() or self._claim()
                 if isinstance(claimed, Work):
                     idle_s = IDLE_FIRST_S
                     self._hands.say("working")
@@ -106,6 +108,13 @@ class Fetcher:
         except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
             self.failure = failure
             self._leaving.set()
+
+    def _host_trouble(self) -> str:
+        """Why nothing is to be claimed although the gate would allow it: this host could not hold the last
+        images.
+        """
+        error, since_s = self._disk_error
+        return f"temporary storage: {error}" if time.monotonic() - since_s < DISK_PAUSE_S else ""
 
     def _download(self, work: Work) -> None:
         images = work.claim.images
@@ -143,6 +152,7 @@ class Fetcher:
             except OSError as error:
                 _unlink(path)
                 if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
+                    self._disk_error = (str(error), time.monotonic())
                     raise
                 self._leaving.wait(0.5)
             except StorageError:

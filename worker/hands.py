@@ -32,6 +32,7 @@ class Work:
     results: list[Result] = field(default_factory=list)
     results_since_s: float | None = None
     uploaded_s: float = 0.0
+    uploads_failed: int = 0
     cpu_s: float = 0.0
     peak_rss_bytes: int = 0
     fault: str | None = None

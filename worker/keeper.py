@@ -7,15 +7,17 @@ out: from then on nothing of it is stored, whatever the recogniser still answers
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from worker.hands import Hands, Work
-from worker.jobqueue import LeaseLost, Queue, QueueUnavailable, Usage
+from worker.jobqueue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.progress import Rate, duration_text
 from worker.result_files import write_result_file
 from worker.settings import Settings
@@ -27,7 +29,8 @@ ROUND_S = 0.1
 LEASE_MARGIN = 0.1  # of a lease: given up that long before it could have run out
 RENEW_AT = 0.6  # of a lease left
 PROGRESS_LINE_S = 10
-RETRY_S = 1  # of an upload that the database or this host's disk did not allow
+RETRY_S = 1.0  # of an upload that the database or a full disk did not allow
+UPLOAD_TRIES = 300
 
 
 class Keeper:
@@ -96,6 +99,11 @@ class Keeper:
             self._lose(work, str(lost))
         except QueueUnavailable as error:
             log.warning("%s: %s", work.claim.name, error)
+        except Exception as error:
+            log.exception("%s", work.claim.name)
+            with suppress(QueueError):
+                self._queue.fail(work.claim, f"{type(error).__name__}: {error}")
+            self._drop(work, done=False)
 
     def _store(self, work: Work, all_of_it: bool) -> bool:
         """Store what is due; whether nothing waits any more."""
@@ -144,8 +152,9 @@ class Keeper:
             self._queue.finish(work.claim, usage, upload.result())
             self._uploader.submit(self._sweep, work, upload.result()).add_done_callback(_log_failure)
             log.info("%s: done, %d images", work.claim.name, work.claim.images_total)
-        elif isinstance(error, (QueueUnavailable, OSError)):
+        elif _passes(error) and work.uploads_failed < UPLOAD_TRIES:
             log.warning("%s: results are not uploaded yet: %s", work.claim.name, error)
+            work.uploads_failed += 1
             self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl", RETRY_S)
             return False
         else:
@@ -209,6 +218,12 @@ class Keeper:
                 rate,
                 left,
             )
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether the same upload may go well a little later, without anybody's doing."""
+    full_disk = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    return full_disk or isinstance(error, QueueUnavailable)
 
 
 def _log_failure(task: Future[Any]) -> None:

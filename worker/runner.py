@@ -139,6 +139,10 @@ class Line:
         except OSError as error:
             run.work.released = run.work.released or f"temporary storage: {error}"
             return []
+        except Exception as error:
+            log.exception("%s", run.work.claim.name)
+            run.work.fault = run.work.fault or f"{type(error).__name__}: {error}"
+            return []
         if run.work.over:
             discard(fetched)
             return []

@@ -132,13 +132,24 @@ class Supervisor:
         return learn(first, [*running, *self._past])
 
     def _temp(self) -> TempUse:
-        self._settings.temp_dir.mkdir(parents=True, exist_ok=True)
-        return read_temp_use(self._settings.temp_dir, self._settings.temp_limit_bytes)
+        """Nothing is left where it cannot be counted."""
+        temp_dir = self._settings.temp_dir
+        try:
+            temp_dir.mkdir(parents=True, exist_ok=True)
+            return read_temp_use(temp_dir, self._settings.temp_limit_bytes)
+        except OSError as error:
+            log.error("WORKER_TEMP_DIR=%s: %s", temp_dir, error)
+            return TempUse(0, 0)
 
     def _spawn(self) -> None:
         self._started += 1
         name = f"{self._host}-{self._mark}-{self._started}"
-        worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
+        try:
+            worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
+        except OSError as error:
+            self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
+            self._reporter.event("crashed", f"{name} could not be started: {error}", name)
+            return
         self._workers.append(worker)
         self._reporter.event("spawned", f"{name} is process {worker.process.pid}", name)
 

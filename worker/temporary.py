@@ -12,13 +12,13 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worker.gate import TempUse
 
-PREFIX = "cloud-monitor-"
-RESERVATION = ".reserved"
+PREFIX = "cloud-monitor-worker-"
+RESERVATION = ".reserved"  # also the mark of a folder that we made: no other is ever removed
 
 
 class TempFolder:
@@ -30,13 +30,12 @@ class TempFolder:
         self.path = temp_dir / f"{PREFIX}{name}"
         with _locked(temp_dir):  # a sweep must not come between the folder and its lock
             self.path.mkdir(mode=0o700)
+            (self.path / RESERVATION).touch()
             self._descriptor = _lock_folder(self.path)
 
     def reserve(self, size_bytes: int) -> None:
         """What the worker's chunks may take from now on; replaces what was reserved."""
-        reservation = self.path / RESERVATION
-        reservation.touch()
-        os.truncate(reservation, size_bytes)
+        os.truncate(self.path / RESERVATION, size_bytes)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -77,9 +76,14 @@ def _remove_abandoned(folder: Path) -> bool:
         descriptor = _lock_folder(folder)
     except OSError:  # locked by its worker, or gone meanwhile
         return False
-    shutil.rmtree(folder, ignore_errors=True)
+    ours = (folder / RESERVATION).is_file()
+    if ours:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:  # a worker killed before it could mark its folder; with anything in it, it is not ours
+        with suppress(OSError):
+            folder.rmdir()
     os.close(descriptor)
-    return True
+    return ours
 
 
 def _folders(temp_dir: Path) -> list[Path]:

@@ -26,7 +26,11 @@ def rotate_log(path: Path, most_bytes: int, files: int) -> None:
         older = path.with_name(f"{path.name}.{number}")
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    newest = path.with_name(f"{path.name}.1")
+    try:
+        shutil.copyfile(path, newest)
+    except OSError:  # a full disk: the log goes, the worker stays
+        newest.unlink(missing_ok=True)
     with path.open("r+b") as log:
         log.truncate()
 

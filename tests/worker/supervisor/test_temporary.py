@@ -56,8 +56,8 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path) -> None:
     assert sweep_temp(tmp_path) == []
     holder.kill()
     holder.wait()
-    assert sweep_temp(tmp_path) == ["cloud-monitor-held"]
-    assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-alive"]
+    assert sweep_temp(tmp_path) == ["cloud-monitor-worker-held"]
+    assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-worker-alive"]
     alive.remove()
 
 
@@ -67,9 +67,16 @@ def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:
     (target / "file").touch()
     temp_dir = tmp_path / "temp"
     temp_dir.mkdir()
-    (temp_dir / "cloud-monitor-link").symlink_to(target)
+    (temp_dir / "cloud-monitor-worker-link").symlink_to(target)
     sweep_temp(temp_dir)
     assert (target / "file").exists()
+
+
+def test_a_folder_that_only_looks_like_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "cloud-monitor-worker-sources").mkdir()
+    (tmp_path / "cloud-monitor-worker-sources" / "thesis.tex").touch()
+    assert sweep_temp(tmp_path) == []
+    assert (tmp_path / "cloud-monitor-worker-sources" / "thesis.tex").exists()
 
 
 def test_two_workers_cannot_have_the_same_folder(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What is wrong with a chunk, its storage or this host: tried again, no image and nobody else harmed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.support import wait_until
+from tests.worker.fleet import Fleet
+from worker.jobqueue import Target
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    environment = {"WORKER_MAX_WORKERS": "1", "WORKER_ATTEMPTS": "2", "WORKER_BACKOFF_S": "0.1"}
+    fleet = Fleet(tmp_path, environment=environment)
+    yield fleet
+    fleet.stop()
+
+
+def test_results_that_cannot_be_uploaded_fail_their_chunk_and_retry_mends_it(fleet: Fleet) -> None:
+    """A file stands where the results' folder should be; the images are not recognised again afterwards."""
+    fleet.add_images("a", [bytes(number + 1) for number in range(5)])
+    fleet.enqueue()
+    fleet.results.write_text("in the way")
+    assert fleet.wait(fleet.start()) == 0, fleet.said()
+    queue = fleet.queue()
+    assert queue.outstanding().pending == 0
+    assert len(list(queue.results())) == 5, "what was recognised is kept"
+    stored_at = {row.image: row.stored_at for row in queue.results()}
+    fleet.results.unlink()
+    assert queue.retry(Target(batch="batch")) == 1
+    queue.close()
+    assert fleet.wait(fleet.start()) == 0, fleet.said()
+    rows = fleet.check_all_once()
+    assert {row.image: row.stored_at for row in rows} == stored_at
+
+
+def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
+    """Somebody tidies up /tmp: the chunk is given back, the worker replaced or goes on, nobody is blamed."""
+    fleet.add_images("a", [bytes(number + 1) for number in range(120)])
+    fleet.enqueue()
+    supervisor = fleet.start(WORKER_STUB_S="0.05")
+    wait_until(lambda: len(fleet.rows()) >= 20, "some results")
+    shutil.rmtree(fleet.temp)
+    assert fleet.wait(supervisor, 100) == 0, fleet.said()
+    rows = fleet.rows()
+    assert {row.image for row in rows} == set(fleet.contents)

@@ -14,6 +14,8 @@ from tests.services.condor import CondorPool
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until
 
+pytestmark = pytest.mark.timeout(240)  # real jobs on a machine that may be busy
+
 HOST = "127-0-0-1.test.local"  # the pool's own machine
 
 

@@ -16,6 +16,8 @@ from collector.paths import clean
 from tests.services.condor import CondorPool
 from tests.services.support import wait_until
 
+pytestmark = pytest.mark.timeout(300)  # real jobs on a machine that may be busy
+
 JOB_TYPES = {
     "mcore": ("RequestCpus > 1", lambda job: job["RequestCpus"] > 1),
     "iaas": ('regexp("^IAAS", TargetClouds)', lambda job: job.get("TargetClouds", "").startswith("IAAS")),
@@ -95,7 +97,7 @@ def fill(pool: CondorPool) -> None:
     for process in range(5):
         pool.tool("condor_qedit", f"{waiting}.{process}", "QDate", str(now - 1000 * (process + 1)))
     expected = Counter({1: 9, 2: 5, 3: 1, 4: 2, 5: 4})
-    wait_until(lambda: Counter(pool.statuses()) == expected, f"{expected} in the queue", 60)
+    wait_until(lambda: Counter(pool.statuses()) == expected, f"{expected} in the queue", 120)
     pool.tool("condor_suspend", str(to_suspend))
     wait_until(lambda: pool.statuses(f"ClusterId == {to_suspend}") == [7], "a suspended job", 60)
     pool.advertise_slots(
@@ -349,6 +351,21 @@ def test_users_beyond_the_cap_are_summed(filled_pool: CondorPool, seen: Seen) ->
     assert {path.split(".")[0] for path in users} == {"alice", clean("carol.o'hara"), "other"}
     assert sum(value for path, value in users.items() if path.endswith(".total")) == len(seen.jobs)
     assert values_under(found, "grids.g.condor.overflow.")["users"] == 3
+
+
+def test_job_types_that_differ_from_job_to_job_are_named(filled_pool: CondorPool) -> None:
+    with pytest.raises(RuntimeError, match=r"more than 3 groups by ClusterId, Owner: use attributes"):
+        filled_pool.call(query_too_many_groups)
+
+
+def query_too_many_groups() -> None:
+    """In a process of the pool."""
+    from collector.sources.condor_bindings import find_schedd
+    from collector.sources.condor_jobs import query_job_groups
+    from collector.sources.condor_jobtypes import JobTypes
+
+    types = JobTypes({"late": "ClusterId > 3", "alices": 'Owner == "alice"'})
+    query_job_groups(find_schedd("", ()), "", types, groups_max=3)
 
 
 def test_many_different_waits_are_fetched_in_parts(filled_pool: CondorPool, seen: Seen) -> None:

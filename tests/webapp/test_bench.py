@@ -1,0 +1,46 @@
+"""The page's benchmarks still run, and print what they promise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.services.apache import need_apache
+from tests.services.support import absent
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def run_tiny(name: str) -> list[dict[str, object]]:
+    command = [sys.executable, "-m", f"bench.{name}", "--tiny"]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=280, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert all({"name", "value", "unit"} <= set(line) for line in lines)
+    return lines
+
+
+@pytest.mark.timeout(300)
+def test_web() -> None:
+    need_apache()
+    if shutil.which("wrk") is None:
+        absent("wrk is not installed")
+    found = {str(line["name"]): line for line in run_tiny("web")}
+    for name in ("web_static", "web_page", "web_304", "web_api_status"):
+        assert found[name]["against"] == "a Flask view returning ready bytes"
+        assert f"{name}_p99" in found
+
+
+@pytest.mark.timeout(300)
+def test_scale() -> None:
+    if shutil.which("chromium") is None:
+        absent("chromium is not installed")
+    names = [str(line["name"]) for line in run_tiny("scale")]
+    assert names == [
+        f"scale_500_{what}" for what in ("poll_s", "memory_mb", "peak_mb", "page_kb", "interactive_s")
+    ]

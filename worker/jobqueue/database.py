@@ -42,7 +42,16 @@ POSTGRES_OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,  # ms until unanswered bytes end the connection
     "application_name": "cloud-monitor worker",
-    "options": "-c statement_timeout=60s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s",
+    "options": " ".join(
+        f"-c {setting}"
+        for setting in (
+            "statement_timeout=60s",
+            "lock_timeout=20s",
+            "idle_in_transaction_session_timeout=60s",
+            "enable_bitmapscan=off",  # before its first ANALYZE a full queue would be sorted for each claim
+            "jit=off",
+        )
+    ),
 }
 
 

@@ -105,7 +105,12 @@ Index(
     postgresql_where=text("state = 'active'"),
     sqlite_where=text("state = 'active'"),
 )
-Index("chunks_by_state", chunks.c.state, chunks.c.due)
+Index(
+    "chunks_by_deadline",  # there must be none by state alone: SQLite would claim by it, and sort
+    chunks.c.due,
+    postgresql_where=text("NOT missed"),
+    sqlite_where=text("NOT missed"),
+)
 
 attempts = Table(
     "attempts",

@@ -31,7 +31,7 @@ EXPIRED = (
 # Chunks whose deadline passed before they were done; failed ones too, cancelled ones not
 MARK_MISSED = (
     update(chunks)
-    .where(chunks.c.state.in_((*UNFINISHED, FAILED)), chunks.c.due < db_now(), ~chunks.c.missed)
+    .where(text("NOT missed"), chunks.c.due < db_now(), chunks.c.state.in_((*UNFINISHED, FAILED)))
     .values(missed=True)
     .returning(chunks.c.batch_id)
 )
@@ -48,7 +48,7 @@ def tend(connection: Connection, rules: Rules) -> Tended:
     expired = connection.execute(EXPIRED).all()
     for row in expired:
         expire(connection, rules, row)
-    raised = raise_urgency(connection, rules)
+    raised = raise_urgency(connection, rules)  # before those that are late are marked
     missed = mark_missed(connection)
     sample(connection)
     return Tended(len(expired), raised, missed)
@@ -65,6 +65,7 @@ def expire(connection: Connection, rules: Rules, row: Row[tuple[object, ...]]) -
 def raise_urgency(connection: Connection, rules: Rules) -> int:
     risen = urgency(rules)
     near = and_(
+        text("NOT missed"),  # such a one has been raised as far as it goes
         chunks.c.state == PENDING,
         chunks.c.due <= db_now() + rules.deadline_near_s,
         chunks.c.urgency < risen,

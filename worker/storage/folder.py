@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from worker.storage.base import BLOCK_BYTES, Directory, ImageMissing, StorageError, is_image
 
+# The file server does not answer, or has forgotten
+AWAY = frozenset({errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT})
 log = logging.getLogger(__name__)
 
 
@@ -37,10 +40,8 @@ class FolderStorage:
         digest = hashlib.sha256()
         try:
             file = open(self._place(key), "rb", buffering=0)  # noqa: SIM115 - closed below
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise ImageMissing(f"{self.url}: there is no image {key}") from None
         except OSError as error:
-            raise StorageError(f"{self.url}: {key}: {error.strerror}") from error
+            raise self._fault(key, error) from error
         with file, open(destination, "wb", buffering=0) as target:
             while block := self._read(file, key):
                 digest.update(block)
@@ -83,7 +84,15 @@ class FolderStorage:
         try:
             return file.read(BLOCK_BYTES)
         except OSError as error:
-            raise StorageError(f"{self.url}: {key}: {error.strerror}") from error
+            raise self._fault(key, error) from error
+
+    def _fault(self, key: str, error: OSError) -> StorageError:
+        """The image's own, unless its directory is away too, as it is when a shared folder is not mounted:
+        that must not cost the images their chance.
+        """
+        away = error.errno in AWAY or not os.path.isdir(os.path.dirname(self._place(key)))
+        kind = StorageError if away else ImageMissing
+        return kind(f"{self.url}: cannot read {key}: {error.strerror}")
 
     def _list(self, path: str) -> tuple[list[str], list[str]]:
         """Names of images, and paths of the directories below."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from worker.settings import Settings
-from worker.storage import StorageError, open_storage
+from worker.storage import ImageMissing, StorageError, open_storage
 
 
 def test_links_that_lead_round_in_circles_are_not_followed(tmp_path: Path) -> None:
@@ -30,6 +30,23 @@ def test_a_name_that_is_not_text_is_left_out_and_named(
         (found,) = open_storage(str(tmp_path), Settings()).list_directories()
     assert found.names == ("good.png",)
     assert "bad\\udcff.png" in caplog.text
+
+
+def test_an_image_that_cannot_be_read_is_at_fault_itself(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/loop.png").symlink_to(tmp_path / "d/loop.png")
+    (tmp_path / "d/directory.png").mkdir()
+    storage = open_storage(str(tmp_path), Settings())
+    for name in ("loop.png", "directory.png", "n" * 300 + ".png", "missing.png"):
+        with pytest.raises(ImageMissing, match=f"cannot read d/{name[:9]}"):
+            storage.get(f"d/{name}", tmp_path / "got")
+
+
+def test_a_folder_that_is_not_mounted_is_not_the_images_fault(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path), Settings())
+    with pytest.raises(StorageError, match=r"cannot read d/1\.png") as fault:
+        storage.get("d/1.png", tmp_path / "got")
+    assert not isinstance(fault.value, ImageMissing)
 
 
 def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:

@@ -142,7 +142,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'active'"),
         sqlite_where=sa.text("state = 'active'"),
     )
-    op.create_index("chunks_by_state", "chunks", ["state", "due"], unique=False)
+    op.create_index(
+        "chunks_by_deadline",
+        "chunks",
+        ["due"],
+        unique=False,
+        postgresql_where=sa.text("NOT missed"),
+        sqlite_where=sa.text("NOT missed"),
+    )
     op.create_index(
         "chunks_to_claim",
         "chunks",

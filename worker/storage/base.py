@@ -20,7 +20,7 @@ class StorageError(WorkerError):
 
 
 class ImageMissing(StorageError):
-    """The storage answered, and the image is not there or cannot be read: its own fault, not the storage's."""
+    """The storage answered; the image is not there or cannot be read: its own fault, not the storage's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,15 +158,18 @@ def test_a_failing_poll_is_told_on_the_page(page: Page, proxied: tuple[str, Prox
     url, proxy = proxied
     open_page(page, url)
     running = cell_of(page, "belle", "victoria", "large", "Running").inner_text()
+    recoveries = page.locator("#events-list li.poll_recovered")
+    before = recoveries.count()
     proxy.mode = "500" if mode == "500" else "html"
     try:
         expect(page.locator("#banner")).to_contain_text("poll of Graphite failed", timeout=SLOW_MS)
         assert cell_of(page, "belle", "victoria", "large", "Running").inner_text() == running
-        expect(page.locator("#events-list")).to_contain_text("poll fails", timeout=SLOW_MS)
+        expect(page.locator("#events-list li.poll_failed")).to_have_count(before + 1, timeout=SLOW_MS)
     finally:
         proxy.mode = "pass"
     expect(page.locator("#banner")).to_have_text("", timeout=SLOW_MS)
-    expect(page.locator("#events-list li").first).to_contain_text("poll answered", timeout=SLOW_MS)
+    expect(recoveries).to_have_count(before + 1, timeout=SLOW_MS)
+    expect(recoveries.first).to_contain_text("poll answered")
 
 
 def test_a_grid_that_goes_quiet_is_marked_with_its_age(page: Page, deployment: Deployment) -> None:

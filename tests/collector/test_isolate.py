@@ -57,9 +57,9 @@ def test_tasks_run_side_by_side_and_answer_in_their_order() -> None:
         return Collected(values=((f"slept.{seconds}", 1.0),))
 
     started = time.monotonic()
-    outcomes = run_isolated({str(s): Task(lambda s=s: wait(s), 20) for s in (1.0, 0.9, 0.8)})  # type: ignore[misc]
-    assert time.monotonic() - started < 2.5
-    assert [outcome.source for outcome in outcomes] == ["1.0", "0.9", "0.8"]
+    outcomes = run_isolated({str(s): Task(lambda s=s: wait(s), 20) for s in (2.0, 1.9, 1.8)})  # type: ignore[misc]
+    assert time.monotonic() - started < 5
+    assert [outcome.source for outcome in outcomes] == ["2.0", "1.9", "1.8"]
     assert all(outcome.error is None for outcome in outcomes)
 
 
@@ -72,8 +72,8 @@ def test_a_late_source_is_killed_with_what_it_started_and_says_what_it_was_at(tm
         time.sleep(600)
         return Collected()
 
-    outcome = run_one(hang, timeout_s=0.7)
-    assert outcome.error == "no answer within 0.7 s while asking the oracle, so it was stopped"
+    outcome = run_one(hang, timeout_s=3)
+    assert outcome.error == "no answer within 3 s while asking the oracle, so it was stopped"
     assert not outcome.answered
     wait_until(lambda: not alive(int((tmp_path / "pid").read_text())), "the end of its child")
 
@@ -87,7 +87,7 @@ def test_an_error_arrives_with_its_type_and_text() -> None:
 
 @pytest.mark.parametrize(
     ("end", "told"),
-    [(lambda: os.kill(os.getpid(), signal.SIGSEGV), "signal SIGSEGV"), (lambda: os._exit(7), "status 7")],
+    [(lambda: os.kill(os.getpid(), signal.SIGKILL), "signal SIGKILL"), (lambda: os._exit(7), "status 7")],
 )
 def test_a_source_that_dies_is_told(end: Callable[[], None], told: str) -> None:
     def die() -> Collected:

@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="two images, without upstream")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=16, help="images of a round")
+    parser.add_argument("--images", type=int, default=8, help="images of a round")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--precision", choices=["full", "fast"], default="full")
     parser.add_argument("--only", nargs="*", choices=["speed", "memory", "identity", "fast"], default=None)
@@ -126,7 +126,7 @@ def measure_speed(kept: list[Kept], threads: int, options: argparse.Namespace) -
     ours = open_ours(options, threads, cpu)
     ours.wait()
     for side in filter(None, (peer, ours)):
-        side.ask([kept[0].path])  # TensorFlow traces its graph on the first image
+        side.ask([kept[0].path])  # on the first image TensorFlow traces its graph and weights are paged in
     tally: list[tuple[dict[str, Any], dict[str, Any] | None, int]] = []
     equal = 0
     for images in _cut(kept, options.rounds, options.images):
@@ -139,6 +139,10 @@ def measure_speed(kept: list[Kept], threads: int, options: argparse.Namespace) -
             for image in images
         )
         tally.append((mine, theirs, len(images)))
+        took = [f"{side['cpu_s'] / len(images):.2f}" for side in (mine, theirs) if side]
+        print(
+            f"round {len(tally)}, {threads} thread(s): CPU s/image {' against '.join(took)}", file=sys.stderr
+        )
     for side in filter(None, (peer, ours)):
         side.close()
     _say_speed(tally, threads, equal, ours.ready, peer.ready if peer else None)
@@ -181,7 +185,7 @@ def _say_speed(
 
 def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace) -> None:
     """Processes side by side over the same images, measured while all of them live."""
-    images = [image.path for image in kept[:: max(1, len(kept) // 24)][:24]]
+    images = [image.path for image in kept[:: max(1, len(kept) // 12)][:12]]
     sides = [open_ours(options, 1, "0,1") for _ in range(processes)]
     for side in sides:
         side.wait()
@@ -202,14 +206,15 @@ def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace
         kind: round(statistics.mean(figure[kind] for figure in figures)) for kind in ("resident", "shared")
     }
     say(f"{name}.private_memory", private, "MB/process", slots=options.slots, **more)
-    loads = [side.ready["load_s"] for side in sides]
-    say(f"{name}.load", max(loads), "s", slowest_of=processes)
+    loads = sorted(side.ready["load_s"] for side in sides)
+    cpu_s = statistics.median(side.ready["load_cpu_s"] for side in sides)
+    say(f"{name}.load", statistics.median(loads), "s", slowest=round(loads[-1], 3), cpu_s=round(cpu_s, 3))
     say(f"{name}.throughput", processes * len(images) / wall_s, "images/s")
 
 
 def measure_identity(kept: list[Kept], options: argparse.Namespace) -> None:
     """All kept images: tokens equal to upstream's, and how far the confidences are off at most."""
-    side = open_ours(options, 1, "0,1")
+    side = open_ours(options, 2, "0,1")
     side.wait()
     answers = side.ask([image.path for image in kept])["answers"]
     side.close()

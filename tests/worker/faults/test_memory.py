@@ -46,6 +46,7 @@ def test_an_oom_kill_is_named_and_its_images_are_done_alone(fleet: Fleet) -> Non
     assert "was killed by the kernel because memory ran out (OOM)" in fleet.said()
 
 
+@pytest.mark.soak
 def test_a_worker_is_drained_when_memory_passes_the_high_mark(fleet: Fleet) -> None:
     with memory_group(LIMIT_BYTES) as group:
         supervisor = fleet.start(

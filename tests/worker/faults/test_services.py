@@ -27,7 +27,7 @@ def done(fleet: Fleet) -> int:
     return len(fleet.rows())
 
 
-@pytest.mark.parametrize("way", ["restart", "kill"])
+@pytest.mark.parametrize("way", [pytest.param("restart", marks=pytest.mark.soak), "kill"])
 def test_postgresql_restarts(own_postgres: Postgres, tmp_path: Path, way: str) -> None:
     fleet = Fleet(tmp_path, own_postgres.create_database(), {"WORKER_MAX_WORKERS": "2"})
     try:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from tests.worker.fleet import ROOT, Fleet
 from worker.jobqueue import Target
+from worker.jobqueue.figures import read_figures
+from worker.status_view import status_view
 
 HOSTILE = "evil\x1b[31m [bold]name\x07"
 
@@ -53,7 +58,6 @@ def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
     for words in (
         "40 of 45 images",
         "/s",
-        "per 1,000 images",
         "oldest waits",
         "ImageMissing",
         "spawned",
@@ -61,6 +65,15 @@ def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
         "no chunk waits to be claimed",
     ):
         assert words in shown, f"{words!r} is not in\n{shown}"
+
+
+def test_cost_follows_from_the_hosts_price_and_the_pace(fleet: Fleet) -> None:
+    """3.6 an hour and two images a second."""
+    figures = read_figures(fleet.database_url)
+    host = replace(figures.hosts[0], alive=True)
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(status_view(replace(figures, hosts=(host,), images_per_s=2.0)))
+    assert "0.500 per 1,000 images" in console.export_text()
 
 
 def test_names_from_outside_reach_the_terminal_as_text(fleet: Fleet) -> None:

@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +23,7 @@ import requests
 
 from bench.constant_rate import offer
 from bench.pss import read_tree_pss_mb
-from tests.services.apache import CONF, Apache, run_apache
+from tests.services.apache import CONF, Apache, open_folder, run_apache
 from tests.webapp.sample import write_sample
 
 GZIP = "Accept-Encoding: gzip"
@@ -161,19 +160,17 @@ def main(arguments: list[str] | None = None) -> int:
         print("wrk is not installed: apt-get install wrk", file=sys.stderr)
         return 2
     seconds, rounds = (1, 1) if options.tiny else (5, 3)
-    with tempfile.TemporaryDirectory(prefix="bench-web-") as folder:
-        root = Path(folder)
-        state_dir = root / "apache/state"
-        write_sample(state_dir, grids=GRIDS)
-        (root / "apache/peer.wsgi").write_text(_PEER.format(site_packages=sysconfig.get_path("purelib")))
-        (root / "apache/page.gz").write_bytes(b"")
+    with open_folder() as root:
+        write_sample(root / "state", grids=GRIDS)
+        (root / "peer.wsgi").write_text(_PEER.format(site_packages=sysconfig.get_path("purelib")))
+        (root / "page.gz").write_bytes(b"")
         variables = {"WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1", "WEBAPP_POLL_EVERY_S": "3600"}
-        with run_apache(root / "apache", variables, configuration(root / "apache")) as apache:
+        with run_apache(root, variables, configuration(root)) as apache:
             answer = requests.get(
                 f"{apache.url}/", headers={"Accept-Encoding": "gzip"}, stream=True, timeout=60
             )
             body = answer.raw.read(decode_content=False)
-            (root / "apache/page.gz").write_bytes(body)
+            (root / "page.gz").write_bytes(body)
             say("web_page_bytes", len(body), "bytes gzip")
             measure(apache, seconds, rounds)
     return 0

@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,15 +103,22 @@ def write_server(root: Path, conf: Path) -> Path:
 
 
 @contextmanager
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that others may enter. pytest's own are closed again by every pytest that starts."""
+    with tempfile.TemporaryDirectory(prefix="cloud-monitor-apache-") as name:
+        folder = Path(os.path.realpath(name))
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
 def run_apache(root: Path, environment: dict[str, str], conf_text: str | None = None) -> Iterator[Apache]:
-    """Serve the page on a free port: the shipped file with nothing changed in it but the port."""
+    """Serve the page on a free port: the shipped file with nothing changed in it but the port.
+
+    `root` is a folder that the account of the daemons can reach: see open_folder.
+    """
     need_apache()
     port = free_port()
-    root = Path(os.path.realpath(root))
-    root.mkdir(exist_ok=True)
-    for folder in (root, *root.parents):  # pytest's folders are closed to the account of the daemons
-        if folder.owner() == getpass.getuser() and folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o011)
     conf = root / "cloud_monitor.conf"
     shipped = CONF.read_text() if conf_text is None else conf_text
     conf.write_text(shipped.replace(str(SHIPPED_PORT), str(port)))

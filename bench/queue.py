@@ -44,21 +44,31 @@ class Size:
 FULL = Size(209_736, 4_099, 8)
 QUARTER = Size(209_736 // 4, 4_099 // 4, 8)
 TINY = Size(60, 6, 1)
+CLAIMERS = 4  # processes that do nothing but claim
+PARTS = ("postgresql", "sqlite", "claims", "listing")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="60 images and 2 workers: for the output only")
-    tiny = parser.parse_args().tiny
-    for database, size in (("postgresql", TINY if tiny else FULL), ("sqlite", TINY if tiny else QUARTER)):
-        with tempfile.TemporaryDirectory(prefix="bench-queue-") as folder:
-            with database_url(database, Path(folder)) as url:
-                bench_run(database, url, Path(folder), size)
-            with database_url(database, Path(folder) / "claims") as url:
-                for name, value, unit, more in measure_claims(url, 50 if tiny else FULL.directories):
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this part; default: all")
+    options = parser.parse_args()
+    tiny = options.tiny
+    parts = options.part or PARTS
+    sizes = {"postgresql": TINY if tiny else FULL, "sqlite": TINY if tiny else QUARTER}
+    for database, size in sizes.items():
+        if database in parts:
+            with new_place(database) as (url, folder):
+                bench_run(database, url, folder, size)
+        if "claims" in parts:
+            with new_place(database) as (url, _):
+                for name, value, unit, more in measure_claims(
+                    url, *((50, 1) if tiny else (FULL.directories, CLAIMERS))
+                ):
                     tell(f"{database}_{name}", value, unit, **more)
-    for name, value, unit in measure_listing(6 if tiny else FULL.directories):
-        tell(name, value, unit)
+    if "listing" in parts:
+        for name, value, unit in measure_listing(6 if tiny else FULL.directories):
+            tell(name, value, unit)
 
 
 def tell(name: str, value: float, unit: str, **more: Any) -> None:
@@ -66,13 +76,14 @@ def tell(name: str, value: float, unit: str, **more: Any) -> None:
 
 
 @contextmanager
-def database_url(database: str, folder: Path) -> Iterator[str]:
-    """An empty one; PostgreSQL as it is installed, with every commit on the disk."""
-    if database == "sqlite":
-        yield f"sqlite:///{folder / 'queue.db'}"
-        return
-    with run_postgres(durable=True) as server:
-        yield server.create_database()
+def new_place(database: str) -> Iterator[tuple[str, Path]]:
+    """An empty database and a folder; PostgreSQL as it is installed, with every commit on the disk."""
+    with tempfile.TemporaryDirectory(prefix="bench-queue-") as folder:
+        if database == "sqlite":
+            yield f"sqlite:///{Path(folder) / 'queue.db'}", Path(folder)
+            return
+        with run_postgres(durable=True) as server:
+            yield server.create_database(), Path(folder)
 
 
 def bench_run(database: str, url: str, folder: Path, size: Size) -> None:

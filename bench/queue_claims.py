@@ -16,7 +16,6 @@ from sqlalchemy import text
 from worker.jobqueue import Queue, Rules, open_queue
 from worker.jobqueue.database import Database
 
-AT_ONCE = 4  # processes
 IMAGES = 51  # a chunk
 BARE_TAKE = """
 UPDATE bare SET taken = 1 WHERE id = (SELECT id FROM bare WHERE taken = 0 ORDER BY id LIMIT 1 {locking})
@@ -25,11 +24,11 @@ RETURNING id
 Figure = tuple[str, float, str, dict[str, Any]]
 
 
-def measure_claims(url: str, chunks: int) -> Iterator[Figure]:
+def measure_claims(url: str, chunks: int, processes: int) -> Iterator[Figure]:
     queue = open_queue(url, Rules())
     fill(queue, chunks)
-    claims_s, rate = together(take_chunks, url)
-    bare_s, bare_rate = together(take_bare, url)
+    claims_s, rate = together(take_chunks, url, processes)
+    bare_s, bare_rate = together(take_bare, url, processes)
     queue.close()
     ratio = {"against": "bare UPDATE ... RETURNING of a row, same driver"}
     yield "claims", rate, "claims/s", ratio | {"ratio": round(rate / bare_rate, 3)}
@@ -54,10 +53,10 @@ def fill(queue: Queue, chunks: int) -> None:
     queue.database.write(bare)
 
 
-def together(take: Any, url: str) -> tuple[list[float], float]:
+def together(take: Any, url: str, processes: int) -> tuple[list[float], float]:
     """Seconds of each claim, and claims a second, of some processes that take all there is."""
-    with multiprocessing.get_context("spawn").Pool(AT_ONCE) as pool:
-        taken = pool.map(take, [url] * AT_ONCE)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        taken = pool.map(take, [url] * processes)
     spans_s = [span for spans, _, _ in taken for span in spans]
     return spans_s, len(spans_s) / (max(end for _, _, end in taken) - min(start for _, start, _ in taken))
 

@@ -14,17 +14,19 @@ export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 BIN := .venv/bin
 EXTRAS := collector webapp worker dev
 
-.PHONY: help run test soak bench bench-% setup check clean requirements
+.PHONY: help run test soak bench setup store check clean requirements
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-run: setup ## start the whole chain here: Carbon, Graphite, collector, web page
+run: ## start the whole chain here: Carbon, Graphite, collector, web page
+	@$(MAKE) -j3 setup
 	@exec $(BIN)/python -m tools.run
 
 test: ## install what the tests need, then lint, check types and test against real services
 	@tools/install-apt
-	@$(MAKE) setup node_modules/ready-for-tests
+	@$(MAKE) node_modules/ready-for-tests
+	@$(MAKE) -j3 setup
 	@tools/install-condor
 	@$(MAKE) check
 
@@ -51,17 +53,30 @@ requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask f
 	cd embedded && ../$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-emit-options --no-header -o requirements.txt requirements.in
 
-# Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from.
+# Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from. Bytecode is
+# left to the first start: compiling all of it would take as long as unpacking.
 
-setup: .venv/ready webapp/static/vendor/ready
+setup: $(if $(filter edge,$(PROFILE)),.venv/ready-edge,.venv/ready) webapp/static/vendor/ready store
+
+store:
+	@tools/require python
 	@if [ "$(PROFILE)" = edge ]; then tools/install-victoriametrics; else $(PYTHON) -m embedded.install; fi > /dev/null
 
 .venv/ready: requirements.txt pyproject.toml
 	@tools/require python
 	@echo "installing requirements.txt into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -qq --no-input -r requirements.txt
+	@$(BIN)/pip install -qq --no-input --no-compile -r requirements.txt
 	@$(BIN)/pip install -qq --no-input --no-deps -e .
+	@touch $@
+
+# A small machine gets what the collector and the page need, unless everything is there.
+.venv/ready-edge: requirements.txt pyproject.toml
+	@tools/require python
+	@if [ ! .venv/ready -nt requirements.txt ]; then \
+	  echo "installing the collector's and the page's packages into .venv"; \
+	  $(PYTHON) -m venv .venv; \
+	  $(BIN)/pip install -qq --no-input --no-compile -c requirements.txt -e '.[collector,webapp]' honcho; fi
 	@touch $@
 
 node_modules/ready: package-lock.json

@@ -82,7 +82,15 @@ def _build(env: Path, python: str) -> None:
         subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | variables)
 
     run(python, "-m", "venv", str(env))
-    run(str(env / "bin/pip"), "install", "-qq", "--no-input", "-r", str(HERE / "requirements.txt"))
+    run(
+        str(env / "bin/pip"),
+        "install",
+        "-qq",
+        "--no-input",
+        "--no-compile",
+        "-r",
+        str(HERE / "requirements.txt"),
+    )
     # graphite-web's own pages want a database; made here once, copied into each STATE_DIR.
     template = env / "template"
     (template / "log/webapp").mkdir(parents=True)

@@ -30,7 +30,7 @@ def share_installed(target: Path) -> None:
     for name in SHARED:
         (target / name).mkdir(parents=True)
         for entry in (ROOT / name).iterdir():
-            if entry.name != "ready":
+            if not entry.name.startswith("ready"):
                 (target / name / entry.name).symlink_to(entry)
     for name in SHARED:
         (target / name / "ready").touch()

@@ -78,7 +78,7 @@ class Postgres:
         return self.url(name)
 
     def empty_database(self) -> str:
-        """The same one each time, emptied: a new one costs hundreds of files. Only one test at a time has it."""
+        """The same one each time, emptied: a new one costs hundreds of files. For one test at a time."""
         if self._shared is None:
             self._shared = self.create_database()
         with psycopg.connect(self._shared, autocommit=True) as connection:

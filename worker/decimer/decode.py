@@ -93,7 +93,7 @@ class Decoder(Generic[Key]):
     def _drop_free_slots(self) -> None:
         taken = [slot for slot, row in enumerate(self._rows) if row is not None]
         if len(taken) < len(self._rows):
-            self._memory = self._memory.keep(taken)
+            self._memory.keep(taken)
             self._rows = [self._rows[slot] for slot in taken]
 
 
@@ -146,16 +146,22 @@ class _Memory:
         self._token[:] = self._next
         return self._next, self._confidence
 
-    def keep(self, slots: list[int]) -> "_Memory":
-        """The same rows in fewer slots."""
-        fewer = _Memory(self._cross, self._step, len(slots))
-        fewer._token[:], fewer._length[:] = self._token[slots], self._length[slots]
-        for name, values in self._image.items():
-            fewer._image[name][:] = values[slots]
-        fewer._text = {name: values[slots] for name, values in self._text.items()}
-        fewer._mask = self._mask[slots]
-        fewer._bind()
-        return fewer
+    def keep(self, slots: list[int]) -> None:
+        """Move the rows of these slots, in rising order, to the front, and give up the rest."""
+
+        def front(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            for place, slot in enumerate(slots):
+                if place != slot:
+                    values[place] = values[slot]
+            return values[: len(slots)]
+
+        self._slots = len(slots)
+        self._token, self._length, self._mask = front(self._token), front(self._length), front(self._mask)
+        self._next, self._confidence = front(self._next), front(self._confidence)
+        for arrays in (self._image, self._text, self._new):
+            for name, values in arrays.items():
+                arrays[name] = front(values)
+        self._bind()
 
     def _resize(self, room: int) -> None:
         kept = min(room, self._room)

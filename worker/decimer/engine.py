@@ -12,6 +12,7 @@ from worker.decimer.architecture import EARLY_PARTS, LATE_PART
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, encode_white
 from worker.decimer.errors import ImageRefused
+from worker.decimer.heap import give_back_memory
 from worker.decimer.image_file import Limits
 from worker.decimer.preprocess import read_drawing
 from worker.decimer.sessions import Session, open_session, write_prepared
@@ -123,6 +124,7 @@ class OnnxRecogniser:
             yield Recognition(reading.image.key, None, error=refusal.describe())
         else:
             decoder.add(reading, encoder.encode(grey))
+            give_back_memory()
 
     def _step(self, decoder: Decoder[_Reading]) -> Iterator[Recognition]:
         """One token further; an image the fast mode is in doubt about takes its slot again, in full."""

@@ -35,8 +35,10 @@ class Visits:
 
 def visit_steadily(url: str, visits: Visits, stop: threading.Event) -> None:
     """One request each half second until `stop` is set."""
-    while not stop.wait(VISIT_EVERY_S):
+    due_s = time.monotonic()
+    while not stop.wait(max(0.0, due_s - time.monotonic())):
         visits.visit(url)
+        due_s += VISIT_EVERY_S
 
 
 def burst(url: str, requests_total: int) -> tuple[Visits, float]:

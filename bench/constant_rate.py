@@ -10,6 +10,7 @@ import selectors
 import socket
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 _READ_BYTES = 1 << 20
@@ -19,8 +20,37 @@ _READ_BYTES = 1 << 20
 class _Connection:
     socket: socket.socket
     intended_s: float = 0.0
+    is_busy: bool = False
     received: bytearray = field(default_factory=bytearray)
     missing: int = -1  # bytes of the answer still to come; -1 while its head is incomplete
+
+    def take(self, data: bytes) -> bool:
+        """Take what has come; whether the answer is complete."""
+        if self.missing >= 0:
+            self.missing -= len(data)
+        else:
+            self.received += data
+            end = self.received.find(b"\r\n\r\n")
+            if end < 0:
+                return False
+            self.missing = _length(bytes(self.received[:end])) - (len(self.received) - end - 4)
+        if self.missing > 0:
+            return False
+        self._forget()
+        self.is_busy = False
+        return True
+
+    def reopen(self, port: int, request: bytes) -> None:
+        """Connect anew, and ask again what was not answered."""
+        self.socket.close()
+        self.socket = _connect(port)
+        self._forget()
+        if self.is_busy:
+            self.socket.sendall(request)
+
+    def _forget(self) -> None:
+        self.received.clear()
+        self.missing = -1
 
 
 def offer(
@@ -34,8 +64,7 @@ def offer(
     selector = selectors.DefaultSelector()
     idle: deque[_Connection] = deque()
     for _ in range(connections):
-        connection = _Connection(socket.create_connection(("127.0.0.1", port)))
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _Connection(_connect(port))
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         idle.append(connection)
     total, sent = round(rate_per_s * duration_s), 0
@@ -47,13 +76,24 @@ def offer(
             while sent < total and idle and begin + sent / rate_per_s <= now:
                 connection = idle.popleft()
                 connection.intended_s = begin + sent / rate_per_s
-                connection.socket.sendall(request)
+                connection.is_busy = True
+                with suppress(ConnectionError):  # a connection that was just ended shows below
+                    connection.socket.sendall(request)
                 sent += 1
             due_s = begin + sent / rate_per_s - time.perf_counter() if sent < total and idle else 1.0
             for key, _ in selector.select(max(0.0, due_s)):
-                if _receive(key.data):
-                    latencies.append(time.perf_counter() - key.data.intended_s)
-                    idle.append(key.data)
+                connection = key.data
+                try:
+                    data = connection.socket.recv(_READ_BYTES)
+                except ConnectionError:
+                    data = b""
+                if not data:  # a busy server ends kept connections; the request's time goes on
+                    selector.unregister(connection.socket)
+                    connection.reopen(port, request)
+                    selector.register(connection.socket, selectors.EVENT_READ, connection)
+                elif connection.take(data):
+                    latencies.append(time.perf_counter() - connection.intended_s)
+                    idle.append(connection)
     finally:
         for key in list(selector.get_map().values()):
             key.data.socket.close()
@@ -61,24 +101,10 @@ def offer(
     return latencies
 
 
-def _receive(connection: _Connection) -> bool:
-    """Take what has come; whether the answer is complete."""
-    data = connection.socket.recv(_READ_BYTES)
-    if not data:
-        raise RuntimeError("the server closed a connection in the middle of the run")
-    if connection.missing >= 0:
-        connection.missing -= len(data)
-    else:
-        connection.received += data
-        end = connection.received.find(b"\r\n\r\n")
-        if end < 0:
-            return False
-        connection.missing = _length(bytes(connection.received[:end])) - (len(connection.received) - end - 4)
-    if connection.missing > 0:
-        return False
-    connection.received.clear()
-    connection.missing = -1
-    return True
+def _connect(port: int) -> socket.socket:
+    found = socket.create_connection(("127.0.0.1", port))
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
 
 
 def _length(head: bytes) -> int:

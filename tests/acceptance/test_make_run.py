@@ -106,7 +106,7 @@ def test_fleet_recognises_the_samples(run: MakeRun) -> None:
     "victim", ["embedded/carbon_cache", "-m collector --every", "-m webapp", "-m worker run"]
 )
 def test_crash_of_one_ends_all(run: MakeRun, victim: str) -> None:
-    run.variables["FLEET"] = "1"
+    run.variables["FLEET"] = "1" if "worker" in victim else "0"
     start_and_wait(run)
     os.kill(run.pid_of(victim), signal.SIGKILL)
     assert run.wait() != 0

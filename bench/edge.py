@@ -45,7 +45,7 @@ def main() -> None:
         clouds = Path(temporary) / "clouds.json"
         write_cloud_status(clouds, 5 if options.tiny else CLOUDS)
         step_s = 10 if options.tiny else 60
-        edge_steps, default_steps = (3, 1) if options.tiny else (options.minutes, options.default_minutes)
+        edge_steps, default_steps = (3, 2) if options.tiny else (options.minutes, options.default_minutes)
         given = {
             "COLLECTOR_GRID": "edge",
             "COLLECTOR_CLOUD_STATUS_COMMAND": f"cat {clouds}",

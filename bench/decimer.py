@@ -83,7 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="two images, without upstream")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=8, help="images of a round")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=24,
+        help="images of a round: three times the slots, or their tail counts too much",
+    )
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--precision", choices=["full", "fast"], default="full")
     parser.add_argument("--only", nargs="*", choices=["speed", "memory", "identity", "fast"], default=None)
@@ -107,7 +112,7 @@ def main() -> None:
 
 
 def say(name: str, value: float | bool, unit: str, **more: object) -> None:
-    shown = round(value, 4) if isinstance(value, float) else value
+    shown = float(f"{value:.4g}") if isinstance(value, float) else value
     print(json.dumps({"name": f"decimer.{name}", "value": shown, "unit": unit, **more}), flush=True)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.decimer.conftest import LIMITS
@@ -29,6 +29,7 @@ def convolve(page: np.ndarray, stride: int) -> np.ndarray:
     return full[::stride]
 
 
+@settings(deadline=None)
 @given(
     first=st.integers(0, 63),
     length=st.integers(1, 64),

@@ -7,6 +7,7 @@ import pickle
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,7 +80,11 @@ class Graphite:
     def render(self, *targets: str, since: str = "-10min", until: str = "now") -> list[dict[str, object]]:
         """Render as JSON: dictionaries with "target" and "datapoints" ([value, timestamp] pairs)."""
         parameters = {"target": list(targets), "from": since, "until": until, "format": "json"}
-        answer = requests.post(f"{self.url}/render", data=parameters, timeout=60)
+        for _ in range(10):
+            answer = requests.post(f"{self.url}/render", data=parameters, timeout=60)
+            if answer.status_code != 500 or "Unable to read header" not in answer.text:
+                break
+            time.sleep(0.2)  # graphite-web met a file that Carbon had only begun to write
         answer.raise_for_status()
         series: list[dict[str, object]] = answer.json()
         return series

@@ -46,7 +46,7 @@ def test_no_tracked_file_names_a_registry_an_index_or_a_machine() -> None:
     [
         "--index" + "-url something",
         "https://" + "py" + "pi.org/simple",
-        '"resolved": "https://registry.' + "npm" + 'js.org/uplot"',
+        '"resolved": "ht' + "tps://registry." + "npm" + 'js.org/uplot"',
         "see " + "/home" + "/alice/x",
         'open("/' + 'root/x")',
     ],

@@ -16,6 +16,7 @@ from collector.delivery.deliver import lanes_of
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.lane import Options, Report, run_lane
 from collector.delivery.proof import Proof
+from collector.delivery.spool import Spool
 from collector.points import Point
 
 OPTIONS = Options(Timeouts(0.6, 0.6), TlsFiles(), 7 * 86_400, 1e9, replay_points=100_000)
@@ -44,9 +45,17 @@ def main() -> None:
     points = points_of(given["timestamp"], given["points"])
     run_lane(report, points, OPTIONS, given["timestamp"], time.monotonic() + 8)
     time.sleep(0.002)
+    spool = Spool(lane.spool_path)
+    unproven = len(spool.delivered(0)) if proof else 0
+    spool.close()
     print(
         json.dumps(
-            {"delivered": report.delivered, "waiting": report.waiting_points, "problems": report.problems}
+            {
+                "delivered": report.delivered,
+                "waiting": report.waiting_points,
+                "unproven": unproven,
+                "problems": report.problems,
+            }
         )
     )
 

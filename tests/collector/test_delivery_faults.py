@@ -66,17 +66,23 @@ class Soak:
         return json.loads(lines[1]) if process.returncode == 0 else None
 
     def drain(self) -> None:
-        """With the network well again, runs until nothing waits and, with proof, nothing is unproven."""
+        """With the network well again, runs until nothing waits and, with proof, nothing is unproven.
+
+        A frame that was swallowed several times is looked for over half an hour (of the runs' clock) before
+        it goes again. The frame of a run itself is always young, so one is left.
+        """
         self.proxy.set_fault("pass")
-        for _ in range(50):
+        report: dict[str, object] | None = None
+        for _ in range(120):
             report = self.run()
-            if report and not report["waiting"] and not report["problems"]:
-                if not self.proof:
-                    return
-                time.sleep(0.2)
-                report = self.run()  # one more look at what was replayed last
-                if report and not report["waiting"] and not report["problems"]:
-                    return
+            if (
+                report
+                and not report["waiting"]
+                and not report["problems"]
+                and int(str(report["unproven"])) <= 1
+            ):
+                return
+            time.sleep(0.05)
         raise AssertionError(f"the spool does not drain: {report}")
 
     def missing(self, allowed: Missing = frozenset()) -> Missing:
@@ -161,9 +167,10 @@ def test_fresh_points_go_first_and_an_outage_is_replayed(
     proxy.set_fault("refuse")
     for _ in range(6):
         report = soak.run()
-    assert report == {"delivered": False, "waiting": 6 * POINTS, "problems": report["problems"]}  # type: ignore[index]
+    assert report is not None
+    assert (report["delivered"], report["waiting"]) == (False, 6 * POINTS)
     proxy.set_fault("pass")
-    assert soak.run() == {"delivered": True, "waiting": 0, "problems": []}
+    assert soak.run() == {"delivered": True, "waiting": 0, "unproven": 0, "problems": []}
     soak.drain()
     assert soak.missing() == set()
 

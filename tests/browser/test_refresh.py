@@ -105,6 +105,7 @@ def test_countdown_runs_and_pause_holds(status: Page) -> None:
     status.keyboard.press("p")
     expect(status.locator("#pause")).to_have_attribute("aria-pressed", "true")
     expect(status.locator("#countdown")).to_have_text("–")
+    expect(status.locator("#body[aria-busy]")).to_have_count(0)  # a refresh under way may end
     asked: list[str] = []
     status.on("request", lambda request: asked.append(request.url))
     status.wait_for_timeout(REFRESH_S * 2000 + 500)

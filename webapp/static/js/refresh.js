@@ -66,10 +66,11 @@ async function replaceBody() {
   tell("body");
 }
 
-/** Asks at once, also while paused. */
+/** Asks at once, also while paused; `#body` is marked as busy until the answer is in. */
 export async function refreshNow() {
   if (asking) return;
   asking = true;
+  body.setAttribute("aria-busy", "true");
   try {
     await refresh();
     trouble = "";
@@ -79,6 +80,7 @@ export async function refreshNow() {
     due_s = serverNow() + Math.min(RETRY_S, every_s);
   } finally {
     asking = false;
+    body.removeAttribute("aria-busy");
     tick();
   }
 }

@@ -95,7 +95,7 @@ def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
     from collector.gather import choose_tasks
     from collector.run import SOME_FAILED, collect_points
 
-    composed = collect_points(settings, choose_tasks(settings, os.environ), started_s, keep_state=False)
+    composed, _ = collect_points(settings, choose_tasks(settings, os.environ), started_s, keep_state=False)
     for failure in composed.failures:
         log.error("%s", failure)
     _print_points(composed.points, as_json)

@@ -12,9 +12,9 @@ from collector.delivery.carbon import SendFailed, check_address
 from collector.delivery.deliver import find_forsaken
 from collector.delivery.errors import RenderFailed
 from collector.delivery.graphite import Rendered, fetch_render
-from collector.gather import choose_tasks, gather
+from collector.gather import JOB_LIST, choose_tasks, gather
 from collector.paths import STEP_S, build_path
-from collector.run import make_lanes, make_timeouts, make_tls, tell_forsaken
+from collector.run import make_lanes, make_page, make_timeouts, make_tls, tell_forsaken
 from collector.settings import Settings
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
@@ -30,7 +30,9 @@ class Row(NamedTuple):
 
 def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> int:
     """Print the table; 0 where everything answered (warnings do not count), else 1."""
-    rows = [*_check_sources(settings, environment), *_check_destinations(settings), _check_state(settings)]
+    rows = [*_check_sources(settings, environment), *_check_destinations(settings)]
+    rows += _check_inventory(settings) if settings.has_inventory else []
+    rows.append(_check_state(settings))
     rows += _check_forsaken(settings)
     rows += _check_store(settings)
     if as_json:
@@ -47,7 +49,9 @@ def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> 
 def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[Row]:
     timestamp = int(time.time()) // STEP_S * STEP_S
     for outcome in gather(settings, choose_tasks(settings, environment), timestamp, keep_state=False):
-        text = outcome.error or f"{len(outcome.collected.values)} values in {outcome.duration_s:.2f} s"
+        found = outcome.collected
+        amount = f"{len(found.jobs)} jobs" if outcome.source == JOB_LIST else f"{len(found.values)} values"
+        text = outcome.error or f"{amount} in {outcome.duration_s:.2f} s"
         yield Row("source", outcome.source, "failed" if outcome.error else "ok", text)
 
 
@@ -63,6 +67,25 @@ def _check_destinations(settings: Settings) -> Iterator[Row]:
             yield Row(
                 "destination", str(lane.address), "ok", f"took and closed a connection in {took_ms:.0f} ms"
             )
+
+
+def _check_inventory(settings: Settings) -> Iterator[Row]:
+    """The status page, and whether the secret for it is one."""
+    from collector.delivery.inventory import PushFailed, check_page
+
+    page = make_page(settings)
+    try:
+        check_page(page, make_timeouts(settings))
+    except PushFailed as error:
+        yield Row("destination", page.address, "failed", str(error))
+        return
+    yield Row("destination", page.address, "ok", "would take the list of VMs and jobs")
+    if page.token_file.stat().st_mode & 0o004:
+        text = "every user of this host can read the secret: chmod o-r"
+        yield Row("destination", str(page.token_file), "warning", text)
+    if not page.is_private:
+        text = "the secret goes over the network unencrypted: give the page's https address"
+        yield Row("destination", page.address, "warning", text)
 
 
 def _check_state(settings: Settings) -> Row:

@@ -40,6 +40,35 @@ class Vm(NamedTuple):
     hosts: tuple[str, ...] = ()  # host names it may have in HTCondor, in lower case; the first is its own
 
 
+class VmDetails(NamedTuple):
+    """What else the cloud scheduler knows of a VM; None where it does not say."""
+
+    name: str = ""  # the cloud's own id, or name, of it
+    since: int | None = None  # Unix time: in its status since then
+    started_at: int | None = None
+    registered: bool | None = None  # has slots in HTCondor
+    slots: int | None = None  # dynamic ones
+    busy_slots: int | None = None
+
+
+class Job(NamedTuple):
+    """One job in the queue of a schedd; its texts are displayable, "" where there is none."""
+
+    id: str  # Cluster.Proc
+    schedd: str  # "" is the host's own
+    status: str
+    types: tuple[str, ...]
+    user: str
+    group: str
+    queued_at: int | None  # Unix time, as the next
+    since: int | None  # in its status since then
+    host: str  # that runs it, the Machine attribute
+    last_host: str  # that ran it last
+    hold_code: int | None
+    hold_reason: str
+    starts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Collected:
     """Values are (path, value). A complaint tells of a failure in part; the values stand."""
@@ -49,28 +78,37 @@ class Collected:
     placements: tuple[Placement, ...] = ()
     vms: tuple[Vm, ...] = ()
     complaints: tuple[str, ...] = ()
+    # for the inventory, and empty without one
+    vm_details: tuple[VmDetails, ...] = ()  # of `vms`, one for one
+    jobs: tuple[Job, ...] = ()
+    jobs_cut: bool = False  # there are more than those
 
 
 def write_collected(collected: Collected) -> bytes:
-    return json.dumps(
-        {
-            "values": collected.values,
-            "machines": collected.machines,
-            "placements": collected.placements,
-            "vms": collected.vms,
-            "complaints": collected.complaints,
-        },
-        separators=(",", ":"),
-    ).encode()
+    rows: dict[str, Any] = {
+        "values": collected.values,
+        "machines": collected.machines,
+        "placements": collected.placements,
+        "vms": collected.vms,
+        "complaints": collected.complaints,
+    }
+    if collected.vm_details:
+        rows["vm_details"] = collected.vm_details
+    if collected.jobs or collected.jobs_cut:
+        rows |= {"jobs": collected.jobs, "jobs_cut": collected.jobs_cut}
+    return json.dumps(rows, separators=(",", ":")).encode()
 
 
 def read_collected(data: bytes) -> Collected:
     """The inverse of `write_collected`."""
-    rows: dict[str, list[Any]] = json.loads(data)
+    rows: dict[str, Any] = json.loads(data)
     return Collected(
         values=tuple((path, float(value)) for path, value in rows["values"]),
         machines=tuple(Machine._make([*row[:4], tuple(row[4]), *row[5:]]) for row in rows["machines"]),
         placements=tuple(Placement(*row) for row in rows["placements"]),
         vms=tuple(Vm._make([*row[:3], tuple(row[3])]) for row in rows["vms"]),
         complaints=tuple(rows["complaints"]),
+        vm_details=tuple(VmDetails._make(row) for row in rows.get("vm_details", ())),
+        jobs=tuple(Job._make([*row[:3], tuple(row[3]), *row[4:]]) for row in rows.get("jobs", ())),
+        jobs_cut=rows.get("jobs_cut", False),
     )

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collector.cloud_facts import read_cloud_facts
 from collector.delivery.spool import Figures
 from collector.gather import COMMAND_PREFIX, CONDOR_TASKS
 from collector.isolate import Outcome
-from collector.paths import build_path, parse_path
+from collector.paths import build_path
 from collector.points import Point
 from collector.settings import Settings
 from collector.sources.clouds import cloud_values, live_host_values
@@ -59,25 +60,19 @@ def _compare_clouds(
     settings: Settings, outcomes: Sequence[Outcome], seen: Mapping[str, int]
 ) -> tuple[list[tuple[str, float]], bool]:
     """Values of the comparison, and whether everything it needs was there."""
-    by_name = {outcome.source: outcome for outcome in outcomes}
-    scheduler, slots, jobs = (by_name.get(name) for name in ("cloudscheduler", "condor_slots", "condor_jobs"))
-    if (scheduler is None and slots is None) or not settings.owner or (scheduler and not scheduler.answered):
+    facts = read_cloud_facts(settings, outcomes)
+    if facts is None:
         return [], False
-    vms = scheduler.collected.vms if scheduler else ()
-    machines = slots.collected.machines if slots and slots.answered else None
-    placements = jobs.collected.placements if machines is not None and jobs and jobs.answered else None
-    names = {
-        parse_path(path).names.get("cloud", "")
-        for path, _ in (scheduler.collected.values if scheduler else ())
-    }
-    listed = bool(vms) or not scheduler or settings.cloudscheduler_vm_list or not settings.cloudscheduler_url
     values: list[tuple[str, float]] = []
-    if listed:
+    if facts.listed:
         values += cloud_values(
-            settings.grid, vms, machines, placements, clouds=names - {""}, has_scheduler=scheduler is not None
+            settings.grid, facts.vms, facts.machines, facts.placements,
+            clouds=facts.clouds, has_scheduler=facts.has_scheduler,
+        )  # fmt: skip
+        values += live_host_values(
+            settings.grid, facts.vms, facts.machines or (), seen, settings.live_hosts_max
         )
-        values += live_host_values(settings.grid, vms, machines or (), seen, settings.live_hosts_max)
-    return values, all(outcome is None or outcome.error is None for outcome in (scheduler, slots, jobs))
+    return values, facts.whole
 
 
 def _is_own(path: str, settings: Settings) -> bool:

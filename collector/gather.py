@@ -11,6 +11,7 @@ from collector.isolate import Outcome, Task, run_isolated
 from collector.settings import Settings
 
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
+JOB_LIST = "condor_joblist"
 COMMAND_PREFIX = "command-"  # before a command's name, in the name of its task
 
 # where HTCondor looks for its configuration, the home of its own user apart
@@ -31,6 +32,7 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> tuple[st
     return (
         *(("host",) if "host" in wanted else ()),
         *(CONDOR_TASKS if "condor" in wanted else ()),
+        *((JOB_LIST,) if "condor" in wanted and settings.lists_jobs else ()),
         *(name for name in ("cloudscheduler", "fleet") if name in wanted and settings.owner),
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
@@ -90,6 +92,12 @@ def _collect_condor_slots(settings: Settings, timestamp: int, keep_state: bool) 
     return collect(settings, timestamp)
 
 
+def _collect_condor_joblist(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
+    from collector.sources.condor_joblist import collect
+
+    return collect(settings)
+
+
 def _collect_cloudscheduler(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
     from collector.sources.cloudscheduler import collect
 
@@ -106,6 +114,7 @@ _COLLECTORS = {
     "host": _collect_host,
     "condor_jobs": _collect_condor_jobs,
     "condor_slots": _collect_condor_slots,
+    JOB_LIST: _collect_condor_joblist,
     "cloudscheduler": _collect_cloudscheduler,
     "fleet": _collect_fleet,
 }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
@@ -14,9 +15,13 @@ from collector.delivery.deliver import deliver, find_forsaken, lanes_of, read_sp
 from collector.delivery.lane import Lane, Options, Report
 from collector.delivery.proof import Proof
 from collector.gather import gather
+from collector.isolate import Outcome
 from collector.paths import STEP_S
 from collector.settings import Settings
 from collector.zerofill import merge_seen, read_seen, write_seen
+
+if TYPE_CHECKING:
+    from collector.delivery.inventory import Page, Push
 
 log = logging.getLogger("collector")
 
@@ -40,29 +45,33 @@ class RunResult:
 
 def collect_points(
     settings: Settings, tasks: Sequence[str], started_s: float, keep_state: bool = True
-) -> Composed:
-    """The points of this minute; `started_s` is when the run began, on the monotonic clock."""
+) -> tuple[Composed, tuple[Outcome, ...]]:
+    """This minute's points, and what they were made of; `started_s` is when the run began (monotonic)."""
     timestamp = int(time.time()) // STEP_S * STEP_S
     outcomes = gather(settings, tasks, timestamp, keep_state)
     duration_s = time.monotonic() - started_s
     seen = read_seen(settings.state_dir / "seen.json")
-    return compose(settings, outcomes, seen, read_spool_figures(make_lanes(settings)), timestamp, duration_s)
+    spools = read_spool_figures(make_lanes(settings))
+    return compose(settings, outcomes, seen, spools, timestamp, duration_s), outcomes
 
 
 def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunResult:
     """Collect, then send. What fails is logged by name; a dead peer or a full disk raises nothing."""
-    composed = collect_points(settings, tasks, started_s)
+    composed, outcomes = collect_points(settings, tasks, started_s)
     for failure in composed.failures:
         log.error("%s", failure)
     deadline_s = started_s + settings.run_timeout_s
     timestamp = composed.points[0].timestamp
     lanes = make_lanes(settings)
+    push = start_push(settings, outcomes, timestamp, deadline_s) if settings.has_inventory else None
     reports = deliver(composed.points, lanes, _options(settings), timestamp, deadline_s)
     for report in reports:
         _log_report(report)
     problems = [
         tell_forsaken(path, points) for path, points in find_forsaken(settings.state_dir / "spool", lanes)
     ]
+    if push is not None and (problem := push.finish()):
+        problems.append(problem)
     try:
         seen = settings.state_dir / "seen.json"
         write_seen(seen, merge_seen(read_seen(seen), composed.measured, timestamp))
@@ -71,6 +80,31 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
     for problem in problems:
         log.error("%s", problem)
     return RunResult(composed, tuple(reports), tuple(problems))
+
+
+def start_push(settings: Settings, outcomes: Sequence[Outcome], timestamp: int, deadline_s: float) -> Push:
+    """Compose the inventory and send it in a thread of its own; a run without one imports nothing of this."""
+    from collector.delivery.inventory import Push
+    from collector.inventory import compose_inventory
+    from collector.inventory_body import encode_inventory
+
+    def make_body() -> bytes:
+        return encode_inventory(compose_inventory(settings, outcomes, timestamp))
+
+    timeouts = make_timeouts(settings)
+    patience_s = timeouts.connect_s + 2 * timeouts.write_s
+    return Push(make_page(settings), min(deadline_s, time.monotonic() + patience_s)).start(
+        make_body, timeouts
+    )
+
+
+def make_page(settings: Settings) -> Page:
+    """The status page of a configured inventory."""
+    from collector.delivery.inventory import Page
+
+    assert settings.inventory_token_file is not None
+    files = settings.inventory_token_file, settings.inventory_ca_file
+    return Page(settings.inventory_url, settings.grid, *files)
 
 
 def tell_forsaken(path: Path, points: int) -> str:

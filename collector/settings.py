@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from collector.delivery.destinations import Destination, parse_destinations
+from collector.inventory_settings import InventorySettings
 from collector.paths import build_path, clean
 from collector.setting_texts import split_assignments, split_names
 from collector.sources.condor_settings import CondorSettings, Names
@@ -77,7 +78,7 @@ Sources = Annotated[
 Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")]
 
 
-class Settings(CondorSettings):
+class Settings(InventorySettings, CondorSettings):
     """Field names are the settings' names without the prefix, in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -176,6 +177,15 @@ class Settings(CondorSettings):
         description="read back what was delivered, where the URL is set, and send again what is not there",
     )
 
+    @property
+    def has_inventory(self) -> bool:
+        """Whether single VMs and jobs are listed for the status page, by one host of the grid."""
+        return bool(self.inventory_url) and self.owner
+
+    @property
+    def lists_jobs(self) -> bool:
+        return self.has_inventory and self.inventory_jobs_max > 0
+
     def own_path(self, key: str, **names: str) -> str:
         """A path of this collector or host: the grid's own, or under `hosts` for a further scheduler host."""
         if self.owner:
@@ -234,4 +244,5 @@ _WANTED = {
     "grid": f"the grid's name, for example COLLECTOR_GRID=atlas (GRIDNAME is taken too); {_BOTH}",
     "carbon": "where points go, for example COLLECTOR_CARBON=carbon.example.org:2004 "
     f"(CARBON_SERVER is taken too); {_BOTH}",
+    "inventory_token_file": "COLLECTOR_INVENTORY_URL asks for it: a file with the page's secret",
 }

@@ -6,7 +6,7 @@ Without a Cloud Scheduler a cloud is what a startd attribute (or a pattern on th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.collected import Machine, Placement, Vm
@@ -39,7 +39,7 @@ def cloud_values(
     `machines` and `placements` are None where HTCondor did not answer, or is not asked: then only what Cloud
     Scheduler says is given. `clouds` are those that are known though they may have no VM.
     """
-    homes = _homes(vms, machines or ())
+    homes = homes_of(vms, machines or ())
     known = vms if has_scheduler else [Vm(home.cloud, home.vmtype, "running") for home in homes.values()]
     yield from _state_values(grid, known)
     if machines is not None:
@@ -70,18 +70,27 @@ def live_host_values(
         yield other, float(len(paths - shown))
 
 
-def _homes(vms: Sequence[Vm], machines: Sequence[Machine]) -> dict[str, Home]:
-    """Machine host -> home. A VM's short host name matches a machine's full one."""
-    by_host = {host: vm for vm in vms for host in vm.hosts}
+def homes_of(vms: Sequence[Vm], machines: Sequence[Machine]) -> dict[str, Home]:
+    """Machine host -> home."""
+    by_host = vms_by_host(vms)
     homes = {}
     for machine in machines:
-        name = machine.host.lower()
-        vm = by_host.get(name) or by_host.get(name.partition(".")[0])
+        vm = find_vm(by_host, machine.host)
         if vm is not None:
             homes[machine.host] = Home(vm.cloud, vm.vmtype, vm)
         elif machine.cloud:
             homes[machine.host] = Home(machine.cloud, machine.vmtype or "unknown")
     return homes
+
+
+def vms_by_host(vms: Iterable[Vm]) -> dict[str, Vm]:
+    return {host: vm for vm in vms for host in vm.hosts}
+
+
+def find_vm(by_host: Mapping[str, Vm], host: str) -> Vm | None:
+    """A VM's short host name matches a machine's full one."""
+    name = host.lower()
+    return by_host.get(name) or by_host.get(name.partition(".")[0])
 
 
 def _state_values(grid: str, vms: Sequence[Vm]) -> Iterator[tuple[str, float]]:

@@ -28,14 +28,17 @@ def collect(settings: Settings) -> Collected:
     if settings.cloudscheduler_url:
         return _collect_v2(settings)
     words = split_command(settings.cloud_status_command)
-    return parse_v1(run_program(words if len(words) > 1 else [*words, "-aj"]), settings.grid)
+    text = run_program(words if len(words) > 1 else [*words, "-aj"])
+    return parse_v1(text, settings.grid, with_details=settings.has_inventory)
 
 
 def _collect_v2(settings: Settings) -> Collected:
     group, with_list = settings.cloudscheduler_group, settings.cloudscheduler_vm_list
     collected = parse_v2(_query_page(settings, "cloud/status/"), settings.grid, group, with_vms=not with_list)
     if with_list:
-        collected = replace(collected, vms=parse_vm_list(_query_page(settings, "vm/list/"), group))
+        page = _query_page(settings, "vm/list/")
+        listed = parse_vm_list(page, group, with_details=settings.has_inventory)
+        collected = replace(collected, vms=listed.vms, vm_details=listed.vm_details)
     return collected
 
 

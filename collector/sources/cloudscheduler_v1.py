@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from collector.collected import Collected, Vm
+from collector.collected import Collected, Vm, VmDetails
 from collector.paths import build_path, clean
-from collector.sources.numbers import NotNumber, number_of, truth_of
+from collector.sources.numbers import NotNumber, number_of, time_of, truth_of
 
 STATES = frozenset(
     {"starting", "running", "retiring", "shutdown", "error", "suspended", "stopped", "paused", "restarting"}
@@ -23,7 +23,7 @@ class NotCloudStatus(ValueError):
     """The text is not what `cloud_status -aj` prints."""
 
 
-def parse_cloud_status(text: str, grid: str) -> Collected:
+def parse_cloud_status(text: str, grid: str, with_details: bool = False) -> Collected:
     """Clouds with quota and state as values, VMs as facts; a faulty field is a complaint."""
     try:
         clouds = json.loads(text)["resources"]
@@ -33,6 +33,7 @@ def parse_cloud_status(text: str, grid: str) -> Collected:
         raise NotCloudStatus("`resources` of cloud_status is not a list of clouds")
     values: dict[str, float] = {}
     vms: list[Vm] = []
+    details: list[VmDetails] = []
     complaints: list[str] = []
     for row in clouds:
         if not row.get("name"):
@@ -43,8 +44,11 @@ def parse_cloud_status(text: str, grid: str) -> Collected:
             if path in values:
                 complaints.append(f"{row['name']} is listed twice ({field})")
             values[path] = number
-        vms += _vms(row, cloud, complaints)
-    return Collected(values=tuple(values.items()), vms=tuple(vms), complaints=tuple(complaints))
+        rows = list(_vm_rows(row, complaints))
+        vms += (_vm(vm, cloud) for vm in rows)
+        if with_details:
+            details += map(_details, rows)
+    return Collected(tuple(values.items()), (), (), tuple(vms), tuple(complaints), tuple(details))
 
 
 def _cloud_values(
@@ -64,22 +68,34 @@ def _cloud_values(
         yield build_path("cloud_reachable", grid=grid, cloud=cloud), "connection_problem", float(not problem)
 
 
-def _vms(row: dict[str, Any], cloud: str, complaints: list[str]) -> Iterator[Vm]:
+def _vm_rows(row: dict[str, Any], complaints: list[str]) -> Iterator[dict[str, Any]]:
     rows = row.get("vms") or []
     if not isinstance(rows, list):
         complaints.append(f"{row['name']}: vms is not a list")
         return
     for vm in rows:
-        if not isinstance(vm, dict):
+        if isinstance(vm, dict):
+            yield vm
+        else:
             complaints.append(f"{row['name']}: a VM that is no object is left out")
-            continue
-        hosts = (str(vm.get(field) or "").strip().lower() for field in ("hostname", "alt_hostname"))
-        yield Vm(
-            cloud=cloud,
-            vmtype=clean(str(vm.get("vmtype") or "unknown")),
-            status=_status(vm.get("override_status") or vm.get("status")),
-            hosts=tuple(dict.fromkeys(host for host in hosts if host)),
-        )
+
+
+def _vm(row: dict[str, Any], cloud: str) -> Vm:
+    hosts = (str(row.get(field) or "").strip().lower() for field in ("hostname", "alt_hostname"))
+    return Vm(
+        cloud=cloud,
+        vmtype=clean(str(row.get("vmtype") or "unknown")),
+        status=_status(row.get("override_status") or row.get("status")),
+        hosts=tuple(dict.fromkeys(host for host in hosts if host)),
+    )
+
+
+def _details(row: dict[str, Any]) -> VmDetails:
+    return VmDetails(
+        name=str(row.get("id") or row.get("name") or ""),
+        since=time_of(row.get("last_state_change")),
+        started_at=time_of(row.get("initialize_time")),
+    )
 
 
 def _status(text: object) -> str:

@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from collector.collected import Collected, Vm
+from collector.collected import Collected, Vm, VmDetails
 from collector.paths import build_path, clean
-from collector.sources.numbers import NotNumber, number_of, truth_of
+from collector.sources.numbers import NotNumber, count_of, number_of, time_of, truth_of
 
 UNLIMITED = 999_999_999  # this and more stands for no limit, -1 for not set
 
@@ -50,24 +50,40 @@ def parse_cloud_status(text: str, grid: str, group: str = "", with_vms: bool = F
     return Collected(values=tuple(values.items()), complaints=tuple(complaints))
 
 
-def parse_vm_list(text: str, group: str = "") -> tuple[Vm, ...]:
+def parse_vm_list(text: str, group: str = "", with_details: bool = False) -> Collected:
     """The VMs that Cloud Scheduler manages; foreign ones are left to their owners."""
-    return tuple(
-        Vm(
-            cloud=_cloud_name(row, group),
-            vmtype=clean(str(row.get("flavor_name") or "unknown")),
-            status=STATES.get(str(row.get("poller_status")).strip().lower(), "unknown"),
-            hosts=tuple(
-                dict.fromkeys(
-                    str(row[field]).strip().lower()
-                    for field in ("hostname", "machine")
-                    if str(row.get(field) or "").strip()
-                )
-            ),
-        )
-        for row in _rows(text, "vm_list", group)
-        if not _is_true(row.get("foreign_vm"))
+    rows = [row for row in _rows(text, "vm_list", group) if not _is_true(row.get("foreign_vm"))]
+    return Collected(
+        vms=tuple(_vm(row, group) for row in rows),
+        vm_details=tuple(map(_details, rows)) if with_details else (),
     )
+
+
+def _vm(row: dict[str, Any], group: str) -> Vm:
+    hosts = (str(row.get(field) or "").strip().lower() for field in ("hostname", "machine"))
+    return Vm(
+        cloud=_cloud_name(row, group),
+        vmtype=clean(str(row.get("flavor_name") or "unknown")),
+        status=STATES.get(_poller_status(row), "unknown"),
+        hosts=tuple(dict.fromkeys(host for host in hosts if host)),
+    )
+
+
+def _details(row: dict[str, Any]) -> VmDetails:
+    """Cloud Scheduler 2 looks at HTCondor itself, so it says too whether a VM has slots there."""
+    status = _poller_status(row)
+    return VmDetails(
+        name=str(row.get("vmid") or ""),
+        since=time_of(row.get("status_changed_time")),
+        started_at=time_of(row.get("start_time")),
+        registered=status != "unregistered" if STATES.get(status) == "running" else None,
+        slots=count_of(row.get("condor_slots")),
+        busy_slots=count_of(row.get("condor_slots_used")),
+    )
+
+
+def _poller_status(row: dict[str, Any]) -> str:
+    return str(row.get("poller_status")).strip().lower()
 
 
 def _rows(text: str, name: str, group: str) -> Iterator[dict[str, Any]]:

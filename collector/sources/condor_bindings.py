@@ -130,6 +130,19 @@ def query_groups(
     return found
 
 
+def query_jobs(schedd: Any, name: str, constraint: str, attributes: Sequence[str], limit: int) -> list[Ad]:
+    """At most `limit` of the schedd's jobs, in the order of its queue, with these attributes only."""
+    name = f"schedd {name}" if name else "the schedd of this host"
+    say(f"asking {name} for a list of jobs")
+    try:
+        found: list[Ad] = schedd.query(constraint, projection=list(attributes), limit=limit)
+    except _FAILURES as error:
+        raise CondorFailed(
+            f"{name} gave no list of jobs: {error} (is it up, and may this host read? try condor_q)"
+        ) from None
+    return found
+
+
 def parse_expression(text: str) -> Any | None:
     """A ClassAd expression, or None where the text is none. The parser takes functions that do not exist."""
     try:

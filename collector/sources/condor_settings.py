@@ -66,7 +66,9 @@ class CondorSettings(BaseModel):
     )
 
     condor_users: Literal["shown", "hashed", "hidden"] = Field(
-        "shown", description="names of users in paths: `shown`, `hashed` or `hidden`"
+        "shown",
+        description="names of users in paths, and in the inventory with its hold reasons: `shown`, `hashed` or "
+        "`hidden`",
     )
     condor_users_key: SecretStr = Field(
         SecretStr(""), description="key of the hash, so that names cannot be guessed from it"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+_YEAR_5138_S = 100_000_000_000  # later ones are milliseconds
+_COUNT_MAX = 1 << 53
+
 
 class NotNumber(ValueError):
     """A field that should hold a number holds something else."""
@@ -20,6 +23,24 @@ def number_of(value: object) -> float | None:
     if not math.isfinite(number):
         raise NotNumber(f"{value!r:.60} is not a finite number")
     return number
+
+
+def time_of(value: object) -> int | None:
+    """Unix time in whole seconds; None where it is no number, or not of our days."""
+    try:
+        seconds = number_of(value)
+    except NotNumber:
+        return None
+    return int(seconds) if seconds is not None and 0 < seconds < _YEAR_5138_S else None
+
+
+def count_of(value: object) -> int | None:
+    """A number of things; None where it is none."""
+    try:
+        number = number_of(value)
+    except NotNumber:
+        return None
+    return int(number) if number is not None and 0 <= number < _COUNT_MAX else None
 
 
 def truth_of(value: object) -> bool | None:

@@ -137,7 +137,7 @@ def test_v2_tells_a_number_that_is_none() -> None:
 
 
 def test_v2_lists_vms_by_flavour_without_foreign_ones() -> None:
-    vms = v2.parse_vm_list(V2_VMS, "atlas")
+    vms = v2.parse_vm_list(V2_VMS, "atlas").vms
     assert [(vm.vmtype, vm.status) for vm in vms] == [
         (LARGE, "running"), (LARGE, "running"), (LARGE, "running"),
         (SMALL, "starting"), (SMALL, "retiring"), (SMALL, "error"),

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from collector.inventory_settings import InventorySettings
 from collector.paths import METRICS, Metric
 from collector.settings import PREFIX, Settings
 from collector.sources.condor_settings import CondorSettings
@@ -28,7 +29,7 @@ PRODUCERS = {
 
 def settings_table() -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    inherited = CondorSettings.model_fields
+    inherited = CondorSettings.model_fields | InventorySettings.model_fields
     for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] in inherited):
         default = shown(field)
         rows.append(

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.services.azurite",
+    "tests.services.certificates",
     "tests.services.chromium",
     "tests.services.condor",
     "tests.services.graphite",

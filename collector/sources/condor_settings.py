@@ -67,8 +67,8 @@ class CondorSettings(BaseModel):
 
     condor_users: Literal["shown", "hashed", "hidden"] = Field(
         "shown",
-        description="names of users, in paths and in the list of jobs with its hold reasons: `shown`, `hashed` "
-        "or `hidden`",
+        description="names of users, in paths and in the list of jobs with its hold reasons: `shown`, "
+        "`hashed` or `hidden`",
     )
     condor_users_key: SecretStr = Field(
         SecretStr(""), description="key of the hash, so that names cannot be guessed from it"

@@ -14,7 +14,7 @@ from tests.collector.support import ROOT
 @pytest.mark.parametrize(
     ("name", "figures"),
     [
-        ("carbon", {"carbon_200_points", "carbon_200_points_shown"}),
+        ("carbon", {"carbon_200_points", "carbon_200_points_shown", "carbon_200_points_floor"}),
         ("replay", {"replay_day", "replay_runs", "replay_runs_with_late_fresh_points", "replay_spool"}),
     ],
 )

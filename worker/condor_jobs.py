@@ -90,6 +90,7 @@ def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty:
         "WORKER_CPUS": needs.cpus,
         "WORKER_MEMORY_MB": needs.memory_mb,
         "WORKER_MAX_WORKERS": needs.workers,
+        "WORKER_WARM_UP_GROUP": "off",  # a slot's memory is its own
         "WORKER_TEMP_LIMIT_MB": needs.disk_mb,
     }
     arguments = ["-m", "worker", "--config", config.name, "run", *(["--until-empty"] if until_empty else [])]

@@ -28,6 +28,7 @@ class Reason(StrEnum):
 
     ROOM = "room"
     MEASURING = "measuring"
+    PREPARING = "preparing"
     WARMING = "warming"
     SETTLING = "settling"
     COOLING = "cooling"
@@ -96,7 +97,9 @@ class TempUse:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is known at one moment, CPU and memory averaged over the last `covered_s` seconds."""
+    """What is known at one moment, CPU and memory averaged over the last `covered_s` seconds. `preparing`
+    says what is still done to the model, or why it failed; "" when workers can load it.
+    """
 
     now_s: float
     covered_s: float
@@ -107,6 +110,7 @@ class Load:
     active_chunks: int = 0
     claimable_chunks: int = 1
     queue_error: str = ""
+    preparing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,7 @@ def admit(load: Load, limits: Limits, history: History) -> Decision:
     high = _memory_high(load, limits, history)
     if high is not None:
         return high
-    for check in (_patience, _work, _cpu, _memory, _memory_need, _pressure):
+    for check in (_patience, _work, _model, _cpu, _memory, _memory_need, _pressure):
         held = check(load, limits, history)
         if held is not None:
             return held
@@ -218,6 +222,22 @@ def youngest(workers: tuple[WorkerView, ...]) -> WorkerView:
     return max((worker for worker in workers if not worker.draining), key=lambda worker: worker.started_s)
 
 
+def is_warming(worker: WorkerView, now_s: float, limits: Limits) -> bool:
+    """Whether the worker is still loading, or was until so lately that the averages do not show it."""
+    return worker.ready_s is None or now_s - worker.ready_s < limits.window_s
+
+
+def others_first(decision: Decision) -> Decision:
+    """What becomes of an admission while another supervisor of the host has a worker that warms up."""
+    text = "a worker of another supervisor of this host is warming up"
+    return Decision(Verdict.HOLD, Reason.WARMING, text, decision.figures)
+
+
+def pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
+    """Twice as long after each further setback, so that a host out of balance is not shaken for ever."""
+    return float(first_s * 2 ** min(max(len(setbacks_s) - 1, 0), BACKOFF_DOUBLINGS))
+
+
 def expected_growth_bytes(history: History) -> int:
     """Memory that running and loading workers have not taken yet but are known to reach."""
     growth = sum(
@@ -258,23 +278,18 @@ def _patience(load: Load, limits: Limits, history: History) -> Decision | None:
             return hold(Reason.COOLING, f"{worker.name} is draining")
         if worker.ready_s is None:
             return hold(Reason.WARMING, f"{worker.name} is warming up")
-        if load.now_s - worker.ready_s < limits.window_s:
+        if is_warming(worker, load.now_s, limits):
             return hold(Reason.SETTLING, f"the averages do not show {worker.name} yet")
-    pause_s = _pause_s(history.drains_s, limits.cooldown_s)
-    if history.drains_s and load.now_s - history.drains_s[-1] < pause_s:
-        return hold(Reason.COOLING, f"a worker was drained for memory: nothing is started for {pause_s:g} s")
-    pause_s = _pause_s(history.failed_starts_s, limits.failed_start_pause_s)
-    if history.failed_starts_s and load.now_s - history.failed_starts_s[-1] < pause_s:
+    wait_s = pause_s(history.drains_s, limits.cooldown_s)
+    if history.drains_s and load.now_s - history.drains_s[-1] < wait_s:
+        return hold(Reason.COOLING, f"a worker was drained for memory: nothing is started for {wait_s:g} s")
+    wait_s = pause_s(history.failed_starts_s, limits.failed_start_pause_s)
+    if history.failed_starts_s and load.now_s - history.failed_starts_s[-1] < wait_s:
         count = len(history.failed_starts_s)
         return hold(
-            Reason.BACKING_OFF, f"{count} workers died before their first answer: waiting {pause_s:g} s"
+            Reason.BACKING_OFF, f"{count} workers died before their first answer: waiting {wait_s:g} s"
         )
     return None
-
-
-def _pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
-    """Twice as long after each further setback, so that a host out of balance is not shaken for ever."""
-    return float(first_s * 2 ** min(max(len(setbacks_s) - 1, 0), BACKOFF_DOUBLINGS))
 
 
 def _work(load: Load, limits: Limits, history: History) -> Decision | None:
@@ -288,6 +303,12 @@ def _work(load: Load, limits: Limits, history: History) -> Decision | None:
         text = f"{len(history.workers)} workers run, as many as are allowed"
         return Decision(Verdict.HOLD, Reason.WORKERS, text, _figures(load, history))
     return None
+
+
+def _model(load: Load, limits: Limits, history: History) -> Decision | None:
+    if not load.preparing:
+        return None
+    return Decision(Verdict.HOLD, Reason.PREPARING, load.preparing, _figures(load, history))
 
 
 def _cpu(load: Load, limits: Limits, history: History) -> Decision | None:

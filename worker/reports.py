@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 2.0
 REPEAT_EVERY_S = 10.0  # an unchanged decision is noted again
-PATIENCE = frozenset({Reason.MEASURING, Reason.WARMING, Reason.SETTLING})  # passes by itself: no event
+# Passes by itself, or has events of its own
+PATIENCE = frozenset({Reason.MEASURING, Reason.PREPARING, Reason.WARMING, Reason.SETTLING})
 
 
 class Reporter:

@@ -16,16 +16,30 @@ from worker.averages import Averages
 from worker.clerk import Clerk
 from worker.deaths import explain_death
 from worker.fallen import Fallen
-from worker.gate import Decision, History, Limits, Load, Need, TempUse, Verdict, admit, youngest
+from worker.gate import (
+    Decision,
+    History,
+    Limits,
+    Load,
+    Need,
+    TempUse,
+    Verdict,
+    admit,
+    is_warming,
+    others_first,
+    youngest,
+)
 from worker.jobqueue import Queue
 from worker.limits import allotted_memory, gate_limits
 from worker.load import read_load
 from worker.needs import estimate, learn
+from worker.preparation import Preparation
 from worker.processes import WorkerProcess, start_worker
 from worker.reports import Reporter
 from worker.settings import Settings
 from worker.temporary import read_temp_use, sweep_temp
 from worker.vitals import Vitals
+from worker.warm_up import WarmUpTurn
 from worker.worker_logs import prune_logs, rotate_log
 
 log = logging.getLogger(__name__)
@@ -37,7 +51,13 @@ LOGS_KEPT = 200
 
 class Supervisor:
     def __init__(
-        self, queue: Queue, settings: Settings, host: str, worker_command: Sequence[str], until_empty: bool
+        self,
+        queue: Queue,
+        settings: Settings,
+        host: str,
+        worker_command: Sequence[str],
+        until_empty: bool,
+        prepare_command: Sequence[str] | None = None,
     ) -> None:
         self._settings = settings
         self._host = host
@@ -48,6 +68,14 @@ class Supervisor:
         self._fallen = Fallen(queue, self._clerk, host)
         self._reporter = Reporter(queue, self._clerk, host, settings)
         self._averages = Averages(settings.average_s)
+        self._preparation = Preparation(
+            prepare_command,
+            settings.logs_path / f"{host}-model.log",
+            settings.failed_start_pause_s,
+            settings.load_s,
+            self._reporter.event,
+        )
+        self._turn = WarmUpTurn(settings.warm_up_group)
         self._workers: list[WorkerProcess] = []
         self._past: deque[Vitals] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()
@@ -78,6 +106,7 @@ class Supervisor:
         finally:
             for worker in self._workers:
                 worker.kill()
+            self._preparation.stop()
             self._clerk.stop(FLUSH_S)
 
     def _round(self) -> None:
@@ -118,8 +147,16 @@ class Supervisor:
             active_chunks=news.active_chunks,
             claimable_chunks=outstanding.pending if outstanding is not None and claimable else 0,
             queue_error=news.error,
+            preparing=self._preparation.look(self._averages.oom_kills),
         )
-        return admit(load, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+        decision = admit(load, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+        if not any(is_warming(view, load.now_s, self._limits) for view in views if not view.draining):
+            self._turn.give_back()
+        if decision.verdict is not Verdict.ADMIT:
+            self._turn.wait_no_more()
+        elif not self._turn.take():
+            return others_first(decision)
+        return decision
 
     def _need(self, running: list[Vitals]) -> Need:
         settings = self._settings
@@ -205,6 +242,7 @@ class Supervisor:
         """Ask all workers to leave, and wait until they have."""
         log.info("leaving: %s", reason)
         self._reporter.event("stopped", f"supervisor of {self._host} leaves: {reason}")
+        self._turn.give_back()
         for worker in self._workers:
             worker.ask_to_leave()
         deadline_s = time.monotonic() + LEAVE_S

@@ -29,6 +29,7 @@ EAGER = {  # a gate that a busy test machine cannot hold back
     "WORKER_LEASE_S": "5",
     "WORKER_BACKOFF_S": "0.2",
     "WORKER_SCHEDULED_EVENTS_URL": "off",
+    "WORKER_WARM_UP_GROUP": "off",
 }
 
 

@@ -24,14 +24,23 @@ def command(context: click.Context, until_empty: bool) -> None:
     settings: Settings = context.obj
     config = context.find_root().params["config"]
     options = ["--config", str(config)] if config else []
-    supervise(settings, [sys.executable, "-m", "worker", *options, "work"], until_empty)
+    program = [sys.executable, "-m", "worker", *options]
+    prepare_command = [*program, "model", "fetch"] if settings.decimer_engine == "onnx" else None
+    supervise(settings, [*program, "work"], until_empty, prepare_command)
 
 
-def supervise(settings: Settings, worker_command: Sequence[str], until_empty: bool) -> None:
-    """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`."""
+def supervise(
+    settings: Settings,
+    worker_command: Sequence[str],
+    until_empty: bool,
+    prepare_command: Sequence[str] | None = None,
+) -> None:
+    """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`,
+    `prepare_command` makes the model ready before the first one.
+    """
     host, _holder = claim_host_name(settings.host_name)
     queue = open_queue(settings.queue_url, queue_rules(settings))
-    supervisor = Supervisor(queue, settings, host, worker_command, until_empty)
+    supervisor = Supervisor(queue, settings, host, worker_command, until_empty, prepare_command)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))
     events_url = scheduled_events_url(settings.scheduled_events_url)

@@ -2,6 +2,7 @@
 
 An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `slow`, `pause`. The answer has
 as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was made from.
+Loading takes FAULTY_LOAD_S seconds.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def main(name: str, host: str, parent: int, page: int) -> None:
     configure_logging("INFO")
 
     def open_faulty(settings: Settings) -> FaultyRecogniser:
+        time.sleep(float(os.environ.get("FAULTY_LOAD_S", "0")))
         return FaultyRecogniser(settings.stub_s)
 
     run_worker(name, host, parent, VitalsPage(page), load_settings(), open_faulty)

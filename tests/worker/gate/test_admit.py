@@ -23,6 +23,7 @@ from worker.gate import (
     admit,
     admit_chunk,
     effective_max_chunks,
+    others_first,
 )
 
 NEED = Need(private_bytes=5 * GB, cpus=1.3)
@@ -65,6 +66,7 @@ def test_admits_on_a_machine_with_room() -> None:
         (Reason.NO_WORK, load(claimable_chunks=0), LIMITS, history()),
         (Reason.NO_WORK, load(claimable_chunks=1), LIMITS, history(worker(1, busy=False))),
         (Reason.WORKERS, load(), replace(LIMITS, max_workers=1), history(worker(1))),
+        (Reason.PREPARING, load(preparing="fetching weights 40 %"), LIMITS, history()),
         (Reason.CPU, load(cpu_pct=75), LIMITS, history()),
         (Reason.CPU_NEED, load(), replace(LIMITS, cpus=2), history(worker(1))),
         (Reason.MEMORY, load(used_gb=48), LIMITS, history()),
@@ -88,6 +90,12 @@ def test_holds_and_names_what_binds(
     decision = admit(given_load, limits, given_history)
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, reason)
     assert decision.text
+
+
+def test_an_admission_waits_for_other_supervisors_with_the_figures_it_had() -> None:
+    decision = others_first(admit(load(), LIMITS, history()))
+    assert (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.WARMING)
+    assert decision.figures["cpu_pct"] == 20
 
 
 def test_the_limit_that_is_named_is_the_one_that_binds() -> None:

@@ -1,0 +1,57 @@
+"""One worker of this host warms up at a time, whichever supervisor it belongs to: what one that loads is
+going to take is known to its own supervisor alone.
+"""
+
+from __future__ import annotations
+
+import socket
+
+OFF = "off"
+
+
+class WarmUpTurn:
+    """Held by the supervisor whose worker warms up. Who wants it has to have the one place in front of it
+    first, so that who has just had it does not go before who waits.
+
+    Both are names of Linux's abstract sockets, which the kernel frees with the process that has them; all
+    users of a host share them, and so do containers on its network.
+    """
+
+    def __init__(self, group: str) -> None:
+        self._name = None if group == OFF else f"\0cloud-monitor-worker.warm-up.{group}"
+        self._turn: socket.socket | None = None
+        self._place: socket.socket | None = None
+
+    def take(self) -> bool:
+        """Whether it is ours now; if not, we may be the next."""
+        if self._name is None or self._turn is not None:
+            return True
+        self._place = self._place or _bind(f"{self._name}.next")
+        if self._place is None:
+            return False
+        self._turn = _bind(self._name)
+        if self._turn is None:
+            return False
+        self.wait_no_more()
+        return True
+
+    def give_back(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
+
+    def wait_no_more(self) -> None:
+        if self._place is not None:
+            self._place.close()
+            self._place = None
+
+
+def _bind(name: str) -> socket.socket | None:
+    """None where somebody has it."""
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        holder.bind(name)
+    except OSError:
+        holder.close()
+        return None
+    return holder

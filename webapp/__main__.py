@@ -16,6 +16,7 @@ from webapp.settings import Settings, SettingsRefused, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
+_BODY_MAX_BYTES = 8 * 2**20  # no request is larger; waitress writes them to a file before it passes them on
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.info(
         "Cloud Monitor at http://%s:%s/ reads %s", settings.host, settings.port, settings.graphite_url
     )
-    waitress.serve(app, sockets=[listener], threads=settings.threads, ident=None)
+    waitress.serve(
+        app, sockets=[listener], threads=settings.threads, ident=None, max_request_body_size=_BODY_MAX_BYTES
+    )
     return 0
 
 

@@ -98,15 +98,18 @@ class Rendered:
                     with self._lock:
                         self._slots.pop(key, None)  # a page that does not exist takes no place
                     raise
-                slot.page = page = self._pack(text, content_type, moment.stamp)
+                slot.page = page = self.pack(text, content_type, moment.stamp)
         self._note_address(key)
         return page
 
-    def _pack(self, text: str | bytes, content_type: str, stamp: str) -> _Page:
+    def etag(self, stamp: str) -> str:
+        return f'W/"{self._version}-{stamp}"'
+
+    def pack(self, text: str | bytes, content_type: str, stamp: str) -> _Page:
         plain = text.encode() if isinstance(text, str) else text
         zipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
         route = request.url_rule.rule if request.url_rule is not None else "none"
-        return _Page(stamp, f'W/"{self._version}-{stamp}"', content_type, route, plain, zipped)
+        return _Page(stamp, self.etag(stamp), content_type, route, plain, zipped)
 
     def _note_address(self, key: str) -> None:
         address = _address(request.environ)
@@ -132,6 +135,26 @@ def cached(
     # Links in a page begin with the prefix it is served under.
     place = f"{request.script_root} {key or request.path}"
     page = rendered.page(place, content_type, current_moment(), render)
+    environ = request.environ
+    ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+    return Response(ready.body, ready.status, ready.headers)
+
+
+def rendered_now(
+    render: Callable[[Moment], str | bytes], edition: str, *, content_type: str = "text/html; charset=utf-8"
+) -> Response:
+    """As `cached`, but not kept: for pages of so many addresses that keeping them would push out the others.
+
+    `edition` names what the page shows beside the moment. A browser that has this very page gets a 304, and
+    nothing is rendered.
+    """
+    rendered: Rendered = current_app.extensions[EXTENSION]
+    moment = current_moment()
+    stamp = f"{moment.stamp}-{edition}"
+    if request.headers.get("If-None-Match") == rendered.etag(stamp):
+        page = _Page(stamp, rendered.etag(stamp), content_type, "", b"", None)
+    else:
+        page = rendered.pack(render(moment), content_type, stamp)
     environ = request.environ
     ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
     return Response(ready.body, ready.status, ready.headers)

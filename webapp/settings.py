@@ -98,10 +98,22 @@ class Settings(BaseModel):
     range_max_days: int = Field(3660, ge=1, le=36600, description="longest range of a plot or export")
     events_max: int = Field(1000, ge=10, le=100_000, description="events that are kept")
 
+    # single VMs and jobs
+    inventory_token_file: Path | None = Field(
+        None, description="file whose first line the collectors share; unset: no lists of VMs and jobs"
+    )
+    inventory_keep_gone_s: Seconds = Field(
+        3600, description="how long a VM or job that is gone is still listed"
+    )
+
     fleet_database_url: str | None = Field(
         None,
         description="queue database of the worker fleet, read only; unset: /fleet shows what Graphite knows",
     )
+
+    @property
+    def inventory_folder(self) -> Path:
+        return self.state_dir / "inventory"
 
     @field_validator("graphite_url")
     @classmethod

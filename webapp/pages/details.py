@@ -38,6 +38,7 @@ class DetailPage:
     heartbeats: tuple[Cell, ...]
     tables: tuple[Table, ...]
     card: GridCard | None = None
+    lists: tuple[tuple[str, str], ...] = ()  # names and addresses of lists of VMs and jobs
 
 
 def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> DetailPage:

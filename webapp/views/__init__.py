@@ -6,6 +6,7 @@ from flask import Flask
 
 from webapp.views import (
     api,
+    api_lists,
     badge,
     cloud,
     export,
@@ -14,6 +15,8 @@ from webapp.views import (
     health,
     held,
     host,
+    inventory,
+    lists,
     metrics,
     plot,
     status,
@@ -24,6 +27,8 @@ from webapp.views.render import add_filters
 
 BLUEPRINTS = (
     api.blueprint,
+    api_lists.blueprint,
+    inventory.blueprint,
     export.blueprint,
     health.blueprint,
     metrics.blueprint,
@@ -32,6 +37,7 @@ BLUEPRINTS = (
     grid.blueprint,
     cloud.blueprint,
     host.blueprint,
+    lists.blueprint,
     held.blueprint,
     waiting.blueprint,
     users.blueprint,

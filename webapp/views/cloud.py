@@ -1,26 +1,79 @@
-"""`/grids/<grid>/clouds/<cloud>`: everything about one cloud."""
+"""`/grids/<grid>/clouds/<cloud>`: everything about one cloud, with its VMs and jobs where they are listed."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Response, abort, url_for
 
+from webapp.current import current_settings
+from webapp.inventory.asked import Asked
 from webapp.moment import Moment, current_moment
-from webapp.pages.details import cloud_page
+from webapp.pages.details import DetailPage, cloud_page
+from webapp.pages.job_list import JOBS
+from webapp.pages.listed import list_links, list_table
+from webapp.pages.marks import Level, Mark
+from webapp.pages.tables import Table
+from webapp.pages.vms import VMS
 from webapp.tree import Cloud, Grid
 from webapp.views.grid import find_grid
 from webapp.views.render import Values, judge_of, show_page
 
+if TYPE_CHECKING:
+    from webapp.inventory.reading import Reader
+
 blueprint = Blueprint("cloud", __name__)
+
+_ROWS_MAX = 100  # of each table; the list itself has all
 
 
 @blueprint.get("/grids/<grid>/clouds/<cloud>")
 def show(grid: str, cloud: str) -> Response:
     _find(current_moment(), grid, cloud)
+    heading = f"{cloud} · {grid}"
+    settings = current_settings()
 
-    def values(moment: Moment) -> Values:
-        return {"page": cloud_page(*_find(moment, grid, cloud), judge_of(moment), url_for)}
+    def page_of(moment: Moment) -> DetailPage:
+        return cloud_page(*_find(moment, grid, cloud), judge_of(moment), url_for)
 
-    return show_page("cloud", "detail_body.html", values, heading=f"{cloud} · {grid}")
+    if settings.inventory_token_file is None:
+        return show_page(
+            "cloud", "detail_body.html", lambda moment: {"page": page_of(moment)}, heading=heading
+        )
+    from webapp.inventory.database import InventoryFault
+    from webapp.inventory.reading import open_reader
+
+    address = url_for("grid.show", grid=grid)
+    try:
+        with open_reader(settings.inventory_folder, grid) as reader:
+
+            def values(moment: Moment) -> Values:
+                page = replace(page_of(moment), lists=list_links(address, cloud))
+                tables = _tables(reader, cloud, moment, address) if reader else ()
+                return {"page": replace(page, tables=(*page.tables, *tables))}
+
+            edition = str(reader.edition()) if reader else "0"
+            return show_page("cloud", "detail_body.html", values, heading=heading, edition=edition)
+    except InventoryFault as fault:
+        mark = Mark(Level.STALE, f"VMs and jobs cannot be listed: {fault}")
+
+        def without(moment: Moment) -> Values:
+            page = page_of(moment)
+            return {"page": replace(page, marks=(*page.marks, mark))}
+
+        return show_page("cloud", "detail_body.html", without, heading=heading, edition="fault")
+
+
+def _tables(reader: Reader, cloud: str, moment: Moment, address: str) -> tuple[Table, ...]:
+    """Its VMs and its jobs, those in trouble first, as many as a page bears."""
+    tables = []
+    for kind in (VMS, JOBS):
+        summary = reader.summary(kind.name)
+        if summary is not None:
+            part = reader.part(kind.name, Asked(cloud=cloud), _ROWS_MAX)
+            tables.append(list_table(kind, part, summary, moment, f"{address}/{kind.name}", without="cloud"))
+    return tuple(table for table in tables if not table.is_empty)
 
 
 def _find(moment: Moment, grid_name: str, cloud_name: str) -> tuple[Grid, Cloud]:

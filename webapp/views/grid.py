@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, abort, url_for
 
 from webapp.current import current_settings
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import grid_page
+from webapp.pages.listed import list_links
 from webapp.tree import Grid
 from webapp.views.render import Values, judge_of, show_page
 
@@ -19,7 +22,11 @@ def show(grid: str) -> Response:
 
     def values(moment: Moment) -> Values:
         found = find_grid(moment, grid)
-        return {"page": grid_page(found, judge_of(moment), current_settings().columns, url_for)}
+        settings = current_settings()
+        page = grid_page(found, judge_of(moment), settings.columns, url_for)
+        if settings.inventory_token_file is not None:
+            page = replace(page, lists=list_links(url_for("grid.show", grid=grid)))
+        return {"page": page}
 
     return show_page("grid", "detail_body.html", values, heading=grid)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, json, render_template, request
 
-from webapp.cached import cached
+from webapp.cached import cached, rendered_now
 from webapp.current import current_settings
 from webapp.events import Event, read_events
 from webapp.moment import Moment
@@ -43,6 +43,7 @@ MODULES = tuple(
             "dom",
             "events",
             "filter",
+            "finder",
             "keys",
             "legend",
             "livecells",
@@ -71,8 +72,12 @@ def show_page(
     page: str = "page.html",
     heading: str = "",
     with_events: bool = False,
+    edition: str | None = None,
 ) -> Response:
-    """Answer with the page whose body is the template `body`, filled by what `values` makes of the moment."""
+    """Answer with the page whose body is the template `body`, filled by what `values` makes of the moment.
+
+    With an `edition` it shows something beside the moment, and is rendered anew for each request.
+    """
     part = request.args.get("part", "")
     if part not in ("", "cells", "body"):
         abort(404)
@@ -98,9 +103,10 @@ def show_page(
             **found,
         )
 
-    if part:
-        return cached(render, key=f"{request.path}?{part}", content_type="application/json")
-    return cached(render)
+    content_type = "application/json" if part else "text/html; charset=utf-8"
+    if edition is not None:
+        return rendered_now(render, edition, content_type=content_type)
+    return cached(render, key=f"{request.path}?{part}" if part else None, content_type=content_type)
 
 
 def _refresh(moment: Moment, filled: Filled, events: Sequence[Event], *, with_html: bool) -> dict[str, Any]:

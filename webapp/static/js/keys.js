@@ -10,7 +10,7 @@ import { moveColumn, moveRow } from "./select.js";
 const click = (id) => document.getElementById(id)?.click();
 
 const KEYS = {
-  "/": () => document.getElementById("filter")?.focus(),
+  "/": () => (document.getElementById("filter") ?? document.getElementById("finder-text"))?.focus(),
   j: () => moveRow(1), ArrowDown: (event) => onCell(event, () => moveRow(1)),
   k: () => moveRow(-1), ArrowUp: (event) => onCell(event, () => moveRow(-1)),
   l: () => moveColumn(1), ArrowRight: (event) => onCell(event, () => moveColumn(1)),

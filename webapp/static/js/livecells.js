@@ -2,7 +2,7 @@
 
 const FLASHES_MAX = 300; // beyond that a highlight of what changed shows nothing, and costs
 
-const AGES = ".hb, .mark, .cause, .attention *"; // texts that grow older every minute
+const AGES = ".hb, .mark, .cause, .attention *, .since"; // texts that grow older every minute
 
 let cells = [];
 

@@ -35,7 +35,7 @@ const tell = (moment) => { for (const listener of listeners[moment]) listener();
 
 async function fetchPart(part) {
   const headers = part === "cells" && etag ? { "If-None-Match": etag } : {};
-  const answer = await fetch(`${location.pathname}?part=${part}`, {
+  const answer = await fetch(`${location.pathname}?${dataset.query ? `${dataset.query}&` : ""}part=${part}`, {
     headers, cache: "no-store", signal: AbortSignal.timeout(20_000),
   });
   noteServerDate(answer.headers.get("Date"));

@@ -34,6 +34,12 @@ function toggle(place) {
   if (paths.length) togglePlot(paths);
 }
 
+/** What Enter does on a value: the same, or where there is nothing to plot, open the page of its row. */
+function enter(place) {
+  if (pathsOf(place).length) toggle(place);
+  else place.closest("tr")?.querySelector("th a")?.click();
+}
+
 function showSelected({ targets }) {
   for (const node of body.querySelectorAll("[aria-selected], [aria-pressed]")) {
     node.removeAttribute("aria-selected");
@@ -110,7 +116,7 @@ export function startSelecting() {
     const place = event.target.matches("td, [role=button]") ? event.target : null;
     if (!place) return;
     event.preventDefault();
-    toggle(place);
+    enter(place);
   });
   body.addEventListener("mouseover", (event) => {
     const cell = event.target.closest("table.figures :is(tbody, tfoot) td:not(:empty)");

@@ -1,19 +1,29 @@
-/** Sorting a table by a column: largest first, then smallest first, then as it came. Clouds keep their types together. */
-
+/**
+ * Sorting a table by a column: largest first, then smallest first, then as it came. Clouds keep their types together.
+ * A long list is sorted by the server, which knows all of it: its headings are links.
+ */
 
 const body = document.getElementById("body");
+const HEADINGS = "table.figures:not(.listed) thead tr:last-child th";
 const orders = new Map(); // table -> {column, direction}, kept over a new body
 
 const keyOf = (table) => `${table.dataset.at}|${table.caption?.textContent ?? ""}`;
 
+const UNITS_S = { s: 1, min: 60, h: 3600, d: 86400 };
+
+/** The number in a cell; of an age, such as `2 h 5 min`, its seconds. */
 function readNumber(cell) {
   const text = (cell?.textContent ?? "").replace(/[\u202f\s]/g, "");
+  if (/^(\d+(s|min|h|d))+$/.test(text)) {
+    return [...text.matchAll(/(\d+)([a-z]+)/g)].reduce((sum, [, count, unit]) => sum + count * UNITS_S[unit], 0);
+  }
   return /^-?\d/.test(text) ? Number.parseFloat(text) : null;
 }
 
-/** What a group of rows (a cloud) or a row is sorted by: the sum of a column, or its name. */
+/** What a group of rows (a cloud) or a row is sorted by: the sum of a column, or its name, or words. */
 function valueOf(rows, column, byName) {
-  if (byName) return rows[0].cells[column].textContent.toLowerCase();
+  const cell = rows[0].cells[column];
+  if (byName || cell?.matches(".t:not(.since)")) return cell.textContent.toLowerCase() || null;
   const numbers = rows.map((row) => readNumber(row.cells[column])).filter((number) => number !== null);
   return numbers.length ? numbers.reduce((sum, number) => sum + number, 0) : null;
 }
@@ -69,12 +79,12 @@ export function keepOrder() {
 
 /** Makes the headings of a new body reachable by keyboard. */
 export function prepareHeadings() {
-  for (const heading of body.querySelectorAll("table.figures thead tr:last-child th")) heading.tabIndex = 0;
+  for (const heading of body.querySelectorAll(HEADINGS)) heading.tabIndex = 0;
 }
 
 export function startSorting() {
   const onHeading = (event) => {
-    const heading = event.target.closest("table.figures thead tr:last-child th");
+    const heading = event.target.closest(HEADINGS);
     if (!heading || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
     toggleOrder(heading);

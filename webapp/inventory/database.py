@@ -1,0 +1,126 @@
+"""One SQLite file a grid, shared by many processes: opened for a moment, and set aside where it is corrupt.
+
+WAL lets the page read while a list is being kept; grids do not wait for each other. What is lost with a
+corrupt file comes again with the next list, but for the histories.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".sqlite"
+BUSY_S = 10.0  # longest wait for another process's transaction, which takes a fraction of a second
+_VERSION = 1
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SET_ASIDE_MAX = 3
+_SCHEMA = """
+DROP TABLE IF EXISTS lists;
+DROP TABLE IF EXISTS items;
+CREATE TABLE lists (
+    kind TEXT PRIMARY KEY,
+    taken_at INTEGER NOT NULL,
+    edition INTEGER NOT NULL,
+    total TEXT NOT NULL,
+    listed INTEGER NOT NULL,
+    is_cut INTEGER NOT NULL
+);
+CREATE TABLE items (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    cloud TEXT NOT NULL,
+    types TEXT NOT NULL,
+    states TEXT NOT NULL,
+    trouble INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    first_seen_at INTEGER NOT NULL,
+    gone_at INTEGER,
+    data TEXT NOT NULL,
+    changes TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+"""
+
+
+class InventoryFault(Exception):
+    """A grid's lists can be neither read nor kept: the message names the file and what to do."""
+
+
+@contextmanager
+def open_database(file: Path, *, create: bool = False) -> Iterator[sqlite3.Connection | None]:
+    """The database in `file`, without a transaction begun; None where there is none and none is to be made.
+
+    Raises InventoryFault for whatever the system has against it; a corrupt one is set aside first.
+    """
+    if not create and not file.exists():
+        yield None
+        return
+    seen = _identity(file)
+    try:
+        with closing(_connect(file)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
+            _set_aside(file, seen)
+        raise InventoryFault(
+            f"{file}: {error}; the folder must be writable, and its disk not full"
+        ) from error
+    except OSError as error:
+        raise InventoryFault(f"{file}: {error.strerror or error}") from error
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, once, whoever comes first; those of another version are of no use and go."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _set_aside(file: Path, seen: tuple[int, int] | None) -> None:
+    """Rename the corrupt file, unless another process has done so and begun a new one."""
+    try:
+        with open(file.with_name("lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if seen is None or _identity(file) != seen:
+                return
+            aside = file.with_name(f"{file.name}.corrupt-{time.time_ns()}")
+            os.rename(file, aside)
+            for other in ("-wal", "-shm"):
+                file.with_name(file.name + other).unlink(missing_ok=True)
+            for old in sorted(file.parent.glob(f"{file.name}.corrupt-*"))[:-_SET_ASIDE_MAX]:
+                old.unlink(missing_ok=True)
+            log.error("%s is corrupt: set aside as %s; the next list begins a new one", file, aside.name)
+    except OSError as error:
+        log.error("%s is corrupt and cannot be set aside: %s", file, error)

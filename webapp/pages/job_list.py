@@ -1,0 +1,85 @@
+"""Jobs one by one: the columns of their list, and one job with its past and the hosts it was on. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from webapp.inventory.values import Item, Job, Summary
+from webapp.moment import Moment
+from webapp.pages.cells import Cell
+from webapp.pages.details import DetailPage
+from webapp.pages.holds import reason_of
+from webapp.pages.items import Fact, facts_table, history_table, hosts_table_of, item_mark, seen_facts
+from webapp.pages.listed import Kind, ListColumn, number, since, status_cell, text
+
+
+def _job(item: Item) -> Job:
+    assert isinstance(item.thing, Job)
+    return item.thing
+
+
+def _hold(item: Item, moment: Moment) -> Cell:
+    """The code and the reason that HTCondor gives; hovering says what the code stands for."""
+    job = _job(item)
+    if job.hold_code is None:
+        return text(job.hold_reason, title=job.hold_reason)
+    meant = reason_of(str(job.hold_code))
+    shown = f"{job.hold_code}: {job.hold_reason}" if job.hold_reason else meant
+    return text(shown, title=f"{meant}. {job.hold_reason}".rstrip(". "))
+
+
+JOBS = Kind(
+    "jobs",
+    "Jobs",
+    "Job",
+    (
+        ListColumn("status", "Status", status_cell),
+        ListColumn("since", "For", lambda item, moment: since(item.since, moment), "in this status"),
+        ListColumn("hold_code", "Hold reason", _hold),
+        ListColumn("host", "Host", lambda item, moment: text(_job(item).host)),
+        ListColumn("last_host", "Last host", lambda item, moment: text(_job(item).last_host)),
+        ListColumn("cloud", "Cloud", lambda item, moment: text(item.thing.cloud)),
+        ListColumn("types", "Types", lambda item, moment: text(", ".join(item.thing.types))),
+        ListColumn("user", "User", lambda item, moment: text(_job(item).user)),
+        ListColumn("group", "Group", lambda item, moment: text(_job(item).group)),
+        ListColumn("queued_at", "Queued", lambda item, moment: since(_job(item).queued_at, moment), "ago"),
+        ListColumn("starts", "Starts", lambda item, moment: number(_job(item).starts), largest_first=True),
+    ),
+)
+
+
+def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: str) -> DetailPage:
+    """`address` is the grid's."""
+    job = _job(item)
+    code = Cell("") if job.hold_code is None else text(reason_of(str(job.hold_code)))
+    facts: list[Fact] = [
+        ("Status", status_cell(item, moment)),
+        ("For", since(item.since, moment)),
+        ("Hold code", code),
+        ("Hold reason", text(job.hold_reason)),
+        ("Host", text(job.host)),
+        ("Last host", text(job.last_host)),
+        ("Cloud", text(job.cloud)),
+        ("Types", text(", ".join(job.types))),
+        ("User", text(job.user)),
+        ("Group", text(job.group)),
+        ("Schedd", text(job.schedd)),
+        ("Queued", since(job.queued_at, moment)),
+        ("Starts", number(job.starts)),
+        *seen_facts(item, summary, moment),
+    ]
+    clouds = [(job.cloud, f"{address}/clouds/{quote(job.cloud)}")] if job.cloud else []
+    tables = (
+        facts_table(facts),
+        history_table(item, moment),
+        hosts_table_of(item, moment, f"{address}/vms/"),
+    )
+    return DetailPage(
+        title=f"Job {item.key}",
+        trail=((label, address), *clouds, ("Jobs", f"{address}/jobs")),
+        mark=item_mark(item, summary, moment),
+        marks=(),
+        sparks=(),
+        heartbeats=(),
+        tables=tuple(table for table in tables if not table.is_empty),
+    )

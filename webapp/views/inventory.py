@@ -1,0 +1,109 @@
+"""`/api/inventory/<grid>`: where a grid's collector leaves its lists of VMs and jobs, and asks for them."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Blueprint, Response, json, request
+
+from collector.paths import is_clean
+from webapp.current import current_settings
+from webapp.refused import Refused
+
+blueprint = Blueprint("inventory", __name__, url_prefix="/api/inventory")
+
+TOKEN_MAX_BYTES = 4096
+
+
+@blueprint.put("/<grid>")
+def put(grid: str) -> Response:
+    """204 once the list is kept; nothing of it is kept with any other answer."""
+    _check(grid)
+    from webapp.inventory.keeping import OlderList, keep
+    from webapp.inventory.listing import ListRefused, ListTooLarge, read_listing
+
+    settings = current_settings()
+    try:
+        listing = read_listing(_read_body())
+        with _told_as_503():
+            keep(
+                settings.inventory_folder,
+                grid,
+                listing,
+                now=time.time(),
+                keep_gone_s=settings.inventory_keep_gone_s,
+                forget_after_s=settings.forget_grid_after_s,
+            )
+    except ListTooLarge as large:
+        raise Refused(413, "list_too_large", str(large)) from None
+    except ListRefused as refused:
+        raise Refused(400, "list_refused", str(refused)) from None
+    except OlderList as older:
+        raise Refused(409, "older_list", str(older)) from None
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
+@blueprint.get("/<grid>")
+def get(grid: str) -> Response:
+    """What is kept of the grid: for a collector that checks its settings."""
+    _check(grid)
+    from webapp.inventory.reading import open_reader
+
+    found: dict[str, int | None] = {"taken_at": None, "vms": 0, "jobs": 0}
+    with _told_as_503(), open_reader(current_settings().inventory_folder, grid) as reader:
+        if reader is not None:
+            found = reader.counts()
+    return Response(json.dumps(found), content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _check(grid: str) -> None:
+    """Raises Refused: 404 where no token is set, 401 for another token, 400 for what is no grid's name."""
+    _check_token()
+    if not is_clean(grid):
+        raise Refused(400, "grid_refused", "the grid's name is not one of metric paths: [A-Za-z0-9_-]+")
+
+
+def _check_token() -> None:
+    file = current_settings().inventory_token_file
+    if file is None:
+        text = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
+        raise Refused(404, "inventory_off", text)
+    try:
+        with open(file, "rb") as opened:
+            token = opened.readline(TOKEN_MAX_BYTES).strip()
+    except OSError as error:
+        text = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
+        raise Refused(503, "token_unreadable", text) from None
+    if not token:
+        raise Refused(503, "token_unreadable", "the first line of WEBAPP_INVENTORY_TOKEN_FILE is empty")
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), token):
+        text = "the token is not that of WEBAPP_INVENTORY_TOKEN_FILE (Authorization: Bearer TOKEN)"
+        raise Refused(401, "token_refused", text)
+
+
+def _read_body() -> bytes:
+    from webapp.inventory.listing import BODY_MAX_BYTES, PACKED_MAX_BYTES, unpack
+
+    if request.mimetype != "application/json":
+        raise Refused(415, "type_refused", "Content-Type: application/json is expected")
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("gzip", "identity"):
+        raise Refused(415, "encoding_refused", "Content-Encoding: gzip, or none, is expected")
+    is_packed = encoding == "gzip"
+    request.max_content_length = PACKED_MAX_BYTES if is_packed else BODY_MAX_BYTES
+    body = request.get_data(cache=False)
+    return unpack(body) if is_packed else body
+
+
+@contextmanager
+def _told_as_503() -> Iterator[None]:
+    from webapp.inventory.database import InventoryFault
+
+    try:
+        yield
+    except InventoryFault as fault:
+        raise Refused(503, "cannot_keep", str(fault), retry_after_s=60) from None

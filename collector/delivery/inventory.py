@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import json
 import ssl
 import threading
 import time
@@ -189,5 +190,13 @@ def _describe(page: Page, answer: _Answer) -> str:
     text = f"{page.address}: HTTP {answer.status} {displayable(answer.reason)}".rstrip()
     if answer.location:
         return f"{text} to {displayable(answer.location)}: give the address itself in COLLECTOR_INVENTORY_URL"
-    said = "" if answer.text.lstrip().startswith("<") else displayable(answer.text, _ANSWER_LENGTH_MAX)
+    said = displayable(_message_of(answer.text), _ANSWER_LENGTH_MAX)
     return ": ".join(filter(None, (text, said, _HINTS.get(answer.status))))
+
+
+def _message_of(text: str) -> str:
+    """What the page says of an error, as it does in JSON; a proxy's HTML says nothing."""
+    try:
+        return str(json.loads(text)["error"]["message"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return "" if text.lstrip().startswith("<") else text

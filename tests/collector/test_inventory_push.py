@@ -128,6 +128,8 @@ def test_a_page_that_fails_is_named_and_carbon_has_its_points(
         (answer("403 Forbidden"), "HTTP 403 Forbidden: the secret in COLLECTOR_INVENTORY_TOKEN_FILE is not"),
         (answer("404 Not Found", "<html>"), "HTTP 404 Not Found: the page takes no inventory"),
         (answer("400 Bad Request", "vms[3].host: a text"), "HTTP 400 Bad Request: vms[3].host: a text"),
+        (answer("400 No", '{"error": {"code": "x", "message": "jobs[0].id"}}'), "HTTP 400 No: jobs[0].id"),
+        (answer("500 Oh", '{"error": "x"}'), 'HTTP 500 Oh: {"error": "x"}'),
         (answer("500 Oh", "<!doctype html>"), "HTTP 500 Oh"),
         (answer("200 OK", "<html>hotspot: log in</html>"), "HTTP 200 OK"),
         (answer("503 \x1b[31m", "\x07" + "x" * 9000), "HTTP 503 [31m: xxx"),

@@ -4,8 +4,9 @@
 
 Two pools with 20,000 slots, one with 100,000 jobs, one with 1,000. In turn: the collector from process start
 to the close handshake of its delivery (host and HTCondor sources, three job types, clouds by attribute), and
-`condor_q -allusers -af JobStatus` followed by `condor_status -af Name State`. Medians; the memory is the
-largest peak of any process of a run, which is watched in a run of its own.
+`condor_q -allusers -af JobStatus` followed by `condor_status -af Name State`; then the collector with the
+inventory: machines and 1,000 of the jobs are listed and sent to a page. Medians; the memory is the largest
+peak of any process of a run, which is watched in a run of its own.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 from bench.condor_load import read_templates, start_pool
+from tests.collector.inventory_page import TOKEN, page
 from tests.services.condor import CondorPool, condor_prefix
 
 JOB_TYPES = 'mcore = RequestCpus > 1; iaas = regexp("^IAAS", TargetClouds); cern = TargetClouds == "CERN"'
@@ -70,33 +74,44 @@ def main() -> None:
     templates, sink = read_templates(prefix), Sink()
     with tempfile.TemporaryDirectory(prefix="bench-collector-") as temporary:
         os.chmod(temporary, 0o755)
-        pools = []
-        try:
+        token_file = Path(temporary) / "token"
+        token_file.write_text(TOKEN)
+        with ExitStack() as stack:
+            url, taken = stack.enter_context(page())
+            inventory = {"COLLECTOR_INVENTORY_URL": url, "COLLECTOR_INVENTORY_TOKEN_FILE": str(token_file)}
+            pools = []
             for jobs in (few, many):
                 pools.append(start_pool(prefix, Path(temporary) / str(jobs), templates, jobs, slots, now))
+                stack.callback(pools[-1].stop)
             small, large = pools
-            run_s, tools_s, small_s = measure(small, large, sink, rounds)
+            run_s, tools_s, small_s, inventory_s = measure(small, large, sink, rounds, inventory)
             memory_mb = watch_memory(large, sink)
+            inventory_mb = watch_memory(large, sink, inventory)
             check_delivery(sink.points(), large, many, slots)
-        finally:
-            for pool in pools:
-                pool.stop()
+            check_inventory(taken[-1].json(), many, slots)
     tools = "condor_q -allusers -af JobStatus; condor_status -af Name State"
     report("collector_run", run_s, "s", against=tools, ratio=run_s / tools_s, jobs=many, slots=slots)
     report("collector_run_small", small_s, "s", jobs=few, slots=slots)
     report("collector_growth", run_s / small_s, "times", against=f"{few} jobs", ratio=run_s / small_s)
     report("collector_memory", memory_mb, "MB", jobs=many, slots=slots)
+    without = "without the inventory"
+    report("collector_run_inventory", inventory_s, "s", against=without, ratio=inventory_s / run_s)
+    report("collector_memory_inventory", inventory_mb, "MB", against=without, ratio=inventory_mb / memory_mb)
 
 
-def measure(small: CondorPool, large: CondorPool, sink: Sink, rounds: int) -> tuple[float, float, float]:
-    """Medians in seconds: the collector and the tools on the large pool, the collector on the small one."""
-    seconds: list[list[float]] = [[], [], []]
+def measure(
+    small: CondorPool, large: CondorPool, sink: Sink, rounds: int, inventory: dict[str, str]
+) -> tuple[float, float, float, float]:
+    """Medians in seconds: the collector and the tools on the large pool, the collector on the small one, and
+    on the large one with the inventory."""
+    seconds: list[list[float]] = [[], [], [], []]
     for _ in range(rounds):
         seconds[0].append(timed(lambda: start_collector(large, sink).wait()))
         seconds[1].append(timed(lambda: run_tools(large)))
         seconds[2].append(timed(lambda: start_collector(small, sink).wait()))
-    run_s, tools_s, small_s = (median(taken) for taken in seconds)
-    return run_s, tools_s, small_s
+        seconds[3].append(timed(lambda: start_collector(large, sink, inventory).wait()))
+    run_s, tools_s, small_s, inventory_s = (median(taken) for taken in seconds)
+    return run_s, tools_s, small_s, inventory_s
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -108,9 +123,12 @@ def timed(action: Callable[[], object]) -> float:
     return taken
 
 
-def start_collector(pool: CondorPool, sink: Sink) -> subprocess.Popen[bytes]:
+def start_collector(
+    pool: CondorPool, sink: Sink, settings: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     environment = {
         **pool.env(),
+        **settings,
         "COLLECTOR_GRID": "bench",
         "COLLECTOR_CARBON": f"127.0.0.1:{sink.port}",
         "COLLECTOR_STATE_DIR": str(pool.directory / "collector"),
@@ -126,9 +144,9 @@ def run_tools(pool: CondorPool) -> None:
         subprocess.run([program, *arguments.split()], env=pool.env(), stdout=subprocess.DEVNULL, check=True)
 
 
-def watch_memory(pool: CondorPool, sink: Sink) -> float:
+def watch_memory(pool: CondorPool, sink: Sink, settings: Mapping[str, str] = MappingProxyType({})) -> float:
     """Largest peak resident memory of any process of one run, in MB, from the kernel's high-water marks."""
-    run = start_collector(pool, sink)
+    run = start_collector(pool, sink, settings)
     peak_kb = 0
     while run.poll() is None:
         peak_kb = max([peak_kb, *(read_peak_kb(pid) for pid in family(run.pid))])
@@ -160,6 +178,14 @@ def check_delivery(points: dict[str, float], pool: CondorPool, jobs: int, slots:
     assert points["grids.bench.wait.all.p95_s"] > points["grids.bench.wait.all.p50_s"] > 0
     queued = set(pool.tool("condor_q", "-allusers", "-af", "QDate").split())
     assert len(queued) >= min(QDATES_MIN, jobs // 10), len(queued)
+
+
+def check_inventory(body: dict[str, Any], jobs: int, slots: int) -> None:
+    """The page got what it should list, of as many as there are."""
+    assert sum(body["jobs_total"].values()) == jobs
+    assert len(body["jobs"]) == min(jobs, 1000)
+    assert body["jobs_cut"] == (jobs > 1000)
+    assert 0 < len(body["vms"]) <= body["vms_total"] <= slots
 
 
 def report(name: str, value: float, unit: str, **more: Any) -> None:

@@ -9,6 +9,8 @@ _READ_MAX = 4 * TEXT_LENGTH_MAX  # runs of blanks shrink, so a little more is lo
 def displayable(text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     """What does not print (control, direction, half a pair) and runs of blanks become one space; what is too
     long ends in an ellipsis."""
+    if len(text) <= length_max and " " not in text and text.isprintable():
+        return text  # as nearly every name is
     printable = "".join(char if char.isprintable() else " " for char in text[:_READ_MAX])
     line = " ".join(printable.split())
     if len(line) <= length_max and len(text) <= _READ_MAX:

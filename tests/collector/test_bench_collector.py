@@ -20,6 +20,9 @@ def test_bench_collector_reports(condor_installation: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
-    assert rows.keys() == {"collector_run", "collector_run_small", "collector_growth", "collector_memory"}
+    assert rows.keys() == {
+        "collector_run", "collector_run_small", "collector_growth", "collector_memory",
+        "collector_run_inventory", "collector_memory_inventory",
+    }  # fmt: skip
     assert all(row["value"] > 0 and row["unit"] for row in rows.values())
     assert rows["collector_run"]["ratio"] > 0

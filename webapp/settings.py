@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from webapp.pages.columns import DEFAULT_COLUMNS, check_columns
+from webapp.pages.links import places
 from webapp.pages.thresholds import complete_thresholds
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
@@ -27,10 +28,14 @@ class SettingsRefused(ValueError):
 
 
 class Link(BaseModel):
-    """A link to another tool, shown in the page's header."""
+    """A link to another tool, in every page's header, or on those whose names its address leaves open."""
 
     name: str = Field(min_length=1, max_length=80)
     url: str = Field(pattern=r"^(https?://|/)[^\s<>\"']*$", max_length=2000)
+
+    @property
+    def is_general(self) -> bool:
+        return not places(self.url)
 
 
 class Settings(BaseModel):
@@ -76,7 +81,11 @@ class Settings(BaseModel):
 
     # what is shown, and how it is called
     title: str = Field("Cloud Monitor", min_length=1, max_length=80, description="name of the page")
-    links: tuple[Link, ...] = Field((), description="links to other tools: a list of {name, url}")
+    links: tuple[Link, ...] = Field(
+        (),
+        description="links to other tools: a list of {name, url}; "
+        "with {grid}, {cloud}, {host} or {job} in the url, on such a page",
+    )
     grids_first: tuple[str, ...] = Field((), description="grids in this order, before the others by name")
     hidden_grids: frozenset[str] = Field(frozenset(), description="grids that are not shown nor summed")
     grid_names: dict[str, str] = Field({}, description="names to show for grids")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -20,6 +22,7 @@ from tests.services.apache import CONF, Apache, need_apache, open_folder, run_ap
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import free_port, listens, stop_process, wait_until
 from tests.services.victoriametrics import VictoriaMetrics
+from tests.webapp.inventory import TOKEN, job, listing, vm, write_token
 from tests.webapp.sample import sample_values
 from webapp.poll_targets import poll_targets
 
@@ -35,7 +38,7 @@ def test_the_file_is_as_promised() -> None:
         "processes=5 threads=5 display-name='%{GROUP}' inactivity-timeout=120",
         "user=${CLOUD_MONITOR_USER} group=${CLOUD_MONITOR_GROUP}", "WSGIProcessGroup cloud_monitor",
         "process-group=cloud_monitor application-group=%{GLOBAL}", "WSGIScriptAlias / ",
-        "Require all granted",
+        "Require all granted", "WSGIPassAuthorization On",
         "LogLevel warn", "ErrorLog ", "CustomLog ",
     ):  # fmt: skip
         assert directive in text, directive
@@ -54,7 +57,15 @@ def proxy(victoriametrics: VictoriaMetrics) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def apache(proxy: Proxy) -> Iterator[Apache]:
-    with open_folder() as folder, run_apache(folder, {"WEBAPP_GRAPHITE_URL": proxy.url}) as service:
+    with open_folder() as folder:
+        token = write_token(folder)
+        token.chmod(0o644)
+        environment = {"WEBAPP_GRAPHITE_URL": proxy.url, "WEBAPP_INVENTORY_TOKEN_FILE": str(token)}
+        yield from serve(folder, environment)
+
+
+def serve(folder: Path, environment: dict[str, str]) -> Iterator[Apache]:
+    with run_apache(folder, environment) as service:
         health = f"{service.url}/health"
         try:
             wait_until(lambda: requests.get(health, timeout=60).status_code == 200, "data", 90)
@@ -83,6 +94,46 @@ def test_a_newcomer_sees_every_page(apache: Apache) -> None:
             assert answer.status_code == 200, asset
             assert "max-age=31536000" in answer.headers["Cache-Control"]
             assert "immutable" in answer.headers["Cache-Control"]
+
+
+def test_lists_come_in_and_are_read_by_all_processes_at_once(apache: Apache) -> None:
+    """Eight grids send while readers ask whichever process answers them; no list is lost, none is half."""
+    names = [f"grid{number}" for number in range(8)]
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Encoding": "gzip"}
+    headers["Content-Type"] = "application/json"
+    statuses: list[int] = []
+    faults: list[str] = []
+    sending = threading.Event()
+    first = int(time.time()) // 60 * 60 - 600
+
+    def send(grid: str) -> None:
+        for minute in range(10):
+            vms = [vm(f"vm{number}", slots=minute) for number in range(50 + minute)]
+            body = gzip.compress(json.dumps(listing(first + 60 * minute, vms, [job("1.0")])).encode())
+            answer = requests.put(f"{apache.url}/api/inventory/{grid}", body, headers=headers, timeout=60)
+            statuses.append(answer.status_code)
+
+    def read() -> None:
+        while not sending.is_set():
+            for grid in requests.get(f"{apache.url}/api/vms?limit=5000", timeout=60).json()["grids"]:
+                minute = (grid["taken_at"] - first) // 60
+                if grid["listed"] != 50 + minute:
+                    faults.append(str(grid))
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    senders = [threading.Thread(target=send, args=(grid,)) for grid in names]
+    for thread in (*readers, *senders):
+        thread.start()
+    for thread in senders:
+        thread.join()
+    sending.set()
+    for thread in readers:
+        thread.join()
+    assert Counter(statuses) == {204: 80}
+    assert faults == []
+    found = requests.get(f"{apache.url}/api/vms?limit=5000", timeout=60).json()
+    assert [(grid["grid"], grid["listed"]) for grid in found["grids"]] == [(name, 59) for name in names]
+    assert requests.get(f"{apache.url}/api/inventory/grid0", timeout=60).status_code == 401
 
 
 def test_all_processes_run_as_the_account_and_share_one_poll(apache: Apache, proxy: Proxy) -> None:

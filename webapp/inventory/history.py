@@ -25,12 +25,13 @@ def proceed(past: Sequence[Change], thing: Thing, at: int) -> list[Change]:
     same = (last.status, last.host) == (thing.status, thing.place)
     if same and not (isinstance(thing, Job) and entered is not None):
         return list(past)
-    return _bounded([*past, Change(thing.status, thing.place, at if entered is None else entered)])
+    since = max(at, last.at) if entered is None else entered  # a clock may have been set back
+    return _bounded([*past, Change(thing.status, thing.place, since)])
 
 
 def leave(past: Sequence[Change], word: str, at: int) -> list[Change]:
     """`past` of what is not in the list of `at`."""
-    return _bounded([*past, Change(word, "", at)])
+    return _bounded([*past, Change(word, "", max(at, past[-1].at))])
 
 
 def _bounded(changes: list[Change]) -> list[Change]:

@@ -65,7 +65,7 @@ def keep(
 def _make_room(folder: Path, file: Path, forget_before: float) -> None:
     """For a grid that is new: the files of silent ones go, and there may not be too many."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # users' names and reasons are in it
         if file.exists():
             return
         others = list(folder.glob(f"*{SUFFIX}"))

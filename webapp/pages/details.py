@@ -39,6 +39,7 @@ class DetailPage:
     tables: tuple[Table, ...]
     card: GridCard | None = None
     lists: tuple[tuple[str, str], ...] = ()  # names and addresses of lists of VMs and jobs
+    tools: tuple[tuple[str, str], ...] = ()  # and of other tools that know more about it
 
 
 def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> DetailPage:

@@ -64,8 +64,9 @@ def _answer(kind: str) -> Response:
             left -= len(part.items)
     except InventoryFault as fault:
         raise Refused(503, "cannot_read", str(fault)) from None
-    body = {"as_of": moment.as_of, "grids": grids, kind: things}
-    return Response(json.dumps(body), content_type="application/json", headers={"Cache-Control": "no-store"})
+    # A hold reason may hold markup; not even a careless reader runs it.
+    body = json.dumps({"as_of": moment.as_of, "grids": grids, kind: things}).replace("<", "\\u003c")
+    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _read_asked(kind: str) -> Asked:

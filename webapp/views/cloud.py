@@ -12,6 +12,7 @@ from webapp.inventory.asked import Asked
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import DetailPage, cloud_page
 from webapp.pages.job_list import JOBS
+from webapp.pages.links import links_about
 from webapp.pages.listed import list_links, list_table
 from webapp.pages.marks import Level, Mark
 from webapp.pages.tables import Table
@@ -35,7 +36,8 @@ def show(grid: str, cloud: str) -> Response:
     settings = current_settings()
 
     def page_of(moment: Moment) -> DetailPage:
-        return cloud_page(*_find(moment, grid, cloud), judge_of(moment), url_for)
+        page = cloud_page(*_find(moment, grid, cloud), judge_of(moment), url_for)
+        return replace(page, tools=links_about(settings.links, "cloud", {"grid": grid, "cloud": cloud}))
 
     if settings.inventory_token_file is None:
         return show_page(

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, url_for
 from webapp.current import current_settings
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import grid_page
+from webapp.pages.links import links_about
 from webapp.pages.listed import list_links
 from webapp.tree import Grid
 from webapp.views.render import Values, judge_of, show_page
@@ -24,9 +25,9 @@ def show(grid: str) -> Response:
         found = find_grid(moment, grid)
         settings = current_settings()
         page = grid_page(found, judge_of(moment), settings.columns, url_for)
-        if settings.inventory_token_file is not None:
-            page = replace(page, lists=list_links(url_for("grid.show", grid=grid)))
-        return {"page": page}
+        has_lists = settings.inventory_token_file is not None
+        lists = list_links(url_for("grid.show", grid=grid)) if has_lists else ()
+        return {"page": replace(page, lists=lists, tools=links_about(settings.links, "grid", {"grid": grid}))}
 
     return show_page("grid", "detail_body.html", values, heading=grid)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Response, abort, redirect, request, url_for
 
 from collector.paths import is_clean
 from webapp.current import current_settings
 from webapp.inventory.asked import read_asked
+from webapp.inventory.values import Item, Summary, Vm
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import JOBS, job_page
+from webapp.pages.links import links_about
 from webapp.pages.listed import ROWS_MAX, Kind, list_page
 from webapp.pages.vms import VMS, vm_page
 from webapp.views.render import Values, show_page
+
+if TYPE_CHECKING:
+    from webapp.inventory.reading import Reader
 
 blueprint = Blueprint("lists", __name__, url_prefix="/grids/<grid>")
 
@@ -58,7 +66,8 @@ def _show_list(kind: Kind, grid: str) -> Response:
 
             def values(moment: Moment) -> Values:
                 part = reader.part(kind.name, asked, ROWS_MAX)
-                page = list_page(kind, _label(grid), asked, part, summary, moment, request.path)
+                address = url_for(f"lists.{kind.name}", grid=grid)
+                page = list_page(kind, _label(grid), asked, part, summary, moment, address)
                 return {"page": page, "asked": asked, "query": asked.query()[1:]}
 
             heading = f"{kind.title} · {grid}"
@@ -91,20 +100,26 @@ def _show_item(kind: Kind, grid: str, key: str) -> Response:
                 return _lead_on(reader.jobs_called(key) if kind is JOBS else [], grid, key)
 
             def values(moment: Moment) -> Values:
-                address = request.path.rsplit(f"/{kind.name}/", 1)[0]
-                page: DetailPage
-                if kind is VMS:
-                    jobs = reader.jobs_on(item.key, _JOBS_ON_VM_MAX)
-                    page = vm_page(item, jobs, summary, moment, _label(grid), address)
-                else:
-                    page = job_page(item, summary, moment, _label(grid), address)
-                return {"page": page}
+                return {"page": _item_page(reader, item, summary, moment, grid)}
 
             return show_page(
                 kind.name, "detail_body.html", values, heading=key, edition=str(reader.edition())
             )
     except InventoryFault as fault:
         return _show_none(kind, grid, "fault", edition="fault", fault=str(fault))
+
+
+def _item_page(reader: Reader, item: Item, summary: Summary, moment: Moment, grid: str) -> DetailPage:
+    label, address = _label(grid), url_for("grid.show", grid=grid)
+    names = {"grid": grid, "cloud": item.thing.cloud}
+    if isinstance(item.thing, Vm):
+        jobs = reader.jobs_on(item.key, _JOBS_ON_VM_MAX)
+        page = vm_page(item, jobs, summary, moment, label, address)
+        about, names["host"] = "host", item.thing.host
+    else:
+        page = job_page(item, summary, moment, label, address)
+        about, names["job"], names["host"] = "job", item.thing.id, item.thing.host or item.thing.last_host
+    return replace(page, tools=links_about(current_settings().links, about, names))
 
 
 def _lead_on(keys: list[str], grid: str, number: str) -> Response:

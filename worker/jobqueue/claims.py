@@ -22,11 +22,11 @@ from sqlalchemy import (
     update,
 )
 
-from worker.jobqueue.dialects import insert_or_ignore
 from worker.jobqueue.errors import LeaseLost
 from worker.jobqueue.functions import db_now
-from worker.jobqueue.packing import pack, unpack_row
+from worker.jobqueue.packing import unpack_row
 from worker.jobqueue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
+from worker.jobqueue.storing import add_results
 from worker.jobqueue.values import Claim, Lease, QueuedImage, Result, ResultRow, Rules
 
 CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step
@@ -84,16 +84,6 @@ HELD = and_(
     chunks.c.lease_until > db_now(),
 )
 RENEW = update(chunks).where(HELD).values(lease_until=db_now() + bindparam("lease_s"))
-# Progress ends the row of faults.
-COUNT_STORED = (
-    update(chunks)
-    .where(chunks.c.id == bindparam("chunk"))
-    .values(
-        images_done=chunks.c.images_done + bindparam("done"),
-        images_failed=chunks.c.images_failed + bindparam("failed"),
-        faults=0,
-    )
-)
 RESULTS_OF = (
     select(
         results,
@@ -169,17 +159,6 @@ def store(connection: Connection, rules: Rules, claim: Claim, given: Sequence[Re
     """The renewal comes first: it locks the chunk's row, so that what follows is the holder's alone."""
     renew(connection, rules, claim)
     add_results(connection, claim.chunk, claim.token, given)
-
-
-def add_results(connection: Connection, chunk: int, token: int, given: Sequence[Result]) -> None:
-    """Results of images that have none yet, counted."""
-    if not given:
-        return
-    rows = [pack(result) | {"chunk_id": chunk, "token": token} for result in given]
-    statement = insert_or_ignore(connection, results).values(stored_at=db_now())
-    added = connection.execute(statement.returning(results.c.error), rows).scalars().all()
-    counts = {"done": len(added), "failed": sum(error is not None for error in added)}
-    connection.execute(COUNT_STORED, {"chunk": chunk, **counts})
 
 
 def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:

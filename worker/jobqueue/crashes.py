@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, select, update
 
-from worker.jobqueue.claims import REMAINING, add_results
+from worker.jobqueue.claims import REMAINING
 from worker.jobqueue.endings import UNCLAIMED, charge, end_attempt
 from worker.jobqueue.hosts import add_event
 from worker.jobqueue.schema import ACTIVE, PENDING, chunks, images
+from worker.jobqueue.storing import add_results
 from worker.jobqueue.values import Result, Rules
 
 CRASHES_ALONE = 2  # after so many the image gets the crash as its result

@@ -30,6 +30,29 @@ FINISH = (
         }
     )
 )
+# What an attempt cost, in its chunk
+PEAK = bindparam("peak", type_=chunks.c.peak_memory_bytes.type)
+SPEND = (
+    update(chunks)
+    .where(chunks.c.id == bindparam("chunk"))
+    .values(
+        cpu_s=chunks.c.cpu_s + bindparam("spent_cpu_s"),
+        wall_s=chunks.c.wall_s + bindparam("spent_wall_s"),
+        peak_memory_bytes=case((chunks.c.peak_memory_bytes > PEAK, chunks.c.peak_memory_bytes), else_=PEAK),
+    )
+)
+END_ATTEMPT = (
+    update(attempts)
+    .where(attempts.c.chunk_id == bindparam("chunk"), attempts.c.token == bindparam("held_token"))
+    .values(
+        ended_at=db_now(),
+        outcome=bindparam("how"),
+        error=bindparam("why"),
+        cpu_s=bindparam("spent_cpu_s"),
+        wall_s=bindparam("spent_wall_s"),
+        peak_memory_bytes=PEAK,
+    )
+)
 
 
 def finish(connection: Connection, claim: Claim, usage: Usage, file: str | None) -> None:
@@ -77,22 +100,12 @@ def end_attempt(
     connection: Connection, chunk: int, token: int, outcome: str, error: str | None, usage: Usage | None
 ) -> None:
     """Notes how it ended, and what it cost in the attempt and the chunk."""
-    values: dict[str, Any] = {"ended_at": db_now(), "outcome": outcome, "error": error}
+    cost: dict[str, float | None] = dict.fromkeys(("spent_cpu_s", "spent_wall_s", "peak"))
     if usage is not None:
-        peak = usage.peak_memory_bytes
-        values |= {"cpu_s": usage.cpu_s, "wall_s": usage.wall_s, "peak_memory_bytes": peak}
-        spent = {
-            "cpu_s": chunks.c.cpu_s + usage.cpu_s,
-            "wall_s": chunks.c.wall_s + usage.wall_s,
-            "peak_memory_bytes": larger(chunks.c.peak_memory_bytes, peak),
-        }
-        connection.execute(update(chunks).where(chunks.c.id == chunk).values(spent))
-    this = and_(attempts.c.chunk_id == chunk, attempts.c.token == token)
-    connection.execute(update(attempts).where(this).values(values))
-
-
-def larger(column: ColumnElement[int], value: int) -> ColumnElement[int]:
-    return case((column > value, column), else_=value)
+        cost = {"spent_cpu_s": usage.cpu_s, "spent_wall_s": usage.wall_s, "peak": usage.peak_memory_bytes}
+        connection.execute(SPEND, {"chunk": chunk, **cost})
+    this = {"chunk": chunk, "held_token": token, "how": outcome, "why": error}
+    connection.execute(END_ATTEMPT, this | cost)
 
 
 def held_ever(chunk: int, token: int) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ import honcho.manager  # type: ignore[import-untyped]
 from tools.leash import LeashedProcess
 from tools.ports import Refused, check_free, read_ports
 from tools.profiles import PROFILES, Profile
-from tools.state import lock_state
+from tools.state import lock_state, make_token
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNALLED = (130, 143)  # what honcho returns after SIGINT and SIGTERM
@@ -57,6 +57,16 @@ def environment_of_fleet(state: Path) -> dict[str, str]:
         "COLLECTOR_FLEET_DATABASE_URL": queue,
         "WEBAPP_FLEET_DATABASE_URL": queue,
     }
+
+
+def environment_of_inventory(given: Mapping[str, str], port: int, state: Path) -> dict[str, str]:
+    """Where the collector sends single VMs and jobs, and the secret by which the page knows it."""
+    names = "WEBAPP_INVENTORY_TOKEN_FILE", "COLLECTOR_INVENTORY_TOKEN_FILE"
+    own = state / "inventory-token"
+    token_file = next((given[name] for name in names if given.get(name)), None) or str(make_token(own))
+    host = given.get("WEBAPP_HOST") or "127.0.0.1"
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    return dict.fromkeys(names, token_file) | {"COLLECTOR_INVENTORY_URL": f"http://{host}:{port}"}
 
 
 def enqueue_samples(environment: Mapping[str, str]) -> None:
@@ -97,6 +107,7 @@ def main() -> int:
             prepared = profile.prepare(ports, state)
             if "fleet" in commands:
                 prepared |= environment_of_fleet(state)
+            prepared |= environment_of_inventory(given, ports["PORT"], state)
             environment = environment_of_parts(given, prepared, ports, state)
             if "fleet" in commands:
                 enqueue_samples(environment)

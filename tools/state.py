@@ -1,9 +1,10 @@
-"""STATE_DIR of `make run`: made and marked as ours, and used by one run at a time."""
+"""STATE_DIR of `make run`: made and marked as ours, used by one run at a time, with a secret of its own."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -33,3 +34,16 @@ def lock_state(state: Path) -> TextIOWrapper:
     mark.write(f"{os.getpid()}\n")
     mark.flush()
     return mark
+
+
+def make_token(file: Path) -> Path:
+    """A file with a secret that only its owner reads; one that is there stays. Raises Refused."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file
+    except OSError as cause:
+        raise Refused(f"{file}: {cause.strerror}") from None
+    with open(descriptor, "w") as new:
+        new.write(secrets.token_urlsafe(32) + "\n")
+    return file

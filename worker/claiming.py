@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from worker.gate import Decision, Limits, Reason, admit_chunk
@@ -44,6 +45,7 @@ class Claimer:
         self._limits = limits
         self._settings = settings
         self._storages: dict[str, Storage] = {}
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
         self._noted: Reason | None = None
         self._noted_s = 0.0
 
@@ -56,6 +58,7 @@ class Claimer:
             return f"temporary folder {self._folder.path}: {error}"
 
     def close(self) -> None:
+        self._notes.shutdown()
         for storage in self._storages.values():
             storage.close()
 
@@ -96,8 +99,15 @@ class Claimer:
         if decision.reason == self._noted and now_s - self._noted_s < REPEAT_EVERY_S:
             return
         self._noted, self._noted_s = decision.reason, now_s
-        self._queue.note_decision(
-            DecisionNote(
-                self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text
-            )
+        note = DecisionNote(
+            self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text
         )
+        self._notes.submit(self._send, note)  # no claim waits for it
+
+    def _send(self, note: DecisionNote) -> None:
+        try:
+            self._queue.note_decision(note)
+        except QueueUnavailable as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a decision was not noted")

@@ -14,6 +14,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -65,10 +66,11 @@ class Fetcher:
         self._hands = hands
         self._folder = str(folder)
         self._leaving = leaving
-        self._run_images = max(1, ahead_images // (2 * ahead_threads))
+        self._run_images = max(1, ahead_images // ahead_threads)
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
         self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._used: deque[str] = deque()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self._disk_error = ("", -DISK_PAUSE_S)
         self.failure: BaseException | None = None
@@ -90,10 +92,19 @@ class Fetcher:
         self._room.release()
         return run
 
+    def tidy(self, fetched: Fetched) -> None:
+        """Its file is not needed any more, and goes soon; the recogniser does not wait for that."""
+        self._used.append(fetched.path)
+
+    def _tidy(self) -> None:
+        while self._used:
+            _unlink(self._used.popleft())
+
     def _claim_and_download(self) -> None:
         idle_s = IDLE_FIRST_S
         try:
             while not self._leaving.is_set():
+                self._tidy()
                 claimed = self._host_trouble() or self._claim()
                 if isinstance(claimed, Work):
                     idle_s = IDLE_FIRST_S
@@ -120,8 +131,10 @@ class Fetcher:
         images = work.claim.images
         for start in range(0, len(images), self._run_images):
             while not self._room.acquire(timeout=0.5):
+                self._tidy()
                 if self._leaving.is_set():
                     return
+            self._tidy()
             if self._leaving.is_set() or work.over:
                 self._room.release()
                 return

@@ -8,6 +8,7 @@ or storage.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ from worker.watch import Watch
 log = logging.getLogger(__name__)
 
 WAIT_S = 0.2  # for an image, before looking again whether to leave
+SWITCH_S = 0.0005  # the recogniser's thread waits at most that long for the others to let it run
 
 
 def run_worker(
@@ -44,6 +46,7 @@ def run_worker(
     """Returns when the worker has left in order. An error of the recogniser as a whole is raised, with the
     results stored and the chunks still held, so that the supervisor can say which images were in flight.
     """
+    sys.setswitchinterval(SWITCH_S)
     leaving = threading.Event()
     hands = Hands(page)
     watch = Watch(hands, leaving, parent, most_private_bytes(settings), settings.drain_s)
@@ -163,7 +166,7 @@ class Line:
 
     def _answer(self, recognition: Recognition) -> None:
         item = self._in_flight.pop(recognition.key)
-        discard([item.fetched])
+        self._fetcher.tidy(item.fetched)
         self._hands.answer(
             item.work,
             Result(

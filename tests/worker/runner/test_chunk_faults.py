@@ -45,7 +45,16 @@ def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
     fleet.enqueue()
     supervisor = fleet.start(WORKER_STUB_S="0.05")
     wait_until(lambda: len(fleet.rows()) >= 20, "some results")
-    shutil.rmtree(fleet.temp)
+    wait_until(lambda: is_removed(fleet.temp), "the folder's end")
     assert fleet.wait(supervisor, 100) == 0, fleet.said()
     rows = fleet.rows()
     assert {row.image for row in rows} == set(fleet.contents)
+
+
+def is_removed(folder: Path) -> bool:
+    """Whether all of it went, while a worker goes on to put files into it."""
+    try:
+        shutil.rmtree(folder)
+    except OSError:
+        return False
+    return True

@@ -19,7 +19,7 @@ from tools.run import environment_of_inventory
 pytestmark = pytest.mark.timeout(300)
 
 HOST = "127-0-0-1.test.local"  # the pool's own machine
-HOSTILE = "<script>alert('held')</script> /home/bob/out.txt"
+HOSTILE = "<script>alert('held')</script> /data/bob/out.txt"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)  # real jobs on a machine that may be busy
 
 NAMES = {1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held", 7: "suspended"}
 EXPECTED = {1: 9, 2: 2, 3: 1, 4: 1, 5: 6}
-HOSTILE = "<script>alert('held')</script>\x1b[31m \u202ered 😀 /home/dave/out.txt"
+HOSTILE = "<script>alert('held')</script>\x1b[31m \u202ered 😀 /data/dave/out.txt"
 ENVIRONMENT = {
     "COLLECTOR_GRID": "g",
     "COLLECTOR_CARBON": "127.0.0.1:1",
@@ -125,7 +125,7 @@ def test_every_job_is_listed_as_condor_q_has_it(
 
     wait_until(same, "a queue at rest", 60)
     reasons = [job.hold_reason for job in expected_jobs(filled_pool).values() if job.user == "dave"]
-    assert "<script>alert('held')</script> [31m red 😀 /home/dave/out.txt" in reasons[0]
+    assert "<script>alert('held')</script> [31m red 😀 /data/dave/out.txt" in reasons[0]
 
 
 @pytest.mark.parametrize("maximum", [6, 13])
@@ -151,7 +151,7 @@ def test_hidden_users_are_hidden_in_hold_reasons_too(filled_pool: CondorPool) ->
         assert not any(name in text for name in ("alice", "bob", "carol", "dave", "erin"))
         users = {job.user for job in listed.collected.jobs}
         assert len(users) == (5 if mode == "hashed" else 1)
-        assert ("/home/user-" if mode == "hashed" else "/home/user/") in text
+        assert ("/data/user-" if mode == "hashed" else "/data/user/") in text
 
 
 def make_texts_long(number: int, length: int) -> None:

@@ -32,6 +32,10 @@ PAGES = {
     "grid": "/grids/belle",
     "cloud": "/grids/belle/clouds/cern",
     "host": "/grids/belle/hosts/belle",
+    "vms": "/grids/belle/vms",
+    "vm": "/grids/belle/vms/belle-large-040.victoria.example",
+    "jobs": "/grids/belle/jobs",
+    "job": "/grids/belle/jobs/71001.0",
     "fleet": "/fleet",
     "held": "/held",
     "waiting": "/waiting",
@@ -41,6 +45,7 @@ PAGES = {
 }
 DESKTOP, PHONE, WALL = (1440, 900), (390, 844), (1920, 1080)
 DAY_S = 86400
+SCREENS_MAX = 2.5  # of a long page
 
 
 def vm_names(cloud: str) -> list[str]:
@@ -124,9 +129,12 @@ def save(page: Page, folder: Path, name: str, *, full: bool = True) -> None:
     file = folder / f"{name}.png"
     page.screenshot(path=file, full_page=full)
     with Image.open(file) as picture:
-        picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            file, optimize=True
-        )
+        assert page.viewport_size
+        scale = picture.width / page.viewport_size["width"]
+        height = min(picture.height, round(page.viewport_size["height"] * scale * SCREENS_MAX))
+        picture.crop((0, 0, picture.width, height)).convert("RGB").quantize(
+            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        ).save(file, optimize=True)
     page.context.close()
     print(f"{file}  {file.stat().st_size // 1024} KB")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from tests.browser import scene
+from tests.browser import lists, scene
 from tests.services.graphite import Graphite, run_graphite
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import free_port, stop_process, wait_until
@@ -87,20 +87,25 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
 def run_deployment(
     folder: Path, history_s: int = scene.HISTORY_S, extra_points: Iterable[scene.Point] = (), **settings: str
 ) -> Iterator[Deployment]:
-    """Graphite with the scene, kept up to date each minute as by collectors, and the app before it."""
+    """Graphite with the scene, and the app before it; both are sent new figures each minute."""
     with run_graphite(folder / "graphite", retentions=scene.RETENTIONS) as graphite:
         scene.send_points(graphite.carbon, scene.scene_points(time.time(), history_s))
         scene.send_points(graphite.carbon, extra_points)
         wait_until(lambda: _is_complete(graphite), "the scene in Graphite", timeout_s=60)
         stopping = threading.Event()
-        collectors = threading.Thread(target=_keep_sending, args=(graphite, stopping))
-        collectors.start()
-        try:
-            with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url, **settings) as url:
+        token = folder / "inventory-token"
+        token.write_text(f"{lists.TOKEN}\n")
+        settings = {"WEBAPP_INVENTORY_TOKEN_FILE": str(token), **settings}
+        with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url, **settings) as url:
+            start = scene.minute_of(time.time())
+            _send_lists(url, start, *(start - before_s for before_s in lists.LISTED_BEFORE_S), start)
+            collectors = threading.Thread(target=_keep_sending, args=(graphite, url, start, stopping))
+            collectors.start()
+            try:
                 yield Deployment(url, graphite, proxy)
-        finally:
-            stopping.set()
-            collectors.join()
+            finally:
+                stopping.set()
+                collectors.join()
 
 
 def _is_complete(graphite: Graphite) -> bool:
@@ -109,10 +114,17 @@ def _is_complete(graphite: Graphite) -> bool:
     return all((graphite.whisper_dir / f"{path.replace('.', '/')}.wsp").exists() for path in paths)
 
 
-def _keep_sending(graphite: Graphite, stopping: threading.Event) -> None:
-    sent = scene.minute_of(time.time())
+def _send_lists(url: str, start: int, *minutes: int) -> None:
+    for grid in lists.GRIDS:
+        for minute in minutes:
+            lists.send_list(url, grid, lists.list_of(grid, minute, start))
+
+
+def _keep_sending(graphite: Graphite, url: str, start: int, stopping: threading.Event) -> None:
+    sent = start
     while not stopping.wait(0.5):
         now = time.time()
         if scene.minute_of(now) > sent:
             sent = scene.minute_of(now)
             scene.send_points(graphite.carbon, scene.newest_points(now))
+            _send_lists(url, start, sent)

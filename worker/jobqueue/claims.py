@@ -84,7 +84,7 @@ HELD = and_(
     chunks.c.lease_until > db_now(),
 )
 RENEW = update(chunks).where(HELD).values(lease_until=db_now() + bindparam("lease_s"))
-RESULTS_OF = (
+RESULT_ROWS = (
     select(
         results,
         batches.c.name.label("batch"),
@@ -99,8 +99,9 @@ RESULTS_OF = (
     .join(attempts, and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token))
     .join(chunks, chunks.c.id == results.c.chunk_id)
     .join(batches, batches.c.id == chunks.c.batch_id)
-    .where(results.c.chunk_id.in_(bindparam("chunks", expanding=True)))
-    .order_by(results.c.chunk_id, results.c.number)
+)
+RESULTS_OF = RESULT_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
+    results.c.chunk_id, results.c.number
 )
 
 

@@ -18,6 +18,7 @@ from worker.jobqueue.figure_values import (
     HostFigures,
 )
 from worker.jobqueue.functions import db_now, error_kind
+from worker.jobqueue.latest import read_latest
 from worker.jobqueue.schema import (
     ACTIVE,
     CANCELLED,
@@ -76,7 +77,7 @@ OUTCOMES = (
 CHUNKS = select(chunks, batches.c.name.label("batch")).join(batches, batches.c.id == chunks.c.batch_id)
 
 
-def count(connection: Connection, last: int) -> Figures:
+def count(connection: Connection, last: int, latest: int) -> Figures:
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
@@ -103,6 +104,7 @@ def count(connection: Connection, last: int) -> Figures:
             for row in connection.execute(newest(events, events.c.id, last))
         ),
         decisions=tuple(notes),
+        latest=read_latest(connection, latest),
     )
 
 

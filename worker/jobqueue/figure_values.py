@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from worker.jobqueue.values import ResultRow
+
 SILENT_S = 120  # a host that has not reported for so long is gone
 
 
@@ -104,6 +106,7 @@ class Figures:
     hosts: tuple[HostFigures, ...]
     events: tuple[EventFigures, ...]  # newest first
     decisions: tuple[DecisionFigures, ...]  # newest first
+    latest: tuple[ResultRow, ...]  # newest first
 
     @property
     def eta_s(self) -> float | None:

@@ -14,6 +14,7 @@ from tests.worker.jobqueue.helpers import add, answers, claim, complete, let_pas
 from worker.jobqueue import DecisionNote, HostReport, Queue, QueueError, Target, Usage
 from worker.jobqueue.database import Database
 from worker.jobqueue.figures import read_figures
+from worker.jobqueue.latest import choose
 
 REPORT = HostReport(
     "vm1",
@@ -106,6 +107,31 @@ def test_what_was_learned_of_an_engine(queue: Queue) -> None:
     assert needs is not None
     assert (needs.peak_memory_bytes, needs.cpus) == (500, 1.3)
     assert queue.learned("onnx") is None
+
+
+def test_the_latest_results_are_those_of_active_and_ended_chunks_alike(queue: Queue, queue_url: str) -> None:
+    add(queue, images=9, chunk_images=3)
+    assert read_figures(queue_url, latest=5).latest == ()
+    done, active, untouched = claim(queue), claim(queue), claim(queue)
+    complete(queue, done)
+    bad = replace(answers(active, [1])[0], smiles=None, tokens=(), confidences=(), error="TruncatedImage: x")
+    for results in (answers(active, [0]), [bad]):
+        time.sleep(0.01)
+        active = queue.store(active, results)
+    queue.renew(untouched)
+    latest = read_figures(queue_url, latest=4).latest
+    assert [(row.chunk, row.result.number) for row in latest] == [
+        (active.chunk, 1), (active.chunk, 0), (done.chunk, 2), (done.chunk, 1),
+    ]  # fmt: skip
+    assert [row.result.error for row in latest[:2]] == ["TruncatedImage: x", None]
+    assert (latest[1].image, latest[1].result.smiles, latest[1].host) == ("d/i3.png", "C0", "vm1")
+    assert latest[1].result.confidences == (0.5, 0.25)
+    assert read_figures(queue_url).latest == ()
+
+
+def test_of_large_chunks_only_as_many_are_read_as_a_page_may_wait_for() -> None:
+    assert choose([(7, 90_000), (8, 1)]) == [7]
+    assert choose([(number, 500) for number in range(60)]) == list(range(40))
 
 
 def test_a_reader_can_write_nothing(queue: Queue, queue_url: str) -> None:

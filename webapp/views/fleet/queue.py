@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import TypeVar
 
 from webapp.freshness import age_text
@@ -17,19 +18,20 @@ from worker.jobqueue.figures import (
     Figures,
     HostFigures,
     QueueError,
+    ResultRow,
     read_figures,
 )
 
 Thing = TypeVar("Thing")
 
-_LAST = 20  # events, decisions, dead letters
+_LAST = 20  # events, decisions, dead letters, results
 _TEXT = "t"  # the class of a cell that holds words
 
 
 def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Mark, ...]]:
     """The queue's tables and what is wrong with it; a queue that cannot be read is one mark and no tables."""
     try:
-        figures = read_figures(url, last=_LAST)
+        figures = read_figures(url, last=_LAST, latest=_LAST)
     except QueueError as error:
         return (), (Mark(Level.STALE, f"its figures cannot be read: {error}", ("queue",)),)
     return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_marks(figures))
@@ -48,6 +50,7 @@ def _marks(figures: Figures) -> Iterable[Mark]:
 def _tables(figures: Figures) -> Iterable[Table]:
     yield _listed("Queue", _summary(figures))
     yield _rows("Batches", "Batch", _BATCH, figures.batches, lambda batch: batch.name)
+    yield _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
     yield _rows("Hosts of the queue", "Host", _hosts(figures.at), figures.hosts, lambda host: host.name)
     yield _rows("Active chunks", "Chunk", _chunks(figures.at), figures.active, lambda chunk: chunk.name)
     yield _rows("Dead letter", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
@@ -63,7 +66,7 @@ def _tables(figures: Figures) -> Iterable[Table]:
         {"What": lambda event: _words(event.kind), "Host": lambda event: _words(event.host),
          "Message": lambda event: _words(event.message)},
         figures.events,
-        lambda event: datetime.fromtimestamp(event.at, UTC).strftime("%d %b %H:%M:%S"),
+        lambda event: _clock(event.at),
     )  # fmt: skip
 
 
@@ -102,6 +105,26 @@ _DEAD: dict[str, Callable[[ChunkFigures], Cell]] = {
     "Images": lambda chunk: _count(chunk.images_total),
     "Error": lambda chunk: _words(chunk.error or ""),
 }
+# Texts are cut by the width of their column: whole when hovered over
+_RESULT: dict[str, Callable[[ResultRow], Cell]] = {
+    "Image": lambda row: _words(row.image, row.image),
+    "SMILES": lambda row: _words(row.result.smiles or "", row.result.smiles or ""),
+    "Mean, %": lambda row: _confidence(row.result.confidences, fmean),
+    "Least, %": lambda row: _confidence(row.result.confidences, min),
+    "Error": lambda row: _words(row.result.error or ("truncated" if row.result.truncated else "")),
+    "Batch": lambda row: _words(row.batch),
+    "Host": lambda row: _words(row.host),
+    "Worker": lambda row: _words(row.worker),
+}
+
+
+def _confidence(values: Sequence[float], of: Callable[[Sequence[float]], float]) -> Cell:
+    """Of the tokens, in percent."""
+    return Cell(format_number(round(100 * of(values), 1))) if values else Cell(NOTHING, "m")
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
 
 
 def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
@@ -144,8 +167,8 @@ def _count(value: float, tone: str = "") -> Cell:
     return Cell(format_number(value), tone if value else "z")
 
 
-def _words(text: str) -> Cell:
-    return Cell(text, _TEXT)
+def _words(text: str, title: str = "") -> Cell:
+    return Cell(text, _TEXT, title)
 
 
 def _listed(caption: str, cells: dict[str, Cell]) -> Table:

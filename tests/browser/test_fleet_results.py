@@ -1,0 +1,76 @@
+"""The SMILES that the fleet read last, on /fleet: as they are, whatever images and answers are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import open_page
+from tests.browser.deployment import Deployment, run_app
+from tests.browser.places import find_serious
+from worker.jobqueue import Queue, Result, open_queue
+
+HOSTILE = (
+    "<script>alert(1)</script>.png",
+    '"onmouseover=alert(1) x=".png',
+    "{{7*7}}&amp;<b>.png",
+)
+LONG = "CC(C)C1=CC=C(C=C1)" * 20
+
+
+@pytest.fixture(scope="module")
+def queue_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('fleet') / 'queue.db'}"
+    queue = open_queue(url)
+    fill(queue)
+    queue.close()
+    return url
+
+
+def fill(queue: Queue) -> None:
+    """Three images with hostile names and answers, one with a long answer, one with an error."""
+    names = [*HOSTILE, "long.png", "broken.png"]
+    queue.add_directories(queue.add_batch("run", "/data"), [("d", names)], 5)
+    claim = queue.claim("vm1-1", "vm1", "onnx", "decimer")
+    assert claim is not None
+    smiles = [*HOSTILE, LONG]
+    results = [Result(number, text, ("C", "O"), (1.0, 0.5)) for number, text in enumerate(smiles)]
+    queue.store(claim, [*results, Result(4, None, error="TruncatedImage: ends at byte 7")])
+
+
+@pytest.fixture(scope="module")
+def url(deployment: Deployment, queue_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("state")
+    with run_app(folder, deployment.graphite.url, WEBAPP_FLEET_DATABASE_URL=queue_url) as url:
+        yield url
+
+
+def test_latest_results(page: Page, url: str, tmp_path: Path) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    open_page(page, f"{url}/fleet")
+    rows = page.locator('table:has(caption:text-is("Latest results")) tbody tr')
+    shown = {
+        image.removeprefix("d/"): cells
+        for image, *cells in rows.evaluate_all(
+            "all => all.map(row => [...row.cells].slice(1).map(cell => cell.textContent.trim()))"
+        )
+    }
+    for name in HOSTILE:
+        assert shown[name] == [name, "75", "50", "", "run", "vm1", "vm1-1"]
+    assert shown["long.png"][0] == LONG
+    assert shown["broken.png"][:4] == ["", "–", "–", "TruncatedImage: ends at byte 7"]
+    rows.locator("td").first.hover()
+    assert dialogs == []
+    assert page.locator("main img, main b:text('.png')").count() == 0
+
+
+def test_a_long_answer_is_cut_by_its_column_and_whole_when_hovered_over(page: Page, url: str) -> None:
+    open_page(page, f"{url}/fleet")
+    cell = page.locator(f'td[title="{LONG}"]')
+    assert cell.evaluate("cell => cell.scrollWidth > cell.clientWidth")
+    assert cell.bounding_box()["width"] < 600  # type: ignore[index]
+    assert find_serious(page) == []

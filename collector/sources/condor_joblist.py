@@ -20,6 +20,7 @@ from collector.sources.condor_jobs import group_of, hash_user
 from collector.sources.condor_jobtypes import JobTypes
 from collector.sources.condor_placements import host_of
 from collector.sources.condor_status import status_of
+from collector.sources.numbers import COUNT_MAX, YEAR_2100_S
 
 _HELD, _RUNNING, _IDLE, _TRANSFERRING, _SUSPENDED, _REMOVED, _COMPLETED = 5, 2, 1, 6, 7, 3, 4
 _FIRST, _LAST = (_HELD, _RUNNING, _IDLE, _TRANSFERRING, _SUSPENDED), (_COMPLETED, _REMOVED)
@@ -115,13 +116,13 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Jo
         types=job_types.of(ad)[:_TYPES_MAX],
         user=displayable(user),
         group=displayable(group_of(text_of(ad.get("AccountingGroup")), owner)),
-        queued_at=_time_of(ad.get("QDate")),
-        since=_time_of(ad.get("EnteredCurrentStatus")),
+        queued_at=_integer_of(ad.get("QDate"), 1, YEAR_2100_S),
+        since=_integer_of(ad.get("EnteredCurrentStatus"), 1, YEAR_2100_S),
         host=displayable(host_of(ad.get("RemoteHost"))),
         last_host=displayable(host_of(ad.get("LastRemoteHost"))),
-        hold_code=_integer_of(ad.get("HoldReasonCode")) if held else None,
+        hold_code=_integer_of(ad.get("HoldReasonCode"), -COUNT_MAX, COUNT_MAX) if held else None,
         hold_reason=displayable(reason),
-        starts=max(0, _integer_of(ad.get("NumJobStarts")) or 0),
+        starts=_integer_of(ad.get("NumJobStarts"), 0, COUNT_MAX) or 0,
     )
 
 
@@ -130,11 +131,7 @@ def hide_name(text: str, name: str, substitute: str) -> str:
     return re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", substitute, text, flags=re.I) if name else text
 
 
-def _integer_of(value: object) -> int | None:
-    """Undefined and error are integers of an enumeration in Python."""
-    return value if type(value) is int and abs(value) < 1 << 53 else None
-
-
-def _time_of(value: object) -> int | None:
-    seconds = _integer_of(value)
-    return seconds if seconds is not None and seconds > 0 else None
+def _integer_of(value: object, least: int, bound: int) -> int | None:
+    """An integer from `least` on, below `bound`: users may set their jobs' attributes to anything. (Undefined
+    and error are integers of an enumeration in Python.)"""
+    return value if type(value) is int and least <= value < bound else None

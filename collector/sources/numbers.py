@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-_YEAR_5138_S = 100_000_000_000  # later ones are milliseconds
-_COUNT_MAX = 1 << 53
+YEAR_2100_S = 4_102_444_800  # later ones are milliseconds, or somebody's joke
+COUNT_MAX = 10**9
 
 
 class NotNumber(ValueError):
@@ -31,7 +31,7 @@ def time_of(value: object) -> int | None:
         seconds = number_of(value)
     except NotNumber:
         return None
-    return int(seconds) if seconds is not None and 0 < seconds < _YEAR_5138_S else None
+    return int(seconds) if seconds is not None and 1 <= seconds < YEAR_2100_S else None
 
 
 def count_of(value: object) -> int | None:
@@ -40,7 +40,7 @@ def count_of(value: object) -> int | None:
         number = number_of(value)
     except NotNumber:
         return None
-    return int(number) if number is not None and 0 <= number < _COUNT_MAX else None
+    return int(number) if number is not None and 0 <= number < COUNT_MAX else None
 
 
 def truth_of(value: object) -> bool | None:

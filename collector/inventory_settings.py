@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#@]+)?$")]
+
+def _check_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        well = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        well = False
+    if url and (not well or not re.fullmatch(r"[!-~]+", url) or re.search(r"[@?#]", url)):
+        raise ValueError("is not the address of a status page, for example https://monitor.example.org")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
 File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 

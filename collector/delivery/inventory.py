@@ -161,17 +161,14 @@ def _ask(page: Page, method: str, headers: dict[str, str], body: bytes | None, t
 def _connection(page: Page, timeouts: Timeouts) -> http.client.HTTPConnection:
     """http.client follows no redirect and asks no proxy: the secret goes to the configured address alone."""
     parts = urlsplit(page.url)
-    assert parts.hostname, page.url
+    host, port, timeout_s = parts.hostname or "", parts.port, timeouts.connect_s
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
-        port = parts.port
-        if parts.scheme != "https":
-            return http.client.HTTPConnection(parts.hostname, port, timeout=timeouts.connect_s)
         context = ssl.create_default_context(cafile=str(page.ca_file) if page.ca_file else None)
-    except ValueError as error:
-        raise PushFailed(f"COLLECTOR_INVENTORY_URL={page.url}: {error}") from None
     except OSError as error:
         raise PushFailed(f"COLLECTOR_INVENTORY_CA_FILE={page.ca_file}: {error.strerror or error}") from None
-    return http.client.HTTPSConnection(parts.hostname, port, timeout=timeouts.connect_s, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
 
 
 def _connect(connection: http.client.HTTPConnection, patience_s: float) -> None:

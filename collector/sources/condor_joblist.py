@@ -107,15 +107,17 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Jo
         user = hash_user(owner, key) if settings.condor_users == "hashed" else owner
     held = ad.get("JobStatus") == _HELD
     reason = text_of(ad.get("HoldReason")) if held else ""
+    group = group_of(text_of(ad.get("AccountingGroup")), owner)
     if settings.condor_users != "shown":
         reason = hide_name(reason, owner, user or "user")
+        group = "" if group == owner else group  # a group of one, by his name
     return Job(
         id=f"{ad.get('ClusterId')}.{ad.get('ProcId')}",
         schedd=displayable(schedd),
         status=status_of(ad.get("JobStatus")),
         types=job_types.of(ad)[:_TYPES_MAX],
         user=displayable(user),
-        group=displayable(group_of(text_of(ad.get("AccountingGroup")), owner)),
+        group=displayable(group),
         queued_at=_integer_of(ad.get("QDate"), 1, YEAR_2100_S),
         since=_integer_of(ad.get("EnteredCurrentStatus"), 1, YEAR_2100_S),
         host=displayable(host_of(ad.get("RemoteHost"))),

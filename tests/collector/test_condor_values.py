@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from collector.condor_figures import OF_DAEMON
 from collector.paths import build_path, parse_path
 from collector.sources.capped import OTHER, cap_names
+from collector.sources.condor_joblist import Schedd, hide_name, plan_queries, read_job
 from collector.sources.condor_jobs import group_of, hash_user
 from collector.sources.condor_jobtypes import JobTypes, find_faults
 from collector.sources.condor_machines import MachineFacts, name_cloud
@@ -20,6 +21,7 @@ from collector.sources.condor_slices import slices
 from collector.sources.condor_slots import Limits, Slot, SlotTally, share_of, slots_values
 from collector.sources.condor_status import status_of
 from collector.sources.condor_waits import percentile
+from tests.collector.support import make_settings
 
 FUNCTIONS = """
     isUndefined isError isString isInteger isReal isList isClassAd isBoolean isAbsTime isRelTime member
@@ -205,3 +207,45 @@ def test_every_daemon_figure_is_a_metric_with_its_attribute() -> None:
         for figure in figures:
             path = build_path(f"condor_{kind}_{figure.name}", grid="g", name="n")
             assert parse_path(path).metric.unit == figure.unit
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("file /data/ann/x of Ann: ann_1.txt (ann@site)", "file /data/U/x of U: U_1.txt (U@site)"),
+        ("cannot plan Hannover, annual, 7ann", "cannot plan Hannover, annual, 7ann"),
+        ("", ""),
+    ],
+)
+def test_a_users_name_is_hidden_as_a_word(text: str, shown: str) -> None:
+    assert hide_name(text, "ann", "U") == shown
+    assert hide_name(text, "", "U") == text  # a job without an owner
+    assert hide_name("a.b+c axb", "a.b+c", "U") == "U axb"
+
+
+def test_a_group_of_one_is_hidden_with_its_user() -> None:
+    ad = {"JobStatus": 5, "Owner": "ann", "AccountingGroup": "ann", "ClusterId": 1, "ProcId": 0}
+    groups = [
+        read_job(ad, "", JobTypes({}), make_settings(condor_users=mode)).group for mode in ("shown", "hidden")
+    ]
+    assert groups == ["ann", ""]
+
+
+schedds = st.lists(
+    st.dictionaries(st.integers(0, 9), st.integers(1, 2000), max_size=6).map(
+        lambda jobs: Schedd(f"schedd{id(jobs)}", None, jobs)
+    ),
+    max_size=4,
+)
+
+
+@given(schedds, st.integers(1, 3000))
+def test_no_more_jobs_are_asked_for_than_there_is_room(found: list[Schedd], room: int) -> None:
+    planned = list(plan_queries(found, room))
+    total = sum(sum(schedd.jobs.values()) for schedd in found)
+    if total <= room:  # all as they are at one moment
+        assert [(constraint, limit) for _, constraint, limit in planned] == [("true", room + 1)] * len(found)
+    else:
+        assert sum(limit for _, _, limit in planned) == room
+        for schedd, constraint, limit in planned:
+            assert 0 < limit <= schedd.jobs[int(constraint.removeprefix("JobStatus == "))]

@@ -64,6 +64,13 @@ def test_a_toml_file_takes_the_same_names_and_the_environment_wins(tmp_path: Pat
         ("COMMANDS", "tape", "name = text"),
         ("GRAPHITE_URL", "ftp://x", "https?"),
         ("HOST_SCOPE", "planet", "'container'"),
+        ("INVENTORY_URL", "ftp://page", "https://monitor.example.org"),
+        ("INVENTORY_URL", "http://:5000", "https://monitor.example.org"),
+        ("INVENTORY_URL", "http://page:99999", "https://monitor.example.org"),
+        ("INVENTORY_URL", "http://[::1", "https://monitor.example.org"),
+        ("INVENTORY_URL", "http://user@page", "https://monitor.example.org"),
+        ("INVENTORY_URL", "http://page/a b", "https://monitor.example.org"),
+        ("INVENTORY_JOBS_MAX", "10001", "less than or equal to 10000"),
     ],
 )
 def test_a_malformed_value_is_refused_with_name_value_and_what_is_accepted(
@@ -80,6 +87,13 @@ def test_an_unknown_setting_is_a_mistake_and_all_mistakes_come_at_once() -> None
     text = refusal({**BASE, "COLLECTOR_RUN_TIMEOUT_S": "0", "COLLECTOR_OWNER": "perhaps"})
     assert "COLLECTOR_RUN_TIMEOUT_S" in text
     assert "COLLECTOR_OWNER" in text
+
+
+def test_the_inventory_needs_its_secret() -> None:
+    text = refusal({**BASE, "COLLECTOR_INVENTORY_URL": "http://[::1]:5000/monitor/"})
+    assert text.startswith("COLLECTOR_INVENTORY_TOKEN_FILE: is not set; COLLECTOR_INVENTORY_URL asks for it")
+    given = {"COLLECTOR_INVENTORY_URL": "https://page", "COLLECTOR_INVENTORY_TOKEN_FILE": "~/token"}
+    assert read_settings({**BASE, **given}).inventory_token_file == Path.home() / "token"
 
 
 def test_a_secret_is_not_repeated() -> None:

@@ -27,20 +27,20 @@ def number_of(value: object) -> float | None:
 
 def time_of(value: object) -> int | None:
     """Unix time in whole seconds; None where it is no number, or not of our days."""
-    try:
-        seconds = number_of(value)
-    except NotNumber:
-        return None
-    return int(seconds) if seconds is not None and 1 <= seconds < YEAR_2100_S else None
+    return _whole(value, 1, YEAR_2100_S)
 
 
 def count_of(value: object) -> int | None:
     """A number of things; None where it is none."""
+    return _whole(value, 0, COUNT_MAX)
+
+
+def _whole(value: object, least: int, bound: int) -> int | None:
     try:
         number = number_of(value)
     except NotNumber:
         return None
-    return int(number) if number is not None and 0 <= number < COUNT_MAX else None
+    return int(number) if number is not None and least <= number < bound else None
 
 
 def truth_of(value: object) -> bool | None:

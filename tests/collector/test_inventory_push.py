@@ -68,6 +68,19 @@ def test_without_the_setting_or_on_a_further_host_nothing_is_sent(
     assert taken == []
 
 
+def test_without_the_setting_nothing_of_it_is_even_imported(tmp_path: Path, token_file: Path) -> None:
+    def imported(url: str) -> set[str]:
+        environment = environment_of(tmp_path, carbon, url, SOURCES="host") | {"PYTHONPROFILEIMPORTTIME": "1"}
+        ended = run_collector(environment=environment)
+        assert ended.returncode == 0, ended.stderr
+        return {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+
+    own = {"collector.inventory", "collector.inventory_body", "collector.delivery.inventory", "http.client"}
+    with page() as (url, _), peer(read_to_end) as carbon:
+        assert imported(url) >= own
+        assert imported("") & own == set()
+
+
 def test_a_dry_run_sends_nothing(tmp_path: Path, token_file: Path) -> None:
     with page() as (url, taken), peer(read_to_end) as carbon:
         for arguments in (("--dry-run",), ("--dry-run", "--json")):

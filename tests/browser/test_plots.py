@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import scene
 from tests.browser.conftest import open_page
-from tests.browser.deployment import Deployment
+from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import (
     cell_of,
     find_serious,
@@ -323,3 +324,19 @@ def test_the_plot_page_is_accessible(page: Page, deployment: Deployment) -> None
     open_page(page, deployment.url + plot_of(page, JOBS))
     drawn(page)
     assert find_serious(page) == []
+
+
+def test_plots_and_exports_work_below_a_prefix(page: Page, deployment: Deployment, tmp_path: Path) -> None:
+    """Behind a proxy that serves the page under /monitor, and takes that off before it passes requests on."""
+    with run_app(tmp_path, deployment.proxy.url, WEBAPP_TRUSTED_PROXIES="1") as url:
+        page.set_extra_http_headers({"X-Forwarded-Prefix": "/monitor"})
+        page.route(
+            "**/monitor/**", lambda route: route.continue_(url=route.request.url.replace("/monitor", ""))
+        )
+        open_page(page, f"{url}/monitor/")
+        job_cell(page, "belle", "all", "Running").click()
+        drawn(page)
+        address = str(page.locator("#plot-csv").get_attribute("href"))
+        assert address.startswith("/monitor/export?")
+        grid_of(page, "belle").locator("h2 a").click()
+        expect(page).to_have_url(re.compile("/monitor/grids/belle"))

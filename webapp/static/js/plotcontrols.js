@@ -36,7 +36,7 @@ function exportAddress(state, format) {
   query.set("until", isOpen(state.until) || state.until.startsWith("-") ? state.until : String(parseTime(state.until, now_s) ?? ""));
   query.set("format", format);
   query.set("tz", Intl.DateTimeFormat().resolvedOptions().timeZone);
-  return `/export?${query}`;
+  return `${document.body.dataset.root}export?${query}`;
 }
 
 /** Shows a state in the controls. */

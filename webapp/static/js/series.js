@@ -21,7 +21,7 @@ export function fetchSeries(targets, from_s, until_s, signal, points) {
   query.set("from", String(Math.floor(from_s)));
   query.set("until", String(Math.floor(until_s)));
   if (points) query.set("points", String(points));
-  const answer = last.then(() => ask(`/api/series?${query}`, signal, TRIES));
+  const answer = last.then(() => ask(`${document.body.dataset.root}api/series?${query}`, signal, TRIES));
   last = answer.catch(() => null);
   return answer;
 }

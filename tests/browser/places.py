@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +34,13 @@ def _under(table: Locator, row: str, heading: str) -> Locator:
     headings = table.locator("thead tr:last-child th").all_text_contents()
     place = [text.strip() for text in headings].index(heading)
     return table.locator(f"{row} > :nth-child({place + 1})")
+
+
+def pause(page: Page) -> None:
+    """Stop the page's refreshing; one that was under way has come to its end."""
+    page.locator("#pause").click()
+    expect(page.locator("#pause")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#body[aria-busy]")).to_have_count(0)
 
 
 def number(text: str) -> float:

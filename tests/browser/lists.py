@@ -79,7 +79,7 @@ def vm(grid: str, cloud: str, vmtype: str, number: int, status: str, at: int, st
         "busy_slots": 0 if is_idle or status in ("starting", "error") else 1 + number % SLOTS[vmtype],
         "slots": 0 if status in ("starting", "error") else SLOTS[vmtype],
         "since": start - age_s if not was_starting else start - 4000,
-        "started_at": None if status == "lost" else start - age_s - 4000,
+        "started_at": None if status == "lost" else start - age_s - (0 if status == "starting" else 4000),
     }
 
 

@@ -59,11 +59,17 @@ def minute_of(now: float) -> int:
 
 
 def wave(path: str, value: float, timestamp: int) -> float:
-    """The value at a time: small figures stand still, others swing by a tenth around what is given."""
+    """The value at a time: small figures stand still, others go up and down around what is given.
+
+    What belongs together (the statuses of one VM type) does so together, so that it adds up at any time.
+    """
     if value < 8:
         return float(value)
-    phase = crc32(path.encode()) % 628 / 100
-    return float(round(value * (1 + 0.1 * math.sin(phase + timestamp / 1500))))
+    kind = path.rpartition(".")[0]
+    phase = crc32(kind.encode()) % 628 / 100
+    noise = crc32(f"{kind} {timestamp // 180}".encode()) % 1000 / 1000 - 0.5
+    slow, quick = math.sin(phase + timestamp / 9700), math.sin(2 * phase + timestamp / 1900)
+    return float(round(value * (1 + 0.08 * slow + 0.03 * quick + 0.03 * noise)))
 
 
 def grid_values(grid: str) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import lists, scene
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment
-from tests.browser.places import find_serious
+from tests.browser.places import find_serious, pause
 
 SLOW_MS = 20_000  # a refresh on a busy machine
 LOOKS = (
@@ -43,8 +43,7 @@ def row_names(page: Page) -> list[str]:
 def test_lists_are_accessible(browser: Browser, deployment: Deployment, path: str, scheme: str) -> None:
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
     page = open_page(context.new_page(), deployment.url + path)
-    page.locator("#pause").click()
-    expect(page.locator("#body[aria-busy]")).to_have_count(0)
+    pause(page)
     page.wait_for_timeout(700)  # colours fade in
     expect(page.locator("h1")).to_have_count(1)
     assert find_serious(page) == []
@@ -55,7 +54,7 @@ def test_from_a_grid_to_its_vms_in_error_to_one_of_them_and_its_cloud(
     page: Page, deployment: Deployment
 ) -> None:
     open_page(page, f"{deployment.url}/grids/belle")
-    page.locator("nav.lists").get_by_role("link", name="in error").click()
+    page.locator("nav.lists").get_by_role("link", name="VMs in error").click()
     expect(page).to_have_url(re.compile(r"/grids/belle/vms\?status=error$"))
     count = scene.ERRORS["belle", "victoria"]
     expect(page.locator("table.listed tbody tr")).to_have_count(count)
@@ -112,7 +111,7 @@ def test_a_click_on_a_heading_sorts_the_whole_list(page: Page, deployment: Deplo
 def test_a_cut_list_says_so_and_comes_in_parts(page: Page, deployment: Deployment) -> None:
     open_page(page, f"{deployment.url}/grids/belle/jobs")
     expect(page.locator(".list-note")).to_contain_text(
-        re.compile(r"^1.000 of 1.367 Jobs are listed \(in all: 37 held, 420 running, 910 idle\)\.$")
+        re.compile(r"^1.000 of 1.367 jobs are listed \(in all: 37 held, 420 running, 910 idle\)\.$")
     )
     first = row_names(page)
     page.locator(".pages").get_by_role("link", name="Next").click()
@@ -184,7 +183,7 @@ def test_a_held_job_says_why_and_where_it_was(page: Page, deployment: Deployment
     open_page(page, f"{deployment.url}/grids/belle/jobs?status=held&text=memory+limit")
     expect(page.locator("table.listed tbody td", has_text="gone over memory limit").first).to_be_visible()
     page.locator("table.listed tbody th a").first.click()
-    expect(page.locator('table:has(caption:text-is("Now"))')).to_contain_text("34 JobOutOfResources")
+    expect(page.locator('table:has(caption:text-is("Facts"))')).to_contain_text("34 JobOutOfResources")
     host = page.locator('table:has(caption:text-is("Hosts of this job")) tbody th a').first
     name = host.inner_text()
     host.click()

@@ -9,7 +9,7 @@ from webapp.freshness import age_text
 from webapp.inventory.values import Item, Job, Summary
 from webapp.moment import Moment
 from webapp.pages.cells import Cell
-from webapp.pages.listed import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
+from webapp.pages.listed import AGE, TROUBLE, WORDS, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.marks import OK, Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
 
@@ -27,8 +27,15 @@ def item_mark(item: Item, summary: Summary, moment: Moment) -> Mark:
 
 def facts_table(facts: Iterable[Fact]) -> Table:
     """Those that are known."""
-    rows = (Row(label, (cell,)) for label, cell in facts if cell.text)
-    return Table("Now", "Fact", (Column("Now"),), tuple(rows))
+    rows = (
+        Row(
+            label,
+            (cell if WORDS in cell.kind.split() else cell._replace(kind=f"{WORDS} {cell.kind}".strip()),),
+        )
+        for label, cell in facts
+        if cell.text
+    )
+    return Table("Facts", "Fact", (Column("Now"),), tuple(rows))
 
 
 def seen_facts(item: Item, summary: Summary, moment: Moment) -> Iterator[Fact]:
@@ -73,7 +80,7 @@ def hosts_table_of(item: Item, moment: Moment, link: str) -> Table:
     if job.last_host:
         seen.setdefault(job.last_host, text("before it was seen here"))
     rows = [Row(host, (cell,), link=link + quote(host, safe="/@")) for host, cell in seen.items()]
-    return Table("Hosts of this job", "Host", (Column("Last started, ago"),), tuple(rows))
+    return Table("Hosts of this job", "Host", (Column("Began there", title="ago"),), tuple(rows))
 
 
 def _without_empty(caption: str, heading: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:

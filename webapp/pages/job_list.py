@@ -18,6 +18,12 @@ def _job(item: Item) -> Job:
     return item.thing
 
 
+def _host(item: Item, moment: Moment) -> Cell:
+    """Where it is; where it was last recedes."""
+    job = _job(item)
+    return text(job.host) if job.host or not job.last_host else text(job.last_host, "z", "its last host")
+
+
 def _hold(item: Item, moment: Moment) -> Cell:
     """The code and the reason that HTCondor gives; hovering says what the code stands for."""
     job = _job(item)
@@ -28,24 +34,22 @@ def _hold(item: Item, moment: Moment) -> Cell:
     return text(shown, title=f"{meant}. {job.hold_reason}".rstrip(". "))
 
 
-JOBS = Kind(
-    "jobs",
-    "Jobs",
-    "Job",
-    (
-        ListColumn("status", "Status", status_cell),
-        ListColumn("since", "For", lambda item, moment: since(item.since, moment), "in this status"),
-        ListColumn("hold_code", "Hold reason", _hold),
-        ListColumn("host", "Host", lambda item, moment: text(_job(item).host)),
-        ListColumn("last_host", "Last host", lambda item, moment: text(_job(item).last_host)),
-        ListColumn("cloud", "Cloud", lambda item, moment: text(item.thing.cloud)),
-        ListColumn("types", "Types", lambda item, moment: text(", ".join(item.thing.types))),
-        ListColumn("user", "User", lambda item, moment: text(_job(item).user)),
-        ListColumn("group", "Group", lambda item, moment: text(_job(item).group)),
-        ListColumn("queued_at", "Queued", lambda item, moment: since(_job(item).queued_at, moment), "ago"),
-        ListColumn("starts", "Starts", lambda item, moment: number(_job(item).starts), largest_first=True),
-    ),
+_HOLD = ListColumn("hold_code", "Hold reason", _hold)
+_COLUMNS = (
+    ListColumn("status", "Status", status_cell),
+    ListColumn("since", "For", lambda item, moment: since(item.since, moment), "in this status"),
+    ListColumn("host", "Host", _host, "the VM it runs on, or ran on last"),
+    ListColumn("cloud", "Cloud", lambda item, moment: text(item.thing.cloud)),
+    ListColumn("types", "Types", lambda item, moment: text(", ".join(item.thing.types))),
+    ListColumn("user", "User", lambda item, moment: text(_job(item).user)),
+    ListColumn("group", "Group", lambda item, moment: text(_job(item).group)),
+    ListColumn("queued_at", "Queued", lambda item, moment: since(_job(item).queued_at, moment), "ago"),
+    ListColumn("starts", "Starts", lambda item, moment: number(_job(item).starts), largest_first=True),
 )
+JOBS = Kind("jobs", "Jobs", "jobs", "Job", (*_COLUMNS, _HOLD))
+HELD = Kind(
+    "jobs", "Jobs", "jobs", "Job", (*_COLUMNS[:2], _HOLD, *_COLUMNS[2:])
+)  # of held jobs alone: why comes first
 
 
 def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: str) -> DetailPage:
@@ -56,7 +60,7 @@ def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: 
         ("Status", status_cell(item, moment)),
         ("For", since(item.since, moment)),
         ("Hold code", code),
-        ("Hold reason", text(job.hold_reason)),
+        ("Hold reason", text(job.hold_reason, "whole")),
         ("Host", text(job.host)),
         ("Last host", text(job.last_host)),
         ("Cloud", text(job.cloud)),

@@ -20,6 +20,7 @@ WORDS = "t"  # the class of a cell that holds words
 AGE = "t since"  # and of one that grows by itself
 TROUBLE = frozenset({"error", "lost", "held"})
 _LEAVING = {GONE: "gone", UNLISTED: "no longer listed"}
+_NAMES = {"unreg": "unregistered", **_LEAVING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Kind:
 
     name: str  # vms, jobs
     title: str
+    noun: str
     heading: str
     columns: tuple[ListColumn, ...]
 
@@ -51,6 +53,7 @@ class Heading:
     link: str
     direction: str
     title: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ def list_page(
             Choice("status", "status", _with(sorted(part.by_status), asked.status), asked.status),
         ),
         headings=(
-            _heading(asked, ListColumn("key", kind.heading, _no_cell)),
-            *(_heading(asked, column) for column in columns),
+            _heading(asked, ListColumn("key", kind.heading, _no_cell), "name"),
+            *(_heading(asked, column, _kind_of(column, part.items, moment)) for column in columns),
         ),
         rows=tuple(rows_of(part.items, columns, moment, f"{address}/", is_stale=stale)),
         shown=f"{first + 1}–{last} of {format_number(part.found)}" if last > first else "",
@@ -124,10 +127,10 @@ def list_links(address: str, cloud: str = "") -> tuple[tuple[str, str], ...]:
     """To the lists of the grid at `address`, or of a cloud of it: all, and those that are asked for most."""
     named = (
         ("VMs", "vms", ""),
-        ("in error", "vms", "error"),
-        ("lost", "vms", "lost"),
+        ("VMs in error", "vms", "error"),
+        ("VMs lost", "vms", "lost"),
         ("Jobs", "jobs", ""),
-        ("held", "jobs", "held"),
+        ("Jobs held", "jobs", "held"),
     )
     return tuple(
         (label, f"{address}/{kind}{Asked(cloud=cloud, status=status).query()}")
@@ -214,14 +217,19 @@ def _with(names: Sequence[str], chosen: str) -> tuple[str, ...]:
     return tuple(names) if not chosen or chosen in names else (*names, chosen)
 
 
-def _heading(asked: Asked, column: ListColumn) -> Heading:
+def _kind_of(column: ListColumn, items: Sequence[Item], moment: Moment) -> str:
+    """Words begin where their heading does."""
+    return WORDS if WORDS in column.make(items[0], moment).kind.split() else ""
+
+
+def _heading(asked: Asked, column: ListColumn, kind: str) -> Heading:
     """A click sorts by the column, the next one the other way round, a third as it was at first."""
     up, down = column.name, f"-{column.name}"
     steps = ["", down, up] if column.largest_first else ["", up, down]
     place = steps.index(asked.sort) if asked.sort in steps else 0
     direction = {up: "ascending", down: "descending"}.get(asked.sort, "")
     query = asked.query(sort=steps[(place + 1) % 3]) or "?"
-    return Heading(column.label, query, direction, column.title)
+    return Heading(column.label, query, direction, column.title, kind)
 
 
 def _chips(asked: Asked, part: Part) -> Iterable[Chip]:
@@ -232,15 +240,17 @@ def _chips(asked: Asked, part: Part) -> Iterable[Chip]:
         is_chosen = status == asked.status
         link = asked.query(status="" if is_chosen else status) or "?"
         tone = BAD if status in TROUBLE else ""
-        yield Chip(_LEAVING.get(status, words(status)), Cell(format_number(count), tone), link, is_chosen)
+        yield Chip(
+            _NAMES.get(status, words(status).lower()), Cell(format_number(count), tone), link, is_chosen
+        )
 
 
 def _note(kind: Kind, summary: Summary) -> str:
     """What a list that had no room for all leaves out."""
     if summary.total is None:
-        return f"The collector's list had no room for all {kind.title}."
+        return f"The collector's list had no room for all {kind.noun}."
     named = ", ".join(
         f"{format_number(count)} {words(name).lower()}" for name, count in summary.totals.items() if count
     )
     listed, total = format_number(summary.listed), format_number(summary.total)
-    return f"{listed} of {total} {kind.title} are listed{f' (in all: {named})' if named else ''}."
+    return f"{listed} of {total} {kind.noun} are listed{f' (in all: {named})' if named else ''}."

@@ -47,6 +47,10 @@ class Table:
     def is_empty(self) -> bool:
         return not self.rows
 
+    def has_words(self, place: int) -> bool:
+        """Whether words stand in a column, which begin where its heading does."""
+        return any("t" in row.cells[place].kind.split() for row in self.rows[:1])
+
 
 def words(name: str) -> str:
     """A status as a column's heading: `transferring_output` is Transferring output."""

@@ -26,18 +26,20 @@ def _status(item: Item, moment: Moment) -> Cell:
 
 def _slots(item: Item, moment: Moment) -> Cell:
     busy, slots = _vm(item).busy_slots, _vm(item).slots
-    if busy is None or slots is None:
-        return number(busy if slots is None else slots)
+    if busy is None or not slots:
+        return number(slots if busy is None else busy)
     return Cell(f"{busy} of {slots}", "" if busy else "z")
 
 
 def _registered(item: Item, moment: Moment) -> Cell:
     registered = _vm(item).registered
-    return Cell("") if registered is None else text("yes" if registered else "no", "" if registered else "w")
+    tone = "w" if "unreg" in _vm(item).states else ""
+    return Cell("") if registered is None else text("yes" if registered else "no", tone)
 
 
 VMS = Kind(
     "vms",
+    "VMs",
     "VMs",
     "VM",
     (

@@ -13,7 +13,7 @@ from webapp.inventory.asked import read_asked
 from webapp.inventory.values import Item, Summary, Vm
 from webapp.moment import Moment, current_moment
 from webapp.pages.details import DetailPage
-from webapp.pages.job_list import JOBS, job_page
+from webapp.pages.job_list import HELD, JOBS, job_page
 from webapp.pages.links import links_about
 from webapp.pages.listed import ROWS_MAX, Kind, list_page
 from webapp.pages.vms import VMS, vm_page
@@ -67,7 +67,8 @@ def _show_list(kind: Kind, grid: str) -> Response:
             def values(moment: Moment) -> Values:
                 part = reader.part(kind.name, asked, ROWS_MAX)
                 address = url_for(f"lists.{kind.name}", grid=grid)
-                page = list_page(kind, _label(grid), asked, part, summary, moment, address)
+                shown = HELD if kind is JOBS and asked.status == "held" else kind
+                page = list_page(shown, _label(grid), asked, part, summary, moment, address)
                 return {"page": page, "asked": asked, "query": asked.query()[1:]}
 
             heading = f"{kind.title} · {grid}"

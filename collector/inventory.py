@@ -21,6 +21,7 @@ from collector.paths import build_path
 from collector.settings import Settings
 from collector.sources.clouds import Home, find_vm, homes_of, vms_by_host
 
+_SOURCES_OF_VMS = ("cloudscheduler", "condor_slots")
 LOST = "lost"  # known to HTCondor, not to the cloud scheduler
 
 
@@ -62,7 +63,7 @@ class ListedJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """A list is None where it is not known; what is cut lacks rows, the least interesting ones."""
+    """A list is None where it is not known; one that is cut may lack rows: what is not in it may be there."""
 
     taken_at: int
     vms: tuple[ListedVm, ...] | None
@@ -79,12 +80,13 @@ def compose_inventory(settings: Settings, outcomes: Sequence[Outcome], timestamp
     vms = list_vms(facts) if facts and knows_vms(settings, facts) else None
     jobs = by_name[JOB_LIST].collected if JOB_LIST in by_name else None
     counts = by_name["condor_jobs"].collected.values if "condor_jobs" in by_name else ()
-    shown = None if vms is None else tuple(vms[: settings.inventory_vms_max])
+    # What failed, if only in part, may keep some from us: those of a cloud, or what only HTCondor knows.
+    in_doubt = any(outcome.error for outcome in outcomes if outcome.source in _SOURCES_OF_VMS)
     return Inventory(
         taken_at=timestamp,
-        vms=shown,
+        vms=None if vms is None else tuple(vms[: settings.inventory_vms_max]),
         vms_total=None if vms is None else len(vms),
-        vms_cut=vms is not None and shown is not None and len(shown) < len(vms),
+        vms_cut=vms is not None and (in_doubt or len(vms) > settings.inventory_vms_max),
         jobs=None if jobs is None else tuple(list_jobs(jobs.jobs, facts)),
         jobs_total=read_totals(settings.grid, counts),
         jobs_cut=jobs is not None and jobs.jobs_cut,

@@ -125,6 +125,15 @@ def test_a_list_that_is_not_known_is_none_and_an_empty_one_is_not() -> None:
     assert json.loads(encode_inventory(empty))["jobs"] == []
 
 
+def test_a_source_that_failed_in_part_may_have_kept_vms_from_the_list() -> None:
+    vms = (Vm("c", "big", "running", ("a",)),)
+    well = outcome("cloudscheduler", vms=vms)
+    partial = outcome("cloudscheduler", "half", vms=vms, complaints=("half",))
+    slots, no_slots = outcome("condor_slots"), outcome("condor_slots", "no")
+    found = [composed(*outcomes) for outcomes in ((well, slots), (partial, slots), (well, no_slots))]
+    assert [(len(one.vms or ()), one.vms_cut) for one in found] == [(1, False), (1, True), (1, True)]
+
+
 def test_machines_without_an_answer_leave_htcondors_view_unknown() -> None:
     vms = vms_of(
         composed(

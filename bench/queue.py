@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.queue_admissions import measure_admissions
 from bench.queue_claims import measure_claims, percentile_ms
 from bench.queue_listing import measure_listing
 from tests.services.postgres import run_postgres
@@ -45,7 +46,8 @@ FULL = Size(209_736, 4_099, 8)
 QUARTER = Size(209_736 // 4, 4_099 // 4, 8)
 TINY = Size(60, 6, 1)
 CLAIMERS = 4  # processes that do nothing but claim
-PARTS = ("postgresql", "sqlite", "claims", "listing")
+DECISIONS = 4_000
+PARTS = ("postgresql", "sqlite", "claims", "admissions", "listing")
 
 
 def main() -> None:
@@ -64,6 +66,12 @@ def main() -> None:
             with new_place(database) as (url, _):
                 for name, value, unit, more in measure_claims(
                     url, *((50, 1) if tiny else (FULL.directories, CLAIMERS))
+                ):
+                    tell(f"{database}_{name}", value, unit, **more)
+        if "admissions" in parts:
+            with new_place(database) as (url, folder):
+                for name, value, unit, more in measure_admissions(
+                    url, folder, *((20, 1) if tiny else (DECISIONS, CLAIMERS))
                 ):
                     tell(f"{database}_{name}", value, unit, **more)
     if "listing" in parts:

@@ -28,4 +28,5 @@ def test_the_tiny_benchmark_prints_its_figures() -> None:
         assert 0 < figures[f"queue_{database}_lost"]["value"] < 100
         assert figures[f"queue_{database}_claim_p99"]["ratio"] > 0
         assert figures[f"queue_{database}_run_admission_p99"]["of"] > 0
+        assert 0 < figures[f"queue_{database}_admission_p99"]["value"] < 10_000
     assert figures["queue_azure_listing_requests"]["value"] == 7

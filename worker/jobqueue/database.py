@@ -64,18 +64,20 @@ class Database:
         self.url = parse_url(url)
         self.patience_s = patience_s
         self.engine = open_engine(self.url, read_only)
+        self._reader = self.engine if read_only else without_transactions(self.engine)
 
     def read(self, run: Callable[[Connection], T]) -> T:
-        return self._retry(lambda: self._transact(run, "BEGIN"))
+        """With `read_only` all of one moment; else PostgreSQL answers each statement by itself."""
+        return self._retry(lambda: self._transact(self._reader, run, "BEGIN"))
 
     def write(self, run: Callable[[Connection], T]) -> T:
-        return self._retry(lambda: self._transact(run, "BEGIN IMMEDIATE"))
+        return self._retry(lambda: self._transact(self.engine, run, "BEGIN IMMEDIATE"))
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def _transact(self, run: Callable[[Connection], T], begin: str) -> T:
-        with self.engine.connect() as connection:
+    def _transact(self, engine: Engine, run: Callable[[Connection], T], begin: str) -> T:
+        with engine.connect() as connection:
             connection = connection.execution_options(begin=begin)
             with connection.begin():
                 return run(connection)
@@ -148,9 +150,20 @@ def open_engine(url: URL, read_only: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         return open_sqlite(url, read_only)
     options = {key: value for key, value in POSTGRES_OPTIONS.items() if key not in url.query}
-    if read_only and "options" in options:
+    if not read_only:
+        return create_engine(url, connect_args=options, pool_size=2, max_overflow=4)
+    if "options" in options:
         options["options"] += " -c default_transaction_read_only=on"
-    return create_engine(url, connect_args=options, pool_pre_ping=False, pool_size=2, max_overflow=4)
+    return create_engine(url, connect_args=options, pool_size=2, isolation_level="REPEATABLE READ")
+
+
+def without_transactions(engine: Engine) -> Engine:
+    """The same connections for reading: PostgreSQL is spared the way there and back for BEGIN and COMMIT,
+    SQLite's transactions cost nothing.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def open_sqlite(url: URL, read_only: bool) -> Engine:

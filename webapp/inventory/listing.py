@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from webapp.inventory.values import Count, Job, Listed, Listing, Status, Time, Vm
 
-PACKED_MAX_BYTES = 2 * 2**20
+PACKED_MAX_BYTES = 4 * 2**20 + 64 * 1024  # what cannot be packed grows a little
 BODY_MAX_BYTES = 4 * 2**20
 _ITEMS_MAX = 20_000
 _GZIP = 31  # zlib's word for a gzip header

@@ -9,6 +9,7 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import assets, cached, moment
+from webapp.ahead import Ahead
 from webapp.current import keep_parts
 from webapp.front import Front
 from webapp.graphite_gate import GraphiteGate
@@ -52,10 +53,11 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     app.template_global("static_url")(asset_url)
     handle_refusals(app)
     register_views(app)
-    app.wsgi_app = Front(app.wsgi_app, rendered, latest, telemetry, app.static_url_path or "")  # type: ignore[method-assign]
+    ahead = Ahead(app.wsgi_app)
+    app.wsgi_app = Front(app.wsgi_app, ahead, rendered, latest, telemetry, app.static_url_path or "")  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
     if poll:
-        app.extensions[POLLER] = poller = Poller(settings, latest, clock, telemetry)
+        app.extensions[POLLER] = poller = Poller(settings, latest, clock, telemetry, ahead.render)
         poller.start()
     return app

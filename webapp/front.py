@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from webapp.ahead import Ahead
 from webapp.assets import MAX_AGE_S
 from webapp.cached import Rendered
 from webapp.moment import Latest
@@ -42,9 +43,16 @@ class Front:
     """The WSGI application around Flask's."""
 
     def __init__(
-        self, flask: WSGIApplication, rendered: Rendered, latest: Latest, telemetry: Telemetry, static: str
+        self,
+        flask: WSGIApplication,
+        ahead: Ahead,
+        rendered: Rendered,
+        latest: Latest,
+        telemetry: Telemetry,
+        static: str,
     ) -> None:
         self._flask = flask
+        self._ahead = ahead
         self._rendered = rendered
         self._latest = latest
         self._telemetry = telemetry
@@ -52,6 +60,7 @@ class Front:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = perf_counter()
+        self._ahead.note(environ)
         ready = self._rendered.find_ready(environ, self._latest.moment())
         if ready is not None:
             status, headers, body, route = ready

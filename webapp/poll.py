@@ -50,11 +50,15 @@ class Poller:
         latest: Latest,
         clock: Callable[[], float],
         telemetry: Telemetry,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_news` is called in the thread whenever pages are to be rendered anew."""
         self._settings = settings
         self._latest = latest
         self._clock = clock
         self._telemetry = telemetry
+        self._on_news = on_news
+        self._stamp = ""
         self._flush_at = 0.0
         self._stop = threading.Event()
         self._lock_file: int | None = None
@@ -93,6 +97,9 @@ class Poller:
                 if elected and self._is_due(read_outcome(self._settings.state_dir), now):
                     self._poll(now)
             self._latest.reload()
+        if (stamp := self._latest.moment().stamp) != self._stamp:
+            self._stamp = stamp
+            self._on_news()
         if now >= self._flush_at:
             self._telemetry.flush()
             self._flush_at = now + _FLUSH_S

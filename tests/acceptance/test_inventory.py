@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.collector.support import collector_environment, run_collector
 from tests.services.condor import CondorPool
 from tests.services.made import MakeRun, copy_tracked, share_installed
 from tests.services.support import wait_until
@@ -63,7 +64,20 @@ def listed(run: MakeRun, kind: str) -> list[dict[str, Any]]:
     return answer.json()[kind] if answer.ok else []
 
 
-def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(run: MakeRun, pool: CondorPool) -> None:
+def checked(run: MakeRun, token_file: Path, tmp_path: Path) -> str:
+    """What `--check` of a collector elsewhere says of the page."""
+    environment = collector_environment(
+        tmp_path / "elsewhere", "127.0.0.1:1", GRID="newcomer", INVENTORY_URL=run.page,
+        INVENTORY_TOKEN_FILE=token_file,
+    )  # fmt: skip
+    rows = map(json.loads, run_collector("--check", "--json", environment=environment).stdout.splitlines())
+    (level,) = (row["level"] for row in rows if row["name"] == f"{run.page}/api/inventory/newcomer")
+    return str(level)
+
+
+def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(
+    run: MakeRun, pool: CondorPool, tmp_path: Path
+) -> None:
     run.start()
     wait_until(lambda: len(listed(run, "jobs")) == 4, f"four jobs on the page: {run.log}", 90)
     jobs = {job["id"]: job for job in listed(run, "jobs")}
@@ -85,6 +99,9 @@ def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(run: MakeRun, 
     assert secret.stat().st_mode & 0o777 == 0o600
     before = secret.read_text()
     assert "/api/inventory" not in run.output()  # no push failed, not even the first one
+    assert checked(run, secret, tmp_path) == "ok"
+    (tmp_path / "another").write_text("secret-of-another-page")
+    assert checked(run, tmp_path / "another", tmp_path) == "failed"
     run.interrupt()
     run.wait_gone()
     run.variables["COLLECTOR_INVENTORY_URL"] = ""  # nothing is sent from now on

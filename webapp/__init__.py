@@ -29,6 +29,10 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     Without `poll` the page shows the snapshot that lies in `state_dir`.
     """
     settings.state_dir.mkdir(parents=True, exist_ok=True)
+    if settings.inventory_token_file is not None:
+        from webapp.heap import share_one_heap
+
+        share_one_heap()
     version = assets.hash_of(assets.FOLDER, assets.TEMPLATES)
     app = Flask(
         __name__, static_url_path=f"/static/{assets.hash_of(assets.FOLDER)}", static_folder=str(assets.FOLDER)

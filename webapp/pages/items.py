@@ -9,11 +9,12 @@ from webapp.freshness import age_text
 from webapp.inventory.values import Item, Job, Summary
 from webapp.moment import Moment
 from webapp.pages.cells import Cell
-from webapp.pages.listed import AGE, TROUBLE, WORDS, age_cell, is_stale, since, status_cell, text, utc
+from webapp.pages.listed import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.marks import OK, Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
 
 Fact = tuple[str, Cell]
+_WHOLE = "t whole"  # words that are not cut
 
 
 def item_mark(item: Item, summary: Summary, moment: Moment) -> Mark:
@@ -28,10 +29,7 @@ def item_mark(item: Item, summary: Summary, moment: Moment) -> Mark:
 def facts_table(facts: Iterable[Fact]) -> Table:
     """Those that are known."""
     rows = (
-        Row(
-            label,
-            (cell if WORDS in cell.kind.split() else cell._replace(kind=f"{WORDS} {cell.kind}".strip()),),
-        )
+        Row(label, (cell._replace(kind=f"{cell.kind} {_WHOLE}".strip()),))
         for label, cell in facts
         if cell.text
     )
@@ -50,10 +48,10 @@ def history_table(item: Item, moment: Moment) -> Table:
     for change in reversed(item.changes):
         lasted = age_text(max(0, end - change.at))
         status = text(words(change.status), "b" if change.status in TROUBLE else "")
-        rows.append(Row(utc(change.at), (status, Cell(lasted, AGE), text(change.host))))
+        rows.append(Row(utc(change.at, moment), (status, Cell(lasted, AGE), text(change.host))))
         end = change.at
     columns = (Column("Status"), Column("For"), Column("Host"))
-    return _without_empty("Status history", "From", columns, rows)
+    return _without_empty("Status history", "From, UTC", columns, rows)
 
 
 def jobs_table_of(jobs: Iterable[Item], host: str, moment: Moment, link: str) -> Table:

@@ -60,7 +60,7 @@ def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: 
         ("Status", status_cell(item, moment)),
         ("For", since(item.since, moment)),
         ("Hold code", code),
-        ("Hold reason", text(job.hold_reason, "whole")),
+        ("Hold reason", text(job.hold_reason)),
         ("Host", text(job.host)),
         ("Last host", text(job.last_host)),
         ("Cloud", text(job.cloud)),

@@ -204,8 +204,12 @@ def status_cell(item: Item, moment: Moment, *more: str) -> Cell:
     return text(shown, BAD if item.thing.status in TROUBLE else "")
 
 
-def utc(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%-d %b %Y %H:%M:%S UTC")
+def utc(at: int, moment: Moment | None = None) -> str:
+    """Day and time; seen at a moment the year is left out where it is clear."""
+    shown = datetime.fromtimestamp(at, UTC)
+    if moment is not None and abs(moment.as_of - at) < 300 * 86400:
+        return shown.strftime("%-d %b %H:%M:%S")
+    return shown.strftime("%-d %b %Y %H:%M:%S UTC")
 
 
 def _no_cell(item: Item, moment: Moment) -> Cell:

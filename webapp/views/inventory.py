@@ -22,6 +22,7 @@ TOKEN_MAX_BYTES = 4096
 def put(grid: str) -> Response:
     """204 once the list is kept; nothing of it is kept with any other answer."""
     _check(grid)
+    from webapp.heap import give_back_memory
     from webapp.inventory.keeping import OlderList, keep
     from webapp.inventory.listing import ListRefused, ListTooLarge, read_listing
 
@@ -43,6 +44,8 @@ def put(grid: str) -> Response:
         raise Refused(400, "list_refused", str(refused)) from None
     except OlderList as older:
         raise Refused(409, "older_list", str(older)) from None
+    finally:
+        give_back_memory()
     return Response(status=204, headers={"Cache-Control": "no-store"})
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -139,10 +139,12 @@ def save(page: Page, folder: Path, name: str, *, full: bool = True) -> None:
     print(f"{file}  {file.stat().st_size // 1024} KB")
 
 
-def save_all(browser: Browser, url: str, folder: Path) -> None:
+def save_all(browser: Browser, url: str, folder: Path, keep_up: Callable[[], None]) -> None:
     for name, path in PAGES.items():
+        keep_up()
         for look, size in (("light", DESKTOP), ("dark", DESKTOP), ("phone", PHONE)):
             save(open_page(browser, url + path, size, look), folder, f"{name}-{look}")
+    keep_up()
     save(open_page(browser, f"{url}/?wall=1", WALL, "dark"), folder, "status-wall", full=False)
     page = open_page(browser, url, (1440, 1120), "light")
     page.locator('#grid-atlas tbody[data-cloud="cern"] tr[data-t="mcore"] td').nth(4).click()
@@ -164,14 +166,20 @@ def main() -> None:
         with run_deployment(folder, DAY_S, (), **settings) as deployment, run_pool() as pool:
             collect(pool, deployment, folder)
             deployment.wait_for(f"grids.{GRID}.jobs.all.total")
-            while (
-                time.time() % scene.STEP_S > 40
-            ):  # all of it within one minute, so that nothing ages meanwhile
-                time.sleep(1)
-            collect(pool, deployment, folder)
-            time.sleep(7)
+            collected = 0
+
+            def keep_up() -> None:
+                """One more run of the collector in every minute, so that nothing ages meanwhile."""
+                nonlocal collected
+                while time.time() % scene.STEP_S > 40:
+                    time.sleep(1)
+                if (minute := scene.minute_of(time.time())) > collected:
+                    collect(pool, deployment, folder)
+                    collected = minute
+                    time.sleep(7)
+
             browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
-            save_all(browser, deployment.url, target)
+            save_all(browser, deployment.url, target, keep_up)
             browser.close()
 
 

@@ -63,7 +63,7 @@ def wave(path: str, value: float, timestamp: int) -> float:
 
     What belongs together (the statuses of one VM type) does so together, so that it adds up at any time.
     """
-    if value < 8:
+    if value < 8 or ".fleet." in path:
         return float(value)
     kind = path.rpartition(".")[0]
     phase = crc32(kind.encode()) % 628 / 100
@@ -203,12 +203,15 @@ def past(path: str, value: float, at: int, now: int) -> float:
     """The value at a time that is over. What stands still of late has moved before, and work has got on."""
     age_min = (now - at) / 60
     if ".fleet." in path:
-        done = min(value * 0.9, 1.1 * age_min) if path.endswith(".done") else 0.0
-        return round(value - done + (1.1 * age_min if path.endswith(".pending") else 0.0))
-    if value == 0 or value >= 8 or age_min < 25:
+        per_minute = 110 if ".images." in path else 1.1
+        if path.endswith(".done"):
+            return round(max(value * 0.1, value - per_minute * age_min))
+        if path.endswith(".pending"):
+            return round(value + per_minute * age_min)
+    if value == 0 or age_min < 25 or (value >= 8 and ".fleet." not in path):
         return wave(path, value, at)
     swing = math.sin(crc32(path.encode()) % 628 / 100 + at / 2700) + 0.5 * math.sin(at / 830)
-    moved = value * (1 + 0.45 * swing)
+    moved = value * (1 + (0.45 if value < 8 else 0.08) * swing)
     return max(0.0, float(round(moved)) if value == int(value) else round(moved, 2))
 
 

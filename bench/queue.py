@@ -160,6 +160,7 @@ def run_fleet(url: str, folder: Path, size: Size) -> list[dict[str, Any]]:
             "WORKER_STATE_DIR": str(folder / f"state-{number}"),
             "WORKER_TEMP_DIR": str(folder / f"temp-{number}"),
             "WORKER_HOST_NAME": f"host-{number}",
+            "WORKER_WARM_UP_GROUP": f"host-{number}",
             "WORKER_DECIMER_ENGINE": "stub",
             "WORKER_STUB_S": str(size.stub_s),
             "WORKER_MAX_WORKERS": str(size.workers),

@@ -27,14 +27,10 @@ class Block:
             return 13, 6
         return (3, 2) if self.expansion == 1 else (6, 4)
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A run of blocks that makes one graph; `stem` is the convolution before the first block."""
-
-    name: str
-    blocks: slice
-    stem: bool = False
+    @property
+    def residual(self) -> bool:
+        """Whether its input is added to its result."""
+        return self.stride == 1 and self.channels_in == self.channels_out
 
 
 STAGES = (
@@ -47,20 +43,15 @@ STAGES = (
     ("mbconv", 18, 2, 6, 176, 304),
     ("mbconv", 5, 1, 6, 304, 512),
 )
-# Short parts grow less around the drawing, more parts cost more copying: this cut was the fastest.
-EARLY_PARTS = (
-    Part("early0", slice(0, 3), stem=True),
-    Part("early1", slice(3, 6)),
-    Part("early2", slice(6, 8)),
-    Part("early3", slice(8, 11)),
-    Part("early4", slice(11, 13)),
-)
-LATE_PART = Part("late", slice(13, 57))
+STEM = Block("fused", 2, 1, 3, 24)  # a convolution like a fused block that does not expand
+EARLY_BLOCKS = 13  # those before the first squeeze-and-excitation
 
 # The files of a converted model: NAME.onnx and NAME.bin of each graph, and the tokens.
-GRAPHS = (*(part.name for part in EARLY_PARTS), LATE_PART.name, "cross", "step")
+EARLY_GRAPHS = tuple(f"early{number:02}" for number in range(1 + EARLY_BLOCKS))
+PREPARED_GRAPHS = (*EARLY_GRAPHS, "late", "cross", "step")
+EARLY_PAGE = "early"  # all early blocks on a whole page, for the fast mode
 VOCABULARY = "vocabulary.json"
-CONVERSION = 1  # count up when the graphs change, so that converted models are made anew
+CONVERSION = 2  # count up when the graphs change, so that converted models are made anew
 
 
 def list_blocks() -> list[Block]:
@@ -71,6 +62,11 @@ def list_blocks() -> list[Block]:
             width = channels_in if first else channels_out
             blocks.append(Block(kind, stride if first else 1, expansion, width, channels_out))  # type: ignore[arg-type]
     return blocks
+
+
+def list_early() -> list[Block]:
+    """The stem and the blocks that see only a pixel's neighbourhood."""
+    return [STEM, *list_blocks()[:EARLY_BLOCKS]]
 
 
 def cross_shape(what: str, slots: int) -> tuple[int, int, int, int]:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import onnx
 
-from worker.decimer.architecture import EARLY_PARTS, LATE_PART, VOCABULARY
+from worker.decimer.architecture import EARLY_GRAPHS, EARLY_PAGE, VOCABULARY
 from worker.decimer.checkpoint import read_checkpoint
 from worker.decimer.decoder_graph import DecoderWeights, build_cross, build_step
-from worker.decimer.encoder_graph import EncoderWeights, build_part
+from worker.decimer.encoder_graph import EncoderWeights, build_early, build_early_page, build_late
 from worker.decimer.errors import ModelError
 
 
 def convert(saved_model: Path, words: Sequence[str], target: Path, progress: Callable[[str], None]) -> None:
-    """Write GRAPHS as NAME.onnx with NAME.bin beside it, and VOCABULARY, into the empty folder `target`."""
+    """Write every graph as NAME.onnx with NAME.bin beside it, and VOCABULARY, into the empty `target`."""
     variables = read_checkpoint(saved_model / "variables")
     encoder = {name: value for name, value in variables.items() if name.startswith("DECIMER/encoder/")}
     try:
@@ -23,9 +23,11 @@ def convert(saved_model: Path, words: Sequence[str], target: Path, progress: Cal
             raise ModelError(
                 f"{saved_model}: the decoder knows {decoder_weights.output.shape[1]} tokens, not {len(words)}"
             )
-        for part in (*EARLY_PARTS, LATE_PART):
-            progress(f"converting {part.name}")
-            _write(build_part(encoder_weights, part), target, part.name)
+        progress("converting encoder")
+        for name, weighted in zip(EARLY_GRAPHS, encoder_weights.early, strict=True):
+            _write(build_early(weighted, name), target, name)
+        _write(build_early_page(encoder_weights, EARLY_PAGE), target, EARLY_PAGE)
+        _write(build_late(encoder_weights, "late"), target, "late")
         progress("converting decoder")
         _write(build_cross(decoder_weights), target, "cross")
         _write(build_step(decoder_weights), target, "step")

@@ -1,20 +1,22 @@
-"""Run the encoder, its early parts on the drawn part of the page alone.
+"""Run the encoder, its early blocks on the drawn parts of the page alone.
 
-Around a drawing the page is white, and there every early convolution gives what it gives on an empty page.
-So those results are kept (`backgrounds`), each early part runs on the drawn rectangle, grown by what its
-convolutions reach, and its result is laid into the kept one. Per pixel the same numbers are added as on the
-whole page; where the resize left paper a rounding error away from white, the kept result of pure white
-stands for it.
+Around the lines of a drawing the page is white, and there every early block gives what it gives on an empty
+page. So those results are kept (`white`); each block runs on the pieces that the ink has reached so far,
+side by side in strips, and its results are laid into the kept ones. Per pixel the same numbers are added as
+on the whole page; where the resize left paper a rounding error away from white, the kept result of pure
+white stands for it.
+
+Pages carry a border of one zero pixel, the convolutions' padding.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import IMAGE_SIDE, Part, list_blocks
+from worker.decimer.architecture import IMAGE_SIDE, Block
+from worker.decimer.pieces import ROWS, Piece, cut_pieces, fill_strips, spread
 from worker.decimer.preprocess import normalise
 
 Floats = npt.NDArray[np.float32]
@@ -22,102 +24,90 @@ Run = Callable[[Floats], Floats]
 
 PAPER = np.float32(255)
 PAPER_TOLERANCE = np.float32(1e-3)  # of 255 grey levels: the resize's rounding errors stay below 1e-4
+STRIP_PIXELS = 4096  # results of one run: what it works on stays in the processor's caches
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Pixels first..last-1 along one axis."""
+class Stage:
+    """An early block, its graph, and its results (C, H + 2, W + 2) on a white page."""
 
-    first: int
-    last: int
-
-    def cut(self) -> slice:
-        return slice(self.first, self.last)
-
-    def within(self, outer: "Span", scale: int) -> slice:
-        """This span's place in the result of a part that ran on `outer`, `scale` times finer."""
-        return slice(self.first - outer.first // scale, self.last - outer.first // scale)
-
-
-def grow(span: Span, stride: int, size: int) -> Span:
-    """The outputs of a 3 x 3 SAME convolution over `size` pixels that a change within `span` reaches."""
-    if stride == 1:
-        return Span(max(span.first - 1, 0), min(span.last + 1, size))
-    return Span(max((span.first - 1) // 2, 0), min((span.last - 1) // 2 + 1, size // 2))
-
-
-def reach(span: Span, stride: int, size: int) -> Span:
-    """The inputs, of `size`, that the outputs within `span` are made of."""
-    if stride == 1:
-        return Span(max(span.first - 1, 0), min(span.last + 1, size))
-    return Span(2 * span.first, min(2 * span.last + 1, size))
-
-
-def list_strides(part: Part) -> list[int]:
-    """Strides of the part's 3 x 3 convolutions, in order."""
-    return [2] * part.stem + [block.stride for block in list_blocks()[part.blocks]]
-
-
-def plan(drawn: Span, size: int, strides: Sequence[int]) -> tuple[Span, Span]:
-    """Where a part must run, in its inputs' pixels, and what it changes, in its outputs'."""
-    sizes, changed = [size], drawn
-    for stride in strides:
-        changed = grow(changed, stride, sizes[-1])
-        sizes.append(sizes[-1] // stride)
-    needed = changed
-    for stride, inner in zip(reversed(strides), reversed(sizes[:-1]), strict=True):
-        needed = reach(needed, stride, inner)
-    # Strides count from the page's edge: so must the crop's.
-    return Span(needed.first - needed.first % math.prod(strides), needed.last), changed
-
-
-def find_drawn(grey: Floats) -> tuple[Span, Span]:
-    """Rows and columns that hold anything but paper; the middle pixel if there is nothing."""
-    ink = np.abs(grey - PAPER) > PAPER_TOLERANCE
-    spans = []
-    for axis in (1, 0):
-        places = np.flatnonzero(ink.any(axis=axis))
-        middle = IMAGE_SIDE // 2
-        spans.append(Span(int(places[0]), int(places[-1]) + 1) if places.size else Span(middle, middle + 1))
-    return spans[0], spans[1]
+    block: Block
+    run: Run
+    white: Floats
 
 
 class Encoder:
-    """`early` are (part, its graph, its result on a white page (C, H, W)); `late` makes the features."""
+    """`late` makes the features from the page after the last early stage."""
 
-    def __init__(self, early: Sequence[tuple[Part, Run, Floats]], late: Run) -> None:
-        self._early = [(list_strides(part), run, background) for part, run, background in early]
-        self._late = late
+    def __init__(self, early: Sequence[Stage], late: Run) -> None:
+        self._early, self._late = early, late
 
     def encode(self, grey: Floats) -> Floats:
         """(1, FEATURES, FEATURE_WIDTH) from the (512, 512) grey levels of `read_drawing`."""
-        rows, columns = find_drawn(grey)
-        size = IMAGE_SIDE
-        canvas: Floats | None = None
-        for strides, run, background in self._early:
-            (needed_rows, rows), (needed_columns, columns) = (
-                plan(span, size, strides) for span in (rows, columns)
+        page = add_border(normalise(grey))
+        reached = np.abs(grey - PAPER) > PAPER_TOLERANCE
+        for stage in self._early:
+            reached = spread(reached, stage.block.stride)
+            result = stage.white.copy()
+            advance(stage.block, stage.run, cut_pieces(reached), page, result)
+            page = result
+        return self._late(np.ascontiguousarray(page[None, :, 1:-1, 1:-1]))
+
+
+def advance(block: Block, run: Run, pieces: Sequence[Piece], page: Floats, result: Floats) -> None:
+    """Lay the block's results on `page` into `result`, where the pieces are. Both have borders."""
+    for strip in fill_strips(pieces, STRIP_PIXELS // ROWS):
+        outputs = run(_cut_strip(block, strip, page)[None])[0]
+        column = 0
+        for piece in strip:
+            width = piece.right - piece.left
+            at = (
+                slice(None),
+                slice(piece.top + 1, piece.top + 1 + ROWS),
+                slice(piece.left + 1, piece.right + 1),
             )
-            if canvas is None:
-                inputs = normalise(grey[needed_rows.cut(), needed_columns.cut()])
+            found = outputs[:, :, column : column + width]
+            if block.residual:
+                np.add(found, page[at], out=result[at])
             else:
-                inputs = np.ascontiguousarray(canvas[:, needed_rows.cut(), needed_columns.cut()])
-            result = run(inputs[None])[0]
-            scale = math.prod(strides)
-            size //= scale
-            canvas = background.copy()
-            canvas[:, rows.cut(), columns.cut()] = result[
-                :, rows.within(needed_rows, scale), columns.within(needed_columns, scale)
-            ]
-        assert canvas is not None
-        return self._late(canvas[None])
+                result[at] = found
+            column += width + _spare(block)
 
 
-def encode_white(parts: Sequence[Run]) -> list[Floats]:
-    """The results (C, H, W) of the early parts on a white page, one after another."""
-    x = normalise(np.full((IMAGE_SIDE, IMAGE_SIDE), PAPER, np.float32))
+def _spare(block: Block) -> int:
+    """Results at the seam of two pieces that belong to neither."""
+    return 2 if block.stride == 1 else 1
+
+
+def _cut_strip(block: Block, pieces: Sequence[Piece], page: Floats) -> Floats:
+    """The pieces' inputs with the neighbours the convolution needs, side by side."""
+    stride, spare = block.stride, _spare(block)
+    needed = ROWS * stride + 3 - stride
+    columns = sum(piece.right - piece.left + spare for piece in pieces) * stride
+    strip = np.zeros((page.shape[0], needed, columns), np.float32)
+    # With stride 2 nothing is padded before, so the border is not needed there.
+    before = 2 - stride
+    column = 0
+    for piece in pieces:
+        top, left = piece.top * stride + 1 - before, piece.left * stride + 1 - before
+        width = (piece.right - piece.left) * stride + 3 - stride
+        strip[:, :, column : column + width] = page[:, top : top + needed, left : left + width]
+        column += (piece.right - piece.left + spare) * stride
+    return strip
+
+
+def add_border(page: Floats) -> Floats:
+    return np.pad(page, ((0, 0), (1, 1), (1, 1)))
+
+
+def encode_white(early: Sequence[tuple[Block, Run]]) -> list[Floats]:
+    """The results of the early blocks on a white page, one after another, with borders."""
+    page = add_border(normalise(np.full((IMAGE_SIDE, IMAGE_SIDE), PAPER, np.float32)))
     results = []
-    for run in parts:
-        x = run(x[None])[0]
-        results.append(x)
+    for block, run in early:
+        side = (page.shape[1] - 2) // block.stride
+        result = np.zeros((block.channels_out, side + 2, side + 2), np.float32)
+        advance(block, run, cut_pieces(np.ones((side, side), bool)), page, result)
+        results.append(result)
+        page = result
     return results

@@ -1,16 +1,16 @@
 """The image encoder (EfficientNetV2-M without its head) as ONNX graphs.
 
-It is cut into parts: the early ones are plain convolutions, so `encode.py` can run them on the drawn part of
-a page alone; `late`, from the first squeeze-and-excitation block on, sees the whole page. Batch
-normalisation is folded into the convolutions; padding is TensorFlow's "SAME".
+Its early blocks are plain convolutions, each a graph of its own that `encode.py` runs on the drawn parts of a
+page alone; `late`, from the first squeeze-and-excitation block on, sees the whole page. Batch normalisation
+is folded into the convolutions; padding is TensorFlow's "SAME".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import onnx
 
-from worker.decimer.architecture import FEATURE_WIDTH, FEATURES, LATE_PART, Block, Part, list_blocks
+from worker.decimer.architecture import EARLY_BLOCKS, FEATURE_WIDTH, FEATURES, STEM, Block, list_blocks
 from worker.decimer.checkpoint import Floats
 from worker.decimer.graph import Graph
 
@@ -20,34 +20,58 @@ _NAME = "DECIMER/encoder/variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class EncoderWeights:
-    """The encoder's variables in the checkpoint's order: trained, then averages, then the stem."""
+    """The encoder's variables, block by block, the stem before the first.
+
+    In the checkpoint they are trained ones, then moving averages, then the stem's.
+    """
 
     def __init__(self, variables: dict[str, Floats]) -> None:
         numbered = (variables[_NAME.format(number)] for number in range(len(variables)))
         blocks = list_blocks()
-        self.trained = [_take(numbered, block.variables[0]) for block in blocks]
-        self.averages = [_take(numbered, block.variables[1]) for block in blocks]
-        self.stem = _take(numbered, 5)
+        trained = [_take(numbered, block.variables[0]) for block in blocks]
+        averages = [_take(numbered, block.variables[1]) for block in blocks]
+        stem = [_take(numbered, count) for count in STEM.variables]
+        self.blocks = list(zip([STEM, *blocks], [stem[0], *trained], [stem[1], *averages], strict=True))
+
+    @property
+    def early(self) -> "Sequence[Weighted]":
+        return self.blocks[: 1 + EARLY_BLOCKS]
+
+    @property
+    def late(self) -> "Sequence[Weighted]":
+        return self.blocks[1 + EARLY_BLOCKS :]
+
+
+Weighted = tuple[Block, list[Floats], list[Floats]]
+"""A block with its trained variables and its moving averages."""
 
 
 def _take(values: Iterator[Floats], count: int) -> list[Floats]:
     return [next(values) for _ in range(count)]
 
 
-def build_part(weights: EncoderWeights, part: Part) -> onnx.ModelProto:
-    """`input` (1, C, H, W) to `output` (1, C', H', W'); of the late part, (1, FEATURES, FEATURE_WIDTH)."""
-    builder = _EncoderBuilder(part.name)
-    blocks = list_blocks()
-    chosen = range(*part.blocks.indices(len(blocks)))
-    width_in = 3 if part.stem else blocks[chosen[0]].channels_in
-    x = "input"
-    if part.stem:
-        x = builder.silu(builder.convolve(x, *_fold(weights.stem[0], *weights.stem[1:]), stride=2))
-    for number in chosen:
-        x = builder.add_block(x, blocks[number], weights.trained[number], weights.averages[number])
-    if part != LATE_PART:
-        return builder.finish(x, width_in, blocks[chosen[-1]].channels_out)
-    return builder.finish_features(x, width_in)
+def build_early(weighted: Weighted, name: str) -> onnx.ModelProto:
+    """One early block on pieces of a page: `input` (1, C, H, W) holds the neighbours that it needs as well.
+
+    Nothing is padded, and the input is not added to the result: `encode.py` does both.
+    """
+    builder = _EncoderBuilder(name, padded=False)
+    builder.add_block("input", *weighted, residual=False)
+    return builder.finish(weighted[0].channels_in, weighted[0].channels_out)
+
+
+def build_early_page(weights: EncoderWeights, name: str) -> onnx.ModelProto:
+    """All early blocks on a page: `input` (1, 3, H, W) to `output` (1, C, H / 8, W / 8)."""
+    builder = _EncoderBuilder(name)
+    builder.add_blocks("input", weights.early)
+    return builder.finish(3, weights.early[-1][0].channels_out)
+
+
+def build_late(weights: EncoderWeights, name: str) -> onnx.ModelProto:
+    """`input` (1, C, 64, 64), the early blocks' result, to `output` (1, FEATURES, FEATURE_WIDTH)."""
+    builder = _EncoderBuilder(name)
+    builder.add_blocks("input", weights.late)
+    return builder.finish_features(weights.late[0][0].channels_in)
 
 
 def _fold(
@@ -60,8 +84,10 @@ def _fold(
 
 
 class _EncoderBuilder:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, padded: bool = True) -> None:
         self._graph = Graph(name)
+        self._padded = padded
+        self._last = "input"
 
     def convolve(
         self, x: str, kernel: Floats, bias: Floats, *, stride: int = 1, depthwise: bool = False
@@ -69,6 +95,8 @@ class _EncoderBuilder:
         side = kernel.shape[0]
         # TensorFlow's SAME on an even size: stride 2 pads nothing before and one after.
         before, after = ((side - 1) // 2, side // 2) if stride == 1 else (0, max(side - stride, 0))
+        if not self._padded:
+            before = after = 0
         axes = (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)
         return self._graph.add(
             "Conv",
@@ -82,7 +110,13 @@ class _EncoderBuilder:
     def silu(self, x: str) -> str:
         return self._graph.add("Mul", [x, self._graph.add("Sigmoid", [x])])
 
-    def add_block(self, x: str, block: Block, trained: list[Floats], averages: list[Floats]) -> str:
+    def add_blocks(self, x: str, blocks: Sequence[Weighted]) -> None:
+        for weighted in blocks:
+            x = self.add_block(x, *weighted)
+
+    def add_block(
+        self, x: str, block: Block, trained: list[Floats], averages: list[Floats], *, residual: bool = True
+    ) -> str:
         y = self.silu(
             self.convolve(
                 x, *_fold(*trained[:3], *averages[:2]), stride=block.stride if block.kind == "fused" else 1
@@ -95,8 +129,9 @@ class _EncoderBuilder:
             y = self.convolve(y, *_fold(*trained[10:], *averages[4:]))
         elif block.expansion > 1:
             y = self.convolve(y, *_fold(*trained[3:], *averages[2:]))
-        if block.stride == 1 and block.channels_in == block.channels_out:
+        if residual and block.residual:
             y = self._graph.add("Add", [y, x])
+        self._last = y
         return y
 
     def _squeeze_and_excite(
@@ -107,16 +142,16 @@ class _EncoderBuilder:
         gate = self._graph.add("Sigmoid", [self.convolve(hidden, expand, expand_bias)])
         return self._graph.add("Mul", [x, gate])
 
-    def finish(self, x: str, width_in: int, width_out: int) -> onnx.ModelProto:
-        self._graph.add("Identity", [x], "output")
+    def finish(self, width_in: int, width_out: int) -> onnx.ModelProto:
+        self._graph.add("Identity", [self._last], "output")
         return self._graph.build(
             {"input": (np.float32, (1, width_in, "height", "width"))},
             {"output": (np.float32, (1, width_out, "height_out", "width_out"))},
         )
 
-    def finish_features(self, x: str, width_in: int) -> onnx.ModelProto:
+    def finish_features(self, width_in: int) -> onnx.ModelProto:
         shape = self._graph.weight([0, FEATURE_WIDTH, -1], np.int64)
-        flat = self._graph.add("Reshape", [x, shape])
+        flat = self._graph.add("Reshape", [self._last, shape])
         self._graph.add("Transpose", [flat], "output", perm=[0, 2, 1])
         return self._graph.build(
             {"input": (np.float32, (1, width_in, 64, 64))},

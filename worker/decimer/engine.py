@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import EARLY_PARTS, LATE_PART
+from worker.decimer.architecture import EARLY_GRAPHS, list_early
 from worker.decimer.decode import Decoded, Decoder
-from worker.decimer.encode import Encoder, Run, encode_white
+from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
 from worker.decimer.heap import give_back_memory
 from worker.decimer.image_file import Limits
@@ -22,6 +22,8 @@ from worker.recognition import Recognition, SourceImage
 
 Floats = npt.NDArray[np.float32]
 
+_TRIM_EVERY = 16  # images after which the heap, grown with the largest of them, is given back
+
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
@@ -31,24 +33,28 @@ class Sessions:
 
 
 def prepare(model: Path, target: Path, graphs: Sequence[str]) -> None:
-    """Lay the graphs out for this machine, with the early encoder's results on a white page beside them."""
+    """Lay the graphs out for this machine, with the early blocks' results on a white page beside them."""
+    from worker.decimer.gates import keep_gates_blocked  # onnx takes longer to import than a model to load
+
     for name in graphs:
         write_prepared(model / f"{name}.onnx", target / f"{name}.onnx")
-    runs = [run_of(open_session(target / f"{part.name}.onnx")) for part in EARLY_PARTS]
-    for part, background in zip(EARLY_PARTS, encode_white(runs), strict=True):
-        np.save(target / f"{part.name}.npy", background)
+    keep_gates_blocked(target / "late.onnx")
+    runs = [run_of(open_session(target / f"{name}.onnx")) for name in EARLY_GRAPHS]
+    results = encode_white(list(zip(list_early(), runs, strict=True)))
+    for name, white in zip(EARLY_GRAPHS, results, strict=True):
+        np.save(target / f"{name}.npy", white)
 
 
 def open_sessions(prepared: Path) -> Sessions:
     early = [
-        (
-            part,
-            run_of(open_session(prepared / f"{part.name}.onnx")),
-            np.load(prepared / f"{part.name}.npy", mmap_mode="r"),
+        Stage(
+            block,
+            run_of(open_session(prepared / f"{name}.onnx")),
+            np.asarray(np.load(prepared / f"{name}.npy", mmap_mode="r")),  # slices of np.memmap are slow
         )
-        for part in EARLY_PARTS
+        for name, block in zip(EARLY_GRAPHS, list_early(), strict=True)
     ]
-    encoder = Encoder(early, run_of(open_session(prepared / f"{LATE_PART.name}.onnx")))
+    encoder = Encoder(early, run_of(open_session(prepared / "late.onnx")))
     return Sessions(encoder, open_session(prepared / "cross.onnx"), open_session(prepared / "step.onnx"))
 
 
@@ -107,7 +113,9 @@ class OnnxRecogniser:
     def _recognise(self, images: Iterator[SourceImage]) -> Iterator[Recognition]:
         decoder: Decoder[_Reading] = Decoder(self._sessions.cross, self._sessions.step, self._slots)
         encoder = self._fast.open_encoder() if self._fast else self._sessions.encoder
-        for image in images:
+        for number, image in enumerate(images):
+            if number % _TRIM_EVERY == 0:
+                give_back_memory()
             yield from self._begin(decoder, encoder, _Reading(image, self.precision))
             while decoder.full:
                 yield from self._step(decoder)
@@ -124,7 +132,6 @@ class OnnxRecogniser:
             yield Recognition(reading.image.key, None, error=refusal.describe())
         else:
             decoder.add(reading, encoder.encode(grey))
-            give_back_memory()
 
     def _step(self, decoder: Decoder[_Reading]) -> Iterator[Recognition]:
         """One token further; an image the fast mode is in doubt about takes its slot again, in full."""

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import EARLY_PARTS, IMAGE_SIDE, LATE_PART
-from worker.decimer.encode import list_strides
+from worker.decimer.architecture import EARLY_PAGE, IMAGE_SIDE
 from worker.decimer.preprocess import normalise
 
 Floats = npt.NDArray[np.float32]
@@ -42,7 +41,7 @@ def fast_support(cpuinfo: Path = Path("/proc/cpuinfo")) -> FastSupport:
 
 
 class HalfPrecisionEncoder:
-    """The encoder's parts compiled by OpenVINO for whole pages; for one thread at a time."""
+    """The encoder compiled by OpenVINO for whole pages; for one thread at a time."""
 
     def __init__(self, model: Path, precision: str = "f16") -> None:
         import openvino
@@ -55,15 +54,12 @@ class HalfPrecisionEncoder:
             "ENABLE_CPU_PINNING": False,
         }
         self._requests: list[Any] = []
-        side, channels = IMAGE_SIDE, 3
-        for part in (*EARLY_PARTS, LATE_PART):
-            graph = core.read_model(model / f"{part.name}.onnx")
-            graph.reshape([1, channels, side, side])
-            compiled = core.compile_model(graph, "CPU", options)
-            self._requests.append(compiled.create_infer_request())
-            if part != LATE_PART:
-                channels = graph.output(0).shape[1]
-                side //= int(np.prod(list_strides(part)))
+        shape = [1, 3, IMAGE_SIDE, IMAGE_SIDE]
+        for name in (EARLY_PAGE, "late"):
+            graph = core.read_model(model / f"{name}.onnx")
+            graph.reshape(shape)
+            self._requests.append(core.compile_model(graph, "CPU", options).create_infer_request())
+            shape = list(graph.output(0).shape)
 
     def encode(self, grey: Floats) -> Floats:
         """(1, FEATURES, FEATURE_WIDTH) from (512, 512) grey levels."""

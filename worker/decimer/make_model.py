@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.decimer.architecture import GRAPHS
+from worker.decimer.architecture import PREPARED_GRAPHS
 from worker.decimer.archive import TOKENIZER, open_archive
 from worker.decimer.engine import prepare
 from worker.decimer.errors import ModelError
@@ -35,7 +35,7 @@ def get_prepared(model: Model, report: Report) -> Path:
 
     def make(target: Path) -> None:
         report("preparing the model for this machine", 0, 0)
-        prepare(model.folder, target, GRAPHS)
+        prepare(model.folder, target, PREPARED_GRAPHS)
 
     folder = model.folder / f"prepared-{machine_key(RUNTIME)}"
     ensure_folder(folder, make, report)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.decimer.architecture import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
+from worker.decimer.heap import map_zeros
 from worker.decimer.sessions import Binding, Session
 from worker.decimer.vocabulary import END, PAD, START
 
@@ -105,8 +106,8 @@ class _Memory:
         self._binding = step.io_binding()
         self._token = np.full(slots, START, np.int64)
         self._length = np.zeros(slots, np.int64)
-        self._image = {name: np.zeros(cross_shape(name.split("_")[1], slots), np.float32) for name in _CROSS}
-        self._text = {name: np.zeros((slots, HEADS, 0, HEAD_WIDTH), np.float32) for name in _OWN}
+        self._image = {name: map_zeros(cross_shape(name.split("_")[1], slots)) for name in _CROSS}
+        self._text = {name: map_zeros((slots, HEADS, 0, HEAD_WIDTH)) for name in _OWN}
         self._new = {name: np.zeros((slots, HEADS, 1, HEAD_WIDTH), np.float32) for name in _OWN}
         self._next = np.zeros(slots, np.int64)
         self._confidence = np.zeros(slots, np.float32)
@@ -170,7 +171,7 @@ class _Memory:
         mask[..., -1] = self._mask[..., -1]
         self._mask = mask
         for name, values in self._text.items():
-            wider = np.zeros((self._slots, HEADS, room, HEAD_WIDTH), np.float32)
+            wider = map_zeros((self._slots, HEADS, room, HEAD_WIDTH))
             wider[:, :, :kept] = values[:, :, :kept]
             self._text[name] = wider
         self._bind()

@@ -1,13 +1,24 @@
-"""Hand freed memory back to the system."""
+"""Memory that comes and goes beside the runtime's own arena."""
 
 import ctypes
+import math
+import mmap
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+
+def map_zeros(shape: Sequence[int]) -> npt.NDArray[np.float32]:
+    """An array outside the heap: long-lived buffers of many sizes would leave gaps in it."""
+    size = math.prod(shape)
+    if size == 0:
+        return np.zeros(shape, np.float32)
+    return np.frombuffer(mmap.mmap(-1, 4 * size), np.float32).reshape(shape)
 
 
 def give_back_memory() -> None:
-    """Ask glibc to return its free pages; elsewhere do nothing.
-
-    The encoder's buffers change in size with every drawing, and glibc would keep some 50 MB of their gaps.
-    """
+    """Ask glibc to return its free pages; elsewhere do nothing. Costs as many page faults later."""
     if _trim is not None:
         _trim(0)
 

@@ -3,8 +3,9 @@
     python -P bench/decimer_side.py upstream THREADS
     python -P bench/decimer_side.py onnx THREADS SLOTS PRECISION
 
-Reads one JSON list of paths a line, writes one JSON object a line. Runs in upstream's environment, too, so
-the project is imported only for its own engine; -P keeps the names of other benchmarks from the libraries.
+Reads one JSON list of paths a line, writes one JSON object a line; the first says how long the engine took
+to load, the import of its libraries included. Runs in upstream's environment, too, so the project is
+imported only for its own engine; -P keeps the names of other benchmarks from the libraries.
 """
 
 import json
@@ -33,13 +34,19 @@ def open_upstream(threads: int) -> Answer:
     return answer
 
 
-def open_onnx(threads: int, slots: int, precision: str) -> Answer:
-    from worker.decimer import open_recogniser
-    from worker.recognition import SourceImage
+def read_settings(threads: int, slots: int, precision: str) -> Any:
+    """Before the clock starts: they are the worker's, whatever its engine."""
     from worker.settings import load_settings
 
     chosen = {"decimer_threads": threads, "decimer_slots": slots, "decimer_precision": precision}
-    recogniser = open_recogniser(load_settings().model_copy(update=chosen))
+    return load_settings().model_copy(update=chosen)
+
+
+def open_onnx(settings: Any) -> Answer:
+    from worker.decimer import open_recogniser
+    from worker.recognition import SourceImage
+
+    recogniser = open_recogniser(settings)
 
     def answer(paths: list[str]) -> dict[str, Any]:
         images = [SourceImage(path, Path(path)) for path in paths]
@@ -76,10 +83,9 @@ def main(engine: str, threads: int, *options: str) -> None:
     # What libraries print must not reach the pipe.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    settings = read_settings(threads, int(options[0]), options[1]) if engine == "onnx" else None
     wall, cpu = time.perf_counter(), time.process_time()
-    answer = (
-        open_upstream(threads) if engine == "upstream" else open_onnx(threads, int(options[0]), options[1])
-    )
+    answer = open_onnx(settings) if settings else open_upstream(threads)
     ready = {"load_s": time.perf_counter() - wall, "load_cpu_s": time.process_time() - cpu}
     print(json.dumps(ready | {"memory_mb": read_memory_mb()}), file=out, flush=True)
     for line in sys.stdin:

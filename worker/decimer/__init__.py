@@ -5,10 +5,14 @@ upstream  the `decimer` package itself (upstream.py), where the extra `upstream`
 stub      takes time and answers nothing of use (stub.py): for benchmarks and fault tests of the queue
 """
 
-import logging
+from __future__ import annotations
 
-from worker.recognition import Recogniser
-from worker.settings import Settings
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a worker has read its settings; the engine alone opens without their libraries
+    from worker.recognition import Recogniser
+    from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
-from pillow_heif import register_heif_opener
 
 from worker.decimer.errors import (
     DamagedImage,
@@ -24,7 +23,8 @@ from worker.decimer.errors import (
 )
 
 # Pillow knows more; some start other programs (EPS) or are read by nobody's scanner.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "HEIF", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+HEIF = "HEIF"
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -35,8 +35,6 @@ _SIGNATURES = {
     b"....ftyp": "HEIF",
 }
 _TRUNCATED_SIGNS = ("truncat", "not enough", "unexpected end", "end of", "incomplete")
-
-register_heif_opener(thumbnails=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
     with _translate_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large and odd images; we refuse or read them
         try:
-            image = Image.open(path, formats=FORMATS)
+            image = Image.open(path, formats=_list_formats(path))
         except UnidentifiedImageError:
             raise _explain_unidentified(path) from None
         with image:
@@ -83,6 +81,17 @@ def _check_file(path: Path, limits: Limits) -> None:
         raise TooManyBytes(f"{status.st_size:,} bytes; at most {limits.bytes:,} are read")
 
 
+def _list_formats(path: Path) -> tuple[str, ...]:
+    """HEIF's library takes as long to import as Pillow, so it is only for files that begin as HEIF does."""
+    with path.open("rb") as file:
+        if file.read(8)[4:] != b"ftyp":
+            return FORMATS
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False)
+    return (*FORMATS, HEIF)
+
+
 def _explain_unidentified(path: Path) -> ImageRefused:
     with path.open("rb") as file:
         start = file.read(16)
@@ -90,7 +99,7 @@ def _explain_unidentified(path: Path) -> ImageRefused:
         pairs = zip(signature, start, strict=False)
         if len(start) >= len(signature) and all(ours in (theirs, ord(".")) for ours, theirs in pairs):
             return DamagedImage(f"begins as {name} does, but its header cannot be read")
-    return NotAnImage("in none of the formats that are read: " + ", ".join(FORMATS))
+    return NotAnImage("in none of the formats that are read: " + ", ".join((*FORMATS, HEIF)))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,9 @@
 """From settings to a recogniser on ONNX Runtime: the steps of the other modules in order."""
 
+from __future__ import annotations
+
 import logging
+from typing import TYPE_CHECKING
 
 from worker.decimer.engine import FastMode, OnnxRecogniser, open_sessions
 from worker.decimer.fast import HalfPrecisionEncoder, fast_support
@@ -10,7 +13,9 @@ from worker.decimer.packages import Report
 from worker.decimer.store import Model, ModelSource
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recogniser
-from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -5,16 +5,20 @@ keeps or fetches below PYSTOW_HOME. Images are opened by us first, so that limit
 same.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from worker.decimer.errors import ImageRefused, ModelError
 from worker.decimer.image_file import Limits
 from worker.decimer.preprocess import normalise, read_drawing
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
-from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 
 class UpstreamRecogniser:
@@ -29,7 +33,7 @@ class UpstreamRecogniser:
         self._limits = limits
 
     @classmethod
-    def open(cls, settings: Settings) -> "UpstreamRecogniser":
+    def open(cls, settings: Settings) -> UpstreamRecogniser:
         """Import and load it (20 s and 3 GB). Raises ModelError."""
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             os.environ.setdefault(name, str(settings.decimer_threads))

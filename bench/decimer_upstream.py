@@ -12,22 +12,27 @@ from tools.debian import tools_dir
 from worker.decimer.packages import fetch_archive
 
 VERSION = "2.8.1"
+WORKER_NEEDS = ("click", "pydantic-settings")  # for `python -m worker recognise` with upstream's engine
 
 
 def ensure_upstream() -> Path:
     """Install it and its weights once (2 GB, some minutes); the Python to run it with."""
     home = tools_dir() / "decimer-upstream"
-    python, ready = home / "venv/bin/python", home / f"ready-{VERSION}"
-    if not ready.exists():
+    python, weights = home / "venv/bin/python", home / "pystow/DECIMER-V2"
+    installed, unpacked = home / f"ready-{VERSION}-worker", home / "ready-weights"
+    if not installed.exists():
         print(f"installing decimer {VERSION} and TensorFlow into {home}", file=sys.stderr)
         home.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", f"decimer=={VERSION}"], check=True)
+        packages = (f"decimer=={VERSION}", *WORKER_NEEDS)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        installed.touch()
+    if not unpacked.exists():
         fetch_archive(home / "models.zip", lambda *_: None)
         with zipfile.ZipFile(home / "models.zip") as archive:
-            archive.extractall(home / "pystow/DECIMER-V2")
+            archive.extractall(weights)
         (home / "models.zip").unlink()
-        ready.touch()
+        unpacked.touch()
     return python
 
 

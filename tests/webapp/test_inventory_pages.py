@@ -305,6 +305,20 @@ def test_without_lists_the_pages_say_how_to_get_them(tmp_path: Path) -> None:
     assert on.get("/api/vms").json["vms"] == []
 
 
+def test_lists_that_come_without_one_kind_are_told_from_lists_that_do_not_come(app: Flask) -> None:
+    put_list(app, "atlas", listing(NOW, [vm("a")], None))
+    put_list(app, "quiet", listing(NOW, None, None))
+    client = app.test_client()
+    assert names(client.get("/grids/atlas/vms").text) == ["a"]
+    assert "The collector of atlas sends lists, but none of jobs" in client.get("/grids/atlas/jobs").text
+    assert "sends lists, but none of VMs" in client.get("/grids/quiet/vms").text
+
+
+def test_a_list_that_is_cut_and_names_all_it_knows_of_says_that_some_may_be_missing(app: Flask) -> None:
+    put_list(app, "belle", listing(NOW + 1, [vm("a")], vms_total=1, vms_cut=True))
+    assert "Some VMs may be missing" in app.test_client().get("/grids/belle/vms").text
+
+
 def test_hidden_grids_are_hidden_here_too(tmp_path: Path) -> None:
     app = make_app(tmp_path, hidden_grids=["belle"])
     put_list(app, "belle", sample_list())

@@ -223,7 +223,7 @@ def _with(names: Sequence[str], chosen: str) -> tuple[str, ...]:
 
 def _kind_of(column: ListColumn, items: Sequence[Item], moment: Moment) -> str:
     """Words begin where their heading does."""
-    return WORDS if WORDS in column.make(items[0], moment).kind.split() else ""
+    return WORDS if any(WORDS in column.make(item, moment).kind.split() for item in items) else ""
 
 
 def _heading(asked: Asked, column: ListColumn, kind: str) -> Heading:
@@ -251,8 +251,8 @@ def _chips(asked: Asked, part: Part) -> Iterable[Chip]:
 
 def _note(kind: Kind, summary: Summary) -> str:
     """What a list that had no room for all leaves out."""
-    if summary.total is None:
-        return f"The collector's list had no room for all {kind.noun}."
+    if summary.total is None or summary.total <= summary.listed:
+        return f"Some {kind.noun} may be missing: the collector could not list all of them."
     named = ", ".join(
         f"{format_number(count)} {words(name).lower()}" for name, count in summary.totals.items() if count
     )

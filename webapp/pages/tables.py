@@ -49,7 +49,7 @@ class Table:
 
     def has_words(self, place: int) -> bool:
         """Whether words stand in a column, which begin where its heading does."""
-        return any("t" in row.cells[place].kind.split() for row in self.rows[:1])
+        return any("t" in row.cells[place].kind.split() for row in self.rows)
 
 
 def words(name: str) -> str:

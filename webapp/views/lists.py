@@ -62,7 +62,7 @@ def _show_list(kind: Kind, grid: str) -> Response:
             summary = reader.summary(kind.name) if reader else None
             if reader is None or summary is None:
                 _check_known(grid)
-                return _show_none(kind, grid, "absent", edition="0")
+                return _show_none(kind, grid, "absent" if reader is None else "unasked", edition="0")
 
             def values(moment: Moment) -> Values:
                 part = reader.part(kind.name, asked, ROWS_MAX)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 Maker = Callable[[Image.Image, Path, int], None]
 
@@ -139,6 +140,7 @@ def write_variants(drawings: list[Path], folder: Path, per_drawing: int = 2) -> 
 
 def hash_pixels(path: Path) -> str:
     """SHA-256 over mode, size and decoded pixels: equal files differ here only if a decoder differs."""
+    register_heif_opener(thumbnails=False)
     with Image.open(path) as image:
         head = f"{image.mode} {image.size} ".encode()
         return hashlib.sha256(head + image.tobytes()).hexdigest()

@@ -44,3 +44,11 @@ def test_scale() -> None:
     assert names == [
         f"scale_500_{what}" for what in ("poll_s", "memory_mb", "peak_mb", "page_kb", "interactive_s")
     ]
+
+
+@pytest.mark.timeout(300)
+def test_inventory() -> None:
+    found = {str(line["name"]): line for line in run_tiny("inventory")}
+    for name in ("inventory_put", "inventory_filter"):
+        assert found[name]["against"] == "a Flask view that writes and filters a file"
+    assert {"inventory_page", "inventory_page_304", "inventory_file", "inventory_memory_after"} <= set(found)

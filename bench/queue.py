@@ -71,7 +71,7 @@ def main() -> None:
         if "admissions" in parts:
             with new_place(database) as (url, folder):
                 for name, value, unit, more in measure_admissions(
-                    url, folder, *((20, 1) if tiny else (DECISIONS, CLAIMERS))
+                    url, folder, *((20, 1) if tiny else (DECISIONS, 2 * FULL.workers))
                 ):
                     tell(f"{database}_{name}", value, unit, **more)
     if "listing" in parts:

@@ -49,18 +49,24 @@ def temp_claims(temp_dir: Path) -> Iterator[None]:
         yield
 
 
-def read_temp_use(temp_dir: Path, limit_bytes: int) -> TempUse:
-    """What all workers' folders hold or have reserved, and what they may: never more than the disk has
-    left.
+def count_files(temp_dir: Path) -> dict[str, int]:
+    """Bytes of the files in each worker's folder. It takes the longest of all that precedes a claim, and can
+    be done before `temp_claims`: who waits for that has not to wait for this.
     """
-    held_bytes = claimed_bytes = 0
-    for folder in _folders(temp_dir):
-        files_bytes, reserved_bytes = _sizes(folder)
-        held_bytes += files_bytes
-        claimed_bytes += max(files_bytes, reserved_bytes)
+    return {folder.name: _files_bytes(folder) for folder in _folders(temp_dir)}
+
+
+def read_temp_use(temp_dir: Path, limit_bytes: int, files: dict[str, int] | None = None) -> TempUse:
+    """What all workers' folders hold or have reserved, and what they may: never more than the disk has left.
+    `files` is what `count_files` has just said.
+    """
+    files = count_files(temp_dir) if files is None else files
+    claimed_bytes = sum(
+        max(files.get(folder.name, 0), _reserved_bytes(folder)) for folder in _folders(temp_dir)
+    )
     figures = os.statvfs(temp_dir)
     free_bytes = figures.f_bavail * figures.f_frsize
-    return TempUse(claimed_bytes, min(limit_bytes, held_bytes + free_bytes))
+    return TempUse(claimed_bytes, min(limit_bytes, sum(files.values()) + free_bytes))
 
 
 def sweep_temp(temp_dir: Path) -> list[str]:
@@ -90,19 +96,21 @@ def _folders(temp_dir: Path) -> list[Path]:
     return [path for path in temp_dir.glob(f"{PREFIX}*") if path.is_dir() and not path.is_symlink()]
 
 
-def _sizes(folder: Path) -> tuple[int, int]:
-    """Bytes of the files and bytes reserved; a file that goes meanwhile counts nothing."""
-    files_bytes = reserved_bytes = 0
+def _files_bytes(folder: Path) -> int:
+    """A file that goes meanwhile counts nothing."""
+    files_bytes = 0
     for entry in _entries(folder):
-        try:
-            size_bytes = entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue
-        if entry.name == RESERVATION:
-            reserved_bytes = size_bytes
-        else:
-            files_bytes += size_bytes
-    return files_bytes, reserved_bytes
+        if entry.name != RESERVATION:
+            with suppress(FileNotFoundError):
+                files_bytes += entry.stat(follow_symlinks=False).st_size
+    return files_bytes
+
+
+def _reserved_bytes(folder: Path) -> int:
+    try:
+        return os.stat(folder / RESERVATION).st_size
+    except FileNotFoundError:  # the folder is going, or not marked yet
+        return 0
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -162,3 +162,32 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert hosts(tmp_path) is None
     assert hosts(tmp_path, "../elsewhere") is None
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import json, resource, sys
+from pathlib import Path
+from tests.webapp.inventory import listing, vm
+from webapp.inventory.database import InventoryFault
+from webapp.inventory.keeping import keep
+from webapp.inventory.listing import read_listing
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+body = json.dumps(listing(int(sys.argv[2]), [vm(f"vm{number}") for number in range(5000)]))
+try:
+    keep(Path(sys.argv[1]), "belle", read_listing(body.encode()), now=0, keep_gone_s=60, forget_after_s=1e9)
+except InventoryFault as fault:
+    print(fault)
+"""
+
+
+def test_a_full_disk_is_told_and_the_list_before_stays(tmp_path: Path) -> None:
+    """No file may grow over 100 kB: to SQLite that is a disk without room."""
+    send(tmp_path, NOW, ["a"])
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(NOW + 60)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "belle.sqlite" in said
+    assert "disk" in said
+    assert hosts(tmp_path) == ["a"]
+    send(tmp_path, NOW + 120, ["b"])
+    assert hosts(tmp_path) == ["b", "a"]

@@ -258,6 +258,7 @@ def test_a_clouds_page_has_its_vms_and_jobs(client: FlaskClient) -> None:
     assert "<caption>Jobs</caption>" in html
     assert 'href="/grids/belle/vms?cloud=uvic&amp;status=error"' in html
     assert 'href="/grids/belle/jobs?status=held"' in client.get("/grids/belle").text
+    assert 'href="/grids/belle/jobs?status=held"' in client.get("/held").text
 
 
 def test_links_stay_below_the_prefix_that_a_proxy_serves_the_page_under(client: FlaskClient) -> None:
@@ -298,6 +299,7 @@ def test_without_lists_the_pages_say_how_to_get_them(tmp_path: Path) -> None:
         assert off.get(f"/grids/belle/{kind}/x").status_code == 404
         assert off.get(f"/api/{kind}").json["error"]["code"] == "inventory_off"
     assert "/grids/belle/vms" not in off.get("/grids/belle").text
+    assert "/grids/belle/jobs" not in off.get("/held").text
     on = make_app(tmp_path).test_client()
     assert "No list of VMs has come from belle yet" in on.get("/grids/belle/vms").text
     assert on.get("/grids/nowhere/vms").status_code == 404

@@ -21,6 +21,7 @@ class Section:
     label: str
     link: str
     tables: tuple[Table, ...]
+    list_link: str = ""  # to the same things one by one
 
 
 def across(

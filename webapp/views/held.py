@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, url_for
 
+from webapp.current import current_settings
 from webapp.moment import Moment
 from webapp.pages.across import held_sections
 from webapp.views.render import Values, judge_of, show_page
@@ -18,4 +21,9 @@ def show() -> Response:
 
 def _values(moment: Moment) -> Values:
     sections = held_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+    if current_settings().inventory_token_file is not None:
+        sections = tuple(
+            replace(section, list_link=url_for("lists.jobs", grid=section.grid, status="held"))
+            for section in sections
+        )
     return {"title": "Held jobs", "sections": sections, "with_change": True}

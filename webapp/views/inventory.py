@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from flask import Blueprint, Response, json, request
 from collector.paths import is_clean
 from webapp.current import current_settings
 from webapp.refused import Refused
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("inventory", __name__, url_prefix="/api/inventory")
 
@@ -78,6 +81,7 @@ def _check_token() -> None:
         with open(file, "rb") as opened:
             token = opened.readline(TOKEN_MAX_BYTES).strip()
     except OSError as error:
+        log.error("WEBAPP_INVENTORY_TOKEN_FILE=%s: %s", file, error.strerror)
         text = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
         raise Refused(503, "token_unreadable", text) from None
     if not token:
@@ -109,4 +113,5 @@ def _told_as_503() -> Iterator[None]:
     try:
         yield
     except InventoryFault as fault:
+        log.error("lists of VMs and jobs: %s", fault)
         raise Refused(503, "cannot_keep", str(fault), retry_after_s=60) from None

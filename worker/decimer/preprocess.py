@@ -24,6 +24,7 @@ Bytes = npt.NDArray[np.uint8]
 CONTRAST, BRIGHTNESS = 1.8, 1.6
 DRAWN_BELOW = 200  # grey levels above count as paper
 STRIP_ROWS = 256
+KEPT_PIXELS = 2_000_000  # of a page whose strips are kept between two readings
 # ImageNet's mean and deviation, in upstream's order of channels (efficientnet's preprocess_input).
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -52,7 +53,9 @@ def normalise(grey: Floats) -> Floats:
 def _to_grey(image: Image.Image) -> Image.Image:
     lowest, highest, one_colour = 255, 0, True
     first = None
-    for strip in _list_strips(image):
+    few = image.width * image.height <= KEPT_PIXELS
+    kept = list(_list_strips(image)) if few else None
+    for strip in kept or _list_strips(image):
         first = strip[0, 0] if first is None else first
         lowest, highest = min(lowest, int(strip.min())), max(highest, int(strip.max()))
         one_colour = one_colour and bool((strip == first).all())
@@ -66,7 +69,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
         ((red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS).astype(
             np.uint8
         )
-        for strip in _list_strips(image)
+        for strip in kept or _list_strips(image)
     ]
     return Image.fromarray(np.concatenate(strips))
 
@@ -117,14 +120,19 @@ def _centre(image: Image.Image) -> Bytes:
 def _resize(square: Bytes) -> Floats:
     """TensorFlow's ScaleAndTranslate, gaussian, in its order of additions: rows first, then columns."""
     starts, weights = _spans(square.shape[0])
-    last = square.shape[0] - 1
-    rows = np.zeros((IMAGE_SIDE, square.shape[1]), np.float32)
+    rows = _blend(square.astype(np.float32), starts, weights)
+    return np.ascontiguousarray(_blend(np.ascontiguousarray(rows.T), starts, weights).T)
+
+
+def _blend(lines: Floats, starts: npt.NDArray[np.int64], weights: Floats) -> Floats:
+    """Sums of weighted lines, (IMAGE_SIDE, width), added tap by tap."""
+    total = np.zeros((IMAGE_SIDE, lines.shape[1]), np.float32)
+    part = np.empty_like(total)
     for tap in range(weights.shape[1]):
-        rows += weights[:, tap, None] * square[np.minimum(starts + tap, last)]
-    resized = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.float32)
-    for tap in range(weights.shape[1]):
-        resized += weights[None, :, tap] * rows[:, np.minimum(starts + tap, last)]
-    return resized
+        np.take(lines, starts + tap, axis=0, out=part, mode="clip")
+        part *= weights[:, tap, None]
+        total += part
+    return total
 
 
 @functools.lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from webapp.freshness import age_text
 from webapp.inventory.values import Item, Job, Summary
 from webapp.moment import Moment
 from webapp.pages.cells import Cell
-from webapp.pages.listed import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
+from webapp.pages.list_cells import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.marks import OK, Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
 

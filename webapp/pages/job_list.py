@@ -10,7 +10,8 @@ from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.holds import reason_of
 from webapp.pages.items import Fact, facts_table, history_table, hosts_table_of, item_mark, seen_facts
-from webapp.pages.listed import Kind, ListColumn, number, since, status_cell, text
+from webapp.pages.list_cells import number, since, status_cell, text
+from webapp.pages.listed import Kind, ListColumn
 
 
 def _job(item: Item) -> Job:

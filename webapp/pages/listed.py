@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import quote
 
-from webapp.freshness import Freshness, age_text, judge
 from webapp.inventory.asked import Asked
-from webapp.inventory.values import GONE, UNLISTED, Item, Part, Summary
+from webapp.inventory.values import Item, Part, Summary
 from webapp.moment import Moment
 from webapp.pages.cells import BAD, Cell, format_number
+from webapp.pages.list_cells import LEAVING, TROUBLE, WORDS, age_cell, is_stale
 from webapp.pages.marks import OK, Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
 
 ROWS_MAX = 500  # of a page of a list
-WORDS = "t"  # the class of a cell that holds words
-AGE = "t since"  # and of one that grows by itself
-TROUBLE = frozenset({"error", "lost", "held"})
-_LEAVING = {GONE: "gone", UNLISTED: "no longer listed"}
-_NAMES = {"unreg": "unregistered", **_LEAVING}
+_NAMES = {"unreg": "unregistered", **LEAVING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,48 +165,6 @@ def occurring(columns: Sequence[ListColumn], items: Sequence[Item], moment: Mome
     return [column for column in columns if any(column.make(item, moment).text for item in items)]
 
 
-def is_stale(summary: Summary, moment: Moment) -> bool:
-    """By the rule for every figure."""
-    freshness = judge(1.0, summary.taken_at, moment.as_of, moment.stale_after_s)
-    return freshness is not Freshness.FRESH
-
-
-def age_cell(summary: Summary, moment: Moment) -> Cell:
-    """How old a list is."""
-    text = f"As of {age_text(moment.as_of - summary.taken_at)} ago"
-    return Cell(text, "since s" if is_stale(summary, moment) else "since", utc(summary.taken_at))
-
-
-def since(at: int | None, moment: Moment) -> Cell:
-    """How long ago it was; empty where that is not known."""
-    return Cell("") if at is None else Cell(age_text(moment.as_of - at), AGE, utc(at))
-
-
-def text(value: str, tone: str = "", title: str = "") -> Cell:
-    return Cell(value, f"{WORDS} {tone}".strip(), title)
-
-
-def number(value: int | None) -> Cell:
-    return Cell("") if value is None else Cell(format_number(value), "" if value else "z")
-
-
-def status_cell(item: Item, moment: Moment, *more: str) -> Cell:
-    """The status and what is to be added to it; of what is gone, since when, and what it was last."""
-    if item.gone_at is not None:
-        ago = f"{_LEAVING.get(item.status, item.status)} for {age_text(moment.as_of - item.gone_at)}"
-        return text(f"{ago}, was {words(item.thing.status).lower()}", "z since")
-    shown = ", ".join([words(item.thing.status).lower(), *more])
-    return text(shown, BAD if item.thing.status in TROUBLE else "")
-
-
-def utc(at: int, moment: Moment | None = None) -> str:
-    """Day and time; seen at a moment the year is left out where it is clear."""
-    shown = datetime.fromtimestamp(at, UTC)
-    if moment is not None and abs(moment.as_of - at) < 300 * 86400:
-        return shown.strftime("%-d %b %H:%M:%S")
-    return shown.strftime("%-d %b %Y %H:%M:%S UTC")
-
-
 def _no_cell(item: Item, moment: Moment) -> Cell:
     return Cell("")
 
@@ -238,7 +191,7 @@ def _heading(asked: Asked, column: ListColumn, kind: str) -> Heading:
 
 def _chips(asked: Asked, part: Part) -> Iterable[Chip]:
     order = sorted(
-        part.by_status.items(), key=lambda pair: (pair[0] in _LEAVING, pair[0] not in TROUBLE, pair)
+        part.by_status.items(), key=lambda pair: (pair[0] in LEAVING, pair[0] not in TROUBLE, pair)
     )
     for status, count in order:
         is_chosen = status == asked.status

@@ -10,7 +10,8 @@ from webapp.moment import Moment
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.items import Fact, facts_table, history_table, item_mark, jobs_table_of, seen_facts
-from webapp.pages.listed import Kind, ListColumn, number, since, status_cell, text
+from webapp.pages.list_cells import number, since, status_cell, text
+from webapp.pages.listed import Kind, ListColumn
 
 
 def _vm(item: Item) -> Vm:

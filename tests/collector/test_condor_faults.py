@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Iterator
@@ -51,18 +50,11 @@ def run(pool: CondorPool, state_dir: Path, **settings: object) -> tuple[int, str
     return done.returncode, done.stderr, values, time.monotonic() - started
 
 
-def advertise_schedd(pool: CondorPool, name: str, address: str) -> None:
-    ad = {"MyType": "Scheduler", "Name": name, "Machine": name, "MyAddress": f"<{address}>",
-          "ScheddIpAddr": f"<{address}>", "CondorVersion": "$CondorVersion: 23.9.6 2024-08-08 $"}  # fmt: skip
-    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in ad.items())
-    pool.tool("condor_advertise", "UPDATE_SCHEDD_AD", stdin=text + "\n")
-
-
 def test_a_faulty_schedd_costs_the_jobs_alone(
     condor_pool: CondorPool, faulty_address: str, tmp_path: Path
 ) -> None:
-    advertise_schedd(condor_pool, "faulty.example", faulty_address)
-    status, errors, values, taken_s = run(condor_pool, tmp_path, CONDOR_SCHEDDS="faulty.example")
+    with condor_pool.advertised_schedd("faulty.example", faulty_address):
+        status, errors, values, taken_s = run(condor_pool, tmp_path, CONDOR_SCHEDDS="faulty.example")
     assert status == 1
     assert "faulty.example" in errors
     assert "condor_jobs" in errors

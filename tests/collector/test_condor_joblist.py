@@ -14,7 +14,7 @@ import pytest
 from collector.collected import Collected, Job
 from tests.collector.inventory_page import TOKEN, page
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
-from tests.collector.test_condor_faults import advertise_schedd, silent
+from tests.collector.test_condor_faults import silent
 from tests.services.condor import CondorPool
 from tests.services.support import wait_until
 
@@ -261,8 +261,12 @@ def test_no_list_is_asked_for_unless_it_is_wanted(
 def test_a_silent_schedd_costs_the_list_and_says_nothing_of_the_jobs(
     filled_pool: CondorPool, tmp_path: Path
 ) -> None:
-    with peer(silent) as address, page() as (url, taken), peer(read_to_end) as carbon:
-        advertise_schedd(filled_pool, "faulty.example", address)
+    with (
+        peer(silent) as address,
+        filled_pool.advertised_schedd("faulty.example", address),
+        page() as (url, taken),
+        peer(read_to_end) as carbon,
+    ):
         ended = run_collector(
             environment=environment_of(
                 filled_pool, tmp_path, carbon, url, CONDOR_SCHEDDS="faulty.example", SOURCE_TIMEOUT_S=3

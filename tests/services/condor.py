@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -238,9 +239,29 @@ class CondorPool:
         ad = f'MyType = "Query"\nTargetType = "Machine"\nRequirements = {constraint}\n'
         self.tool("condor_advertise", "INVALIDATE_STARTD_ADS", stdin=ad)
 
+    @contextmanager
+    def advertised_schedd(self, name: str, address: str) -> Iterator[None]:
+        """Make the collector daemon believe in a schedd at host:port, for a while."""
+        ad = {
+            "MyType": "Scheduler", "Name": name, "Machine": name, "MyAddress": f"<{address}>",
+            "ScheddIpAddr": f"<{address}>", "CondorVersion": "$CondorVersion: 23.9.6 2024-08-08 $",
+        }  # fmt: skip
+        self.tool("condor_advertise", "UPDATE_SCHEDD_AD", stdin=_classad(ad) + "\n")
+        try:
+            yield
+        finally:
+            query = {"MyType": "Query", "TargetType": "Scheduler"}
+            text = f"{_classad(query)}\nRequirements = Name == {json.dumps(name)}\n"
+            self.tool("condor_advertise", "INVALIDATE_SCHEDD_ADS", stdin=text)
+
     def remove_jobs(self, timeout_s: float = 30) -> None:
-        """Empty the queue, also of completed jobs that ask to stay."""
+        """Empty the queue, also of completed jobs that ask to stay.
+
+        Force comes last: it drops a job that is still on its slot, and the slot is lost for a minute.
+        """
         self.tool("condor_rm", "-all", check=False)
+        with suppress(AssertionError):
+            wait_until(lambda: not self.jobs("RemoteHost =!= undefined"), "jobs off their slots", timeout_s)
         self.tool("condor_rm", "-all", "-forcex", check=False)
         wait_until(lambda: not self.jobs(), "an empty queue", timeout_s)
 

@@ -20,6 +20,7 @@ from worker.settings import Settings
 
 FLEET_ATTRIBUTE = "CloudMonitorFleet"  # in a job's ad: which queue it works for
 SUPERVISOR_MB = 150  # of the supervisor itself, beside what its workers are allotted
+PREPARATION_MB = 1500  # before there is a worker, where the model is made ready first (1300 are enough)
 DRAIN_S = 30  # from the soft kill to the hard one; a supervisor is gone within 25 s
 QUICK_END_S = 60  # a supervisor that fails sooner will fail again: hold it, so that somebody looks
 TEMP_CHUNKS = 2  # chunks' images on disk at once, of one worker: one worked on, one downloaded ahead
@@ -94,6 +95,8 @@ def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty:
         "WORKER_TEMP_LIMIT_MB": needs.disk_mb,
     }
     arguments = ["-m", "worker", "--config", config.name, "run", *(["--until-empty"] if until_empty else [])]
+    prepares = settings.decimer_engine == "onnx"
+    memory_mb = max(needs.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)
     told = config.parent / "$(Cluster).$(Process)"
     failed = "(ExitBySignal =?= true || ExitCode =!= 0)"
     return {
@@ -108,7 +111,7 @@ def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty:
         "output": f"{told}.out",
         "error": f"{told}.err",
         "request_cpus": str(needs.cpus),
-        "request_memory": str(math.ceil((needs.memory_mb + SUPERVISOR_MB) * MB / (1 << 20))),
+        "request_memory": str(math.ceil(memory_mb * MB / (1 << 20))),
         "request_disk": str(needs.disk_mb * 1024),
         "kill_sig": "SIGTERM",
         "remove_kill_sig": "SIGTERM",

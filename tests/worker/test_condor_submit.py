@@ -185,6 +185,16 @@ def test_a_job_asks_for_what_its_workers_need() -> None:
     assert description["arguments"] == "-m worker --config worker-x.toml run --until-empty"
 
 
+@pytest.mark.parametrize(("engine", "least_mb"), [("onnx", 1500), ("stub", 0)])
+def test_the_model_can_be_prepared_in_the_slot_of_a_single_worker(engine: str, least_mb: int) -> None:
+    settings = make_settings(decimer_engine=engine)
+    needs = job_needs(Need(300_000_000, 335_000_000), settings)
+    description = describe_job(settings, needs, Path("/state/worker-x.toml"), until_empty=True)
+    assert needs.memory_mb < 1000
+    asked_mb = int(description["request_memory"]) * 1.048576
+    assert max(least_mb, needs.memory_mb + 100) <= asked_mb < max(least_mb, needs.memory_mb + 200) + 2
+
+
 def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None:
     settings = make_settings(
         azure_connection_string="AccountKey=also-secret", storage_url="images", model_dir=Path('model "x"')

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".sqlite"
 BUSY_S = 10.0  # longest wait for another process's transaction, which takes a fraction of a second
-_VERSION = 1
+_VERSION = 2
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SET_ASIDE_MAX = 3
 _SCHEMA = """
@@ -45,6 +45,9 @@ CREATE TABLE items (
     gone_at INTEGER,
     data TEXT NOT NULL,
     changes TEXT NOT NULL,
+    last_status TEXT NOT NULL,
+    last_host TEXT NOT NULL,
+    last_at INTEGER NOT NULL,
     PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """

@@ -14,19 +14,31 @@ def begin(thing: Thing, at: int) -> list[Change]:
     return [Change(thing.status, thing.place, min(thing.since or at, at))]
 
 
+def goes_on(last: Change, thing: Thing, at: int) -> bool:
+    """Whether the list of `at` adds nothing to a past that ends in `last`.
+
+    A job that entered the same status anew, on the same host, has changed: it was started again in between.
+    """
+    same = (last.status, last.host) == (thing.status, thing.place)
+    return same and not (isinstance(thing, Job) and _entered(last, thing, at) is not None)
+
+
 def proceed(past: Sequence[Change], thing: Thing, at: int) -> list[Change]:
     """`past` with what the list of `at` adds to it, if that is anything.
 
-    A change is as old as its source says, where that lies between the last one and now. A job that entered
-    the same status anew, on the same host, has changed as well: it was started again in between.
+    A change is as old as its source says, where that lies between the last one and now.
     """
     last = past[-1]
-    entered = thing.since if thing.since is not None and last.at < thing.since <= at else None
-    same = (last.status, last.host) == (thing.status, thing.place)
-    if same and not (isinstance(thing, Job) and entered is not None):
+    if goes_on(last, thing, at):
         return list(past)
+    entered = _entered(last, thing, at)
     since = max(at, last.at) if entered is None else entered  # a clock may have been set back
     return _bounded([*past, Change(thing.status, thing.place, since)])
+
+
+def _entered(last: Change, thing: Thing, at: int) -> int | None:
+    """When it came into its status, where that lies between the last change and now."""
+    return thing.since if thing.since is not None and last.at < thing.since <= at else None
 
 
 def leave(past: Sequence[Change], word: str, at: int) -> list[Change]:

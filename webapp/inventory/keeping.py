@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from webapp.inventory.database import SUFFIX, InventoryFault, open_database
-from webapp.inventory.history import begin, leave, proceed
+from webapp.inventory.history import begin, goes_on, leave, proceed
 from webapp.inventory.values import GONE, KINDS, UNLISTED, Change, Listed, Listing, Thing
 
 GRIDS_MAX = 1000
@@ -20,16 +20,25 @@ _GONE_MAX = 2000  # of each kind; a grid may end that many jobs in an hour
 _AHEAD_MAX_S = 120  # a list from further in the future does not stand in the way of one from now
 _TROUBLE = frozenset({"error", "lost", "held", "unreg"})
 
+_KNOWN = "SELECT key, data, gone_at, last_status, last_host, last_at FROM items WHERE kind = ?"
 _UPSERT = """
-INSERT INTO items (kind, key, cloud, types, states, trouble, since, first_seen_at, gone_at, data, changes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)
+INSERT INTO items (kind, key, cloud, types, states, trouble, since, first_seen_at, gone_at, data, changes,
+    last_status, last_host, last_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?)
 ON CONFLICT (kind, key) DO UPDATE SET cloud = excluded.cloud, types = excluded.types,
     states = excluded.states, trouble = excluded.trouble, since = excluded.since, gone_at = NULL,
-    data = excluded.data, changes = excluded.changes
+    data = excluded.data, changes = excluded.changes, last_status = excluded.last_status,
+    last_host = excluded.last_host, last_at = excluded.last_at
+"""
+# Most of what differs from one list to the next is no change of status: then the past is not touched.
+_RENEW = """
+UPDATE items SET cloud = ?, types = ?, states = ?, trouble = ?, since = coalesce(?, since), data = ?
+WHERE kind = ? AND key = ?
 """
 _VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in KINDS.values()}
 _LEAVE = """
-UPDATE items SET states = ?, trouble = 0, since = ?, gone_at = ?, changes = ? WHERE kind = ? AND key = ?
+UPDATE items SET states = ?, trouble = 0, since = ?, gone_at = ?, changes = ?, last_status = ?,
+    last_host = ?, last_at = ? WHERE kind = ? AND key = ?
 """
 _LIST = "REPLACE INTO lists (kind, taken_at, edition, total, listed, is_cut) VALUES (?, ?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM items WHERE kind = ? AND gone_at < ?"
@@ -89,17 +98,24 @@ def _check_age(database: sqlite3.Connection, listing: Listing, now: float) -> No
 def _keep_kind(
     database: sqlite3.Connection, kind: str, listed: Listed, taken_at: int, keep_gone_s: float
 ) -> None:
-    query = "SELECT key, data, gone_at FROM items WHERE kind = ?"
-    known = {key: (data, gone_at) for key, data, gone_at in database.execute(query, (kind,))}
+    known = {
+        key: (data, gone_at, Change(*last)) for key, data, gone_at, *last in database.execute(_KNOWN, (kind,))
+    }
     present = keyed(listed.things)
-    changed = []
+    renewed, changed = [], []
     for key, thing in present.items():
         data = pack(thing)
-        if known.get(key) != (data, None):
+        before, gone_at, last = known.get(key, (None, None, None))
+        if before == data and gone_at is None:
+            continue
+        if last is not None and gone_at is None and goes_on(last, thing, taken_at):
+            renewed.append((*_columns(thing), thing.since, data, kind, key))
+        else:
             changed.append((key, thing, data))
+    database.executemany(_RENEW, renewed)
     database.executemany(_UPSERT, [_row(database, kind, *change, taken_at) for change in changed])
     word = UNLISTED if listed.is_cut else GONE
-    missed = [key for key, (_, gone_at) in known.items() if gone_at is None and key not in present]
+    missed = [key for key, (_, gone_at, _) in known.items() if gone_at is None and key not in present]
     database.executemany(_LEAVE, [_leaving(database, kind, key, word, taken_at) for key in missed])
     database.execute(_FORGET, (kind, taken_at - keep_gone_s))
     database.execute(_FORGET_MANY, (kind, kind, _GONE_MAX))
@@ -130,22 +146,19 @@ def _row(
 ) -> tuple[object, ...]:
     past = _changes(database, kind, key)
     changes = proceed(past, thing, at) if past else begin(thing, at)
-    return (
-        kind,
-        key,
-        thing.cloud,
-        f" {' '.join(thing.types)} ",
-        f" {' '.join(thing.states)} ",
-        int(not _TROUBLE.isdisjoint(thing.states)),
-        changes[-1].at if thing.since is None else thing.since,
-        at,
-        data,
-        json.dumps(changes),
-    )
+    since = changes[-1].at if thing.since is None else thing.since
+    return (kind, key, *_columns(thing), since, at, data, json.dumps(changes), *changes[-1])
+
+
+def _columns(thing: Thing) -> tuple[str, str, str, int]:
+    """What is filtered by, as it stands in the table: cloud, types, states, trouble."""
+    trouble = not _TROUBLE.isdisjoint(thing.states)
+    return thing.cloud, f" {' '.join(thing.types)} ", f" {' '.join(thing.states)} ", int(trouble)
 
 
 def _leaving(database: sqlite3.Connection, kind: str, key: str, word: str, at: int) -> tuple[object, ...]:
-    return f" {word} ", at, at, json.dumps(leave(_changes(database, kind, key), word, at)), kind, key
+    changes = leave(_changes(database, kind, key), word, at)
+    return f" {word} ", at, at, json.dumps(changes), *changes[-1], kind, key
 
 
 def _changes(database: sqlite3.Connection, kind: str, key: str) -> list[Change]:

@@ -89,7 +89,8 @@ def run_deployment(
 ) -> Iterator[Deployment]:
     """Graphite with the scene, and the app before it; both are sent new figures each minute."""
     with run_graphite(folder / "graphite", retentions=scene.RETENTIONS) as graphite:
-        scene.send_points(graphite.carbon, scene.scene_points(time.time(), history_s))
+        begun = scene.minute_of(time.time())
+        scene.send_points(graphite.carbon, scene.scene_points(begun, history_s))
         scene.send_points(graphite.carbon, extra_points)
         wait_until(lambda: _is_complete(graphite), "the scene in Graphite", timeout_s=60)
         stopping = threading.Event()
@@ -98,6 +99,10 @@ def run_deployment(
         settings = {"WEBAPP_INVENTORY_TOKEN_FILE": str(token), **settings}
         with run_proxy(graphite.url) as proxy, run_app(folder / "state", proxy.url, **settings) as url:
             start = scene.minute_of(time.time())
+            for minute in range(
+                begun + scene.STEP_S, start + 1, scene.STEP_S
+            ):  # a day's history takes a while
+                scene.send_points(graphite.carbon, scene.newest_points(minute))
             _send_lists(url, start, *(start - before_s for before_s in lists.LISTED_BEFORE_S), start)
             collectors = threading.Thread(target=_keep_sending, args=(graphite, url, start, stopping))
             collectors.start()

@@ -61,11 +61,11 @@ def minute_of(now: float) -> int:
 def wave(path: str, value: float, timestamp: int) -> float:
     """The value at a time: small figures stand still, others go up and down around what is given.
 
-    What belongs together (the statuses of one VM type) does so together, so that it adds up at any time.
+    What belongs together (the statuses of one VM type, the types of jobs) does so together: it adds up.
     """
     if value < 8 or ".fleet." in path:
         return float(value)
-    kind = path.rpartition(".")[0]
+    kind = path.split(".jobs.")[0] if ".jobs." in path else path.rpartition(".")[0]
     phase = crc32(kind.encode()) % 628 / 100
     noise = crc32(f"{kind} {timestamp // 180}".encode()) % 1000 / 1000 - 0.5
     slow, quick = math.sin(phase + timestamp / 9700), math.sin(2 * phase + timestamp / 1900)

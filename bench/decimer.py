@@ -20,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from bench.decimer_upstream import VERSION, ensure_upstream, upstream_environment
 from tests.worker.decimer.kept import DRAWINGS, Kept, read_kept
 from tests.worker.decimer.variants import write_variants
@@ -27,6 +29,7 @@ from worker.decimer.fast import fast_support
 
 SIDE = Path(__file__).with_name("decimer_side.py")
 PEER = f"decimer {VERSION} on TensorFlow"
+PEER_NEEDS_MB = 3_500
 CONFIDENCE_TOLERANCE = 1e-4
 
 
@@ -189,9 +192,26 @@ def _say_speed(
 
 
 def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace) -> None:
-    """Processes side by side over the same images, measured while all of them live."""
+    """Processes side by side over the same images, measured while all of them live; then upstream's."""
     images = [image.path for image in kept[:: max(1, len(kept) // 12)][:12]]
     sides = [open_ours(options, 1, "0,1") for _ in range(processes)]
+    figures, wall_s = _run_together(sides, images)
+    name = f"{processes}_process{'es' if processes > 1 else ''}"
+    private = _mean_private(figures)
+    more: dict[str, object] = {
+        kind: round(statistics.mean(figure[kind] for figure in figures)) for kind in ("resident", "shared")
+    }
+    if not options.tiny:
+        more |= _measure_peer_memory(images[:2], processes, private)
+    say(f"{name}.private_memory", private, "MB/process", slots=options.slots, **more)
+    loads = sorted(side.ready["load_s"] for side in sides)
+    cpu_s = statistics.median(side.ready["load_cpu_s"] for side in sides)
+    say(f"{name}.load", statistics.median(loads), "s", slowest=round(loads[-1], 3), cpu_s=round(cpu_s, 3))
+    say(f"{name}.throughput", processes * len(images) / wall_s, "images/s")
+
+
+def _run_together(sides: list[Side], images: list[Path]) -> tuple[list[dict[str, float]], float]:
+    """Memory of each process after its images, and the seconds they all took."""
     for side in sides:
         side.wait()
     start_s = time.perf_counter()
@@ -205,16 +225,25 @@ def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace
     figures = [side.receive()["memory_mb"] for side in sides]
     for side in sides:
         side.close()
-    name = f"{processes}_process{'es' if processes > 1 else ''}"
-    private = statistics.mean(figure["private" if processes > 1 else "private_dirty"] for figure in figures)
-    more = {
-        kind: round(statistics.mean(figure[kind] for figure in figures)) for kind in ("resident", "shared")
-    }
-    say(f"{name}.private_memory", private, "MB/process", slots=options.slots, **more)
-    loads = sorted(side.ready["load_s"] for side in sides)
-    cpu_s = statistics.median(side.ready["load_cpu_s"] for side in sides)
-    say(f"{name}.load", statistics.median(loads), "s", slowest=round(loads[-1], 3), cpu_s=round(cpu_s, 3))
-    say(f"{name}.throughput", processes * len(images) / wall_s, "images/s")
+    return figures, wall_s
+
+
+def _mean_private(figures: list[dict[str, float]]) -> float:
+    """A single process has its mapped files to itself: they count as shared all the same."""
+    kind = "private" if len(figures) > 1 else "private_dirty"
+    return statistics.mean(figure[kind] for figure in figures)
+
+
+def _measure_peer_memory(images: list[Path], processes: int, private: float) -> dict[str, object]:
+    available_mb = psutil.virtual_memory().available / 1e6
+    if processes * PEER_NEEDS_MB > available_mb:
+        return {"against": f"{PEER}: not run, {processes} processes need {processes * PEER_NEEDS_MB:,} MB"}
+    sides = [
+        Side(ensure_upstream(), ["upstream", 1], upstream_environment(), "0,1") for _ in range(processes)
+    ]
+    figures, _ = _run_together(sides, images)
+    peer = _mean_private(figures)
+    return {"against": PEER, "peer": round(peer), "ratio": round(peer / private, 1)}
 
 
 def measure_identity(kept: list[Kept], options: argparse.Namespace) -> None:

@@ -16,12 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from bench.decimer_side import read_memory_mb
 from bench.decimer_upstream import VERSION, ensure_upstream, upstream_environment
 from tests.worker.decimer.kept import DRAWINGS, Kept, read_kept
 from tests.worker.decimer.variants import write_variants
@@ -65,6 +67,9 @@ class Side:
 
     def receive(self) -> dict[str, Any]:
         return self._read()
+
+    def read_memory(self) -> dict[str, float]:
+        return read_memory_mb(self._process.pid)
 
     def close(self) -> None:
         assert self._process.stdin
@@ -192,7 +197,7 @@ def _say_speed(
 
 
 def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace) -> None:
-    """Processes side by side over the same images, measured while all of them live; then upstream's."""
+    """Processes side by side over the same images, each at its peak; then upstream's."""
     images = [image.path for image in kept[:: max(1, len(kept) // 12)][:12]]
     sides = [open_ours(options, 1, "0,1") for _ in range(processes)]
     figures, wall_s = _run_together(sides, images)
@@ -211,21 +216,25 @@ def measure_memory(kept: list[Kept], processes: int, options: argparse.Namespace
 
 
 def _run_together(sides: list[Side], images: list[Path]) -> tuple[list[dict[str, float]], float]:
-    """Memory of each process after its images, and the seconds they all took."""
+    """The memory of each process when it had most private, and the seconds they all took."""
     for side in sides:
         side.wait()
     start_s = time.perf_counter()
     for side in sides:
         side.send(images)
-    for side in sides:
-        side.receive()
+    peaks = [side.read_memory() for side in sides]
+    with ThreadPoolExecutor(len(sides)) as waiting:
+        answers = [waiting.submit(side.receive) for side in sides]
+        while not all(answer.done() for answer in answers):
+            peaks = [
+                max(peak, side.read_memory(), key=lambda figure: figure["private_dirty"])
+                for peak, side in zip(peaks, sides, strict=True)
+            ]
+            time.sleep(0.1)
     wall_s = time.perf_counter() - start_s
     for side in sides:
-        side.send([])
-    figures = [side.receive()["memory_mb"] for side in sides]
-    for side in sides:
         side.close()
-    return figures, wall_s
+    return peaks, wall_s
 
 
 def _mean_private(figures: list[dict[str, float]]) -> float:

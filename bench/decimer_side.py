@@ -63,10 +63,10 @@ def open_onnx(settings: Any) -> Answer:
     return answer
 
 
-def read_memory_mb() -> dict[str, float]:
+def read_memory_mb(process: int | str = "self") -> dict[str, float]:
     """Resident, private and shared memory; a mapped file counts as private while no other process maps it."""
     kb: dict[str, int] = {}
-    for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
+    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]:
         name, _, rest = line.partition(":")
         kb[name] = int(rest.split()[0])
     private, shared = (kb[f"{kind}_Clean"] + kb[f"{kind}_Dirty"] for kind in ("Private", "Shared"))

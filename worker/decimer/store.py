@@ -1,8 +1,8 @@
 """The folder of models: what is in it is whole and verified, however many processes start at once.
 
-    decimer-c1/                              converted graphs, vocabulary, manifest.json
-    decimer-c1/prepared-RUNTIME-CPU/         the same as this machine wants them, memory-mapped in use
-    decimer-hand-drawn-c1/...
+    decimer-c2/                              converted graphs, vocabulary, manifest.json
+    decimer-c2/prepared-RUNTIME-CPU/         the same as this machine wants them, memory-mapped in use
+    decimer-hand-drawn-c2/...
     models.zip.partial                       weights being fetched
 
 Everything is built in a folder of another name and renamed when it is whole; a lock lets one process build

@@ -68,11 +68,10 @@ class Claimer:
         active_chunks = self._queue.active_chunks() if maximum is not None else 0
         files = count_files(temp_dir)
         with temp_claims(temp_dir):
-            self._reserve(one_more=False)
-            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, files)
+            in_hand = {self._folder.path.name: self._bytes_in_hand()}
+            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, files, in_hand)
             decision = admit_chunk(temp, active_chunks, self._limits)
-            if decision.admitted:
-                self._reserve(one_more=True)
+            self._reserve(one_more=decision.admitted)
         if not decision.admitted:
             self._note(decision)
             return decision.text
@@ -91,8 +90,10 @@ class Claimer:
 
     def _reserve(self, one_more: bool) -> None:
         """Room for what is left of the chunks in hand, and for the one that is about to be claimed."""
-        left = sum(work.unanswered for work in self._hands.works)
-        self._folder.reserve(left * self._limits.image_bytes + one_more * self._limits.chunk_bytes)
+        self._folder.reserve(self._bytes_in_hand() + one_more * self._limits.chunk_bytes)
+
+    def _bytes_in_hand(self) -> int:
+        return sum(work.unanswered for work in self._hands.works) * self._limits.image_bytes
 
     def _note(self, decision: Decision) -> None:
         """One like the last only now and then."""

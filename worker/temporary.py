@@ -11,9 +11,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from worker.gate import TempUse
 
@@ -34,8 +35,13 @@ class TempFolder:
             self._descriptor = _lock_folder(self.path)
 
     def reserve(self, size_bytes: int) -> None:
-        """What the worker's chunks may take from now on; replaces what was reserved."""
-        os.truncate(self.path / RESERVATION, size_bytes)
+        """What the worker's chunks may take from now on; replaces what was reserved.
+
+        Another length is a transaction of the file system, for which a busy disk may keep one waiting.
+        """
+        file = self.path / RESERVATION
+        if os.stat(file).st_size != size_bytes:
+            os.truncate(file, size_bytes)
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -56,13 +62,22 @@ def count_files(temp_dir: Path) -> dict[str, int]:
     return {folder.name: _files_bytes(folder) for folder in _folders(temp_dir)}
 
 
-def read_temp_use(temp_dir: Path, limit_bytes: int, files: dict[str, int] | None = None) -> TempUse:
+def read_temp_use(
+    temp_dir: Path,
+    limit_bytes: int,
+    files: Mapping[str, int] | None = None,
+    reserved: Mapping[str, int] = MappingProxyType({}),
+) -> TempUse:
     """What all workers' folders hold or have reserved, and what they may: never more than the disk has left.
-    `files` is what `count_files` has just said.
+    `files` is what `count_files` has just said; `reserved` holds for its folders in place of what they say.
     """
     files = count_files(temp_dir) if files is None else files
     claimed_bytes = sum(
-        max(files.get(folder.name, 0), _reserved_bytes(folder)) for folder in _folders(temp_dir)
+        max(
+            files.get(folder.name, 0),
+            reserved[folder.name] if folder.name in reserved else _reserved_bytes(folder),
+        )
+        for folder in _folders(temp_dir)
     )
     figures = os.statvfs(temp_dir)
     free_bytes = figures.f_bavail * figures.f_frsize

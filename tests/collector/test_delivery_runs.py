@@ -92,16 +92,15 @@ def test_points_for_a_carbon_that_is_no_longer_configured_are_told(
 def test_a_directory_that_cannot_be_written_is_told_and_the_fresh_points_still_go(
     graphite: Graphite, tmp_path: Path, state_dir: str
 ) -> None:
+    grid = "unwritable"
     if state_dir == "a file":
         (tmp_path / "file").write_text("")
-        state_dir = str(tmp_path / "file")
-    ended = run_collector(
-        environment=collector_environment(Path(state_dir), graphite.carbon, GRID="readonly")
-    )
+        grid, state_dir = "file", str(tmp_path / "file")
+    ended = run_collector(environment=collector_environment(Path(state_dir), graphite.carbon, GRID=grid))
     assert ended.returncode == 1
     assert f"COLLECTOR_STATE_DIR={state_dir}" in ended.stderr
     assert "cannot keep points" in ended.stderr
-    wait_until(lambda: beats(graphite, "readonly") == 1, "the heartbeat")
+    wait_until(lambda: beats(graphite, grid) == 1, "the heartbeat")
     lost = run_collector(environment=collector_environment(Path(state_dir), "127.0.0.1:1", **QUICK))
     assert lost.returncode == 3
     assert "LOST" in lost.stderr

@@ -22,7 +22,8 @@ from webapp.telemetry import Telemetry
 from webapp.tree import Value
 from webapp.tree_build import GridOrder
 
-MINUTE = int(time.time()) // 60 * 60
+MINUTE = int(time.time()) // 60 * 60  # as the tests were collected, which may be a while ago
+WINDOW_S = 7200
 PATHS = [
     *(
         f"grids.both.clouds.{cloud}.vms.small.{state}"
@@ -58,7 +59,7 @@ class Reader:
 
 
 def open_reader(url: str, state_dir: Path) -> Reader:
-    settings = Settings(graphite_url=url, state_dir=state_dir, poll_window_s=600)
+    settings = Settings(graphite_url=url, state_dir=state_dir, poll_window_s=WINDOW_S)
     latest = Latest(state_dir, time.time, GridOrder(), settings.stale_after_s)
     poller = Poller(settings, latest, time.time, Telemetry(state_dir))
     return Reader(create_app(settings, poll=False).test_client(), poller, latest, state_dir)
@@ -105,6 +106,9 @@ def test_points_survive_a_stop(tmp_path: Path, victoriametrics: VictoriaMetrics)
     store.stop()
     store.start()
     try:
-        wait_until(lambda: store.render("grids.kept.sysinfo.load"), "the point after the restart")
+        wait_until(
+            lambda: store.render("grids.kept.sysinfo.load", since=f"-{WINDOW_S}s"),
+            "the point after the restart",
+        )
     finally:
         store.stop()

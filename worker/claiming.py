@@ -15,7 +15,7 @@ from worker.jobqueue import DecisionNote, Queue, QueueUnavailable
 from worker.recognition import Recogniser
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
-from worker.temporary import TempFolder, count_files, read_temp_use, temp_claims
+from worker.temporary import TempFolder, read_temp_use, temp_claims
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class Claimer:
         temp_dir = Path(self._settings.temp_dir)
         maximum = self._limits.max_active_chunks
         active_chunks = self._queue.active_chunks() if maximum is not None else 0
-        files = count_files(temp_dir)
+        self._folder.count()
         with temp_claims(temp_dir):
             in_hand = {self._folder.path.name: self._bytes_in_hand()}
-            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, files, in_hand)
+            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, in_hand)
             decision = admit_chunk(temp, active_chunks, self._limits)
             self._reserve(one_more=decision.admitted)
         if not decision.admitted:

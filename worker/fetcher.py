@@ -24,11 +24,13 @@ from pathlib import Path
 from worker.hands import Hands, Work
 from worker.jobqueue import QueuedImage
 from worker.storage import ImageMissing, StorageError
+from worker.temporary import TempFolder
 
 log = logging.getLogger(__name__)
 
 DISK_PAUSE_S = 10.0
 DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is given back
+COUNT_EVERY_S = 0.5  # what the images on disk hold
 IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
 
 
@@ -57,14 +59,15 @@ class Fetcher:
         self,
         claim: Callable[[], Work | str],
         hands: Hands,
-        folder: Path,
+        folder: TempFolder,
         leaving: threading.Event,
         ahead_images: int,
         ahead_threads: int,
     ) -> None:
         self._claim = claim
         self._hands = hands
-        self._folder = str(folder)
+        self._folder = folder
+        self._counted_s = 0.0
         self._leaving = leaving
         self._run_images = max(1, ahead_images // ahead_threads)
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
@@ -97,8 +100,15 @@ class Fetcher:
         self._used.append(fetched.path)
 
     def _tidy(self) -> None:
+        """The claims of other workers count on what is told here; a folder that cannot be counted is named by
+        our own next claim.
+        """
         while self._used:
             _unlink(self._used.popleft())
+        if time.monotonic() - self._counted_s >= COUNT_EVERY_S:
+            self._counted_s = time.monotonic()
+            with suppress(OSError):
+                self._folder.count()
 
     def _claim_and_download(self) -> None:
         idle_s = IDLE_FIRST_S
@@ -154,7 +164,7 @@ class Fetcher:
 
     def _fetch(self, work: Work, image: QueuedImage) -> Fetched:
         claim = work.claim
-        path = f"{self._folder}/{claim.chunk}-{image.number}{os.path.splitext(image.name)[1]}"
+        path = f"{self._folder.path}/{claim.chunk}-{image.number}{os.path.splitext(image.name)[1]}"
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
             try:

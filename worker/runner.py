@@ -61,7 +61,7 @@ def run_worker(
         keeper = Keeper(queue, results, hands, folder.path, settings)
         watch.give_up = keeper.close_all
         claimer = Claimer(name, host, queue, recogniser, hands, folder, gate_limits(settings), settings)
-        fetcher = Fetcher(claimer, hands, folder.path, leaving, settings.ahead_images, settings.ahead_threads)
+        fetcher = Fetcher(claimer, hands, folder, leaving, settings.ahead_images, settings.ahead_threads)
         hands.say("idle")
         keeper.start()
         fetcher.start()

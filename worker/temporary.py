@@ -1,9 +1,10 @@
 """Temporary folders: one a worker, counted, and removed whatever happens.
 
 No figure of the host says how much of a container's temporary storage is ours, so our own files are
-counted. A worker holds a lock on its folder for as long as it lives; a folder whose lock can be taken
-belongs to nobody any more and is removed. What a running chunk may still take is reserved by the length of
-an empty sparse file.
+counted: each worker counts its own, and tells the others by the length of an empty sparse file, so that no
+decision has to look at every image of every worker. What a running chunk may still take is reserved by
+another. A worker holds a lock on its folder for as long as it lives; a folder whose lock can be taken
+belongs to nobody any more and is removed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from types import MappingProxyType
 from worker.gate import TempUse
 
 PREFIX = "cloud-monitor-worker-"
-RESERVATION = ".reserved"  # also the mark of a folder that we made: no other is ever removed
+RESERVED = ".reserved"  # also the mark of a folder that we made: no other is ever removed
+COUNTED = ".counted"
+TOLD = (RESERVED, COUNTED)  # by their lengths; the mark is made first
 
 
 class TempFolder:
@@ -31,15 +34,21 @@ class TempFolder:
         self.path = temp_dir / f"{PREFIX}{name}"
         with _locked(temp_dir):  # a sweep must not come between the folder and its lock
             self.path.mkdir(mode=0o700)
-            (self.path / RESERVATION).touch()
+            for name in TOLD:
+                (self.path / name).touch()
             self._descriptor = _lock_folder(self.path)
 
-    def reserve(self, size_bytes: int) -> None:
-        """What the worker's chunks may take from now on; replaces what was reserved.
+    def count(self) -> None:
+        """Tell what its files hold just now. Raises OSError."""
+        self._tell(COUNTED, _files_bytes(self.path))
 
-        Another length is a transaction of the file system, for which a busy disk may keep one waiting.
-        """
-        file = self.path / RESERVATION
+    def reserve(self, size_bytes: int) -> None:
+        """What the worker's chunks may take from now on; replaces what was reserved. Raises OSError."""
+        self._tell(RESERVED, size_bytes)
+
+    def _tell(self, name: str, size_bytes: int) -> None:
+        """Another length is a transaction of the file system, for which a busy disk may keep one waiting."""
+        file = self.path / name
         if os.stat(file).st_size != size_bytes:
             os.truncate(file, size_bytes)
 
@@ -55,33 +64,22 @@ def temp_claims(temp_dir: Path) -> Iterator[None]:
         yield
 
 
-def count_files(temp_dir: Path) -> dict[str, int]:
-    """Bytes of the files in each worker's folder. It takes the longest of all that precedes a claim, and can
-    be done before `temp_claims`: who waits for that has not to wait for this.
-    """
-    return {folder.name: _files_bytes(folder) for folder in _folders(temp_dir)}
-
-
 def read_temp_use(
-    temp_dir: Path,
-    limit_bytes: int,
-    files: Mapping[str, int] | None = None,
-    reserved: Mapping[str, int] = MappingProxyType({}),
+    temp_dir: Path, limit_bytes: int, reserved: Mapping[str, int] = MappingProxyType({})
 ) -> TempUse:
     """What all workers' folders hold or have reserved, and what they may: never more than the disk has left.
-    `files` is what `count_files` has just said; `reserved` holds for its folders in place of what they say.
+    `reserved` holds for its folders in place of what they say.
     """
-    files = count_files(temp_dir) if files is None else files
-    claimed_bytes = sum(
-        max(
-            files.get(folder.name, 0),
-            reserved[folder.name] if folder.name in reserved else _reserved_bytes(folder),
-        )
-        for folder in _folders(temp_dir)
-    )
+    files_bytes = claimed_bytes = 0
+    for folder in _folders(temp_dir):
+        counted_bytes = _length(folder, COUNTED)
+        said_bytes = reserved.get(folder.name)
+        reserved_bytes = _length(folder, RESERVED) if said_bytes is None else said_bytes
+        files_bytes += counted_bytes
+        claimed_bytes += max(counted_bytes, reserved_bytes)
     figures = os.statvfs(temp_dir)
     free_bytes = figures.f_bavail * figures.f_frsize
-    return TempUse(claimed_bytes, min(limit_bytes, sum(files.values()) + free_bytes))
+    return TempUse(claimed_bytes, min(limit_bytes, files_bytes + free_bytes))
 
 
 def sweep_temp(temp_dir: Path) -> list[str]:
@@ -89,7 +87,7 @@ def sweep_temp(temp_dir: Path) -> list[str]:
     if not temp_dir.is_dir():
         return []
     with _locked(temp_dir):
-        return [folder.name for folder in _folders(temp_dir) if _remove_abandoned(folder)]
+        return [folder.name for folder in _folders(temp_dir) if _remove_abandoned(Path(folder))]
 
 
 def _remove_abandoned(folder: Path) -> bool:
@@ -97,7 +95,7 @@ def _remove_abandoned(folder: Path) -> bool:
         descriptor = _lock_folder(folder)
     except OSError:  # locked by its worker, or gone meanwhile
         return False
-    ours = (folder / RESERVATION).is_file()
+    ours = (folder / RESERVED).is_file()
     if ours:
         shutil.rmtree(folder, ignore_errors=True)
     else:  # a worker killed before it could mark its folder; with anything in it, it is not ours
@@ -107,33 +105,27 @@ def _remove_abandoned(folder: Path) -> bool:
     return ours
 
 
-def _folders(temp_dir: Path) -> list[Path]:
-    return [path for path in temp_dir.glob(f"{PREFIX}*") if path.is_dir() and not path.is_symlink()]
+def _folders(temp_dir: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(temp_dir) as entries:
+        ours = [entry for entry in entries if entry.name.startswith(PREFIX)]
+    return [entry for entry in ours if entry.is_dir(follow_symlinks=False)]
 
 
 def _files_bytes(folder: Path) -> int:
     """A file that goes meanwhile counts nothing."""
     files_bytes = 0
-    for entry in _entries(folder):
-        if entry.name != RESERVATION:
+    with os.scandir(folder) as entries:
+        for entry in entries:
             with suppress(FileNotFoundError):
-                files_bytes += entry.stat(follow_symlinks=False).st_size
+                files_bytes += entry.stat(follow_symlinks=False).st_size * (entry.name not in TOLD)
     return files_bytes
 
 
-def _reserved_bytes(folder: Path) -> int:
+def _length(folder: os.DirEntry[str], name: str) -> int:
     try:
-        return os.stat(folder / RESERVATION).st_size
-    except FileNotFoundError:  # the folder is going, or not marked yet
+        return os.stat(f"{folder.path}/{name}").st_size
+    except (FileNotFoundError, PermissionError):  # going, or not made yet; or of another user's fleet
         return 0
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        return []
 
 
 def _lock_folder(folder: Path) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from worker.temporary import TempFolder
 folder = TempFolder(Path(sys.argv[1]), "held")
 (folder.path / "image.png").write_bytes(bytes(1000))
+folder.count()
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -27,6 +28,8 @@ def test_files_and_reservations_count_the_larger_of_both(tmp_path: Path) -> None
     (first.path / "1.png").write_bytes(bytes(2000))
     (second.path / "2.png").write_bytes(bytes(300))
     (tmp_path / "not ours").write_bytes(bytes(10_000))
+    first.count()
+    second.count()
     assert read_temp_use(tmp_path, 10_000).used_bytes == 5300
     first.reserve(0)
     assert read_temp_use(tmp_path, 10_000).used_bytes == 2300
@@ -43,6 +46,15 @@ def test_a_reservation_takes_no_disk(tmp_path: Path) -> None:
     folder.remove()
 
 
+def test_what_a_claim_is_about_to_reserve_takes_the_place_of_what_is(tmp_path: Path) -> None:
+    first, second = TempFolder(tmp_path, "a"), TempFolder(tmp_path, "b")
+    first.reserve(5000)
+    second.reserve(300)
+    assert read_temp_use(tmp_path, 10_000, {first.path.name: 0}).used_bytes == 300
+    first.remove()
+    second.remove()
+
+
 def test_the_limit_is_never_more_than_the_disk_has_left(tmp_path: Path) -> None:
     assert read_temp_use(tmp_path, 1000).limit_bytes == 1000
     assert read_temp_use(tmp_path, 10**18).limit_bytes < 10**18
@@ -54,8 +66,10 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path) -> None:
     assert holder.stdout is not None
     holder.stdout.readline()
     assert sweep_temp(tmp_path) == []
+    assert read_temp_use(tmp_path, 10_000).used_bytes == 1000
     holder.kill()
     holder.wait()
+    assert read_temp_use(tmp_path, 10_000).used_bytes == 1000
     assert sweep_temp(tmp_path) == ["cloud-monitor-worker-held"]
     assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-worker-alive"]
     alive.remove()

@@ -64,6 +64,7 @@ class Hands:
         self._free_slots = list(range(FLIGHT_SLOTS))
         self._cpu_mark_s = time.process_time()
         self._published_s = 0.0
+        self.keeper_needed = threading.Event()  # at once, not only when its round comes
         self.images_done = 0
         self.progress_s = time.monotonic()
         self._publish()
@@ -119,6 +120,8 @@ class Hands:
             work.cpu_s += cpu_s - self._cpu_mark_s
             self._cpu_mark_s = cpu_s
             work.unanswered -= 1
+            if work.complete:
+                self.keeper_needed.set()
             work.in_flight.discard(result.number)
             if not work.lost:
                 work.results.append(result)

@@ -82,7 +82,9 @@ class Keeper:
             self._uploader.shutdown()
 
     def _run(self) -> None:
-        while not self._stopping.wait(ROUND_S):
+        while not self._stopping.is_set():
+            self._hands.keeper_needed.wait(ROUND_S)
+            self._hands.keeper_needed.clear()
             with self._turn:
                 for work in self._hands.works:
                     self._keep(work)
@@ -144,8 +146,9 @@ class Keeper:
         """
         upload = self._uploads.get(work)
         if upload is None:
-            self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl")
-        if upload is None or not upload.done():
+            upload = self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl")
+            upload.add_done_callback(lambda _: self._hands.keeper_needed.set())
+        if not upload.done():
             return False
         error = upload.exception()
         if error is None:

@@ -39,7 +39,7 @@ class Fetched:
     """An image on disk with its SHA-256, or why it cannot be had (`error`, a fault of the image)."""
 
     image: QueuedImage
-    path: str
+    path: Path
     sha256: str = ""
     error: str | None = None
 
@@ -73,7 +73,7 @@ class Fetcher:
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
         self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
-        self._used: deque[str] = deque()
+        self._used: deque[Path] = deque()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self._disk_error = ("", -DISK_PAUSE_S)
         self.failure: BaseException | None = None
@@ -164,11 +164,12 @@ class Fetcher:
 
     def _fetch(self, work: Work, image: QueuedImage) -> Fetched:
         claim = work.claim
-        path = f"{self._folder.path}/{claim.chunk}-{image.number}{os.path.splitext(image.name)[1]}"
+        suffix = os.path.splitext(image.name)[1]
+        path = Path(f"{self._folder.path}/{claim.chunk}-{image.number}{suffix}")
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
             try:
-                return Fetched(image, path, work.storage.get(claim.key(image), Path(path)))
+                return Fetched(image, path, work.storage.get(claim.key(image), path))
             except ImageMissing as missing:
                 _unlink(path)
                 return Fetched(image, path, error=f"ImageMissing: {missing}")
@@ -189,6 +190,6 @@ def discard(fetched: Iterable[Fetched]) -> None:
         _unlink(one.path)
 
 
-def _unlink(path: str) -> None:
+def _unlink(path: Path) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)

@@ -162,7 +162,7 @@ class Line:
                 key = f"{work.claim.chunk}.{work.claim.token}.{fetched.image.number}"
                 self._in_flight[key] = item
                 self._hands.start(work, fetched.image.number)
-                yield SourceImage(key, Path(fetched.path))
+                yield SourceImage(key, fetched.path)
 
     def _answer(self, recognition: Recognition) -> None:
         item = self._in_flight.pop(recognition.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
 from worker.jobqueue.claims import deadline_of
 from worker.jobqueue.figure_values import (
@@ -37,6 +37,7 @@ from worker.jobqueue.schema import (
     results,
     samples,
 )
+from worker.jobqueue.tending import OVERDUE
 
 RATE_S = 60  # the rate is that of so long
 
@@ -47,7 +48,8 @@ def total(column: ColumnElement[Any], when: ColumnElement[bool] | None = None) -
 
 
 DATED = chunks.c.due < NO_DEADLINE
-OPEN = and_(DATED, ~chunks.c.missed, chunks.c.state.in_(UNFINISHED))
+LATE = or_(chunks.c.missed, OVERDUE)  # also where no host is left that would mark it
+OPEN = and_(DATED, ~LATE, chunks.c.state.in_(UNFINISHED))
 # One row a batch and state: everything that is a count of chunks or images
 COUNTS = select(
     chunks.c.batch_id,
@@ -57,7 +59,7 @@ COUNTS = select(
     total(chunks.c.images_done).label("with_result"),
     total(chunks.c.images_failed).label("with_error"),
     func.count(case((chunks.c.paused, 1))).label("paused"),
-    func.count(case((chunks.c.missed, 1))).label("missed"),
+    func.count(case((LATE, 1))).label("missed"),
     func.count(case((and_(DATED, ~chunks.c.missed, chunks.c.state == DONE), 1))).label("met"),
     func.count(case((OPEN, 1))).label("open"),
     func.min(case((OPEN, chunks.c.due))).label("next_deadline"),

@@ -29,11 +29,9 @@ EXPIRED = (
     .with_for_update(skip_locked=True)
 )
 # Chunks whose deadline passed before they were done; failed ones too, cancelled ones not
+OVERDUE = and_(chunks.c.due < db_now(), chunks.c.state.in_((*UNFINISHED, FAILED)))
 MARK_MISSED = (
-    update(chunks)
-    .where(text("NOT missed"), chunks.c.due < db_now(), chunks.c.state.in_((*UNFINISHED, FAILED)))
-    .values(missed=True)
-    .returning(chunks.c.batch_id)
+    update(chunks).where(text("NOT missed"), OVERDUE).values(missed=True).returning(chunks.c.batch_id)
 )
 PROGRESS = select(
     func.coalesce(func.sum(chunks.c.images_done), 0),

@@ -63,6 +63,16 @@ def test_counts_by_state_of_everything_and_of_each_batch(queue: Queue, queue_url
     assert abs(shown.at - time.time()) < 5
 
 
+def test_a_missed_deadline_is_counted_while_no_host_is_there_to_mark_it(queue: Queue, queue_url: str) -> None:
+    add(queue, images=2, chunk_images=1, deadline=time.time() + 100)
+    add(queue, "later", images=1, deadline=time.time() + 1000)
+    let_pass(queue, 200)
+    shown = read_figures(queue_url)
+    assert shown.deadlines == {"met": 0, "missed": 2, "open": 1}
+    assert [batch.missed for batch in shown.batches] == [0, 2]
+    assert shown.next_deadline == pytest.approx(shown.at + 800, abs=5)
+
+
 def test_the_rate_is_that_of_the_last_minute(queue: Queue, queue_url: str) -> None:
     add(queue, images=40, chunk_images=20)
     queue.report_host(REPORT)

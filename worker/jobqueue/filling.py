@@ -11,7 +11,7 @@ from worker.chunks import split
 from worker.jobqueue.dialects import insert_or_ignore
 from worker.jobqueue.errors import Refused
 from worker.jobqueue.functions import db_now
-from worker.jobqueue.schema import NO_DEADLINE, PENDING, UNFINISHED, batches, chunks, images
+from worker.jobqueue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
 from worker.jobqueue.urgency import urgency
 from worker.jobqueue.values import Added, Batch, Rules
 
@@ -51,11 +51,16 @@ def _apply_to_chunks(
     deadline: float | None,
     model: str | None,
 ) -> None:
-    unfinished = (chunks.c.batch_id == batch_id) & chunks.c.state.in_(UNFINISHED)
+    """To all that are not done, for failed and cancelled ones may be put back. A new deadline is not missed
+    yet.
+    """
+    left = (chunks.c.batch_id == batch_id) & (chunks.c.state != DONE)
     changed = {"priority": priority, "due": deadline, "model": model}
     values = {key: value for key, value in changed.items() if value is not None}
-    connection.execute(update(chunks).where(unfinished).values(values))
-    connection.execute(update(chunks).where(unfinished).values(urgency=urgency(rules)))
+    if deadline is not None:
+        values["missed"] = False
+    connection.execute(update(chunks).where(left).values(values))
+    connection.execute(update(chunks).where(left).values(urgency=urgency(rules)))
 
 
 def _batch(row: Row[Any]) -> Batch:

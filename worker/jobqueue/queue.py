@@ -62,7 +62,7 @@ class Queue:
         model: str | None = None,
     ) -> Batch:
         """The batch of that name, made when there is none. One that exists takes what is not None here, also
-        for its chunks that are not at an end. Raises Refused when it has another source.
+        for its chunks that are not done. Raises Refused when it has another source.
         """
         return self.database.write(
             lambda connection: filling.add_batch(

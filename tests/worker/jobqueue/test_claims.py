@@ -196,6 +196,20 @@ def test_a_deadline_is_missed_once(queue: Queue) -> None:
     assert row(queue, last.chunk).missed
 
 
+def test_a_deadline_that_is_moved_is_open_again(queue: Queue) -> None:
+    add(queue, "late", 2, chunk_images=1, priority=1, deadline=time.time() + 100)
+    for _ in range(3):  # the first chunk into the dead letter
+        queue.fail(claim(queue), "StorageError: x")
+        let_pass(queue, 50)
+    assert queue.tend().missed == 2
+    queue.add_batch("late", "/data", deadline=time.time() + 20_000)
+    assert [row(queue, chunk).missed for chunk in (1, 2)] == [False, False]
+    assert [row(queue, chunk).urgency for chunk in (1, 2)] == [1, 1]
+    let_pass(queue, 17_000)
+    assert queue.retry(Target(batch="late")) == 1
+    assert queue.tend().raised == 2
+
+
 def test_a_chunk_done_after_its_deadline_is_missed_without_tending(queue: Queue) -> None:
     add(queue, images=1, deadline=time.time() + 10)
     held = claim(queue)

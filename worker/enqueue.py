@@ -10,6 +10,7 @@ from datetime import datetime
 
 from worker.errors import WorkerError
 from worker.jobqueue import Batch, Queue
+from worker.jobqueue.schema import NO_DEADLINE
 from worker.storage import Directory
 
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -91,4 +92,6 @@ def parse_deadline(text: str, now: float) -> float:
         ) from None
     if deadline <= now:
         raise WorkerError(f"--deadline {text}: is in the past")
+    if deadline >= NO_DEADLINE:
+        raise WorkerError(f"--deadline {text[:20]}: is after the year 9999; leave it out for none")
     return deadline

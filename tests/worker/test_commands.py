@@ -86,8 +86,13 @@ def test_what_cannot_be_enqueued_is_said(fleet: Fleet) -> None:
     assert "no images in" in fleet.worker("enqueue", ".", exit_code=1)
     assert "cannot list /nowhere" in fleet.worker("enqueue", "/nowhere", exit_code=1)
     fleet.add_images("a", 1)
-    assert "--deadline 'soon'" in fleet.worker("enqueue", ".", "--deadline", "soon", exit_code=1)
-    assert "in the past" in fleet.worker("enqueue", ".", "--deadline", "2020-01-01", exit_code=1)
+    for deadline, words in (
+        ("soon", "--deadline 'soon'"),
+        ("", "--deadline ''"),
+        ("2020-01-01", "in the past"),
+        ("9" * 400 + "d", "after the year 9999"),
+    ):
+        assert words in fleet.worker("enqueue", ".", "--deadline", deadline, exit_code=1)
     assert "--name '../x'" in fleet.worker("enqueue", ".", "--name", "../x", exit_code=1)
     fleet.worker("enqueue", ".", "--name", "b")
     assert "choose another --name" in fleet.worker("enqueue", "a", "--name", "b", exit_code=1)

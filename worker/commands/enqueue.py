@@ -44,7 +44,7 @@ def command(
     """
     started = time.monotonic()
     url = resolve_source(source, settings.storage_url)
-    due = parse_deadline(deadline, time.time()) if deadline else None
+    due = None if deadline is None else parse_deadline(deadline, time.time())
     name = batch_name(name, url)
     storage = open_storage(url, settings)
     directories = storage.list_directories(skip=results_below(url, settings))

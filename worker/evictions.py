@@ -1,7 +1,8 @@
 """Azure Scheduled Events: a spot machine is told some 30 s before it is taken away.
 
-The address is fixed and answers only on Azure's machines, which their chassis says. Source: Microsoft Learn,
-"Azure Metadata Service: Scheduled Events for Linux VMs".
+The address is fixed and answers only on Azure's machines, which their chassis says. An event comes to all
+machines of a scale set or availability set and names those that it is for. Sources: Microsoft Learn, "Azure
+Metadata Service: Scheduled Events for Linux VMs" and "Azure Instance Metadata Service".
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 
 log = logging.getLogger(__name__)
 
 URL = "http://169.254.169.254/metadata/scheduledevents?api-version=2020-07-01"
+NAME_PATH = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
 AZURE_CHASSIS = "7783-7084-3265-9085-8269-3286-77"
 ENDING = frozenset({"Preempt", "Terminate", "Reboot", "Redeploy"})
 POLL_S = 5.0
@@ -35,10 +38,14 @@ def scheduled_events_url(
         return None
 
 
-def ending_event(document: dict[str, Any]) -> str | None:
-    """The kind of the first event that ends this machine or restarts it."""
+def ending_event(document: dict[str, Any], name: str) -> str | None:
+    """The kind of the first event that ends the machine of that name, or restarts it. One that names nobody
+    is for all; where our name is not known ("") every event is taken for ours.
+    """
     for event in document.get("Events", []):
-        if event.get("EventType") in ENDING:
+        others = [other.casefold() for other in event.get("Resources") or []]
+        ours = not name or not others or name.casefold() in others
+        if ours and event.get("EventType") in ENDING:
             return str(event["EventType"])
     return None
 
@@ -48,12 +55,14 @@ def watch_evictions(url: str, leave: Callable[[str], None], poll_s: float = POLL
 
     def poll() -> None:
         pause = threading.Event()
-        failed = False
+        session = open_session()
+        name, failed = "", False
         while True:
+            name = name or query_name(session, url)
             try:
-                answer = requests.get(url, headers={"Metadata": "true"}, timeout=TIMEOUT_S)
+                answer = session.get(url, timeout=TIMEOUT_S)
                 answer.raise_for_status()
-                kind = ending_event(answer.json())
+                kind = ending_event(answer.json(), name)
                 failed = False
             except (requests.RequestException, ValueError, AttributeError) as error:
                 if not failed:
@@ -67,3 +76,20 @@ def watch_evictions(url: str, leave: Callable[[str], None], poll_s: float = POLL
     thread = threading.Thread(target=poll, name="evictions", daemon=True)
     thread.start()
     return thread
+
+
+def open_session() -> requests.Session:
+    """Past any proxy: the service is the machine's own, and answers nobody else."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Metadata"] = "true"
+    return session
+
+
+def query_name(session: requests.Session, url: str) -> str:
+    """This machine's name as events have it, from the same service; "" while it does not say."""
+    try:
+        answer = session.get(urljoin(url, NAME_PATH), timeout=TIMEOUT_S)
+    except requests.RequestException:
+        return ""
+    return answer.text.strip() if answer.ok else ""

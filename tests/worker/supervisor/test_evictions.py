@@ -1,4 +1,4 @@
-"""Scheduled Events: only an event that ends the machine is a reason to leave; a silent service is none."""
+"""Scheduled Events: only one that ends this machine is a reason to leave; a silent service is none."""
 
 from __future__ import annotations
 
@@ -11,15 +11,25 @@ from typing import Any
 
 import pytest
 
-from worker.evictions import AZURE_CHASSIS, URL, ending_event, scheduled_events_url, watch_evictions
+from worker.evictions import (
+    AZURE_CHASSIS,
+    NAME_PATH,
+    URL,
+    ending_event,
+    scheduled_events_url,
+    watch_evictions,
+)
 
 EVENT = {"EventId": "1", "EventType": "Preempt", "ResourceType": "VirtualMachine", "Resources": ["vm1"]}
 
 
 class Metadata(HTTPServer):
-    """Answers as Azure's service: without the Metadata header it refuses."""
+    """Answers as Azure's service: without the Metadata header it refuses. `names` is what it says, in turn,
+    of the machine's name; None: nothing.
+    """
 
     answers: list[bytes]
+    names: list[str | None]
 
     def answer(self) -> bytes:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -29,10 +39,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Metadata
 
     def do_GET(self) -> None:
-        good = self.headers.get("Metadata") == "true"
+        name = self.server.names.pop(0) if self.path == NAME_PATH else ""
+        good = self.headers.get("Metadata") == "true" and name is not None
         self.send_response(200 if good else 400)
         self.end_headers()
-        self.wfile.write(self.server.answer() if good else b"")
+        self.wfile.write((name or "").encode() or self.server.answer() if good else b"")
 
     def log_message(self, *args: Any) -> None:
         pass
@@ -41,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def metadata() -> Iterator[Metadata]:
     server = Metadata(("127.0.0.1", 0), Handler)
+    server.names = [None, "vm1"]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -48,20 +60,37 @@ def metadata() -> Iterator[Metadata]:
 
 
 @pytest.mark.parametrize(
-    ("events", "kind"),
-    [([], None), ([EVENT], "Preempt"), ([{**EVENT, "EventType": "Freeze"}], None), ([{}], None)],
+    ("events", "name", "kind"),
+    [
+        ([], "vm1", None),
+        ([EVENT], "vm1", "Preempt"),
+        ([EVENT], "VM1", "Preempt"),
+        ([EVENT], "", "Preempt"),
+        ([EVENT], "vm2", None),
+        ([EVENT, {**EVENT, "EventType": "Reboot", "Resources": ["vm3", "vm2"]}], "vm2", "Reboot"),
+        ([{**EVENT, "Resources": None}], "vm2", "Preempt"),
+        ([{**EVENT, "EventType": "Freeze"}], "vm1", None),
+        ([{}], "vm1", None),
+    ],
 )
-def test_only_what_ends_the_machine_counts(events: list[dict[str, Any]], kind: str | None) -> None:
-    assert ending_event({"Events": events}) == kind
+def test_only_what_ends_this_machine_counts(
+    events: list[dict[str, Any]], name: str, kind: str | None
+) -> None:
+    assert ending_event({"Events": events}, name) == kind
 
 
-def test_leaves_once_the_event_is_there(metadata: Metadata) -> None:
-    nothing = json.dumps({"DocumentIncarnation": 1, "Events": []}).encode()
-    metadata.answers = [b"not json", b"[1]", nothing, json.dumps({"Events": [EVENT]}).encode()]
+def test_leaves_once_the_event_is_there(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens to another machine of the set is not ours, and a proxy is not asked for any of it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    nothing, others, ours = (
+        json.dumps({"DocumentIncarnation": 1, "Events": events}).encode()
+        for events in ([], [{**EVENT, "Resources": ["vm2"]}], [{**EVENT, "EventType": "Terminate"}])
+    )
+    metadata.answers = [b"not json", b"[1]", nothing, others, ours]
     reasons: list[str] = []
     url = f"http://127.0.0.1:{metadata.server_port}/"
     watch_evictions(url, reasons.append, poll_s=0.01).join(20)
-    assert reasons == ["Azure announces Preempt"]
+    assert reasons == ["Azure announces Terminate"]
 
 
 def test_polled_only_on_azures_machines(tmp_path: Path) -> None:

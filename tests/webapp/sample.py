@@ -107,6 +107,11 @@ def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:
     for status, count in (("pending", 10), ("active", 4), ("done", 120)):
         yield build_path("fleet_chunks", grid=grid, status=status), count
         yield build_path("fleet_images", grid=grid, status=status), count * 500
+    yield build_path("fleet_next_deadline", grid=grid), 11_100
+    yield build_path("fleet_rate", grid=grid), 2.5
+    for status, count in (("met", 110), ("missed", 3), ("open", 14)):
+        yield build_path("fleet_deadlines", grid=grid, status=status), count
+    yield build_path("fleet_failures", grid=grid, kind="TruncatedImage"), 7
     for figure, value in (("workers", 4), ("cpu_pct", 70), ("memory_pct", 55), ("temp_mb", 210)):
         yield build_path(f"fleet_host_{figure}", grid=grid, host="worker-1"), value
     for host in ("vm-1", "vm-2"):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Connection, update
 
 from tests.webapp.sample import write_sample
-from tests.worker.jobqueue.helpers import add, claim
+from tests.worker.jobqueue.helpers import add, claim, complete
 from webapp import create_app
 from webapp.settings import read_settings
 from worker.jobqueue import Result, open_queue
+from worker.jobqueue.schema import batches, chunks
 
 Fleet = Callable[[str], FlaskClient]
 
@@ -27,13 +32,36 @@ def fleet(tmp_path: Path) -> Fleet:
     return open_fleet
 
 
+def rows_of(html: str, caption: str) -> dict[str, dict[str, str]]:
+    """Texts of a table's cells by row and column."""
+    table = html.split(f"{caption}</caption>")[1].split("</table>")[0]
+    head, body = table.split("<tbody>")
+    labels = re.findall(r'<th scope="col"[^>]*>([^<\n]*)', head)[1:]
+    rows = (re.findall(r"<t[dh]\b[^>]*>([^<\n]*)", row) for row in body.split("<tr")[1:])
+    return {name: dict(zip(labels, cells, strict=True)) for name, *cells in rows}
+
+
 def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     queue = open_queue(url)
-    add(queue, "run-<b>1", 10, chunk_images=2)
+    add(queue, "run-<b>1", 10, chunk_images=2, priority=3, deadline=time.time() + 7300)
+    complete(queue, claim(queue))
     claim(queue)
     queue.fail(claim(queue), "StorageError: <script>")
+    add(queue, "late", 2, deadline=time.time() + 100)
+    past = time.time() - 60
+    for late in (
+        update(chunks).where(chunks.c.batch_id == 2).values(due=past),
+        update(batches).where(batches.c.id == 2).values(deadline=past),
+    ):
+        queue.database.write(partial(Connection.execute, statement=late))
     html = fleet(url).get("/fleet").text
+    found = rows_of(html, "Batches")
+    labels = ("Priority", "Deadline", "Met", "Missed")
+    shown = {name: [row[label] for label in labels] for name, row in found.items()}
+    assert shown == {"late": ["2", "1 min ago", "0", "1"], "run-&lt;b&gt;1": ["3", "in 2 h 1 min", "1", "0"]}
+    assert rows_of(html, "Queue")["Next deadline in"]["Now"] == "2 h 1 min"
+    assert rows_of(html, "Active chunks")["run-&lt;b&gt;1/d#1"]["Number"] == "2"
     for text in ("Chunks pending", "Images a second", "run-&lt;b&gt;1", "Active chunks"):
         assert text in html
     assert "<script>" not in html.split("<main")[1]
@@ -64,4 +92,10 @@ def test_a_queue_that_cannot_be_read_is_told_and_graphites_figures_stay(fleet: F
     assert answer.status_code == 200
     assert "its figures cannot be read" in answer.text
     assert "worker-1" in answer.text
+    pace = {name: row["Now"] for name, row in rows_of(answer.text, "Pace of belle").items()}
+    assert pace == {
+        "Images a second": "2.5", "Next deadline in": "3 h 5 min",
+        "Deadlines met": "110", "Deadlines missed": "3", "Deadlines open": "14",
+    }  # fmt: skip
+    assert rows_of(answer.text, "Failed images of belle") == {"TruncatedImage": {"Images": "7"}}
     assert not (tmp_path / "absent.db").exists()

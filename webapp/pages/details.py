@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from webapp.moment import Moment
 from webapp.pages.cells import BAD, WARN, Cell, show
-from webapp.pages.fleet import work_table, workers_table
+from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
 from webapp.pages.holds import held_table
 from webapp.pages.hosts import figures_table, heartbeat_cell, place_of, sources_table
 from webapp.pages.jobs import jobs_table
@@ -224,6 +224,8 @@ def fleet_page(judge: Judge, link: Link) -> DetailPage:
         for name, grid in named
         for table in (
             _renamed(work_table(grid.name, grid.fleet, moment), f"Work of {name}"),
+            _renamed(pace_table(grid.name, grid.fleet, moment), f"Pace of {name}"),
+            _renamed(failures_table(grid.name, grid.fleet, moment), f"Failed images of {name}"),
             _renamed(workers_table(grid.name, grid.fleet, moment), f"Hosts of {name}"),
         )
     ]

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from webapp.freshness import age_text
 from webapp.moment import Moment
-from webapp.pages.cells import BAD
-from webapp.pages.tables import Column, Table, figure_label, row_of, words
-from webapp.tree import Fleet
+from webapp.pages.cells import BAD, NOTHING, WARN, Cell, show
+from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
+from webapp.tree import Fleet, Value
 
 _TONES = {"failed": BAD, "dead": BAD, "error": BAD}
+_PACE = {
+    "images_per_s": "Images a second",
+    "eta_s": "Done in",
+    "oldest_pending_s": "Oldest waiting chunk",
+    "next_deadline_s": "Next deadline in",
+    "cost_per_1000_images": "Cost of 1000 images",
+}
+_SPANS = frozenset({"eta_s", "oldest_pending_s", "next_deadline_s"})
 _ORDER = ("pending", "active", "done", "failed", "total")
 
 
@@ -27,6 +36,34 @@ def work_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
             if counts
         ),
         f"grids.{grid}",
+    )
+
+
+def pace_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+    """How fast the work goes, how long until it is done and due, deadlines met and missed."""
+    pace = {key: (label, fleet.figures[key]) for key, label in _PACE.items() if key in fleet.figures}
+    deadlines = {
+        f"deadlines.{status}": (f"Deadlines {status}", value) for status, value in fleet.deadlines.items()
+    }
+    rows = (
+        Row(label, (_pace_cell(key, value, moment),), key)
+        for key, (label, value) in (pace | deadlines).items()
+    )
+    return Table("Pace", "Figure", (Column("Now", "fleet.$"),), tuple(rows), f"grids.{grid}")
+
+
+def _pace_cell(key: str, value: Value, moment: Moment) -> Cell:
+    cell = show(value, moment, tone=WARN if key == "deadlines.missed" else "")
+    if key in _SPANS and cell.text != NOTHING and value.value is not None:
+        return cell._replace(text=age_text(value.value))
+    return cell
+
+
+def failures_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+    """Images whose result is an error, by its kind."""
+    rows = (Row(kind, (show(value, moment, tone=WARN),), kind) for kind, value in fleet.failures.items())
+    return Table(
+        "Failed images", "Error", (Column("Images", "fleet.failures.$"),), tuple(rows), f"grids.{grid}"
     )
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from webapp.freshness import age_text
-from webapp.pages.cells import NOTHING, Cell, format_number
+from webapp.pages.cells import BAD, NOTHING, WARN, Cell, format_number
 from webapp.pages.marks import Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
 from worker.jobqueue.figures import (
@@ -49,13 +49,13 @@ def _marks(figures: Figures) -> Iterable[Mark]:
 
 def _tables(figures: Figures) -> Iterable[Table]:
     yield _listed("Queue", _summary(figures))
-    yield _rows("Batches", "Batch", _BATCH, figures.batches, lambda batch: batch.name)
+    yield _rows("Batches", "Batch", _batches(figures.at), figures.batches, lambda batch: batch.name)
     yield _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
     yield _rows("Hosts of the queue", "Host", _hosts(figures.at), figures.hosts, lambda host: host.name)
     yield _rows("Active chunks", "Chunk", _chunks(figures.at), figures.active, lambda chunk: chunk.name)
     yield _rows("Dead letter", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
     yield _listed(
-        "Failed images by error", {kind: _count(count, "w") for kind, count in figures.failures.items()}
+        "Failed images by error", {kind: _count(count, WARN) for kind, count in figures.failures.items()}
     )
     yield _rows(
         "Decisions", "Host", _decisions(figures.at), figures.decisions, lambda decision: decision.host
@@ -84,22 +84,46 @@ def _summary(figures: Figures) -> dict[str, Cell]:
         "Images a second": rate(figures.images_per_s),
         "Done in": span(figures.eta_s),
         "Oldest waiting chunk": span(figures.oldest_pending_s),
-        **{f"Deadlines {name}": _count(count) for name, count in figures.deadlines.items()},
+        "Next deadline in": span(
+            None if figures.next_deadline is None else figures.next_deadline - figures.at
+        ),
+        **{
+            f"Deadlines {name}": _count(count, WARN if name == "missed" else "")
+            for name, count in figures.deadlines.items()
+        },
         "Cost of 1000 images": rate(figures.cost_per_1000_images),
     }
 
 
-_BATCH: dict[str, Callable[[BatchFigures], Cell]] = {
-    "Chunks": lambda batch: _count(sum(batch.chunks.values())),
-    "Done": lambda batch: _count(batch.chunks.get("done", 0)),
-    "Failed": lambda batch: _count(batch.chunks.get("failed", 0), "b"),
-    "Images": lambda batch: _count(sum(batch.images.values())),
-    "Recognised": lambda batch: _count(batch.images.get("done", 0)),
-    "Errors": lambda batch: _count(batch.images.get("failed", 0), "w"),
-    "Missed": lambda batch: _count(batch.missed, "w"),
-    "State": lambda batch: _words("paused" if batch.paused else ""),
-}
+def _batches(at: float) -> dict[str, Callable[[BatchFigures], Cell]]:
+    return {
+        "Priority": lambda batch: _count(batch.priority),
+        "Deadline": lambda batch: _deadline(batch, at),
+        "Chunks": lambda batch: _count(sum(batch.chunks.values())),
+        "Done": lambda batch: _count(batch.chunks["done"]),
+        "Failed": lambda batch: _count(batch.chunks["failed"], BAD),
+        "Met": lambda batch: _count(batch.met),
+        "Missed": lambda batch: _count(batch.missed, WARN),
+        "Images": lambda batch: _count(sum(batch.images.values())),
+        "Recognised": lambda batch: _count(batch.images["done"]),
+        "Errors": lambda batch: _count(batch.images["failed"], WARN),
+        "State": lambda batch: _words("paused" if batch.paused else ""),
+    }
+
+
+def _deadline(batch: BatchFigures, at: float) -> Cell:
+    """Counted down; one that passed alarms while there is work left."""
+    if batch.deadline is None:
+        return Cell(NOTHING, "m")
+    left_s = batch.deadline - at
+    if left_s > 0:
+        return Cell(f"in {age_text(left_s)}", title=_clock(batch.deadline))
+    is_late = batch.chunks["pending"] + batch.chunks["active"] > 0
+    return Cell(f"{age_text(-left_s)} ago", BAD if is_late else "", _clock(batch.deadline))
+
+
 _DEAD: dict[str, Callable[[ChunkFigures], Cell]] = {
+    "Number": lambda chunk: Cell(str(chunk.id)),
     "Batch": lambda chunk: _words(chunk.batch),
     "Attempts": lambda chunk: _count(chunk.attempt),
     "Images": lambda chunk: _count(chunk.images_total),
@@ -129,7 +153,7 @@ def _clock(at: float) -> str:
 
 def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
     return {
-        "Seen": lambda host: Cell(age_text(at - host.seen_at), "" if host.alive else "b"),
+        "Seen": lambda host: Cell(age_text(at - host.seen_at), "" if host.alive else BAD),
         "Workers": lambda host: _count(host.workers),
         "CPU, %": lambda host: _count(round(host.cpu_pct)),
         "Memory, %": lambda host: _count(round(host.memory_pct)),
@@ -140,6 +164,7 @@ def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
 
 def _chunks(at: float) -> dict[str, Callable[[ChunkFigures], Cell]]:
     return {
+        "Number": lambda chunk: Cell(str(chunk.id)),
         "Batch": lambda chunk: _words(chunk.batch),
         "Host": lambda chunk: _words(chunk.host or ""),
         "Done": lambda chunk: _count(chunk.images_done),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ STATUSES = {
     1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held", 6: "transferring output",
     7: "suspended",
 }  # fmt: skip
-AT_WORK = (1, 2, 6, 7)  # that count as kept up: a held job waits for a person
+AT_WORK = {STATUSES[number] for number in (1, 2, 6, 7)}  # that run or will
+HELD = STATUSES[5]
 
 # A job has its own: the scratch folder's, and the slot's.
 _OF_THE_HOST = {
@@ -82,6 +83,20 @@ def check_reachable(settings: Settings) -> None:
         raise WorkerError(
             "jobs on other machines cannot share an SQLite file: set WORKER_DATABASE_URL=postgresql://..."
         )
+
+
+def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
+    """How many more it takes until so many run or will. Held ones, which wait for a person, are replaced.
+    Raises WorkerError when as many are held: what holds them would hold all that came after them.
+    """
+    missing = max(0, wanted - sum(job.status in AT_WORK for job in jobs))
+    held = [job for job in jobs if job.status == HELD]
+    if missing and len(held) >= wanted:
+        raise WorkerError(
+            f"{len(held)} jobs are held and not replaced any more, {held[-1].id} because: {held[-1].reason}; "
+            "mend that, then condor_release or condor_rm them"
+        )
+    return missing
 
 
 def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty: bool) -> dict[str, str]:

@@ -8,7 +8,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from worker.condor_jobs import AT_WORK, FLEET_ATTRIBUTE, STATUSES, JobState, read_job
+from worker.condor_jobs import FLEET_ATTRIBUTE, JobState, read_job
 from worker.errors import WorkerError
 
 T = TypeVar("T")
@@ -80,12 +80,18 @@ def _bindings() -> Any:
 
 def _find(name: str, collector: str) -> Any:
     htcondor = _bindings()
-    pool = htcondor.Collector(collector) if collector else htcondor.Collector()
-    if not name and not collector:
-        return htcondor.Schedd()
-    found = pool.locate(htcondor.DaemonType.Schedd, name or None)
+    try:
+        if not name and not collector:
+            return htcondor.Schedd()
+        pool = htcondor.Collector(collector) if collector else htcondor.Collector()
+        found = pool.locate(htcondor.DaemonType.Schedd, name or None)
+    except htcondor.HTCondorException as error:
+        raise WorkerError(
+            f"{error} Does HTCondor run there? WORKER_CONDOR_POOL={collector or '(unset)'} says where, else "
+            "HTCondor's own configuration (CONDOR_CONFIG)"
+        ) from None
     if found is None:
-        raise WorkerError(f"no collector daemon knows schedd {name!r}")
+        raise WorkerError(f"no collector daemon knows schedd {name!r}: see WORKER_CONDOR_SCHEDD")
     return htcondor.Schedd(found)
 
 
@@ -112,8 +118,3 @@ def _remove(schedd: Any, fleet: str) -> int:
         htcondor.JobAction.Remove, _of_fleet(fleet), reason=("withdrawn by the fleet's operator", 0)
     )
     return int(result["TotalSuccess"])
-
-
-def count_at_work(jobs: list[JobState]) -> int:
-    """Jobs that run or will; held ones do not."""
-    return sum(job.status in {STATUSES[number] for number in AT_WORK} for job in jobs)

@@ -16,8 +16,9 @@ from worker.condor_jobs import (
     describe_job,
     fleet_name,
     job_needs,
+    missing_jobs,
 )
-from worker.condor_pool import Pool, count_at_work
+from worker.condor_pool import Pool
 from worker.errors import WorkerError
 from worker.jobqueue import Queue, open_queue
 from worker.limits import queue_rules
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 class CondorFleet:
     def __init__(self, settings: Settings) -> None:
+        check_reachable(settings)
         self._settings = settings
         self._pool = Pool(settings.condor_schedd, settings.condor_pool)
         self._name = fleet_name(settings)
@@ -39,10 +41,9 @@ class CondorFleet:
 
     def fill(self, jobs: int, until_empty: bool) -> int:
         """Submit what is missing of so many jobs that run or will; how many that were."""
-        missing = jobs - count_at_work(self.list_jobs())
-        if missing <= 0:
+        missing = missing_jobs(jobs, self.list_jobs())
+        if not missing:
             return 0
-        check_reachable(self._settings)
         settings = self._settings
         with self._queue() as queue:
             learned = queue.learned(settings.decimer_engine)

@@ -21,13 +21,15 @@ from tests.services.postgres import Postgres
 from tests.services.support import absent, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.condor_jobs import (
-    check_reachable,
+    JobState,
     config_text,
     describe_job,
     fleet_name,
     job_needs,
+    missing_jobs,
 )
-from worker.condor_pool import in_child
+from worker.condor_pool import Pool, in_child
+from worker.condor_submit import CondorFleet as Submitter
 from worker.condor_submit import write_secret
 from worker.errors import WorkerError
 from worker.gate import Need
@@ -223,7 +225,37 @@ def test_a_fleet_is_named_by_its_queue_and_not_by_its_password() -> None:
 
 def test_a_queue_in_a_file_is_refused() -> None:
     with pytest.raises(WorkerError, match="WORKER_DATABASE_URL"):
-        check_reachable(Settings())
+        Submitter(Settings())
+
+
+@pytest.mark.parametrize(
+    ("statuses", "missing"),
+    [
+        ((), 3),
+        (("idle", "running", "transferring output"), 0),
+        (("running",) * 4, 0),
+        (("running", "held", "held"), 2),
+        (("held", "completed", "removed"), 3),
+        (("running", "idle", "suspended", "held", "held", "held"), 0),
+    ],
+)
+def test_jobs_that_are_held_or_over_are_replaced(statuses: tuple[str, ...], missing: int) -> None:
+    assert missing_jobs(3, [make_job(number, status) for number, status in enumerate(statuses)]) == missing
+
+
+def test_what_holds_every_job_does_not_fill_the_schedd() -> None:
+    jobs = [make_job(number, "held") for number in range(3)]
+    with pytest.raises(WorkerError, match=r"3 jobs are held .* 1\.2 because: no Python; .*condor_release"):
+        missing_jobs(3, jobs)
+
+
+def make_job(number: int, status: str) -> JobState:
+    return JobState(f"1.{number}", status, "", 0, "no Python" if status == "held" else "")
+
+
+def test_a_pool_that_is_not_there_is_named() -> None:
+    with pytest.raises(WorkerError, match=r"WORKER_CONDOR_POOL=127\.0\.0\.1:9 "):
+        Pool("", "127.0.0.1:9").list_jobs("x")
 
 
 def test_a_schedd_that_never_answers_is_given_up() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import configparser
+from pathlib import Path, PurePosixPath
 
 import pytest
+import yaml
 
 from tests.worker.fleet import ROOT
 from worker.gate import Reason, TempUse, admit_chunk
@@ -16,8 +18,11 @@ EXAMPLES = ROOT / "docs/fleet"
 
 
 def read_example(name: str) -> dict[str, str]:
-    lines = (EXAMPLES / f"{name}.env").read_text().splitlines()
-    pairs = (line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return read_values((EXAMPLES / f"{name}.env").read_text())
+
+
+def read_values(text: str) -> dict[str, str]:
+    pairs = (line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
     return {key.removeprefix("WORKER_").lower(): value for key, value in pairs}
 
 
@@ -63,4 +68,26 @@ def test_the_last_chunk_that_fits_azure_functions_is_the_first() -> None:
 
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.env")} == {"local", "azure", "azure_functions"}
-    assert Path(ROOT / "systemd/cloud-monitor-worker.service").is_file()
+
+
+def test_the_service_may_write_where_the_example_says() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(ROOT / "systemd/cloud-monitor-worker.service")
+    assert unit["Service"]["ProtectHome"] == "yes"
+    sealed = {"full": ["/usr", "/boot", "/efi", "/etc"], "strict": ["/"]}[unit["Service"]["ProtectSystem"]]
+    example = read_example("local")
+    for name in ("results_url", "state_dir", "model_dir"):
+        place = PurePosixPath(example[name])
+        assert not any(place.is_relative_to(folder) for folder in [*sealed, "/home", "/root", "/run/user"])
+
+
+def test_the_user_data_make_a_machine_that_works_and_that_one_can_enter() -> None:
+    data = yaml.safe_load((EXAMPLES / "cloud-init.yaml").read_text())
+    default, own = data["users"]
+    assert (default, own["name"]) == ("default", "cloud-monitor")
+    [file] = data["write_files"]
+    assert file["permissions"] == "0600"
+    assert Settings.model_validate(read_values(file["content"])).queue_url.startswith("postgresql://")
+    said = "\n".join(data["runcmd"])
+    copied = [word for word in said.split() if word.startswith("/opt/cloud-monitor/systemd/")]
+    assert [Path(word.replace("/opt/cloud-monitor", str(ROOT))).is_file() for word in copied] == [True]

@@ -27,7 +27,10 @@ class CsvFormat:
 
     def mend(self, path: Path) -> None:
         end = max((end for _, end in records(path)), default=0)
+        heading = encode([COLUMNS])
         with path.open("r+b") as file:
+            if end == 0 and not heading.startswith(file.read(len(heading))):
+                raise other_columns(path)
             file.truncate(end)
 
     def keys(self, path: Path) -> Iterator[Key]:
@@ -73,6 +76,10 @@ def records(path: Path) -> Iterator[tuple[list[str], int]]:
 
     for number, record in enumerate(csv.reader(lines())):
         if number == 0 and closed and tuple(record) != COLUMNS:
-            raise ExportRefused(f"{path} is not a CSV file of results: its columns are others")
+            raise other_columns(path)
         if closed and len(record) == len(COLUMNS):
             yield record, position
+
+
+def other_columns(path: Path) -> ExportRefused:
+    return ExportRefused(f"{path} is not a CSV file of results: its columns are others")

@@ -11,6 +11,8 @@ from worker.exports.base import ExportRefused, Key
 from worker.jobqueue import ResultRow
 from worker.result_files import result_line
 
+BEGINNING = b'{"batch":'  # of every line
+
 
 class JsonLinesFormat:
     def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
@@ -26,8 +28,11 @@ class JsonLinesFormat:
     def mend(self, path: Path) -> None:
         end = 0
         with path.open("r+b") as file:
-            for line in file:
-                end += len(line) if line.endswith(b"\n") else 0
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    end += len(line)
+                elif not BEGINNING.startswith(line[: len(BEGINNING)]):
+                    raise no_result(path, number)
             file.truncate(end)
 
     def keys(self, path: Path) -> Iterator[Key]:
@@ -37,4 +42,8 @@ class JsonLinesFormat:
                     values = json.loads(line)
                     yield values["chunk"], values["image"]
                 except (ValueError, KeyError, TypeError):
-                    raise ExportRefused(f"{path}, line {number}: not a line of results") from None
+                    raise no_result(path, number) from None
+
+
+def no_result(path: Path, number: int) -> ExportRefused:
+    return ExportRefused(f"{path}, line {number}: not a line of results")

@@ -20,6 +20,8 @@ from tests.services.azurite import Azurite
 from tests.services.postgres import Postgres
 from tests.services.support import wait_until
 from tests.worker.jobqueue.helpers import answers, claim, complete
+from worker.exports import export_to_file
+from worker.exports.base import ExportRefused
 from worker.jobqueue import Queue, Result, Usage, open_queue
 
 ROOT = Path(__file__).parents[2]
@@ -140,10 +142,9 @@ NASTY = 'C,"=1+1"\n\r\\N[€]'
 
 def fill(fleet: Fleet) -> None:
     """Two directories; one is done, of the other half has results, and one is an error."""
-    fleet.add_images("a", 4)
-    fleet.add_images("b", 4)
-    fleet.worker("enqueue", ".", "--name", "run")
     queue = fleet.queue()
+    names = [f"{number:03}.png" for number in range(4)]
+    queue.add_directories(queue.add_batch("run", str(fleet.images)), [("a", names), ("b", names)], 500)
     complete(queue, claim(queue))
     held = claim(queue)
     image = held.images[0].number, held.images[1].number
@@ -210,13 +211,25 @@ def test_an_export_is_resumed_where_it_was_cut_off(fleet: Fleet, form: str, tmp_
 
 
 def test_another_file_is_not_gone_on_with(fleet: Fleet, tmp_path: Path) -> None:
-    fill(fleet)
-    for form, text in (("csv", "a,b\n1,2\n"), ("jsonl", '{"a": 1}\n')):
+    queue = fleet.queue()
+    for form, text in (
+        ("csv", "a,b\n1,2\n"),
+        ("csv", "one line without an end"),
+        ("jsonl", '{"a": 1}\n'),
+        ("jsonl", '{"a": 1}\n{"b": 2}'),
+    ):
         path = tmp_path / f"mine.{form}"
         path.write_text(text)
-        said = fleet.worker("results", "--format", form, "--output", str(path), "--resume", exit_code=1)
-        assert f"mine.{form}" in said
+        with pytest.raises(ExportRefused, match=rf"mine\.{form}"):
+            export_to_file(queue, form, path, None, resume=True)
         assert path.read_text() == text
+    queue.close()
+
+
+def test_a_place_that_cannot_be_written_to_is_named(fleet: Fleet) -> None:
+    fleet.queue().close()
+    said = fleet.worker("results", "--output", "/nowhere/x.csv", exit_code=1)
+    assert said == "error: cannot write to /nowhere/x.csv: No such file or directory\n"
 
 
 def test_an_interrupted_enqueue_is_gone_on_with(fleet: Fleet) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from worker.errors import WorkerError
 from worker.exports import FORMATS, export_to_file, export_to_stream
 from worker.jobqueue import open_queue
 from worker.limits import queue_rules
@@ -30,12 +31,16 @@ def command(settings: Settings, batch: str | None, form: str, output: Path | Non
     queue = open_queue(settings.queue_url, queue_rules(settings))
     try:
         if output is None:
-            export_to_stream(queue, form, sys.stdout.buffer, batch)
-            sys.stdout.buffer.flush()
+            with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
+                export_to_stream(queue, form, stream, batch)
         else:
             count = export_to_file(queue, form, output, batch, resume)
             click.echo(f"{count} results written to {output}", err=True)
-    except BrokenPipeError:  # whoever reads has enough
-        sys.stderr.close()
+    except BrokenPipeError:
+        pass  # whoever reads has enough
+    except OSError as error:
+        raise WorkerError(
+            f"cannot write to {output or 'standard output'}: {error.strerror or error}"
+        ) from error
     finally:
         queue.close()

@@ -169,7 +169,9 @@ class Fetcher:
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
             try:
-                return Fetched(image, path, work.storage.get(claim.key(image), path))
+                sha256 = work.storage.get(claim.key(image), path)
+                self._hands.note_download()
+                return Fetched(image, path, sha256)
             except ImageMissing as missing:
                 _unlink(path)
                 return Fetched(image, path, error=f"ImageMissing: {missing}")

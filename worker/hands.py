@@ -104,7 +104,12 @@ class Hands:
     def take(self, work: Work) -> None:
         with self._lock:
             self._works.append(work)
+            self.progress_s = time.monotonic()
             self._publish()
+
+    def note_download(self) -> None:
+        """An image is on disk: work goes on, though the recogniser has nothing of it yet."""
+        self.progress_s = time.monotonic()
 
     def start(self, work: Work, number: int) -> None:
         """The recogniser takes an image."""

@@ -1,8 +1,8 @@
 """Keeps what a worker has read: stores results, renews leases, uploads and finishes chunks, in a thread of
 its own.
 
-It renews a lease only while the recogniser makes progress, and drops a chunk before its lease can have run
-out: from then on nothing of it is stored, whatever the recogniser still answers.
+It renews a lease only while downloads or the recogniser make progress, and drops a chunk before its lease can
+have run out: from then on nothing of it is stored, whatever the recogniser still answers.
 """
 
 from __future__ import annotations
@@ -167,9 +167,7 @@ class Keeper:
         return True
 
     def _renew(self, work: Work) -> None:
-        stalled = bool(work.in_flight) and (
-            time.monotonic() - self._hands.progress_s > self._settings.stall_s
-        )
+        stalled = time.monotonic() - self._hands.progress_s > self._settings.stall_s
         if work.claim.lease.remaining_s() < RENEW_AT * self._settings.lease_s and not stalled:
             work.claim = self._queue.renew(work.claim)
 

@@ -218,11 +218,10 @@ class Supervisor:
                 if now_s - worker.asked_to_leave_s > LEAVE_S:
                     worker.kill()
                 continue
-            stuck = any(chunk.in_flight for chunk in vitals.chunks)
             if vitals.ready_s is None and now_s - worker.started_s > settings.load_s:
                 worker.stalled_for_s = now_s - worker.started_s
                 worker.kill()
-            elif stuck and now_s - vitals.progress_s > settings.stall_s:
+            elif vitals.chunks and now_s - vitals.progress_s > settings.stall_s:
                 worker.stalled_for_s = now_s - vitals.progress_s
                 worker.kill()
             elif vitals.state == "idle" and now_s - vitals.progress_s > settings.idle_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
 from worker.jobqueue import Target
+from worker.jobqueue.figures import read_figures
 
 
 @pytest.fixture
@@ -49,6 +51,22 @@ def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
     assert fleet.wait(supervisor, 100) == 0, fleet.said()
     rows = fleet.rows()
     assert {row.image for row in rows} == set(fleet.contents)
+
+
+def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fleet) -> None:
+    """A pipe that nobody writes to stands where an image was, as a file server that does not answer would."""
+    fleet.add_images("a", [bytes(number + 1) for number in range(5)])
+    fleet.add_images("b", [bytes(3)] * 3)
+    fleet.enqueue()
+    (fleet.images / "b/00001.png").unlink()
+    os.mkfifo(fleet.images / "b/00001.png")
+    assert fleet.wait(fleet.start(WORKER_STALL_S="1")) == 0, fleet.said()
+    assert {row.image for row in fleet.rows()} == {key for key in fleet.contents if key.startswith("a/")}
+    assert fleet.said().count("made no progress") >= 2
+    [chunk] = read_figures(fleet.database_url).dead
+    assert "made no progress" in str(chunk.error)
+    assert fleet.all_pids() == []
+    assert list(fleet.temp.rglob("*")) == []
 
 
 def is_removed(folder: Path) -> bool:

@@ -89,10 +89,13 @@ class MemoryArea:
 
 @dataclass(frozen=True, slots=True)
 class TempUse:
-    """Temporary storage: our own files (with what running chunks have reserved) and what they may take."""
+    """Temporary storage: our own files (with what running chunks have reserved) and what they may take; or
+    why that is not known.
+    """
 
     used_bytes: int
     limit_bytes: int
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +201,8 @@ def admit_chunk(temp: TempUse | None, active_chunks: int, limits: Limits) -> Dec
         figures |= {"temp_used_bytes": temp.used_bytes, "temp_limit_bytes": temp.limit_bytes}
         used_pct = 100 * temp.used_bytes / temp.limit_bytes if temp.limit_bytes else 100.0
         left_bytes = temp.limit_bytes - temp.used_bytes
-        if used_pct > limits.temp_pct:
-            text = f"temporary storage is {used_pct:.0f} % used, over {limits.temp_pct:.0f} %"
+        if temp.error or used_pct > limits.temp_pct:
+            text = temp.error or f"temporary storage is {used_pct:.0f} % used, over {limits.temp_pct:.0f} %"
             return Decision(Verdict.HOLD, Reason.TEMP_USED, text, figures)
         if left_bytes < limits.chunk_bytes:
             text = (

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from worker.averages import Averages
 from worker.clerk import Clerk
@@ -45,7 +46,8 @@ from worker.worker_logs import prune_logs, rotate_log
 log = logging.getLogger(__name__)
 
 LEAVE_S = 24.5  # after SIGTERM a worker is gone by itself within 23 s; then it is ended
-FLUSH_S = 10.0
+GONE_S = 25.0  # and soon after it its supervisor, before who asked it loses patience
+FLUSH_S = 10.0  # for the last reports, where the workers leave so much
 LOGS_KEPT = 200
 
 
@@ -84,6 +86,7 @@ class Supervisor:
         self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
+        self._dismissed_in_s = 0.0
         self._wake = threading.Event()
 
     def leave(self, reason: str) -> None:
@@ -93,9 +96,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Until asked to leave, or, with `until_empty`, until nothing is pending or active in the queue."""
-        for name in sweep_temp(self._settings.temp_dir):
-            log.info("removed what a dead worker left: %s", name)
-        prune_logs(self._settings.logs_path, LOGS_KEPT)
+        self._sweep()
         self._clerk.start()
         self._reporter.event("started", f"supervisor of {self._host} started")
         try:
@@ -107,7 +108,7 @@ class Supervisor:
             for worker in self._workers:
                 worker.kill()
             self._preparation.stop()
-            self._clerk.stop(FLUSH_S)
+            self._clerk.stop(last_words_s(self._dismissed_in_s))
 
     def _round(self) -> None:
         previous = self._averages.latest if self._averages.started else None
@@ -175,10 +176,16 @@ class Supervisor:
             temp_dir.mkdir(parents=True, exist_ok=True)
             return read_temp_use(temp_dir, self._settings.temp_limit_bytes)
         except OSError as error:
-            log.error("WORKER_TEMP_DIR=%s: %s", temp_dir, error)
-            return TempUse(0, 0)
+            return TempUse(0, 0, f"WORKER_TEMP_DIR={temp_dir}: {error.strerror}")
+
+    def _sweep(self) -> None:
+        """A folder that is out of reach is what the gate says of it, and no reason to end."""
+        with suppress(OSError):
+            for name in sweep_temp(self._settings.temp_dir):
+                log.info("removed what a dead worker left: %s", name)
 
     def _spawn(self) -> None:
+        prune_logs(self._settings.logs_path, LOGS_KEPT)
         self._started += 1
         name = f"{self._host}-{self._mark}-{self._started}"
         try:
@@ -207,7 +214,7 @@ class Supervisor:
             if death.blames and (vitals.ready_s is None or not self._fallen.host_is_proven):
                 self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
             worker.page.close()
-            sweep_temp(self._settings.temp_dir)
+            self._sweep()
 
     def _look_after_workers(self) -> None:
         settings, now_s = self._settings, time.monotonic()
@@ -244,11 +251,17 @@ class Supervisor:
         self._turn.give_back()
         for worker in self._workers:
             worker.ask_to_leave()
-        deadline_s = time.monotonic() + LEAVE_S
+        start_s = time.monotonic()
         while self._workers:
-            if time.monotonic() > deadline_s:
+            if time.monotonic() - start_s > LEAVE_S:
                 for worker in self._workers:
                     worker.kill()
             self._reap()
             time.sleep(0.05)
+        self._dismissed_in_s = time.monotonic() - start_s
         self._reporter.report(self._averages, [], self._temp(), force=True)
+
+
+def last_words_s(took_s: float) -> float:
+    """How long the last reports may wait for the queue, after so long a leave-taking."""
+    return min(FLUSH_S, max(0.0, GONE_S - took_s))

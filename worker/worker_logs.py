@@ -9,6 +9,7 @@ end).
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,9 +48,9 @@ def last_lines(path: Path, lines: int = 5, most_bytes: int = 4096) -> str:
 
 def prune_logs(folder: Path, keep: int) -> None:
     """Keep the newest `keep` files: worker names are new with each start, and the folder must not grow for
-    ever.
+    ever. What another supervisor removes meanwhile, or nobody may, is left for the next time.
     """
-    if folder.is_dir():
+    with suppress(OSError):
         logs = sorted(folder.glob("*.log*"), key=lambda path: path.stat().st_mtime, reverse=True)
         for log in logs[keep:]:
             log.unlink(missing_ok=True)

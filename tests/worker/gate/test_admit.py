@@ -92,6 +92,12 @@ def test_holds_and_names_what_binds(
     assert decision.text
 
 
+def test_temporary_storage_out_of_reach_is_named() -> None:
+    temp = TempUse(0, 0, "WORKER_TEMP_DIR=/x: Permission denied")
+    decision = admit(load(temp=temp), LIMITS, history())
+    assert (decision.reason, decision.text) == (Reason.TEMP_USED, temp.error)
+
+
 def test_an_admission_waits_for_other_supervisors_with_the_figures_it_had() -> None:
     decision = others_first(admit(load(), LIMITS, history()))
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.WARMING)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
+from worker.supervisor import FLUSH_S, GONE_S, LOGS_KEPT, last_words_s
 
 SLOW_S = 30  # what an image of that order takes
 
@@ -58,7 +59,18 @@ def test_a_worker_that_is_asked_by_a_stranger_leaves_and_is_replaced(fleet: Flee
     fleet.contents["a/00006.png"] = bytes(4)
     supervisor = fleet.start(WORKER_STUB_S="0.1")
     wait_until(lambda: fleet.rows(), "some results")
+    for number in range(2 * LOGS_KEPT):
+        (fleet.logs / f"old-{number}.log").touch()
+        os.utime(fleet.logs / f"old-{number}.log", (number, number))
     os.kill(fleet.worker_pids()[0], signal.SIGTERM)
     assert fleet.wait(supervisor) == 0, fleet.said()
     fleet.check_all_once()
+    assert len(list(fleet.logs.iterdir())) <= LOGS_KEPT + 1, "names are new with each start"
     assert "left in order: asked to by a signal" in fleet.said()
+
+
+def test_a_queue_that_does_not_answer_does_not_keep_a_supervisor() -> None:
+    """Its workers may take 23 s; service managers and batch systems wait 30 s."""
+    assert last_words_s(0) == FLUSH_S
+    assert [took_s + last_words_s(took_s) for took_s in (20.0, 23.0)] == [GONE_S, GONE_S]
+    assert last_words_s(40) == 0

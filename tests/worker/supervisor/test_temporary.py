@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from worker.jobqueue import open_queue
+from worker.settings import Settings
+from worker.supervisor import Supervisor
 from worker.temporary import TempFolder, read_temp_use, sweep_temp
 
 HOLDER = """
 import sys, time
 from pathlib import Path
+from worker.jobqueue import open_queue
+from worker.settings import Settings
+from worker.supervisor import Supervisor
 from worker.temporary import TempFolder
 folder = TempFolder(Path(sys.argv[1]), "held")
 (folder.path / "image.png").write_bytes(bytes(1000))
@@ -97,3 +103,12 @@ def test_two_workers_cannot_have_the_same_folder(tmp_path: Path) -> None:
     TempFolder(tmp_path, "a")
     with pytest.raises(FileExistsError):
         TempFolder(tmp_path, "a")
+
+
+def test_a_folder_out_of_reach_does_not_end_its_supervisor(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"state_dir": tmp_path, "temp_dir": tmp_path / ("x" * 300)})
+    queue = open_queue(settings.queue_url)
+    supervisor = Supervisor(queue, settings, "host", ["false"], until_empty=False)
+    supervisor.leave("the test is over")
+    supervisor.run()
+    queue.close()

@@ -18,7 +18,7 @@ def command(settings: Settings, days: float | None) -> None:
     """Sweep stored files that no finished chunk counts, then delete batches that have been at an end for so
     long with their images and results, and old events, decisions and hosts. Result files that count stay.
     """
-    queue = open_queue(settings.queue_url, queue_rules(settings))
+    queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
     storage = open_storage(settings.result_files_url, settings)
     swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())
     age_s = (settings.keep_days if days is None else days) * UNIT_S["d"]

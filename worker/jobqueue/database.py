@@ -172,6 +172,8 @@ def open_sqlite(url: URL, read_only: bool) -> Engine:
     """
     path = Path(url.database or "").absolute()
     if read_only:
+        if not path.exists():
+            raise QueueUnavailable(f"queue database {path}: there is no such file; `enqueue` makes it")
         url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
     else:
         try:

@@ -4,6 +4,8 @@ written.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from worker.jobqueue import counting
 from worker.jobqueue.database import Database
 from worker.jobqueue.errors import QueueError
@@ -16,7 +18,7 @@ from worker.jobqueue.figure_values import (
     Figures,
     HostFigures,
 )
-from worker.jobqueue.migrate import read_revision
+from worker.jobqueue.migrate import require_queue
 from worker.jobqueue.schema import REVISION
 from worker.jobqueue.values import ResultRow
 
@@ -38,11 +40,10 @@ def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 
     """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results.
     Raises QueueUnavailable; QueueError when there is no queue of this program's version.
     """
-    database = Database(url, patience_s, read_only=True)
-    try:
-        revision = database.read(read_revision)
+    with closing(Database(url, patience_s, read_only=True)) as database:
+        revision = require_queue(database)
         if revision != REVISION:
-            raise QueueError(f"{database.named}: schema {revision or 'missing'}, expected {REVISION}")
+            raise QueueError(
+                f"{database.named}: its schema is {revision}, this program's {REVISION}: update the older one"
+            )
         return database.read(lambda connection: counting.count(connection, last, latest))
-    finally:
-        database.close()

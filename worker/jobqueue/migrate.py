@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from worker.jobqueue.database import Database
-from worker.jobqueue.errors import Refused
+from worker.jobqueue.errors import QueueError, Refused
 from worker.jobqueue.schema import REVISION
 
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
@@ -17,6 +17,14 @@ def bring_up_to_date(database: Database) -> None:
     """Raises Refused when the schema is newer than this program."""
     if database.read(read_revision) != REVISION:
         database.write(upgrade)
+
+
+def require_queue(database: Database) -> str:
+    """The schema's revision. Raises QueueError when the database holds no queue."""
+    revision = database.read(read_revision)
+    if revision is None:
+        raise QueueError(f"{database.named}: it holds no queue; `enqueue` makes one")
+    return revision
 
 
 def read_revision(connection: Connection) -> str | None:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 
 from worker.jobqueue import claims, crashes, endings, filling, hosts, learning, operating, pruning, tending
 from worker.jobqueue.database import Database
-from worker.jobqueue.migrate import bring_up_to_date
+from worker.jobqueue.migrate import bring_up_to_date, require_queue
 from worker.jobqueue.values import (
     Added,
     Batch,
@@ -32,12 +33,17 @@ from worker.jobqueue.values import (
 EXPORTED_CHUNKS = 20  # read together
 
 
-def open_queue(url: str, rules: Rules | None = None) -> Queue:
-    """`sqlite:///FILE` (made when missing) or `postgresql://...`; brings the schema up to date.
+def open_queue(url: str, rules: Rules | None = None, make: bool = True) -> Queue:
+    """`sqlite:///FILE` or `postgresql://...`; brings the schema up to date, and makes what is missing, unless
+    without `make`.
 
-    Raises QueueUnavailable, or Refused when the schema is newer than this program.
+    Raises QueueUnavailable; QueueError when there is no queue and none is to be made; Refused when the schema
+    is newer than this program.
     """
     rules = rules or Rules()
+    if not make:
+        with closing(Database(url, rules.patience_s, read_only=True)) as reader:
+            require_queue(reader)
     database = Database(url, rules.patience_s)
     bring_up_to_date(database)
     return Queue(database, rules)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.worker.jobqueue.helpers import add, answers, claim, complete, let_pass
-from worker.jobqueue import DecisionNote, HostReport, Queue, QueueError, Target, Usage
+from worker.jobqueue import DecisionNote, HostReport, Queue, QueueError, Target, Usage, open_queue
 from worker.jobqueue.database import Database
 from worker.jobqueue.figures import read_figures
 from worker.jobqueue.latest import choose
@@ -152,6 +153,16 @@ def test_a_reader_can_write_nothing(queue: Queue, queue_url: str) -> None:
 
 
 def test_no_queue_is_said_and_none_is_made(tmp_path: Path) -> None:
-    with pytest.raises(QueueError, match=r"nothing\.db"):
+    with pytest.raises(QueueError, match=r"nothing\.db: there is no such file"):
         read_figures(f"sqlite:///{tmp_path / 'nothing.db'}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_without_a_queue_is_left_as_it_is(queue_url: str) -> None:
+    database = Database(queue_url, 1)
+    database.write(lambda connection: connection.execute(text("CREATE TABLE mine (x INTEGER)")))
+    for ask in (read_figures, partial(open_queue, make=False)):
+        with pytest.raises(QueueError, match="it holds no queue"):
+            ask(queue_url)
+    assert database.read(lambda connection: inspect(connection).get_table_names()) == ["mine"]
+    database.close()

@@ -14,6 +14,7 @@ import click
 
 from worker import commands
 from worker.errors import WorkerError
+from worker.printable import printable
 from worker.settings import SettingsRefused, load_settings
 
 
@@ -60,7 +61,7 @@ def run() -> None:
     try:
         main(prog_name="python -m worker")
     except WorkerError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable(str(error))}", err=True)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.jobqueue.figures import BatchFigures, Figures, HostFigures
+from worker.printable import printable
 from worker.progress import duration_text
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -116,10 +117,10 @@ def _last_word(host: HostFigures) -> str:
 
 
 def _dead(figures: Figures) -> Table:
-    table = _table("chunk in the dead letter", "images", "error")
+    table = _table("chunk in the dead letter", "number", "images", "error")
     for chunk in figures.dead[:SHOWN_DEAD]:
         images = f"{chunk.images_done} of {chunk.images_total}"
-        table.add_row(shown(chunk.name), images, shown(chunk.error or "-"))
+        table.add_row(shown(chunk.name), str(chunk.id), images, shown(chunk.error or "-"))
     return table
 
 
@@ -153,4 +154,4 @@ def _count(count: int, bad: bool) -> Text:
 
 def shown(text: str) -> Text:
     """Names and errors come from outside: no markup, no control characters reach the terminal."""
-    return Text("".join(character if character.isprintable() else "�" for character in text))
+    return Text(printable(text))

@@ -13,7 +13,11 @@ from worker.settings import Settings
 
 target_options = [
     click.argument("batch", required=False),
-    click.option("--chunk", type=int, help="Only this chunk, by its number."),
+    click.option(
+        "--chunk",
+        type=click.IntRange(1, 2**63 - 1),  # what a database counts up to
+        help="Only this chunk, by its number (in `status` and on /fleet).",
+    ),
 ]
 
 
@@ -30,7 +34,7 @@ def change(
     """Runs it on the target and says how many chunks it changed."""
     if batch is None and chunk is None:
         raise click.UsageError("name a batch, or a chunk with --chunk")
-    queue = open_queue(settings.queue_url, queue_rules(settings))
+    queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
     try:
         changed = run(queue, Target(batch, chunk))
     finally:

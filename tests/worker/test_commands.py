@@ -86,7 +86,7 @@ def test_what_cannot_be_enqueued_is_said(fleet: Fleet) -> None:
     fleet.images.mkdir()
     (fleet.images / "notes.txt").write_text("")
     assert "no images in" in fleet.worker("enqueue", ".", exit_code=1)
-    assert "cannot list /nowhere" in fleet.worker("enqueue", "/nowhere", exit_code=1)
+    assert "cannot list /now�[2Jhere" in fleet.worker("enqueue", "/now\x1b[2Jhere", exit_code=1)
     fleet.add_images("a", 1)
     for deadline, words in (
         ("soon", "--deadline 'soon'"),
@@ -117,6 +117,14 @@ def test_operators_commands(fleet: Fleet) -> None:
     assert fleet.worker("retry", "b") == "put back 1 chunk\n"
     assert "there is no batch c" in fleet.worker("retry", "c", exit_code=1)
     assert "name a batch" in fleet.worker("cancel", exit_code=2)
+    assert "not in the range" in fleet.worker("cancel", "--chunk", str(2**63), exit_code=2)
+
+
+def test_only_enqueue_makes_a_queue(fleet: Fleet, tmp_path: Path) -> None:
+    for command in (["pause", "b"], ["results"], ["prune"]):
+        said = fleet.worker(*command, exit_code=1)
+        assert "queue.db: there is no such file; `enqueue` makes it" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prune_sweeps_what_no_chunk_counts(fleet: Fleet, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from worker.jobqueue.errors import QueueUnavailable
@@ -21,10 +22,18 @@ from worker.status_view import shown, status_view
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--watch", is_flag=True, help="Keep showing it, until Ctrl-C or all is done.")
-@click.option("--every", default=2.0, show_default=True, help="Seconds between two looks of --watch.")
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 86_400),
+    default=2.0,
+    show_default=True,
+    help="Seconds between two looks of --watch.",
+)
 @click.pass_obj
 def command(settings: Settings, as_json: bool, watch: bool, every: float) -> None:
     """Chunks and images by state, hosts with their workers and load, the gate's last word, failures, cost."""
+    if as_json and watch:
+        raise click.UsageError("--json is one look: leave out --watch")
     if as_json:
         click.echo(json.dumps(status_object(read_figures(settings.queue_url)), indent=2))
     elif watch:
@@ -43,14 +52,23 @@ def status_object(figures: Figures) -> dict[str, Any]:
 
 
 def watch_status(url: str, every_s: float) -> None:
+    """In place on a terminal, one look below the other elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        follow(url, every_s, console.print)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        follow(url, every_s, lambda view: live.update(view, refresh=True))
+
+
+def follow(url: str, every_s: float, show: Callable[[RenderableType], None]) -> None:
     """A database that is away for a while is said, and asked again."""
-    with Live(console=Console(), auto_refresh=False) as live:
-        while True:
-            try:
-                figures = read_figures(url)
-                live.update(status_view(figures), refresh=True)
-                if figures.chunks["pending"] + figures.chunks["active"] == 0:
-                    return
-            except QueueUnavailable as error:
-                live.update(shown(str(error)), refresh=True)
-            time.sleep(every_s)
+    while True:
+        try:
+            figures = read_figures(url)
+            show(status_view(figures))
+            if figures.chunks["pending"] + figures.chunks["active"] == 0:
+                return
+        except QueueUnavailable as error:
+            show(shown(str(error)))
+        time.sleep(every_s)

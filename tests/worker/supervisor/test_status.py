@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tests.worker.fleet import ROOT, Fleet
 from worker.jobqueue import Target
-from worker.jobqueue.figures import read_figures
+from worker.jobqueue.figures import ChunkFigures, read_figures
 from worker.status_view import status_view
 
 HOSTILE = "evil\x1b[31m [bold]name\x07"
@@ -39,22 +39,26 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     fleet.stop()
 
 
-def ask(
-    fleet: Fleet, *options: str, timeout_s: float = 60, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(fleet: Fleet, *options: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "worker", "status", *options],
         cwd=ROOT,
         env={**fleet.full_environment(), "COLUMNS": "200", **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout_s,
-        check=False,
     )
+
+
+def ask(fleet: Fleet, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    process = start(fleet, *options, **environment)
+    stdout, stderr = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
     shown = ask(fleet).stdout
+    (host,) = read_figures(fleet.database_url).hosts
     for words in (
         "40 of 45 images",
         "/s",
@@ -62,7 +66,7 @@ def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
         "ImageMissing",
         "spawned",
         "held_back",
-        "no chunk waits to be claimed",
+        next(last.text for last in host.decisions if last.subject != "claim"),
     ):
         assert words in shown, f"{words!r} is not in\n{shown}"
 
@@ -74,6 +78,16 @@ def test_cost_follows_from_the_hosts_price_and_the_pace(fleet: Fleet) -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(status_view(replace(figures, hosts=(host,), images_per_s=2.0)))
     assert "0.500 per 1,000 images" in console.export_text()
+
+
+def test_a_dead_chunk_is_shown_with_the_number_that_retry_takes(fleet: Fleet) -> None:
+    dead = ChunkFigures(
+        4711, "run/a#0", "run", "failed", 2, None, None, None, 5, 500, 0, None, "StorageError: x"
+    )
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(status_view(replace(read_figures(fleet.database_url), dead=(dead,))))
+    (line,) = [line for line in console.export_text().splitlines() if "StorageError" in line]
+    assert line.split()[:2] == ["run/a#0", "4711"]
 
 
 def test_names_from_outside_reach_the_terminal_as_text(fleet: Fleet) -> None:
@@ -99,12 +113,21 @@ def test_json_has_the_same_figures(fleet: Fleet) -> None:
 
 
 def test_watch_goes_on_while_there_is_work_and_ends_with_it(fleet: Fleet) -> None:
-    with pytest.raises(subprocess.TimeoutExpired):
-        ask(fleet, "--watch", "--every", "0.2", timeout_s=5)
-    queue = fleet.queue()
-    queue.cancel(Target(batch=HOSTILE))
-    queue.close()
-    assert ask(fleet, "--watch", "--every", "0.2").returncode == 0
+    """Without a terminal one look follows the other."""
+    watch = start(fleet, "--watch", "--every", "0.2")
+    try:
+        assert watch.stdout is not None
+        for _ in range(2):
+            assert any("40 of 45 images" in line for line in watch.stdout)
+        assert watch.poll() is None
+        queue = fleet.queue()
+        queue.cancel(Target(batch=HOSTILE))
+        queue.close()
+        assert any("40 of 40 images" in line for line in watch.stdout)
+        assert watch.wait(60) == 0
+    finally:
+        watch.kill()
+        watch.communicate()
 
 
 def test_a_queue_that_is_not_there_is_named(fleet: Fleet) -> None:

@@ -3,8 +3,8 @@
 No figure of the host says how much of a container's temporary storage is ours, so our own files are
 counted: each worker counts its own, and tells the others by the length of an empty sparse file, so that no
 decision has to look at every image of every worker. What a running chunk may still take is reserved by
-another. A worker holds a lock on its folder for as long as it lives; a folder whose lock can be taken
-belongs to nobody any more and is removed.
+another. A worker holds a lock on its folder for as long as its process lives; a folder whose lock can be
+taken belongs to nobody any more and is removed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ PREFIX = "cloud-monitor-worker-"
 RESERVED = ".reserved"  # also the mark of a folder that we made: no other is ever removed
 COUNTED = ".counted"
 TOLD = (RESERVED, COUNTED)  # by their lengths; the mark is made first
+REMOVED = ".removed"  # at the end of its name: a folder that is being removed, whatever is left in it
 
 
 class TempFolder:
-    """A worker's folder below `temp_dir`, locked while this object lives. Raises OSError."""
+    """A worker's folder below `temp_dir`, locked until this process ends. Raises OSError."""
 
     def __init__(self, temp_dir: Path, name: str) -> None:
         temp_dir.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ class TempFolder:
             self.path.mkdir(mode=0o700)
             for name in TOLD:
                 (self.path / name).touch()
-            self._descriptor = _lock_folder(self.path)
+            _lock_folder(self.path)
 
     def count(self) -> None:
         """Tell what its files hold just now. Raises OSError."""
@@ -53,8 +54,8 @@ class TempFolder:
             os.truncate(file, size_bytes)
 
     def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._descriptor)
+        """Any thread may, also while others still write into it, and again."""
+        _remove(self.path)
 
 
 @contextmanager
@@ -95,14 +96,24 @@ def _remove_abandoned(folder: Path) -> bool:
         descriptor = _lock_folder(folder)
     except OSError:  # locked by its worker, or gone meanwhile
         return False
-    ours = (folder / RESERVED).is_file()
+    ours = folder.name.endswith(REMOVED) or (folder / RESERVED).is_file()
     if ours:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     else:  # a worker killed before it could mark its folder; with anything in it, it is not ours
         with suppress(OSError):
             folder.rmdir()
     os.close(descriptor)
     return ours
+
+
+def _remove(folder: Path) -> None:
+    """By another name first: from then on nothing can be put into it, and what is left of it when this is cut
+    short is known for ours without the mark.
+    """
+    removed = folder.with_name(folder.name.removesuffix(REMOVED) + REMOVED)
+    with suppress(OSError):
+        folder.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
 def _folders(temp_dir: Path) -> list[os.DirEntry[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,35 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path) -> None:
     assert sweep_temp(tmp_path) == ["cloud-monitor-worker-held"]
     assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-worker-alive"]
     alive.remove()
+
+
+def test_what_a_removal_that_was_cut_short_left_is_swept(tmp_path: Path) -> None:
+    """The mark may have been the first to go."""
+    left = tmp_path / "cloud-monitor-worker-a.removed"
+    left.mkdir()
+    (left / "7-3.png").touch()
+    assert sweep_temp(tmp_path) == [left.name]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
+    """Downloads may still go on when their worker has to be gone."""
+    folder = TempFolder(tmp_path, "a")
+    over = threading.Event()
+
+    def download() -> None:
+        for number in itertools.count():
+            try:
+                (folder.path / f"{number}.png").touch()
+            except FileNotFoundError:
+                break
+        over.set()
+
+    threading.Thread(target=download).start()
+    folder.remove()
+    assert over.wait(20)
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections import deque
@@ -16,6 +17,8 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.storage.blob import BlobPrefix, ContainerClient, ExponentialRetry
 
 from worker.storage.base import Directory, ImageMissing, StorageError, is_image
+
+log = logging.getLogger(__name__)
 
 LISTED_AT_ONCE = 8  # directories; a listing is mostly waiting for answers
 
@@ -145,7 +148,11 @@ class BlobStorage:
         with self._faults(f"cannot list {path or 'it'}"):
             for item in self.client.walk_blobs(name_starts_with=start, delimiter="/"):
                 if isinstance(item, BlobPrefix):
-                    below.append(item.name[len(self.prefix) :].removesuffix("/"))
+                    place = item.name[len(self.prefix) :].removesuffix("/")
+                    if place:
+                        below.append(place)
+                    else:  # it would be listed as the storage itself, again and again
+                        log.warning("%s//: left out, these names begin with /: rename them", self.url)
                 elif is_image(item.name[len(start) :]):
                     names.append(item.name[len(start) :])
         return sorted(names), sorted(below)

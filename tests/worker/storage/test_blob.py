@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,18 @@ from worker.storage import StorageError, open_storage
 
 def settings(azurite: Azurite, **options: float) -> Settings:
     return Settings(azure_connection_string=azurite.connection_string, **options)
+
+
+def test_names_that_begin_with_a_slash_are_left_out_and_named(
+    azurite: Azurite, caplog: pytest.LogCaptureFixture
+) -> None:
+    container = azurite.create_container()
+    for key in ("in//lost.png", "in/a.png", "in/b//c.png"):
+        azurite.container(container).upload_blob(key, b"x")
+    storage = open_storage(f"azure://{container}/in", settings(azurite))
+    listed = [(found.path, found.names) for found in islice(storage.list_directories(), 9)]
+    assert listed == [("", ("a.png",)), ("b/", ("c.png",))]
+    assert f"{container}/in//: left out" in caplog.text
 
 
 def test_a_short_outage_is_ridden_out(own_azurite: Azurite, tmp_path: Path) -> None:

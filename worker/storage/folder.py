@@ -69,12 +69,15 @@ class FolderStorage:
     def sweep(self, folder: str, keep: str | None) -> int:
         place = Path(self._place(folder))
         kept = Path(self._place(keep)) if keep else None
-        files = [file for file in place.rglob("*") if file.is_file() and file != kept]
-        for file in files:
-            file.unlink(missing_ok=True)
-        for directory in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
-            if not any(directory.iterdir()):
-                directory.rmdir()
+        try:
+            files = [file for file in place.rglob("*") if file.is_file() and file != kept]
+            for file in files:
+                file.unlink(missing_ok=True)
+            for directory in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
+                if not any(directory.iterdir()):
+                    directory.rmdir()
+        except OSError as error:
+            raise StorageError(f"{self.url}: cannot sweep {folder}: {error.strerror}") from error
         return len(files)
 
     def close(self) -> None:

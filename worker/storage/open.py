@@ -6,7 +6,7 @@ from pathlib import Path
 
 from worker.settings import Settings
 from worker.storage.base import Storage, StorageError
-from worker.storage.folder import FolderStorage
+from worker.storage.folder import FolderStorage, is_text
 
 AZURE = "azure://"
 
@@ -34,8 +34,12 @@ def open_storage(url: str, settings: Settings) -> Storage:
 
 def resolve_source(source: str, storage_url: str) -> str:
     """The URL an `enqueue SOURCE` means: a URL or an absolute path as it is, anything else below
-    `storage_url`.
+    `storage_url`. Raises StorageError.
     """
+    if not source:
+        raise StorageError(f"SOURCE is empty: . is all of WORKER_STORAGE_URL ({storage_url})")
+    if not is_text(source):
+        raise StorageError(f"SOURCE {source!r}: its name is not UTF-8: rename it")
     if source.startswith((AZURE, "/", "~")):
         return source.rstrip("/") or "/"
     if storage_url.startswith(AZURE):

@@ -10,6 +10,7 @@ import pytest
 
 from worker.settings import Settings
 from worker.storage import ImageMissing, StorageError, open_storage
+from worker.storage.open import resolve_source
 
 
 def test_links_that_lead_round_in_circles_are_not_followed(tmp_path: Path) -> None:
@@ -47,6 +48,17 @@ def test_a_folder_that_is_not_mounted_is_not_the_images_fault(tmp_path: Path) ->
     with pytest.raises(StorageError, match=r"cannot read d/1\.png") as fault:
         storage.get("d/1.png", tmp_path / "got")
     assert not isinstance(fault.value, ImageMissing)
+
+
+def test_what_cannot_be_swept_is_named() -> None:
+    with pytest.raises(StorageError, match="/proc/self: cannot sweep attr: "):
+        open_storage("/proc/self", Settings()).sweep("attr", None)
+
+
+@pytest.mark.parametrize(("source", "words"), [("", "SOURCE is empty"), ("a\udcff", r"SOURCE 'a\\udcff'")])
+def test_a_source_that_names_nothing_is_refused(source: str, words: str) -> None:
+    with pytest.raises(StorageError, match=words):
+        resolve_source(source, "/images")
 
 
 def test_no_key_leads_out_of_the_folder(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _batches(figures: Figures) -> Table:
         total = sum(batch.images.values())
         ended = batch.images["done"] + batch.images["failed"]
         table.add_row(
-            shown(batch.name + (" (paused)" if batch.paused else "")),
+            shown(batch.name + "".join(f" ({note})" for note in _notes(batch))),
             str(batch.priority),
             f"{total:,}",
             f"{100 * ended / total:.1f} %" if total else "-",
@@ -79,6 +79,11 @@ def _batches(figures: Figures) -> Table:
             f"{batch.cpu_s / ended:.2f}" if ended else "-",
         )
     return table
+
+
+def _notes(batch: BatchFigures) -> list[str]:
+    """Why a batch may wait."""
+    return ["paused"] * batch.paused + ([] if batch.model is None else [f"only for model {batch.model}"])
 
 
 def _deadline(batch: BatchFigures, now: float) -> str | Text:

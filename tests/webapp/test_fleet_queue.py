@@ -48,7 +48,7 @@ def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> Non
     complete(queue, claim(queue))
     claim(queue)
     queue.fail(claim(queue), "StorageError: <script>")
-    add(queue, "late", 2, deadline=time.time() + 100)
+    add(queue, "late", 2, deadline=time.time() + 100, model="decimer-3")
     past = time.time() - 60
     for late in (
         update(chunks).where(chunks.c.batch_id == 2).values(due=past),
@@ -57,9 +57,12 @@ def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> Non
         queue.database.write(partial(Connection.execute, statement=late))
     html = fleet(url).get("/fleet").text
     found = rows_of(html, "Batches")
-    labels = ("Priority", "Deadline", "Met", "Missed")
+    labels = ("Priority", "Deadline", "Met", "Missed", "Only for model")
     shown = {name: [row[label] for label in labels] for name, row in found.items()}
-    assert shown == {"late": ["2", "1 min ago", "0", "1"], "run-&lt;b&gt;1": ["3", "in 2 h 1 min", "1", "0"]}
+    assert shown == {
+        "late": ["2", "1 min ago", "0", "1", "decimer-3"],
+        "run-&lt;b&gt;1": ["3", "in 2 h 1 min", "1", "0", ""],
+    }
     assert rows_of(html, "Queue")["Next deadline in"]["Now"] == "2 h 1 min"
     assert rows_of(html, "Active chunks")["run-&lt;b&gt;1/d#1"]["Number"] == "2"
     for text in ("Chunks pending", "Images a second", "run-&lt;b&gt;1", "Active chunks"):

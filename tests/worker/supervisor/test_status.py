@@ -32,7 +32,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     (fleet.images / "a/00007.png").unlink()
     assert fleet.wait(fleet.start()) == 0, fleet.said()
     queue = fleet.queue()
-    batch = queue.add_batch(HOSTILE, fleet.source, priority=3)
+    batch = queue.add_batch(HOSTILE, fleet.source, priority=3, model="another")
     queue.add_directories(batch, [("hostile\x1b[2J", [f"{number}.png" for number in range(5)])], 5)
     queue.close()
     yield fleet
@@ -92,7 +92,7 @@ def test_a_dead_chunk_is_shown_with_the_number_that_retry_takes(fleet: Fleet) ->
 
 def test_names_from_outside_reach_the_terminal_as_text(fleet: Fleet) -> None:
     shown = ask(fleet, FORCE_COLOR="1", TERM="xterm").stdout
-    assert "evil�[31m [bold]name�" in shown
+    assert "evil�[31m [bold]name� (only for model another)" in shown
     assert "\x07" not in shown
     assert "\x1b[31m" not in shown
     assert "\x1b[2J" not in shown

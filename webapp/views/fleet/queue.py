@@ -108,6 +108,7 @@ def _batches(at: float) -> dict[str, Callable[[BatchFigures], Cell]]:
         "Recognised": lambda batch: _count(batch.images["done"]),
         "Errors": lambda batch: _count(batch.images["failed"], WARN),
         "State": lambda batch: _words("paused" if batch.paused else ""),
+        "Only for model": lambda batch: _words(batch.model or ""),
     }
 
 

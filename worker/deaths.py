@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 EXIT_LEFT = 0  # left in order: nothing to do, drained, asked to
+EXIT_FAILED = 1  # the recogniser raised an error, which the log has
 EXIT_LATE = 75  # gave up its chunks because leaving in order took too long
 
 

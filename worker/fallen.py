@@ -40,7 +40,9 @@ class Fallen:
             log.info("%s%s", text, f": {vitals.leaving_reason}" if vitals.leaving_reason else "")
         else:
             log.error("%s; it said last:\n%s", text, last_lines(worker.log))
+        flying = any(chunk.in_flight for chunk in vitals.chunks)
         for chunk in vitals.chunks:
+            concerned = bool(chunk.in_flight) or not flying  # not one that was only claimed ahead
             self._clerk.send(
                 partial(
                     self._queue.crash,
@@ -48,7 +50,7 @@ class Fallen:
                     chunk.token,
                     chunk.in_flight,
                     f"the worker {death.text}",
-                    self._blames(death, chunk.chunk, chunk.in_flight),
+                    concerned and self._blames(death, chunk.chunk, chunk.in_flight),
                 ),
                 urgent=True,
             )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.claiming import Claimer
+from worker.deaths import EXIT_FAILED
 from worker.fetcher import Fetched, Fetcher, Run, discard
 from worker.hands import Hands, Work
 from worker.jobqueue import Result, open_queue
@@ -43,8 +44,8 @@ def run_worker(
     settings: Settings,
     open_recogniser: Callable[[Settings], Recogniser],
 ) -> None:
-    """Returns when the worker has left in order. An error of the recogniser as a whole is raised, with the
-    results stored and the chunks still held, so that the supervisor can say which images were in flight.
+    """Returns when the worker has left in order. An error of the recogniser as a whole ends the process, with
+    the results stored and the chunks still held, so that the supervisor can say which images were in flight.
     """
     sys.setswitchinterval(SWITCH_S)
     leaving = threading.Event()
@@ -68,9 +69,10 @@ def run_worker(
         try:
             Line(recogniser, fetcher, hands, leaving).run()
         except BaseException:
+            log.exception("the recogniser failed")
             leaving.set()
             keeper.store_all()
-            raise
+            watch.end(EXIT_FAILED)
         fetcher.stop()
         keeper.stop()
         for closing in (claimer, results, queue):

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from worker.deaths import EXIT_LATE, EXIT_LEFT
 from worker.hands import Hands
@@ -64,6 +65,12 @@ class Watch:
         self._hands.say("leaving", leaving_reason=reason)
         self._leaving.set()
 
+    def end(self, code: int) -> NoReturn:
+        """At once, whatever other threads still wait for."""
+        self.clean_up()
+        logging.shutdown()
+        os._exit(code)
+
     def _run(self) -> None:
         while True:
             if select.select([self._wake_read], [], [], ROUND_S)[0]:
@@ -92,18 +99,13 @@ class Watch:
             self._left_since_s = now_s
             threading.Thread(target=self._end_latest, name="latest", daemon=True).start()
         if not self._hands.is_ready:
-            self._exit(EXIT_LEFT)  # still loading: there is nothing to save
+            self.end(EXIT_LEFT)  # still loading: there is nothing to save
         if now_s - self._left_since_s > self._drain_s:
             log.warning("images in the recogniser are given back: they take too long")
             self.give_up()
-            self._exit(EXIT_LEFT)
+            self.end(EXIT_LEFT)
 
     def _end_latest(self) -> None:
         time.sleep(LATEST_S)
         log.error("could not store and give back everything in time: the leases run out by themselves")
-        self._exit(EXIT_LATE)
-
-    def _exit(self, code: int) -> None:
-        self.clean_up()
-        logging.shutdown()
-        os._exit(code)
+        self.end(EXIT_LATE)

@@ -54,14 +54,18 @@ def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
 
 
 def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fleet) -> None:
-    """A pipe that nobody writes to stands where an image was, as a file server that does not answer would."""
-    fleet.add_images("a", [bytes(number + 1) for number in range(5)])
+    """A pipe that nobody writes to stands where an image was, as a file server that does not answer would.
+    What an image of another chunk does to the worker meanwhile is told apart from it.
+    """
+    fleet.add_images("a", [*(bytes(number + 1) for number in range(5)), b"raise"])
     fleet.add_images("b", [bytes(3)] * 3)
     fleet.enqueue()
     (fleet.images / "b/00001.png").unlink()
     os.mkfifo(fleet.images / "b/00001.png")
     assert fleet.wait(fleet.start(WORKER_STALL_S="1")) == 0, fleet.said()
-    assert {row.image for row in fleet.rows()} == {key for key in fleet.contents if key.startswith("a/")}
+    errors = {row.image: row.result.error for row in fleet.rows()}
+    assert errors.pop("a/00005.png") == "WorkerCrash: the worker exited with code 1"
+    assert errors == {f"a/{number:05}.png": None for number in range(5)}
     assert fleet.said().count("made no progress") >= 2
     [chunk] = read_figures(fleet.database_url).dead
     assert "made no progress" in str(chunk.error)

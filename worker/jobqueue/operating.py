@@ -98,7 +98,8 @@ def find(connection: Connection, target: Target) -> ColumnElement[bool]:
         wanted.append(chunks.c.batch_id == batch)
     if target.chunk is not None:
         wanted.append(chunks.c.id == target.chunk)
-        if connection.execute(select(func.count()).where(*wanted)).scalar_one() == 0:
+        is_number = abs(target.chunk) < 2**63  # databases count no further
+        if not is_number or connection.execute(select(func.count()).where(*wanted)).scalar_one() == 0:
             raise Refused(
                 f"there is no chunk {target.chunk}" + (f" in batch {target.batch}" * bool(target.batch))
             )

@@ -1,4 +1,6 @@
-"""Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty."""
+"""Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty. An
+image whose path a spreadsheet would take for a formula stands there with ./ before it: the same place.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,8 @@ from worker.jobqueue import ResultRow
 from worker.result_files import result_object
 
 PORTION = 500  # rows written together
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what begins so
+HERE = "./"
 
 
 class CsvFormat:
@@ -36,7 +40,7 @@ class CsvFormat:
     def keys(self, path: Path) -> Iterator[Key]:
         for record, _ in records(path):
             if record[1] != COLUMNS[1]:
-                yield int(record[1]), record[2]
+                yield int(record[1]), record[2].removeprefix(HERE)
 
 
 def write_rows(rows: Iterable[ResultRow], stream: BinaryIO) -> int:
@@ -50,7 +54,8 @@ def write_rows(rows: Iterable[ResultRow], stream: BinaryIO) -> int:
 def cells(row: ResultRow) -> list[object]:
     values = result_object(row)
     lists = {name: json.dumps(values[name], ensure_ascii=False) for name in ("tokens", "confidences")}
-    return [(values | lists)[name] for name in COLUMNS]
+    image = {"image": f"{HERE}{row.image}" if row.image.startswith(FORMULAS) else row.image}
+    return [(values | lists | image)[name] for name in COLUMNS]
 
 
 def encode(records: Iterable[Sequence[object]]) -> bytes:

@@ -12,7 +12,7 @@ from collector.sources.capped import OTHER, cap_names
 from collector.stage import say
 from worker.jobqueue.figures import Figures, HostFigures, read_figures
 
-_BYTES_IN_MB = 1 << 20
+_BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
 TOTAL = "total"
 
 

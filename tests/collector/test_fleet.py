@@ -15,7 +15,7 @@ from tests.worker.jobqueue.helpers import add, answers, claim
 from worker.jobqueue import DecisionNote, HostReport, Queue, Rules, Usage, open_queue
 from worker.jobqueue.figures import read_figures
 
-REPORT = HostReport("vm1.example", "azure", 3, 1, 71.5, 60.0, 5 << 20, {"price_per_hour": 0.36})
+REPORT = HostReport("vm1.example", "azure", 3, 1, 71.5, 60.0, 5_000_000, {"price_per_hour": 0.36})
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
         "Workers": lambda host: _count(host.workers),
         "CPU, %": lambda host: _count(round(host.cpu_pct)),
         "Memory, %": lambda host: _count(round(host.memory_pct)),
-        "Temporary, MB": lambda host: _count(round(host.temp_bytes / 2**20)),
+        "Temporary, MB": lambda host: _count(round(host.temp_bytes / 1e6)),
         "Last decision": lambda host: _words(_why(host.decisions[0]) if host.decisions else ""),
     }
 

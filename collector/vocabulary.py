@@ -119,7 +119,7 @@ _FLEET = (
     _fleet.count("fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by state, and total"),
     _fleet.gauge("fleet_chunks_paused", "fleet.chunks.paused", "chunks", "pending chunks that are paused"),
     _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by state, and total"),
-    _fleet.count("fleet_failures", "fleet.failures.{kind}", "images", "images without a result, by error"),
+    _fleet.count("fleet_failures", "fleet.failures.{kind}", "images", "images with an error, by its kind"),
     _fleet.count("fleet_attempts", "fleet.attempts.{outcome}", "claims", "claims by how they ended"),
     _fleet.count("fleet_deadlines", "fleet.deadlines.{status}", "chunks", "deadlines: met missed open"),
     _fleet.gauge("fleet_next_deadline", "fleet.next_deadline_s", "s", "until the next deadline"),

@@ -47,8 +47,7 @@ class CondorFleet:
         settings = self._settings
         with self._queue() as queue:
             learned = queue.learned(settings.decimer_engine)
-        need = estimate(settings.decimer_engine, settings.worker_memory_mb, settings.decimer_threads, learned)
-        needs = job_needs(need, settings)
+        needs = job_needs(estimate(settings, learned), settings)
         write_secret(self._config, config_text(settings))
         cluster = self._pool.add_jobs(describe_job(settings, needs, self._config, until_empty), missing)
         log.info(

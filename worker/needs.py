@@ -12,18 +12,31 @@ from worker.vitals import Vitals
 MB = 1_000_000
 ESTIMATES = {
     "upstream": Need(5_000 * MB, cpus=1.3),  # TensorFlow with both of its models, as the earlier fleet saw it
-    "onnx": Need(300 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
+    "onnx": Need(200 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
     "stub": Need(100 * MB),
 }
+THREAD_BYTES, SLOT_BYTES = (
+    40 * MB,
+    15 * MB // 2,
+)  # of the engine onnx: buffers of a thread, of each of its slots
 MARGIN = 1.1  # over the peak that was learned
 
 
-def estimate(engine: str, worker_memory_mb: int | None, threads: int, learned: Learned | None) -> Need:
+def engine_need(settings: Settings) -> Need:
+    """What a worker of this engine takes by what is known of it beforehand."""
+    known, threads = ESTIMATES[settings.decimer_engine], settings.decimer_threads
+    buffers_bytes = 0
+    if settings.decimer_engine == "onnx":
+        buffers_bytes = threads * (THREAD_BYTES + settings.decimer_slots * SLOT_BYTES)
+    return Need(known.private_bytes + buffers_bytes, known.shared_bytes, known.cpus * threads)
+
+
+def estimate(settings: Settings, learned: Learned | None) -> Need:
     """Before a worker here has worked: the setting, else what the queue learned, else the engine's."""
-    known = ESTIMATES[engine]
-    cpus = learned.cpus if learned is not None else known.cpus * threads
-    if worker_memory_mb is not None:
-        private_bytes = max(0, worker_memory_mb * MB - known.shared_bytes)
+    known = engine_need(settings)
+    cpus = learned.cpus if learned is not None else known.cpus
+    if settings.worker_memory_mb is not None:
+        private_bytes = max(0, settings.worker_memory_mb * MB - known.shared_bytes)
     elif learned is not None:
         private_bytes = int(max(0, learned.peak_memory_bytes - known.shared_bytes) * MARGIN)
     else:
@@ -44,4 +57,4 @@ def most_private_bytes(settings: Settings) -> int:
     """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
     if settings.worker_memory_limit_mb is not None:
         return settings.worker_memory_limit_mb * MB
-    return 2 * estimate(settings.decimer_engine, settings.worker_memory_mb, 1, None).private_bytes
+    return 2 * max(engine_need(settings).private_bytes, estimate(settings, None).private_bytes)

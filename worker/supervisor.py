@@ -160,14 +160,7 @@ class Supervisor:
         return decision
 
     def _need(self, running: list[Vitals]) -> Need:
-        settings = self._settings
-        first = estimate(
-            settings.decimer_engine,
-            settings.worker_memory_mb,
-            settings.decimer_threads,
-            self._clerk.news.learned,
-        )
-        return learn(first, [*running, *self._past])
+        return learn(estimate(self._settings, self._clerk.news.learned), [*running, *self._past])
 
     def _temp(self) -> TempUse:
         """Nothing is left where it cannot be counted."""

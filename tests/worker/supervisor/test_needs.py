@@ -6,29 +6,51 @@ from __future__ import annotations
 
 from worker.gate import Need
 from worker.jobqueue import Learned
-from worker.needs import ESTIMATES, estimate, learn
+from worker.needs import ESTIMATES, estimate, learn, most_private_bytes
+from worker.settings import Settings
 from worker.vitals import Vitals
 
 MB = 1_000_000
 
 
+def settings(engine: str, **values: int) -> Settings:
+    return Settings.model_validate({"decimer_engine": engine, **values})
+
+
 def test_first_guess_is_the_engines() -> None:
-    assert estimate("upstream", None, 1, None).private_bytes == 5000 * MB
-    assert estimate("onnx", None, 2, None).cpus == 2
+    assert estimate(settings("upstream"), None).private_bytes == 5000 * MB
+    assert estimate(settings("onnx"), None).private_bytes == 300 * MB
+    assert estimate(settings("onnx", decimer_threads=2), None).cpus == 2
+
+
+def test_a_worker_of_many_threads_or_slots_may_have_the_memory_that_they_take() -> None:
+    """Measured: 16 threads of 8 slots pass 640 MB within their first images, 64 slots reach 600 MB."""
+    assert most_private_bytes(settings("onnx")) == 600 * MB
+    assert most_private_bytes(settings("onnx", decimer_threads=16)) > 2 * 640 * MB
+    assert most_private_bytes(settings("onnx", decimer_slots=64)) > 2 * 600 * MB
+
+
+def test_a_worker_reckoned_with_less_than_its_weights_does_not_leave_for_it() -> None:
+    assert most_private_bytes(settings("onnx", worker_memory_mb=300)) == 600 * MB
+    assert most_private_bytes(settings("onnx", worker_memory_mb=1335)) == 2000 * MB
+    assert most_private_bytes(settings("onnx", worker_memory_mb=300, worker_memory_limit_mb=250)) == 250 * MB
 
 
 def test_what_the_queue_learned_replaces_it() -> None:
-    need = estimate("upstream", None, 1, Learned(2000 * MB, 1.2))
+    need = estimate(settings("upstream"), Learned(2000 * MB, 1.2))
     assert (need.private_bytes, need.cpus) == (2200 * MB, 1.2)
 
 
 def test_shared_weights_are_not_counted_with_each_worker() -> None:
-    need = estimate("onnx", None, 1, Learned(535 * MB, 1))
+    need = estimate(settings("onnx"), Learned(535 * MB, 1))
     assert need == Need(220 * MB, 335 * MB, 1)
 
 
 def test_the_setting_wins() -> None:
-    assert estimate("upstream", 3000, 1, Learned(2000 * MB, 1)).private_bytes == 3000 * MB
+    assert (
+        estimate(settings("upstream", worker_memory_mb=3000), Learned(2000 * MB, 1)).private_bytes
+        == 3000 * MB
+    )
 
 
 def test_a_worker_that_did_a_chunk_teaches() -> None:

@@ -15,10 +15,8 @@ ESTIMATES = {
     "onnx": Need(200 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
     "stub": Need(100 * MB),
 }
-THREAD_BYTES, SLOT_BYTES = (
-    40 * MB,
-    15 * MB // 2,
-)  # of the engine onnx: buffers of a thread, of each of its slots
+THREAD_BYTES = 40 * MB  # of the engine onnx: buffers of one thread,
+SLOT_BYTES = 7_500_000  # and of each of its slots
 MARGIN = 1.1  # over the peak that was learned
 
 

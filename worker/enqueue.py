@@ -16,6 +16,7 @@ from worker.storage import Directory
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FLUSH_IMAGES = 5_000  # added in one transaction, with what belongs to it
 FLUSH_S = 1.0
+LONGEST_PATH_BYTES = 2_500  # of a directory below the source: what fits into PostgreSQL's index
 UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -54,6 +55,7 @@ def enqueue(
         show(so_far)
 
     for directory in directories:
+        check_path(directory.path)
         group.append((directory.path, directory.names))
         grouped += len(directory.names)
         so_far = replace(
@@ -64,6 +66,14 @@ def enqueue(
     if group:
         flush()
     return so_far
+
+
+def check_path(path: str) -> None:
+    if (length := len(path.encode())) > LONGEST_PATH_BYTES:
+        raise WorkerError(
+            f"directory {path[:60]}...: its path below the source has {length} bytes, more than "
+            f"{LONGEST_PATH_BYTES}: enqueue it by itself"
+        )
 
 
 def batch_name(name: str | None, source: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 
 import pytest
 
 from tests.worker.jobqueue.helpers import add, answers, claim, nothing, row
+from worker.enqueue import enqueue
+from worker.errors import WorkerError
 from worker.jobqueue import Added, Queue, Refused, open_queue
+from worker.storage import Directory
 
 
 def test_adding_again_adds_what_is_new(queue: Queue) -> None:
@@ -58,6 +62,15 @@ def test_two_who_enqueue_the_same_at_once_add_it_once(queue: Queue, queue_url: s
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(fill, (queue, other))) == 600
     other.close()
+
+
+def test_a_path_too_long_for_the_index_is_named(queue: Queue) -> None:
+    batch = queue.add_batch("b", "/data")
+    longest, longer = (token_hex(1250 + more) for more in (0, 1))
+    found = enqueue(queue, batch, [Directory(longest, ("1.png",))], 5, lambda _: None)
+    assert found.new_images == 1
+    with pytest.raises(WorkerError, match=rf"directory {longer[:60]}.*2502 bytes"):
+        enqueue(queue, batch, [Directory(longer, ("1.png",))], 5, lambda _: None)
 
 
 def test_names_are_data(queue: Queue) -> None:

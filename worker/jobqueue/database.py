@@ -111,7 +111,7 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
         backend = ""
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")

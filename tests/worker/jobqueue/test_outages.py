@@ -55,7 +55,9 @@ def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path) -> None:
     queue.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense", "postgresql://u:p@h:port/q"]
+)
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(Refused, match="WORKER_DATABASE_URL"):
         open_queue(url)

@@ -166,6 +166,10 @@ def _grids(moment: Moment, health: Mapping[str, int]) -> Iterator[Metric]:
         "cloud_monitor_fleet_images", "Images of the worker fleet by status.", ["grid", "status"],
         (([grid.name, status], value) for grid in grids for status, value in grid.fleet.images.items()),
     )  # fmt: skip
+    yield table(
+        "cloud_monitor_fleet_deadlines", "Chunks with a deadline: met missed open.", ["grid", "status"],
+        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.deadlines.items()),
+    )  # fmt: skip
 
 
 def _of_clouds(grids: Iterable[Grid], kind: str) -> Iterator[tuple[list[str], Value]]:

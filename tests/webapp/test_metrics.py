@@ -51,6 +51,7 @@ def test_a_grids_gauges_have_honest_names_and_labels(client: FlaskClient) -> Non
     assert value(families, "cloud_monitor_host_cpu_percent", grid="belle") == 35
     assert value(families, "cloud_monitor_host_memory_percent", grid="belle") == 61
     assert value(families, "cloud_monitor_fleet_host_cpu_percent", grid="belle", host="worker-1") == 70
+    assert value(families, "cloud_monitor_fleet_deadlines", grid="belle", status="missed") == 3
     assert value(families, "cloud_monitor_grid_age_seconds", grid="quiet") >= 3600
     assert value(families, "cloud_monitor_grid_health", grid="quiet") >= 2
 
@@ -162,5 +163,48 @@ def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) ->
         "  alert_rule_test:\n  - {eval_time: 2m, alertname: GridDataStale, exp_alerts: [{exp_labels: "
         "{grid: quiet, severity: warning}, exp_annotations: {summary: 'Grid quiet has sent nothing for "
         f"{int(age // 3600)}h {int(age % 3600 // 60)}m {int(age % 60)}s'}}}}]}}\n"
+    )
+    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=60)
+
+
+def test_the_fleets_rules_fire_on_what_stands_still_or_is_late(tmp_path: Path) -> None:
+    """One grid's work waits, fails and is late; where all that waits is paused nothing fires."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        absent("promtool (Debian package prometheus) is not installed")
+    series = {
+        **{f'chunks{{grid="{grid}", status="pending"}}': "7x30" for grid in ("stuck", "held")},
+        **{f'chunks{{grid="{grid}", status="active"}}': "0x30" for grid in ("stuck", "held")},
+        'chunks{grid="stuck", status="paused"}': "2x30",
+        'chunks{grid="held", status="paused"}': "7x30",
+        'chunks{grid="stuck", status="failed"}': "0x18 1x11",
+        'deadlines{grid="stuck", status="missed"}': "0x18 3x11",
+    }
+    names = [
+        f"  - {{series: 'cloud_monitor_fleet_{key}', values: '{points}'}}" for key, points in series.items()
+    ]
+    told = (
+        (
+            "FleetStalled", "severity: critical",
+            "summary: '5 chunks of grid stuck wait and no worker has taken one'",
+        ),
+        (
+            "FleetChunksGivenUp", "status: failed, severity: warning",
+            "summary: 'Chunks of grid stuck were given up', "
+            "description: 'Their errors are on /fleet; `python -m worker retry` puts them back.'",
+        ),
+        (
+            "FleetDeadlinesMissed", "status: missed, severity: warning",
+            "summary: 'Chunks of grid stuck missed their deadline'",
+        ),
+    )  # fmt: skip
+    expected = [
+        f"  - {{eval_time: 20m, alertname: {alert}, exp_alerts: "
+        f"[{{exp_labels: {{grid: stuck, {labels}}}, exp_annotations: {{{annotations}}}}}]}}"
+        for alert, labels, annotations in told
+    ]
+    (tmp_path / "test.yml").write_text(
+        f"rule_files: [{DOCS}/alerts.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n"
+        "  input_series:\n" + "\n".join(names) + "\n  alert_rule_test:\n" + "\n".join(expected) + "\n"
     )
     subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=60)

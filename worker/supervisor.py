@@ -46,7 +46,7 @@ from worker.worker_logs import prune_logs, rotate_log
 log = logging.getLogger(__name__)
 
 LEAVE_S = 24.5  # after SIGTERM a worker is gone by itself within 23 s; then it is ended
-GONE_S = 25.0  # and soon after it its supervisor, before who asked it loses patience
+GONE_S = 24.5  # so is its supervisor, before who asked it loses patience
 FLUSH_S = 10.0  # for the last reports, where the workers leave so much
 LOGS_KEPT = 200
 

@@ -21,6 +21,7 @@ _HALF_BYTES = 16 * 1024
 _HEADER = struct.Struct("<QII")  # number, length, CRC-32
 _FLIGHT_START = 2 * _HALF_BYTES
 FLIGHT_SLOTS = (PAGE_BYTES - _FLIGHT_START) // 8
+LOOKS = 10  # of a reader, for a half that is whole
 _NUMBER_BITS = 24  # of an entry: image number + 1; above it the chunk. No entry is 0.
 
 State = Literal["loading", "idle", "working", "leaving"]
@@ -91,10 +92,13 @@ class VitalsPage:
 
     def read(self) -> Vitals:
         """The newest half that is whole, with the images in flight; a worker that has said nothing is
-        loading.
+        loading. One is always whole, but which may change between the looks at both: then look again.
         """
-        halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
-        return _vitals_of(halves[0][1], self._read_flight()) if halves else Vitals()
+        for _ in range(LOOKS):
+            halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
+            if halves:
+                return _vitals_of(halves[0][1], self._read_flight())
+        return Vitals()
 
     def close(self) -> None:
         self._flight.release()

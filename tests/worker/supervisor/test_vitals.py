@@ -57,6 +57,21 @@ def test_a_torn_half_is_passed_over(page: VitalsPage) -> None:
     assert page.read().images_done == 1
 
 
+class Changing(VitalsPage):
+    """Each half is being written just when it is looked at for the first time."""
+
+    looks = 0
+
+    def _read_half(self, half: int) -> tuple[int, bytes] | None:
+        self.looks += 1
+        return super()._read_half(half) if self.looks > 2 else None
+
+
+def test_who_is_overtaken_by_the_writer_looks_again(page: VitalsPage) -> None:
+    page.write(Vitals("working", images_done=1))
+    assert Changing(os.dup(page.descriptor)).read().images_done == 1
+
+
 def test_vitals_that_do_not_fit_are_refused(page: VitalsPage) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         page.write(Vitals(held_reason="x" * PAGE_BYTES))

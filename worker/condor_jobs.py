@@ -167,4 +167,5 @@ def _toml(value: object) -> str:
         value = value.get_secret_value()
     if isinstance(value, Path):
         value = str(value.absolute())
-    return json.dumps(value)  # of text, numbers and truth values TOML's and JSON's forms are the same
+    # Of text, numbers and truth values TOML's and JSON's forms are the same, but for escaped surrogates
+    return json.dumps(value, ensure_ascii=False)

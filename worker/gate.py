@@ -192,7 +192,7 @@ def admit_chunk(temp: TempUse | None, active_chunks: int, limits: Limits) -> Dec
     figures: dict[str, float] = {"active_chunks": active_chunks}
     if limits.max_active_chunks is not None:
         figures["max_active_chunks"] = limits.max_active_chunks
-        if active_chunks >= limits.max_active_chunks:
+        if active_chunks >= limits.max_active_chunks > 0:  # 0: it is temporary storage that carries none
             text = (
                 f"{active_chunks} chunks are active in the queue, at most {limits.max_active_chunks} may be"
             )

@@ -199,7 +199,9 @@ def test_the_model_can_be_prepared_in_the_slot_of_a_single_worker(engine: str, l
 
 def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None:
     settings = make_settings(
-        azure_connection_string="AccountKey=also-secret", storage_url="images", model_dir=Path('model "x"')
+        azure_connection_string="AccountKey=also-secret",
+        storage_url="images ä 🧪",
+        model_dir=Path('model "x"'),
     )
     description = describe_job(settings, job_needs(Need(1, 1), settings), tmp_path / "w.toml", False)
     assert not any(secret in text for text in description.values() for secret in (SECRET, "also-secret"))
@@ -209,7 +211,7 @@ def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None
     values = tomllib.loads(path.read_text())
     assert values["database_url"] == settings.database_url
     assert values["azure_connection_string"] == "AccountKey=also-secret"
-    assert values["storage_url"] == str(Path("images").absolute())
+    assert values["storage_url"] == str(Path("images ä 🧪").absolute())
     assert values["model_dir"] == str(Path('model "x"').absolute())
     assert values.keys().isdisjoint({"state_dir", "temp_dir", "host_name", "cpus", "memory_mb"})
     again = Settings(**values)

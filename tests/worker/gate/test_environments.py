@@ -64,6 +64,9 @@ def test_the_last_chunk_that_fits_azure_functions_is_the_first() -> None:
     assert admit_chunk(TempUse(250 * MB, 400 * MB), 0, limits).reason is Reason.TEMP_LEFT
     assert admit_chunk(TempUse(321 * MB, 400 * MB), 0, limits).reason is Reason.TEMP_USED
     assert admit_chunk(TempUse(0, 400 * MB), 1, limits).reason is Reason.ACTIVE_CHUNKS
+    too_large = gate_limits(Settings.model_validate(read_example("azure_functions") | {"chunk_images": 1000}))
+    assert too_large.max_active_chunks == 0
+    assert admit_chunk(TempUse(0, 400 * MB), 0, too_large).reason is Reason.TEMP_LEFT
 
 
 def test_every_example_is_tested() -> None:

@@ -15,11 +15,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from tests.services.azurite import Azurite
 from tests.services.postgres import Postgres
 from tests.services.support import wait_until
 from tests.worker.jobqueue.helpers import answers, claim, complete
+from worker.__main__ import run
 from worker.exports import export_to_file
 from worker.exports.base import ExportRefused
 from worker.jobqueue import Queue, Result, Usage, open_queue
@@ -28,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 
 
 class Fleet:
-    """`worker(...)` runs a command and gives its standard output; it must exit as said."""
+    """`worker(...)` runs a command and gives its standard output, or on failure what it said of that; `run`
+    runs it in a process of its own.
+    """
 
     def __init__(self, folder: Path, url: str) -> None:
         self.images = folder / "images"
@@ -53,9 +57,17 @@ class Fleet:
         )
 
     def worker(self, *arguments: str, exit_code: int = 0) -> str:
-        done = self.run(*arguments)
-        assert done.returncode == exit_code, done.stderr.decode()
-        return (done.stdout if exit_code == 0 else done.stderr).decode()
+        runner = CliRunner()
+        with (
+            runner.isolation(env=self.environment) as (output, errors, _),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(sys, "argv", ["worker", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                run()
+        said = errors.getvalue().decode()
+        assert ended.value.code == exit_code, said
+        return output.getvalue().decode() if exit_code == 0 else said
 
     def queue(self) -> Queue:
         return open_queue(self.url)

@@ -62,11 +62,13 @@ def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fl
     fleet.enqueue()
     (fleet.images / "b/00001.png").unlink()
     os.mkfifo(fleet.images / "b/00001.png")
-    assert fleet.wait(fleet.start(WORKER_STALL_S="1")) == 0, fleet.said()
+    assert fleet.wait(fleet.start(WORKER_STALL_S="3", WORKER_ATTEMPTS="1")) == 0, fleet.said()
     errors = {row.image: row.result.error for row in fleet.rows()}
     assert errors.pop("a/00005.png") == "WorkerCrash: the worker exited with code 1"
     assert errors == {f"a/{number:05}.png": None for number in range(5)}
-    assert fleet.said().count("and was ended; it said last") == 2
+    said = (fleet.folder / "supervisor-0.log").read_text()
+    assert said.count("exited with code 1; it said last") == 2, "the image, alone"
+    assert said.count("and was ended; it said last") == 2, "with images in hand, then with none"
     [chunk] = read_figures(fleet.database_url).dead
     assert "made no progress" in str(chunk.error)
     assert fleet.all_pids() == []

@@ -152,6 +152,7 @@ def test_prune_sweeps_what_no_chunk_counts(fleet: Fleet, tmp_path: Path) -> None
         path.write_text("{}")
     assert fleet.worker("prune") == "swept 1 files; deleted nothing\n"
     assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
+    assert "nan is no number of days" in fleet.worker("prune", "--days", "nan", exit_code=2)
     assert "1 batches" in fleet.worker("prune", "--days", "0")
     assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from worker.enqueue import UNIT_S
@@ -18,6 +20,8 @@ def command(settings: Settings, days: float | None) -> None:
     """Sweep stored files that no finished chunk counts, then delete batches that have been at an end for so
     long with their images and results, and old events, decisions and hosts. Result files that count stay.
     """
+    if days is not None and not math.isfinite(days):
+        raise click.BadParameter(f"{days} is no number of days", param_hint="--days")
     queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
     storage = open_storage(settings.result_files_url, settings)
     swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())

@@ -114,10 +114,20 @@ def parse_url(url: str) -> URL:
     except (ArgumentError, ValueError):  # the latter: a port that is no number
         backend = ""
     if backend in ("postgresql", "postgres"):
+        refuse_unknown_options(parsed)
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite")
     raise Refused("WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def refuse_unknown_options(url: URL) -> None:
+    import psycopg  # who has SQLite need not wait for it
+
+    try:
+        psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
+    except psycopg.ProgrammingError as error:
+        raise Refused(f"WORKER_DATABASE_URL: {error}") from None
 
 
 # A connection that broke or was refused, a server that starts or stops, a lock not had in time, a full disk

@@ -56,7 +56,15 @@ def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense", "postgresql://u:p@h:port/q"]
+    "url",
+    [
+        "mysql://x/y",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "nonsense",
+        "postgresql://u:p@h:port/q",
+        "postgresql://u:p@h/q?sslmod=require",
+    ],
 )
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(Refused, match="WORKER_DATABASE_URL"):

@@ -24,7 +24,8 @@ from tests.worker.jobqueue.helpers import answers, claim, complete
 from worker.__main__ import run
 from worker.exports import export_to_file
 from worker.exports.base import ExportRefused
-from worker.jobqueue import Queue, Result, Usage, open_queue
+from worker.exports.csv import CsvFormat
+from worker.jobqueue import Queue, Result, ResultRow, Usage, open_queue
 
 ROOT = Path(__file__).parents[2]
 
@@ -237,6 +238,15 @@ def test_an_export_is_resumed_where_it_was_cut_off(fleet: Fleet, form: str, tmp_
     images = [f"{directory}/{n:03}.png" for directory in ("a", b) for n in range(4)]
     assert sorted(row["image"] for row in rows) == sorted(images)
     assert [row["smiles"] for row in rows if row["image"] == f"{b}/000.png"] == [NASTY]
+
+
+def test_every_path_can_be_told_from_a_csv_file(tmp_path: Path) -> None:
+    names = ["a.png", "=a.png", "./a.png", "./=a.png"]
+    rows = [ResultRow("b", 1, name, Result(1, "C"), "", "", "", "", 0) for name in names]
+    path = tmp_path / "results.csv"
+    with path.open("wb") as file:
+        CsvFormat().write(rows, file)
+    assert [image for _, image in CsvFormat().keys(path)] == names
 
 
 def test_another_file_is_not_gone_on_with(fleet: Fleet, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty. An
-image whose path a spreadsheet would take for a formula stands there with ./ before it: the same place.
+image whose path a spreadsheet would take for a formula stands there with ./ before it: the same place. So
+does one that begins with ./ itself, so that every path can be told from every other.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from worker.jobqueue import ResultRow
 from worker.result_files import result_object
 
 PORTION = 500  # rows written together
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what begins so
 HERE = "./"
+MARKED = ("=", "+", "-", "@", "\t", "\r", HERE)  # what begins so
 
 
 class CsvFormat:
@@ -54,7 +55,7 @@ def write_rows(rows: Iterable[ResultRow], stream: BinaryIO) -> int:
 def cells(row: ResultRow) -> list[object]:
     values = result_object(row)
     lists = {name: json.dumps(values[name], ensure_ascii=False) for name in ("tokens", "confidences")}
-    image = {"image": f"{HERE}{row.image}" if row.image.startswith(FORMULAS) else row.image}
+    image = {"image": f"{HERE}{row.image}" if row.image.startswith(MARKED) else row.image}
     return [(values | lists | image)[name] for name in COLUMNS]
 
 

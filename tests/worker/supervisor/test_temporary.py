@@ -18,9 +18,6 @@ from worker.temporary import TempFolder, read_temp_use, sweep_temp
 HOLDER = """
 import sys, time
 from pathlib import Path
-from worker.jobqueue import open_queue
-from worker.settings import Settings
-from worker.supervisor import Supervisor
 from worker.temporary import TempFolder
 folder = TempFolder(Path(sys.argv[1]), "held")
 (folder.path / "image.png").write_bytes(bytes(1000))
@@ -105,7 +102,7 @@ def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
                 break
         over.set()
 
-    threading.Thread(target=download).start()
+    threading.Thread(target=download, daemon=True).start()
     folder.remove()
     assert over.wait(20)
     folder.remove()

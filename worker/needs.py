@@ -12,11 +12,11 @@ from worker.vitals import Vitals
 MB = 1_000_000
 ESTIMATES = {
     "upstream": Need(5_000 * MB, cpus=1.3),  # TensorFlow with both of its models, as the earlier fleet saw it
-    "onnx": Need(200 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
+    "onnx": Need(170 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
     "stub": Need(100 * MB),
 }
-THREAD_BYTES = 40 * MB  # of the engine onnx: buffers of one thread,
-SLOT_BYTES = 7_500_000  # and of each of its slots
+THREAD_BYTES = 60 * MB  # of the engine onnx: buffers of one thread,
+SLOT_BYTES = 8_750_000  # and of each of its slots; docs/decimer.md has what was measured
 MARGIN = 1.1  # over the peak that was learned
 
 

@@ -54,6 +54,7 @@ class Fallen:
                 ),
                 urgent=True,
             )
+        self._clerk.send(partial(self._queue.free, worker.name, f"the worker {death.text}"), urgent=True)
         if not vitals.chunks:
             kind = "left" if death.in_order else "crashed"
             reason = f": {vitals.leaving_reason}" if vitals.leaving_reason else ""

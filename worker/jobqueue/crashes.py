@@ -40,9 +40,21 @@ def crash(
     if blame and not in_flight:
         charge(connection, rules, row, error, backoff=True)
     else:
-        values = UNCLAIMED | {"state": PENDING, "error": error}
-        connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
+        set_free(connection, chunk, error)
     end_attempt(connection, chunk, token, "crashed", error, None)
+
+
+def free(connection: Connection, worker: str, error: str) -> None:
+    held = select(chunks).where(chunks.c.state == ACTIVE, chunks.c.worker == worker).with_for_update()
+    for row in connection.execute(held).all():
+        add_event(connection, "crashed", f"{row.name}: {error}", row.host, worker, row.id)
+        set_free(connection, row.id, error)
+        end_attempt(connection, row.id, row.token, "crashed", error, None)
+
+
+def set_free(connection: Connection, chunk: int, error: str) -> None:
+    values = UNCLAIMED | {"state": PENDING, "error": error}
+    connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
 
 
 def mark_suspects(connection: Connection, chunk: int, numbers: Sequence[int]) -> None:

@@ -152,6 +152,12 @@ class Queue:
             lambda connection: crashes.crash(connection, self.rules, chunk, token, in_flight, error, blame)
         )
 
+    def free(self, worker: str, error: str) -> None:
+        """What a dead worker still holds after each `crash`: it died between a claim and the telling of it.
+        Nobody is charged.
+        """
+        self.database.write(lambda connection: crashes.free(connection, worker, error))
+
     def tend(self) -> Tended:
         """Frees chunks whose lease ran out, raises priorities as deadlines near, marks missed deadlines,
         samples progress. Cheap, safe from any number of hosts at once; call it every second or so.

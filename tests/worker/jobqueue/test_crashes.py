@@ -25,6 +25,18 @@ def test_a_crash_frees_the_chunk_at_once_and_its_images_in_flight_come_first(que
     complete(queue, again)
 
 
+def test_what_a_dead_worker_never_told_of_is_free_at_once_too(queue: Queue) -> None:
+    add(queue, images=2, chunk_images=1)
+    told, untold = claim(queue, worker="dead"), claim(queue, worker="dead")
+    queue.crash(told.chunk, told.token, [0], KILLED)
+    again = claim(queue, worker="alive")
+    queue.free("dead", KILLED)
+    assert (again.chunk, row(queue, told.chunk).state) == (told.chunk, "active")
+    freed = row(queue, untold.chunk)
+    assert (freed.state, freed.faults, freed.error) == ("pending", 0, KILLED)
+    assert not any(image.suspect for image in claim(queue).images)
+
+
 def test_an_image_that_kills_its_worker_twice_alone_gets_the_crash_as_its_result(queue: Queue) -> None:
     add(queue, images=3, chunk_images=3)
     held = claim(queue)

@@ -115,10 +115,16 @@ def parse_url(url: str) -> URL:
         backend = ""
     if backend in ("postgresql", "postgres"):
         refuse_unknown_options(parsed)
-        return parsed.set(drivername="postgresql+psycopg")
+        return with_hidden_password(parsed.set(drivername="postgresql+psycopg"))
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite")
     raise Refused("WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def with_hidden_password(url: URL) -> URL:
+    """One that stands among the options is moved to where messages leave it out."""
+    password = url.normalized_query.get("password")
+    return url.set(password=password[0]).difference_update_query(["password"]) if password else url
 
 
 def refuse_unknown_options(url: URL) -> None:

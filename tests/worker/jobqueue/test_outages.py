@@ -12,6 +12,7 @@ import pytest
 from tests.services.postgres import Postgres
 from tests.worker.jobqueue.helpers import add, answers, claim, complete, row
 from worker.jobqueue import QueueUnavailable, Refused, Rules, open_queue
+from worker.jobqueue.database import Database
 
 
 def test_a_restart_of_the_server_is_ridden_out(own_postgres: Postgres) -> None:
@@ -82,3 +83,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(QueueUnavailable, match=r"queue\.db"):
         open_queue(f"sqlite:///{tmp_path / 'file' / 'queue.db'}")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:geheim@h/q", "postgresql://u@h/q?password=geheim"])
+def test_no_message_holds_the_password(url: str) -> None:
+    database = Database(url, 0)
+    assert database.url.password == "geheim"
+    assert "geheim" not in database.named
+    database.close()

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,7 @@ class Fetcher:
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
         self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._next: Run | None = None
         self._used: deque[Path] = deque()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self._disk_error = ("", -DISK_PAUSE_S)
@@ -87,11 +88,13 @@ class Fetcher:
         self._pool.shutdown(cancel_futures=True)
 
     def next_run(self, timeout_s: float) -> Run | None:
-        """The next images in order of claim; None when none came in time."""
-        try:
-            run = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
-        except queue.Empty:
+        """The next images in order of claim; None when none were claimed, or not downloaded, in time."""
+        if self._next is None:
+            with suppress(queue.Empty):
+                self._next = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
+        if self._next is None or not wait([self._next.fetched], timeout_s).done:
             return None
+        run, self._next = self._next, None
         self._room.release()
         return run
 

@@ -65,6 +65,7 @@ class Hands:
         self._cpu_mark_s = time.process_time()
         self._published_s = 0.0
         self.keeper_needed = threading.Event()  # at once, not only when its round comes
+        self.outgrown = False  # leaves for its own memory: what the recogniser has may be the cause
         self.images_done = 0
         self.progress_s = time.monotonic()
         self._publish()

@@ -132,13 +132,23 @@ class Keeper:
             self._queue.fail(work.claim, work.fault, usage)
             log.error("%s: %s", work.claim.name, work.fault)
         elif work.released is not None and (not work.in_flight or self._stopping.is_set()):
-            self._queue.release(work.claim, work.released, usage)
+            self._give_back(work, work.released, usage)
             log.info("%s: given back, %s", work.claim.name, work.released)
         else:
             self._upload_partial(work)
             return False
         self._drop(work, done=False)
         return True
+
+    def _give_back(self, work: Work, reason: str, usage: Usage) -> None:
+        """Images that could not be ended in time while the memory of the process grew too large may be the
+        cause: they are tried alone next, as after a crash.
+        """
+        if work.in_flight and self._hands.outgrown:
+            claim, error = work.claim, f"the worker left: {reason}"
+            self._queue.crash(claim.chunk, claim.token, sorted(work.in_flight), error)
+        else:
+            self._queue.release(work.claim, reason, usage)
 
     def _finish(self, work: Work, usage: Usage) -> bool:
         """Upload, in several rounds, then finish. What is this host's fault or the database's is tried

@@ -88,6 +88,7 @@ class Watch:
             return
         self._hands.see_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
         if memory.private_bytes > self._most_private_bytes and self._hands.is_ready:
+            self._hands.outgrown = True
             self.leave(
                 f"its memory is at {memory.private_bytes / 1e6:,.0f} MB, "
                 f"over {self._most_private_bytes / 1e6:,.0f} MB"

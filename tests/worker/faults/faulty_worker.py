@@ -1,8 +1,8 @@
 """A worker process whose recogniser does what its images say: `python -m tests.worker.faults.faulty_worker`.
 
-An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `slow`, `pause`. The answer has
-as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was made from.
-Loading takes FAULTY_LOAD_S seconds.
+An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `swell`, `slow`, `pause`. The
+answer has as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was
+made from. Loading takes FAULTY_LOAD_S seconds.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from worker.vitals import VitalsPage
 SLOTS = 4
 MOST_CARBONS = 1000
 LEAK_BYTES = 20_000_000
+SWOLLEN_BYTES = 400_000_000
 
 
 class FaultyRecogniser:
@@ -64,6 +65,9 @@ class FaultyRecogniser:
                 time.sleep(6)
             case b"leak":
                 self._leaked.append(os.urandom(LEAK_BYTES))
+            case b"swell":
+                self._leaked.append(b"x" * SWOLLEN_BYTES)
+                time.sleep(3600)
         time.sleep(self._seconds_per_image)
         size = len(content) % MOST_CARBONS
         return Recognition(image.key, "C" * size, ("C",) * size, (1.0,) * size)

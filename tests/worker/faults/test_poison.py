@@ -15,25 +15,27 @@ ORDERS = {
     b"exit": "WorkerCrash: the worker exited with code 3",
     b"raise": "WorkerCrash: the worker exited with code 1",
     b"hang": "WorkerCrash: the worker made no progress for",
+    b"swell": "WorkerCrash: the worker left: its memory is at",
 }
+IMPATIENT = {"WORKER_STALL_S": "5", "WORKER_DRAIN_S": "0.5", "WORKER_WORKER_MEMORY_LIMIT_MB": "300"}
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "2", "WORKER_STALL_S": "2"})
+    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "2", **IMPATIENT})
     yield fleet
     fleet.stop()
 
 
 def test_poisonous_images_end_alone(fleet: Fleet) -> None:
-    """One of each kind, in chunks of their own, the last two together in one."""
+    """One of each kind, some in chunks of their own, some together in one."""
     fleet.add_images("a", [b"x", b"yy", b"segfault", *(bytes(number + 1) for number in range(10))])
-    fleet.add_images("b", [b"exit", *(bytes(number + 1) for number in range(10))])
+    fleet.add_images("b", [b"exit", b"swell", *(bytes(number + 1) for number in range(10))])
     fleet.add_images("c", [bytes(20), b"raise", bytes(30), bytes(40), b"hang", bytes(50)])
     fleet.enqueue()
     assert fleet.wait(fleet.start(), 100) == 0, fleet.said()
     failed = {key: ORDERS[content] for key, content in fleet.contents.items() if content in ORDERS}
-    assert len(failed) == 4
+    assert len(failed) == len(ORDERS)
     fleet.check_all_once(failed=failed)
 
 

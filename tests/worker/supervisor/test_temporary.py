@@ -92,6 +92,8 @@ def test_what_a_removal_that_was_cut_short_left_is_swept(tmp_path: Path) -> None
 def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
     """Downloads may still go on when their worker has to be gone."""
     folder = TempFolder(tmp_path, "a")
+    for number in range(500):  # time for a download to come between
+        (folder.path / f"old-{number}.png").touch()
     over = threading.Event()
 
     def download() -> None:

@@ -86,7 +86,6 @@ class Supervisor:
         self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
-        self._dismissed_in_s = 0.0
         self._wake = threading.Event()
 
     def leave(self, reason: str) -> None:
@@ -99,16 +98,17 @@ class Supervisor:
         self._sweep()
         self._clerk.start()
         self._reporter.event("started", f"supervisor of {self._host} started")
+        dismissed_in_s = 0.0
         try:
             while self._leaving is None and not (self._until_empty and self._is_empty()):
                 self._round()
                 self._wake.wait(self._settings.sample_s)
-            self._dismiss(self._leaving or "the queue is empty")
+            dismissed_in_s = self._dismiss(self._leaving or "the queue is empty")
         finally:
             for worker in self._workers:
                 worker.kill()
             self._preparation.stop()
-            self._clerk.stop(last_words_s(self._dismissed_in_s))
+            self._clerk.stop(last_words_s(dismissed_in_s))
 
     def _round(self) -> None:
         previous = self._averages.latest if self._averages.started else None
@@ -237,8 +237,8 @@ class Supervisor:
         left = news.outstanding
         return left is not None and news.read_s > self._quiet_since_s and not (left.pending or left.active)
 
-    def _dismiss(self, reason: str) -> None:
-        """Ask all workers to leave, and wait until they have."""
+    def _dismiss(self, reason: str) -> float:
+        """Ask all workers to leave, and wait until they have; how many seconds that took."""
         log.info("leaving: %s", reason)
         self._reporter.event("stopped", f"supervisor of {self._host} leaves: {reason}")
         self._turn.give_back()
@@ -251,8 +251,8 @@ class Supervisor:
                     worker.kill()
             self._reap()
             time.sleep(0.05)
-        self._dismissed_in_s = time.monotonic() - start_s
         self._reporter.report(self._averages, [], self._temp(), force=True)
+        return time.monotonic() - start_s
 
 
 def last_words_s(took_s: float) -> float:

@@ -1,7 +1,8 @@
 """Makes the pictures in docs/screenshots/ from the running program: `python -m tools.screenshots [FOLDER]`.
 
 A real HTCondor pool with jobs, and VMs of two clouds that a cloud_status knows, is read by the collector; two
-more grids with a day of history are written as collectors would. Needs what the browser tests need.
+more grids with a day of history are written as collectors would; and a worker reads the tests' drawings with
+the real engine. Needs what the browser tests need.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
 from tests.services.chromium import EXECUTABLE
 from tests.services.condor import CondorPool, condor_prefix
+from tests.services.support import stop_process, wait_until
+from worker.jobqueue import open_queue
 
 ROOT = Path(__file__).parents[1]
 GRID = "dipole"
@@ -36,13 +39,15 @@ PAGES = {
     "vm": "/grids/belle/vms/belle-large-040.victoria.example",
     "jobs": "/grids/belle/jobs",
     "job": "/grids/belle/jobs/71001.0",
-    "fleet": "/fleet",
     "held": "/held",
     "waiting": "/waiting",
     "users": "/users",
     "plot": "/plot?target=grids.belle.jobs.all.running&target=grids.belle.clouds.*.vms.*.running"
     "&target=grids.atlas.sysinfo.cpu&from=-6h&until=now",
 }
+DRAWINGS = ROOT / "tests/data/decimer/drawings"
+BATCHES = {"drawings": ("--priority", "3", "--deadline", "2h"), "again": ("--deadline", "1d"), "later": ()}
+READ_BEFORE = 15  # images, before the fleet is taken
 DESKTOP, PHONE, WALL = (1440, 900), (390, 844), (1920, 1080)
 DAY_S = 86400
 SCREENS_MAX = 2.5  # of a long page
@@ -104,6 +109,24 @@ def collect(pool: CondorPool, deployment: Deployment, folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "collector"], env=pool.env() | settings, cwd=ROOT, check=False)
 
 
+@contextmanager
+def run_fleet(fleet: dict[str, str]) -> Iterator[None]:
+    """A supervisor with one worker in the midst of three batches."""
+    environment = os.environ | fleet
+    for name, options in BATCHES.items():
+        command = [sys.executable, "-m", "worker", "enqueue", str(DRAWINGS), "--name", name, *options]
+        subprocess.run(command, env=environment, cwd=ROOT, check=True)
+    supervisor = subprocess.Popen([sys.executable, "-m", "worker", "run"], env=environment, cwd=ROOT)
+    queue = open_queue(fleet["WORKER_DATABASE_URL"])
+    try:
+        read = lambda: sum(count for _, count in queue.result_counts())  # noqa: E731
+        wait_until(lambda: read() >= READ_BEFORE, "the fleet's first answers", timeout_s=120)
+        yield
+    finally:
+        queue.close()
+        stop_process(supervisor)
+
+
 def open_page(browser: Browser, url: str, size: tuple[int, int], look: str) -> Page:
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
@@ -139,11 +162,15 @@ def save(page: Page, folder: Path, name: str, *, full: bool = True) -> None:
     print(f"{file}  {file.stat().st_size // 1024} KB")
 
 
+def save_looks(browser: Browser, url: str, folder: Path, name: str) -> None:
+    for look, size in (("light", DESKTOP), ("dark", DESKTOP), ("phone", PHONE)):
+        save(open_page(browser, url, size, look), folder, f"{name}-{look}")
+
+
 def save_all(browser: Browser, url: str, folder: Path, keep_up: Callable[[], None]) -> None:
     for name, path in PAGES.items():
         keep_up()
-        for look, size in (("light", DESKTOP), ("dark", DESKTOP), ("phone", PHONE)):
-            save(open_page(browser, url + path, size, look), folder, f"{name}-{look}")
+        save_looks(browser, url + path, folder, name)
     keep_up()
     save(open_page(browser, f"{url}/?wall=1", WALL, "dark"), folder, "status-wall", full=False)
     page = open_page(browser, url, (1440, 1120), "light")
@@ -159,10 +186,24 @@ def save_all(browser: Browser, url: str, folder: Path, keep_up: Callable[[], Non
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/screenshots"
     target.mkdir(parents=True, exist_ok=True)
-    settings = {"WEBAPP_REFRESH_EVERY_S": "60", "WEBAPP_POLL_EVERY_S": "5"}
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         os.chmod(temporary, 0o755)
         folder = Path(temporary)
+        fleet = {
+            "WORKER_DATABASE_URL": f"sqlite:///{folder / 'queue.db'}",
+            "WORKER_STATE_DIR": str(folder / "worker"),
+            "WORKER_HOST_NAME": "worker-1",
+            "WORKER_MAX_WORKERS": "1",
+            "WORKER_CPU_THRESHOLD_PCT": "100",
+            "WORKER_STORE_S": "2",
+            "WORKER_CHUNK_IMAGES": "40",
+        }
+        open_queue(fleet["WORKER_DATABASE_URL"]).close()
+        settings = {
+            "WEBAPP_REFRESH_EVERY_S": "60",
+            "WEBAPP_POLL_EVERY_S": "5",
+            "WEBAPP_FLEET_DATABASE_URL": fleet["WORKER_DATABASE_URL"],
+        }
         with run_deployment(folder, DAY_S, (), **settings) as deployment, run_pool() as pool:
             collect(pool, deployment, folder)
             deployment.wait_for(f"grids.{GRID}.jobs.all.total")
@@ -180,6 +221,9 @@ def main() -> None:
 
             browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
             save_all(browser, deployment.url, target, keep_up)
+            with run_fleet(fleet):
+                keep_up()
+                save_looks(browser, f"{deployment.url}/fleet", target, "fleet")
             browser.close()
 
 

@@ -72,6 +72,12 @@ def test_who_is_overtaken_by_the_writer_looks_again(page: VitalsPage) -> None:
     assert Changing(os.dup(page.descriptor)).read().images_done == 1
 
 
+def test_the_longest_names_of_any_script_fit(page: VitalsPage) -> None:
+    chunks = tuple(ChunkVitals(number, 1, "ä" * 1250, 0, 1) for number in range(3))
+    page.write(Vitals("working", chunks=chunks))
+    assert page.read().chunks == chunks
+
+
 def test_vitals_that_do_not_fit_are_refused(page: VitalsPage) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         page.write(Vitals(held_reason="x" * PAGE_BYTES))

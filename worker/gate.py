@@ -303,7 +303,7 @@ def _work(load: Load, limits: Limits, history: History) -> Decision | None:
         text = "no chunk waits to be claimed"
         return Decision(Verdict.HOLD, Reason.NO_WORK, text, _figures(load, history))
     if limits.max_workers is not None and len(history.workers) >= limits.max_workers:
-        text = f"{len(history.workers)} workers run, as many as are allowed"
+        text = f"as many workers run as are allowed ({len(history.workers)})"
         return Decision(Verdict.HOLD, Reason.WORKERS, text, _figures(load, history))
     return None
 

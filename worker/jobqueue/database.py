@@ -188,8 +188,14 @@ def open_sqlite(url: URL, read_only: bool) -> Engine:
     """
     path = Path(url.database or "").absolute()
     if read_only:
-        if not path.exists():
-            raise QueueUnavailable(f"queue database {path}: there is no such file; `enqueue` makes it")
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise QueueUnavailable(
+                f"queue database {path}: there is no such file; `enqueue` makes it"
+            ) from None
+        except OSError as error:
+            raise QueueUnavailable(f"queue database {path}: {error.strerror}") from None
         url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
     else:
         try:

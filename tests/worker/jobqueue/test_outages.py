@@ -72,6 +72,13 @@ def test_other_databases_are_refused(url: str) -> None:
         open_queue(url)
 
 
+@pytest.mark.parametrize("name", ["missing.db", "file/queue.db", "x" * 300])
+def test_a_file_that_cannot_be_there_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(QueueUnavailable, match=name):
+        Database(f"sqlite:///{tmp_path / name}", 0, read_only=True)
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "queue.db"
     path.write_text("this is not a database, though it is long enough to look at " * 20)

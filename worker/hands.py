@@ -108,8 +108,10 @@ class Hands:
             self.progress_s = time.monotonic()
             self._publish()
 
-    def note_download(self) -> None:
-        """An image is on disk: work goes on, though the recogniser has nothing of it yet."""
+    def note_progress(self) -> None:
+        """Work goes on, though the recogniser has nothing of it just now: an image is on disk, an upload is
+        tried again.
+        """
         self.progress_s = time.monotonic()
 
     def start(self, work: Work, number: int) -> None:

@@ -66,7 +66,10 @@ class Keeper:
         self._stopping.set()
         with self._turn:
             for work in self._hands.works:
-                self._store(work, all_of_it=True)
+                try:
+                    self._store(work, all_of_it=True)
+                except QueueError as error:
+                    log.warning("%s: %s", work.claim.name, error)
 
     def close_all(self) -> None:
         """What `stop` does at the end; for the watcher too, when the recogniser does not end in time."""
@@ -168,6 +171,7 @@ class Keeper:
         elif _passes(error) and work.uploads_failed < UPLOAD_TRIES:
             log.warning("%s: results are not uploaded yet: %s", work.claim.name, error)
             work.uploads_failed += 1
+            self._hands.note_progress()
             self._uploads[work] = self._uploader.submit(self._upload, work, "results.jsonl", RETRY_S)
             return False
         else:

@@ -71,8 +71,10 @@ def run_worker(
         except BaseException:
             log.exception("the recogniser failed")
             leaving.set()
-            keeper.store_all()
-            watch.end(EXIT_FAILED)
+            try:
+                keeper.store_all()
+            finally:
+                watch.end(EXIT_FAILED)
         fetcher.stop()
         keeper.stop()
         for closing in (claimer, results, queue):

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 DISK_PAUSE_S = 10.0
 DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is given back
 COUNT_EVERY_S = 0.5  # what the images on disk hold
+MOMENT_S = 0.2
 IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
 
 
@@ -88,11 +89,13 @@ class Fetcher:
         self._pool.shutdown(cancel_futures=True)
 
     def next_run(self, timeout_s: float) -> Run | None:
-        """The next images in order of claim; None when none were claimed, or not downloaded, in time."""
+        """The next images in order of claim; None when none were claimed, or not downloaded, in time. A
+        download that was begun is worth a moment: a stream that ends leaves the recogniser's slots empty.
+        """
         if self._next is None:
             with suppress(queue.Empty):
                 self._next = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
-        if self._next is None or not wait([self._next.fetched], timeout_s).done:
+        if self._next is None or not wait([self._next.fetched], max(timeout_s, MOMENT_S)).done:
             return None
         run, self._next = self._next, None
         self._room.release()
@@ -173,7 +176,7 @@ class Fetcher:
         while True:
             try:
                 sha256 = work.storage.get(claim.key(image), path)
-                self._hands.note_download()
+                self._hands.note_progress()
                 return Fetched(image, path, sha256)
             except ImageMissing as missing:
                 _unlink(path)

@@ -73,7 +73,8 @@ class VitalsPage:
 
     def write(self, vitals: Vitals) -> None:
         """Replace what is said; one writer only."""
-        content = json.dumps(_values_of(vitals), ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(_values_of(vitals), ensure_ascii=False, separators=(",", ":"))
+        content = text.encode(errors="replace")  # a path may hold what is no character
         if len(content) > _HALF_BYTES - _HEADER.size:
             raise ValueError(f"vitals of {len(content)} bytes do not fit into a page")
         self._number += 1

@@ -35,6 +35,8 @@ def test_a_worker_that_said_nothing_is_loading(page: VitalsPage) -> None:
 def test_the_other_side_reads_what_was_written_last(page: VitalsPage) -> None:
     other = VitalsPage(os.dup(page.descriptor))
     first = Vitals("working", 1.5, 2.5, 3, 4, 5, 6, 7, "a", "b", (ChunkVitals(1, 2, "ä", 3, 4),))
+    page.write(replace(first, held_reason="/tmp/\udcff"))
+    assert other.read() == replace(first, held_reason="/tmp/?")
     for number in range(5):
         page.write(replace(first, images_done=number))
         assert other.read() == replace(first, images_done=number)

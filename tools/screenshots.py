@@ -119,8 +119,11 @@ def run_fleet(fleet: dict[str, str]) -> Iterator[None]:
     supervisor = subprocess.Popen([sys.executable, "-m", "worker", "run"], env=environment, cwd=ROOT)
     queue = open_queue(fleet["WORKER_DATABASE_URL"])
     try:
-        read = lambda: sum(count for _, count in queue.result_counts())  # noqa: E731
-        wait_until(lambda: read() >= READ_BEFORE, "the fleet's first answers", timeout_s=120)
+        wait_until(
+            lambda: sum(count for _, count in queue.result_counts()) >= READ_BEFORE,
+            "the fleet's first answers",
+            timeout_s=120,
+        )
         yield
     finally:
         queue.close()

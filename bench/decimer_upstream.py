@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from tools.debian import tools_dir
-from worker.decimer.packages import fetch_archive
+from worker.decimer.model.packages import fetch_archive
 
 VERSION = "2.8.1"
 WORKER_NEEDS = ("click", "pydantic-settings")  # for `python -m worker recognise` with upstream's engine

@@ -12,7 +12,7 @@ import json
 import time
 
 from bench.gate_machine import DEFAULT_LIMITS, GB, OURS, UPSTREAM, Machine, binding_reason, without_cpu
-from worker.gate import admit
+from worker.gate.admission import admit
 
 EARLIER_FLEET = {32: "3-4", 64: "4-5", 128: "15-20"}
 

@@ -7,7 +7,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from worker.gate import Decision, History, Limits, Load, MemoryArea, Need, Reason, Verdict, WorkerView, admit
+from worker.gate.admission import (
+    Decision,
+    History,
+    Limits,
+    Load,
+    MemoryArea,
+    Need,
+    Reason,
+    Verdict,
+    WorkerView,
+    admit,
+)
 
 GB = 1_000_000_000
 

@@ -25,8 +25,8 @@ from bench.queue_admissions import measure_admissions
 from bench.queue_claims import measure_claims, percentile_ms
 from bench.queue_listing import measure_listing
 from tests.services.postgres import run_postgres
-from worker.enqueue import enqueue
-from worker.jobqueue import open_queue
+from worker.listing import enqueue
+from worker.queue import open_queue
 from worker.settings import Settings
 from worker.storage import open_storage
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from bench.queue_claims import Figure, percentile_ms
 from bench.queue_worker import Stopwatch, TimedStub
-from worker.claiming import Claimer
-from worker.hands import Hands, Work
-from worker.jobqueue import Queue, open_queue
-from worker.limits import gate_limits
+from worker.gate.limits import gate_limits
+from worker.gate.temporary import TempFolder
+from worker.queue import Queue, open_queue
+from worker.runner.active_chunks import Hands, Work
+from worker.runner.claimer import Claimer
+from worker.runner.worker_status import VitalsPage
 from worker.settings import Settings
-from worker.temporary import TempFolder
-from worker.vitals import VitalsPage
 
 ACTIVE = 32  # chunks that others work on
 FILES = 32  # in the folder of each worker

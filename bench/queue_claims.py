@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from worker.jobqueue import Queue, Rules, open_queue
-from worker.jobqueue.database import Database
+from worker.queue import Queue, Rules, open_queue
+from worker.queue.database import Database
 
 IMAGES = 51  # a chunk
 BARE_TAKE = """

@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 from worker.__main__ import configure_logging
-from worker.claiming import Claimer
 from worker.commands.run import supervise
-from worker.jobqueue import Queue
+from worker.queue import Queue
 from worker.recognition import Recognition, SourceImage
-from worker.runner import run_worker
+from worker.runner.claimer import Claimer
+from worker.runner.runner import run_worker
+from worker.runner.worker_status import VitalsPage
 from worker.settings import Settings, load_settings
-from worker.vitals import VitalsPage
 
 
 class Stopwatch:

@@ -17,7 +17,7 @@ from collector.delivery.carbon import Timeouts, TlsFiles, send_frames
 from collector.delivery.deliver import lanes_of
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.frames import encode_frame
-from collector.delivery.lane import Lane, Options, Report, run_lane
+from collector.delivery.sender import Lane, Options, Report, run_lane
 from collector.delivery.spool import Frame, Spool
 from collector.points import Point
 from collector.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from collector.paths import build_path
+from cloud_monitor.metrics.paths import build_path
 
 SERIES_OF_A_GRID = 500
 CLOUDS_OF_A_GRID = 10

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (
         options.every
     ):  # its process waits most of the time, and carries nothing of a run, not even the settings
-        from collector.every import run_every
+        from collector.loop import run_every
 
         return run_every(options.every, _arguments_of_one_run(options))
     from collector.settings import SettingsRefused, read_settings
@@ -92,8 +92,8 @@ def _arguments_of_one_run(options: argparse.Namespace) -> list[str]:
 
 
 def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
-    from collector.gather import choose_tasks
     from collector.run import SOME_FAILED, collect_points
+    from collector.tasks import choose_tasks
 
     composed, _ = collect_points(settings, choose_tasks(settings, os.environ), started_s, keep_state=False)
     for failure in composed.failures:
@@ -103,9 +103,9 @@ def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
 
 
 def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int:
-    from collector.gather import choose_tasks
     from collector.lock import RunGoing, StateDirUnusable, run_lock
     from collector.run import run_once
+    from collector.tasks import choose_tasks
 
     _guard(settings.run_timeout_s + _ALARM_AFTER_S)
     tasks = choose_tasks(settings, os.environ)

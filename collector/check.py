@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import SendFailed, check_address
 from collector.delivery.deliver import find_forsaken
 from collector.delivery.errors import RenderFailed
 from collector.delivery.graphite import Rendered, fetch_render
-from collector.gather import JOB_LIST, choose_tasks, gather
-from collector.paths import STEP_S, build_path
 from collector.run import make_lanes, make_page, make_timeouts, make_tls, tell_forsaken
 from collector.settings import Settings
+from collector.tasks import JOB_LIST, choose_tasks, gather
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
 _OWNER_WITHIN_S = 10 * STEP_S
@@ -71,7 +71,7 @@ def _check_destinations(settings: Settings) -> Iterator[Row]:
 
 def _check_inventory(settings: Settings) -> Iterator[Row]:
     """The status page, and whether the secret for it is one."""
-    from collector.delivery.inventory import PushFailed, check_page
+    from collector.inventory.push import PushFailed, check_page
 
     page = make_page(settings)
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collector.collected import Machine, Placement, Vm, VmDetails
+from cloud_monitor.metrics.paths import parse_path
 from collector.isolate import Outcome
-from collector.paths import parse_path
+from collector.model import Machine, Placement, Vm, VmDetails
 from collector.settings import Settings
 
 

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cloud_monitor.metrics.paths import build_path
 from collector.cloud_facts import read_cloud_facts
+from collector.clouds import cloud_values, live_host_values
 from collector.delivery.spool import Figures
-from collector.gather import COMMAND_PREFIX, CONDOR_TASKS
 from collector.isolate import Outcome
-from collector.paths import build_path
 from collector.points import Point
 from collector.settings import Settings
-from collector.sources.clouds import cloud_values, live_host_values
+from collector.tasks import COMMAND_PREFIX, CONDOR_TASKS
 from collector.zerofill import zero_paths
 
 SERVICES = {"cloud_scheduler": ("cloudscheduler",), "condor": CONDOR_TASKS, "fleet": ("fleet",)}

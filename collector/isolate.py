@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
-from collector.collected import Collected, read_collected, write_collected
-from collector.deathsig import die_with_parent
-from collector.stage import COLLECTED, ERROR, open_stage, send, split_messages
+from cloud_monitor.system.process import die_with_parent
+from cloud_monitor.system.progress import COLLECTED, ERROR, open_stage, send, split_messages
+from collector.model import Collected, read_collected, write_collected
 
 _ANSWER_BYTES_MAX = 64 << 20
 _REAP_S = 1.0
@@ -124,7 +124,7 @@ def _describe(error: BaseException) -> str:
     text = " ".join(str(error).split())[:_MESSAGE_LENGTH_MAX]
     return (
         text
-        if type(error).__module__.startswith("collector.") and text
+        if type(error).__module__.startswith(("collector.", "cloud_monitor.")) and text
         else f"{type(error).__name__}: {text}"
     )
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_monitor.metrics.paths import STEP_S
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
 from collector.delivery.deliver import deliver, find_forsaken, lanes_of, read_spool_figures
-from collector.delivery.lane import Lane, Options, Report
-from collector.delivery.proof import Proof
-from collector.gather import gather
+from collector.delivery.readback import Proof
+from collector.delivery.sender import Lane, Options, Report
 from collector.isolate import Outcome
-from collector.paths import STEP_S
 from collector.settings import Settings
+from collector.tasks import gather
 from collector.zerofill import merge_seen, read_seen, write_seen
 
 if TYPE_CHECKING:
-    from collector.delivery.inventory import Page, Push
+    from collector.inventory.push import Page, Push
 
 log = logging.getLogger("collector")
 
@@ -84,9 +84,9 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
 
 def start_push(settings: Settings, outcomes: Sequence[Outcome], timestamp: int, deadline_s: float) -> Push:
     """Compose the inventory and send it in a thread of its own; a run without one imports nothing of this."""
-    from collector.delivery.inventory import Push
-    from collector.inventory import compose_inventory
-    from collector.inventory_body import encode_inventory
+    from collector.inventory.compose import compose_inventory
+    from collector.inventory.encode import encode_inventory
+    from collector.inventory.push import Push
 
     def make_body() -> bytes:
         return encode_inventory(compose_inventory(settings, outcomes, timestamp))
@@ -100,7 +100,7 @@ def start_push(settings: Settings, outcomes: Sequence[Outcome], timestamp: int, 
 
 def make_page(settings: Settings) -> Page:
     """The status page of a configured inventory."""
-    from collector.delivery.inventory import Page
+    from collector.inventory.push import Page
 
     assert settings.inventory_token_file is not None
     files = settings.inventory_token_file, settings.inventory_ca_file

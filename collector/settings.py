@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from cloud_monitor.metrics.paths import build_path, clean
+from cloud_monitor.settings import split_assignments, split_names
 from collector.delivery.destinations import Destination, parse_destinations
 from collector.inventory_settings import InventorySettings
-from collector.paths import build_path, clean
-from collector.setting_texts import split_assignments, split_names
-from collector.sources.condor_settings import CondorSettings, Names
+from collector.sources.htcondor.settings import CondorSettings, Names
 
 PREFIX = "COLLECTOR_"
 ANCESTORS = {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"}  # the first Cloud Monitor's names

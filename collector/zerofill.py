@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from collector.paths import PathRefused, parse_path
+from cloud_monitor.metrics.paths import PathRefused, parse_path
 
 FILL_S = 86_400
 

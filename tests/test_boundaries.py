@@ -12,10 +12,10 @@ PARTS = ("collector", "webapp", "worker")
 
 # importing module -> modules of another part that it may import
 CROSSINGS = {
-    "webapp": {"collector.paths"},
-    "webapp.views.fleet": {"worker.jobqueue.figures"},
-    "collector.sources.fleet": {"worker.jobqueue.figures"},
-    "collector.sources.host": {"worker.load"},
+    "webapp": {"cloud_monitor.metrics.paths"},
+    "webapp.views.fleet": {"worker.queue.statistics"},
+    "collector.sources.fleet": {"worker.queue.statistics"},
+    "collector.sources.host": {"cloud_monitor.system.usage"},
 }
 
 
@@ -65,7 +65,7 @@ def test_psutil_has_one_home() -> None:
         for path in modules()
         if any(n.split(".")[0] == "psutil" for n in imported_modules(path))
     }
-    assert homes <= {"worker.load", "webapp.views.metrics"}
+    assert homes <= {"cloud_monitor.system.usage", "webapp.views.metrics"}
 
 
 def test_pickle_has_two_homes() -> None:

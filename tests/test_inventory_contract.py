@@ -11,16 +11,16 @@ import classad2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.collected import Collected, Machine, read_collected, write_collected
-from collector.inventory import compose_inventory
-from collector.inventory_body import encode_inventory
+from collector.inventory.compose import compose_inventory
+from collector.inventory.encode import encode_inventory
 from collector.isolate import Outcome
-from collector.sources.cloudscheduler_v1 import parse_cloud_status as parse_v1
-from collector.sources.cloudscheduler_v2 import parse_vm_list
-from collector.sources.condor_joblist import read_job
-from collector.sources.condor_jobtypes import JobTypes
+from collector.model import Collected, Machine, read_collected, write_collected
+from collector.sources.cloudscheduler.v1 import parse_cloud_status as parse_v1
+from collector.sources.cloudscheduler.v2 import parse_vm_list
+from collector.sources.htcondor.joblist import read_job
+from collector.sources.htcondor.jobtypes import JobTypes
 from tests.collector.support import make_settings
-from webapp.inventory.listing import read_listing, unpack
+from webapp.inventory.payload import read_listing, unpack
 
 NOW = 1_700_000_040
 GIVEN = {"inventory_url": "http://page", "inventory_token_file": "/token", "cloud_status_command": "x"}

@@ -25,7 +25,7 @@ from tests.browser.deployment import Deployment, run_deployment
 from tests.services.chromium import EXECUTABLE
 from tests.services.condor import CondorPool, condor_prefix
 from tests.services.support import stop_process, wait_until
-from worker.jobqueue import open_queue
+from worker.queue import open_queue
 
 ROOT = Path(__file__).parents[1]
 GRID = "dipole"

@@ -8,16 +8,18 @@ from collections.abc import Callable
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import assets, cached, moment
-from webapp.ahead import Ahead
-from webapp.current import keep_parts
-from webapp.front import Front
-from webapp.graphite_gate import GraphiteGate
-from webapp.poll import Poller
-from webapp.refused import handle_refusals
+from webapp.graphite.gate import GraphiteGate
+from webapp.metrics.counters import Telemetry
+from webapp.model.build import GridOrder
+from webapp.poll import current as moment
+from webapp.poll.poller import Poller
+from webapp.serving import assets
+from webapp.serving import page_cache as cached
+from webapp.serving.context import keep_parts
+from webapp.serving.errors import handle_refusals
+from webapp.serving.middleware import Front
+from webapp.serving.prerender import Ahead
 from webapp.settings import Settings
-from webapp.telemetry import Telemetry
-from webapp.tree_build import GridOrder
 from webapp.views import register_views
 
 POLLER = "cloud_monitor.poller"
@@ -30,7 +32,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     """
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     if settings.inventory_token_file is not None:
-        from webapp.heap import share_one_heap
+        from cloud_monitor.system.heap import share_one_heap
 
         share_one_heap()
     version = assets.hash_of(assets.FOLDER, assets.TEMPLATES)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
+from cloud_monitor.system.printable import printable
 from worker import commands
 from worker.errors import WorkerError
-from worker.printable import printable
 from worker.settings import SettingsRefused, load_settings
 
 

@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from worker.jobqueue.figures import BatchFigures, Figures, HostFigures
-from worker.printable import printable
+from cloud_monitor.system.printable import printable
 from worker.progress import duration_text
+from worker.queue.statistics import BatchFigures, Figures, HostFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
 SHOWN_EVENTS = 8

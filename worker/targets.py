@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from worker.jobqueue import Queue, Target, open_queue
-from worker.limits import queue_rules
+from worker.gate.limits import queue_rules
+from worker.queue import Queue, Target, open_queue
 from worker.settings import Settings
 
 target_options = [

@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cloud_monitor.metrics.paths import clean
 from collector.delivery.destinations import Destination
-from collector.delivery.lane import Lane, Options, Report, run_lane
-from collector.delivery.proof import Proof
-from collector.delivery.ring import Ring
+from collector.delivery.hash_ring import Ring
+from collector.delivery.readback import Proof
+from collector.delivery.sender import Lane, Options, Report, run_lane
 from collector.delivery.spool import Figures, read_figures
-from collector.paths import clean
 from collector.points import Point
 
 

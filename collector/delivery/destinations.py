@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs
 
-from collector.paths import clean
+from cloud_monitor.metrics.paths import clean
 
 Protocol = Literal["pickle", "plain"]
 HashType = Literal["carbon_ch", "fnv1a_ch"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from cloud_monitor.metrics.paths import STEP_S
 from collector.delivery.errors import RenderFailed
-from collector.paths import STEP_S
 
 _ANSWER_BYTES_MAX = 64 << 20
 

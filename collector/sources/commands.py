@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from collector.collected import Collected
-from collector.paths import PathRefused, build_path, is_clean, parse_path
+from cloud_monitor.metrics.paths import PathRefused, build_path, is_clean, parse_path
+from collector.model import Collected
 from collector.settings import Settings
 from collector.sources.programs import run_program, split_command
 

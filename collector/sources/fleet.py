@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from collector.collected import Collected
-from collector.paths import build_path, clean
+from cloud_monitor.metrics.paths import build_path, clean
+from cloud_monitor.system.progress import say
+from collector.model import Collected
 from collector.settings import Settings
-from collector.sources.capped import OTHER, cap_names
-from collector.stage import say
-from worker.jobqueue.figures import Figures, HostFigures, read_figures
+from collector.sources.top_n import OTHER, cap_names
+from worker.queue.statistics import Figures, HostFigures, read_figures
 
 _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
 TOTAL = "total"

@@ -13,10 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from collector.collected import Collected
-from collector.paths import clean
-from collector.settings import Settings
-from worker.load import (
+from cloud_monitor.metrics.paths import clean
+from cloud_monitor.system.usage import (
     Counters,
     CpuUse,
     Disk,
@@ -27,6 +25,8 @@ from worker.load import (
     read_disks,
     read_load,
 )
+from collector.model import Collected
+from collector.settings import Settings
 
 _KNOWN_FOR_S = 600  # an older sample would show a quiet night in the morning's first minute
 _PAUSE_S = 0.3  # between two samples where there is none to compare with

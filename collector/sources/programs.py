@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import IO
 
-from collector.deathsig import die_with_parent
-from collector.stage import say
+from cloud_monitor.system.process import die_with_parent
+from cloud_monitor.system.progress import say
 
 OUTPUT_BYTES_MAX = 32 << 20
 

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Iterator
 from zlib import crc32
 
+from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import Timeouts, send_frames
 from collector.delivery.destinations import Address
 from collector.delivery.frames import encode_frame, split_points
-from collector.paths import STEP_S, build_path
 from collector.points import Point
 
 RETENTIONS = "60s:9d"

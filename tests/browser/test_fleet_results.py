@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import find_serious
-from worker.jobqueue import Queue, Result, open_queue
+from worker.queue import Queue, Result, open_queue
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

@@ -14,8 +14,8 @@ from pathlib import Path
 from collector.delivery.carbon import Timeouts, TlsFiles
 from collector.delivery.deliver import lanes_of
 from collector.delivery.destinations import parse_destinations
-from collector.delivery.lane import Options, Report, run_lane
-from collector.delivery.proof import Proof
+from collector.delivery.readback import Proof
+from collector.delivery.sender import Options, Report, run_lane
 from collector.delivery.spool import Spool
 from collector.points import Point
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.collected import Machine, Placement, Vm
-from collector.sources.clouds import cloud_values, live_host_values
+from collector.clouds import cloud_values, live_host_values
+from collector.model import Machine, Placement, Vm
 
 VMS = [
     Vm("cern", "big", "running", ("vm-1.cern.example", "alias-1")),

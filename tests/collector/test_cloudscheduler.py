@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.collected import Vm
-from collector.paths import clean
-from collector.sources import cloudscheduler_v1 as v1
-from collector.sources import cloudscheduler_v2 as v2
-from collector.sources.cloudscheduler import CloudSchedulerFailed, collect
+from cloud_monitor.metrics.paths import clean
+from collector.model import Vm
+from collector.sources.cloudscheduler import v1, v2
+from collector.sources.cloudscheduler.client import CloudSchedulerFailed, collect
 from collector.sources.programs import ProgramFailed
 from tests.collector.support import DATA, make_settings, peer, write_script
 

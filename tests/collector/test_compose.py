@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collector.check import Row, judge_clock
-from collector.collected import Collected, Machine, Vm
 from collector.compose import Composed, compose
 from collector.delivery.graphite import Rendered
 from collector.delivery.spool import Figures
 from collector.isolate import Outcome
+from collector.model import Collected, Machine, Vm
 from collector.settings import Settings
 from tests.collector.support import make_settings
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collector.collected import Collected, Job
+from collector.model import Collected, Job
 from tests.collector.inventory_page import TOKEN, page
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
 from tests.collector.test_condor_faults import silent
@@ -70,7 +70,7 @@ def list_jobs(environment: dict[str, str], older_bindings: str = "") -> Listed:
         sys.path.insert(0, older_bindings)
         sys.modules |= dict.fromkeys(("htcondor2", "classad2"))  # type: ignore[arg-type]
     from collector.settings import read_settings
-    from collector.sources.condor_joblist import collect
+    from collector.sources.htcondor.joblist import collect
 
     settings = read_settings(environment)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

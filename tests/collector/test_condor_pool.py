@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collector.collected import Collected
-from collector.paths import clean
+from cloud_monitor.metrics.paths import clean
+from collector.model import Collected
 from tests.services.condor import CondorPool
 from tests.services.support import wait_until
 
@@ -308,7 +308,7 @@ def collect_with(folder: str, source: str) -> Collected:
 
 def find_faults_with(folder: str, expressions: dict[str, str]) -> dict[str, str]:
     hide_newer_bindings(folder)
-    from collector.sources.condor_jobtypes import find_faults
+    from collector.sources.htcondor.jobtypes import find_faults
 
     return find_faults(expressions)
 
@@ -360,9 +360,9 @@ def test_job_types_that_differ_from_job_to_job_are_named(filled_pool: CondorPool
 
 def query_too_many_groups() -> None:
     """In a process of the pool."""
-    from collector.sources.condor_bindings import find_schedd
-    from collector.sources.condor_jobs import query_job_groups
-    from collector.sources.condor_jobtypes import JobTypes
+    from cloud_monitor.htcondor.bindings import find_schedd
+    from collector.sources.htcondor.jobs import query_job_groups
+    from collector.sources.htcondor.jobtypes import JobTypes
 
     types = JobTypes({"late": "ClusterId > 3", "alices": 'Owner == "alice"'})
     query_job_groups(find_schedd("", ()), "", types, groups_max=3)
@@ -385,9 +385,9 @@ def test_many_different_waits_are_fetched_in_parts(filled_pool: CondorPool, seen
 
 def query_few_waits() -> tuple[float, list[Any]]:
     """In a process of the pool."""
-    from collector.sources.condor_bindings import find_schedd
-    from collector.sources.condor_jobtypes import JobTypes
-    from collector.sources.condor_waits import query_waits
+    from cloud_monitor.htcondor.bindings import find_schedd
+    from collector.sources.htcondor.jobtypes import JobTypes
+    from collector.sources.htcondor.waits import query_waits
 
     now_s = time.time()
     return now_s, query_waits(find_schedd("", ()), "", JobTypes({}), now_s, groups_max=100)

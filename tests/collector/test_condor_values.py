@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.condor_figures import OF_DAEMON
-from collector.paths import build_path, parse_path
-from collector.sources.capped import OTHER, cap_names
-from collector.sources.condor_joblist import Schedd, hide_name, plan_queries, read_job
-from collector.sources.condor_jobs import group_of, hash_user
-from collector.sources.condor_jobtypes import JobTypes, find_faults
-from collector.sources.condor_machines import MachineFacts, name_cloud
-from collector.sources.condor_slices import slices
-from collector.sources.condor_slots import Limits, Slot, SlotTally, share_of, slots_values
-from collector.sources.condor_status import status_of
-from collector.sources.condor_waits import percentile
+from cloud_monitor.htcondor.job_status import status_of
+from cloud_monitor.metrics.daemon_figures import OF_DAEMON
+from cloud_monitor.metrics.paths import build_path, parse_path
+from collector.sources.htcondor.joblist import Schedd, hide_name, plan_queries, read_job
+from collector.sources.htcondor.jobs import group_of, hash_user
+from collector.sources.htcondor.jobtypes import JobTypes, find_faults
+from collector.sources.htcondor.machines import MachineFacts, name_cloud
+from collector.sources.htcondor.slices import slices
+from collector.sources.htcondor.slots import Limits, Slot, SlotTally, share_of, slots_values
+from collector.sources.htcondor.waits import percentile
+from collector.sources.top_n import OTHER, cap_names
 from tests.collector.support import make_settings
 
 FUNCTIONS = """

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud_monitor.metrics.paths import clean
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.spool import Kept, Spool, read_figures
-from collector.paths import clean
 from tests.collector.support import ROOT, collector_environment, peer, read_to_end, run_collector
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until

@@ -9,10 +9,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from cloud_monitor.metrics.paths import METRICS, Metric
 from collector.inventory_settings import InventorySettings
-from collector.paths import METRICS, Metric
 from collector.settings import PREFIX, Settings
-from collector.sources.condor_settings import CondorSettings
+from collector.sources.htcondor.settings import CondorSettings
 from tests.collector.support import ROOT
 
 PRODUCERS = {

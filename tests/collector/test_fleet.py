@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.paths import clean, parse_path
+from cloud_monitor.metrics.paths import clean, parse_path
 from collector.sources.fleet import collect, fleet_values
 from tests.collector.support import collector_environment, make_settings, run_collector
-from tests.worker.jobqueue.helpers import add, answers, claim
-from worker.jobqueue import DecisionNote, HostReport, Queue, Rules, Usage, open_queue
-from worker.jobqueue.figures import read_figures
+from tests.worker.queue.helpers import add, answers, claim
+from worker.queue import DecisionNote, HostReport, Queue, Rules, Usage, open_queue
+from worker.queue.statistics import read_figures
 
 REPORT = HostReport("vm1.example", "azure", 3, 1, 71.5, 60.0, 5_000_000, {"price_per_hour": 0.36})
 

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.collected import Collected, Job, Machine, Vm, VmDetails, read_collected, write_collected
-from collector.displayable import displayable
-from collector.inventory import Inventory, ListedJob, ListedVm, compose_inventory
-from collector.inventory_body import BODY_BYTES_MAX, encode_inventory
+from cloud_monitor.metrics.paths import clean
+from cloud_monitor.system.text import displayable
+from collector.clouds import cloud_values
+from collector.inventory.compose import Inventory, ListedJob, ListedVm, compose_inventory
+from collector.inventory.encode import BODY_BYTES_MAX, encode_inventory
 from collector.isolate import Outcome
-from collector.paths import clean
-from collector.sources import cloudscheduler_v1 as v1
-from collector.sources import cloudscheduler_v2 as v2
-from collector.sources.clouds import cloud_values
+from collector.model import Collected, Job, Machine, Vm, VmDetails, read_collected, write_collected
+from collector.sources.cloudscheduler import v1, v2
 from tests.collector.support import DATA, make_settings
 
 NOW = 1_700_000_040

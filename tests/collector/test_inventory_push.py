@@ -75,7 +75,12 @@ def test_without_the_setting_nothing_of_it_is_even_imported(tmp_path: Path, toke
         assert ended.returncode == 0, ended.stderr
         return {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
 
-    own = {"collector.inventory", "collector.inventory_body", "collector.delivery.inventory", "http.client"}
+    own = {
+        "collector.inventory.compose",
+        "collector.inventory.encode",
+        "collector.inventory.push",
+        "http.client",
+    }
     with page() as (url, _), peer(read_to_end) as carbon:
         assert imported(url) >= own
         assert imported("") & own == set()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from collector.collected import Collected, Machine, Placement, Vm, read_collected, write_collected
+from cloud_monitor.system.progress import say, split_messages
 from collector.isolate import Outcome, Task, run_isolated
-from collector.stage import say, split_messages
+from collector.model import Collected, Machine, Placement, Vm, read_collected, write_collected
 from tests.collector.support import ROOT, collector_environment, run_collector, write_script
 from tests.services.support import wait_until
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.displayable import TEXT_LENGTH_MAX, displayable
-from collector.shares import even_shares, shares_by_interest
+from cloud_monitor.system.text import TEXT_LENGTH_MAX, displayable
+from collector.inventory.shares import even_shares, shares_by_interest
 
 amounts = st.lists(st.integers(0, 10**6), max_size=10)
 rooms = st.integers(0, 10**6)

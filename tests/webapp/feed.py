@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable
 
 from tests.services.graphite import Graphite
-from webapp.tree import Value
+from webapp.model.tree import Value
 
 
 def feed(graphite: Graphite, values: Iterable[Value]) -> None:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from collector.paths import STEP_S, build_path
-from webapp.outcome import Outcome, write_outcome
-from webapp.snapshot import Polled, write_polled
-from webapp.tree import Value
+from cloud_monitor.metrics.paths import STEP_S, build_path
+from webapp.model.tree import Value
+from webapp.poll.outcome import Outcome, write_outcome
+from webapp.poll.state_files import Polled, write_polled
 
 GRIDS = ("belle", "atlas", "quiet")
 STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}

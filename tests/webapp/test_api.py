@@ -17,8 +17,8 @@ from tests.services.support import wait_until
 from tests.webapp.feed import feed
 from tests.webapp.sample import write_sample
 from webapp import create_app
+from webapp.model.tree import Value
 from webapp.settings import Settings
-from webapp.tree import Value
 
 MINUTE = int(time.time()) // 60 * 60
 IDLE, HELD = "grids.plots.jobs.all.idle", "grids.plots.jobs.all.held"

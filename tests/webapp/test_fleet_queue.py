@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Connection, update
 
 from tests.webapp.sample import write_sample
-from tests.worker.jobqueue.helpers import add, claim, complete
+from tests.worker.queue.helpers import add, claim, complete
 from webapp import create_app
 from webapp.settings import read_settings
-from worker.jobqueue import Result, open_queue
-from worker.jobqueue.schema import batches, chunks
+from worker.queue import Result, open_queue
+from worker.queue.schema import batches, chunks
 
 Fleet = Callable[[str], FlaskClient]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.freshness import Freshness, age_text, judge
+from webapp.model.freshness import Freshness, age_text, judge
 
 values = st.none() | st.floats()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.services.proxy import Mode, run_proxy
 from tests.services.support import free_port
-from webapp.graphite import GraphiteFault, Point, Series, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, Point, Series, fetch, parse_series
 
 URL = "http://graphite.example:8080"
 

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.routing import Rule
 
-from collector.paths import parse_path
+from cloud_monitor.metrics.paths import parse_path
 from tests.services.proxy import Proxy, run_proxy
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.front import CONTENT_SECURITY_POLICY
+from webapp.serving.middleware import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
 
 GOOD = {

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.webapp.inventory import NOW, job, listing, vm
-from webapp.inventory.asked import Asked
 from webapp.inventory.database import InventoryFault
-from webapp.inventory.keeping import keep
-from webapp.inventory.listing import read_listing
-from webapp.inventory.reading import grids_with_lists, open_reader
+from webapp.inventory.payload import read_listing
+from webapp.inventory.query import Asked
+from webapp.inventory.reader import grids_with_lists, open_reader
+from webapp.inventory.store import keep
 
 WRITER = """
 import json, sys

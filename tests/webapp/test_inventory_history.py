@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webapp.inventory import NOW, job, listing, vm
-from webapp.inventory.asked import Asked
 from webapp.inventory.history import CHANGES_MAX, begin, leave, proceed
-from webapp.inventory.keeping import OlderList, keep, keyed
-from webapp.inventory.listing import read_listing
-from webapp.inventory.reading import open_reader
-from webapp.inventory.values import Change, Item, Job, Vm
+from webapp.inventory.model import Change, Item, Job, Vm
+from webapp.inventory.payload import read_listing
+from webapp.inventory.query import Asked
+from webapp.inventory.reader import open_reader
+from webapp.inventory.store import OlderList, keep, keyed
 
 HOUR_S = 3600.0
 DAY_S = 86400.0

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from tests.webapp.inventory import NOW, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.front import CONTENT_SECURITY_POLICY
+from webapp.serving.middleware import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
 
 HOSTILE: list[str] = json.loads((Path(__file__).parent.parent / "data/web/hostile.json").read_text())

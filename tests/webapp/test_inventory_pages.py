@@ -182,7 +182,7 @@ def test_an_unchanged_list_is_a_304_and_a_new_one_is_not(app: Flask) -> None:
 
 
 def test_pages_of_lists_do_not_push_out_the_kept_pages(app: Flask) -> None:
-    from webapp.cached import EXTENSION
+    from webapp.serving.page_cache import EXTENSION
 
     client = app.test_client()
     client.get("/")

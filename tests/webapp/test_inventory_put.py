@@ -16,7 +16,7 @@ from flask import Flask
 from tests.webapp.inventory import NOW, TOKEN, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.inventory.listing import BODY_MAX_BYTES, PACKED_MAX_BYTES
+from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES
 from webapp.settings import Settings
 
 

@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.services.support import absent
 from tests.webapp.sample import write_sample
 from webapp import create_app
+from webapp.metrics.counters import Telemetry
 from webapp.settings import Settings
-from webapp.telemetry import Telemetry
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs/prometheus"
 
@@ -97,7 +97,7 @@ def test_the_sum_is_over_processes_that_live_and_that_lived(tmp_path: Path) -> N
 
 def test_a_process_that_was_killed_leaves_its_counts_to_the_next(tmp_path: Path) -> None:
     source = (
-        "import os, sys; from pathlib import Path; from webapp.telemetry import Telemetry; "
+        "import os, sys; from pathlib import Path; from webapp.metrics.counters import Telemetry; "
         "t = Telemetry(Path(sys.argv[1])); t.add('polls', 'ok'); t.flush(); os.kill(os.getpid(), 9)"
     )
     for _ in range(3):

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.moment import Moment
-from webapp.outcome import Outcome
+from webapp.model.build import build_snapshot
+from webapp.model.thresholds import DEFAULTS, complete_thresholds
+from webapp.model.tree import Value
 from webapp.pages.cells import Cell, format_number, show
 from webapp.pages.columns import check_columns
 from webapp.pages.holds import reason_of
-from webapp.pages.skeleton import Skeleton
+from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words
-from webapp.pages.thresholds import DEFAULTS, complete_thresholds
+from webapp.poll.current import Moment
+from webapp.poll.outcome import Outcome
 from webapp.settings import SettingsRefused, read_settings
-from webapp.tree import Value
-from webapp.tree_build import build_snapshot
 
 NOW = 1_800_000_000
 MOMENT = Moment(build_snapshot(NOW, []), Outcome(), NOW, 180)

@@ -17,15 +17,15 @@ from tests.services.graphite import Graphite
 from tests.services.proxy import Mode, Proxy, run_proxy
 from tests.services.support import wait_until
 from tests.webapp.feed import feed
-from webapp.moment import Latest
-from webapp.outcome import Outcome, read_outcome, write_outcome
-from webapp.poll import Poller
-from webapp.poll_targets import poll_targets
+from webapp.metrics.counters import Telemetry
+from webapp.model.build import GridOrder
+from webapp.model.tree import Value
+from webapp.poll.current import Latest
+from webapp.poll.outcome import Outcome, read_outcome, write_outcome
+from webapp.poll.poller import Poller
+from webapp.poll.state_files import Polled, read_polled, write_polled
+from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
-from webapp.snapshot import Polled, read_polled, write_polled
-from webapp.telemetry import Telemetry
-from webapp.tree import Value
-from webapp.tree_build import GridOrder
 
 BATCH = len(poll_targets())
 LIES: tuple[Mode, ...] = ("500", "html", "truncated", "types", "not_utf8", "deep", "redirect", "empty", "nan")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from collector.paths import METRICS, Metric
-from webapp.poll_targets import poll_targets
+from cloud_monitor.metrics.paths import METRICS, Metric
+from webapp.poll.targets import poll_targets
 
 
 def pattern_of(glob: str) -> re.Pattern[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.paths import METRICS, build_path
+from cloud_monitor.metrics.paths import METRICS, build_path
 from tests.webapp.sample import STATES, sample_values
-from webapp.tree import Value
-from webapp.tree_build import GridOrder, add_up, build_snapshot
+from webapp.model.build import GridOrder, add_up, build_snapshot
+from webapp.model.tree import Value
 
 NOW = 1_800_000_000
 names = st.from_regex(r"[a-z0-9_-]{1,8}", fullmatch=True)

@@ -14,13 +14,13 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.moment import Latest
-from webapp.outcome import Outcome, write_outcome
-from webapp.poll import Poller
+from webapp.metrics.counters import Telemetry
+from webapp.model.build import GridOrder
+from webapp.model.tree import Value
+from webapp.poll.current import Latest
+from webapp.poll.outcome import Outcome, write_outcome
+from webapp.poll.poller import Poller
 from webapp.settings import Settings
-from webapp.telemetry import Telemetry
-from webapp.tree import Value
-from webapp.tree_build import GridOrder
 
 MINUTE = int(time.time()) // 60 * 60  # as the tests were collected, which may be a while ago
 WINDOW_S = 7200

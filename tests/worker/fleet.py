@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from worker.jobqueue import Queue, ResultRow, open_queue
+from worker.queue import Queue, ResultRow, open_queue
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-m", "worker", "run", "--until-empty")

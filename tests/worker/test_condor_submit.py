@@ -20,20 +20,13 @@ from tests.services.condor import CondorPool
 from tests.services.postgres import Postgres
 from tests.services.support import absent, wait_until
 from tests.worker.fleet import ROOT, Fleet
-from worker.condor_jobs import (
-    JobState,
-    config_text,
-    describe_job,
-    fleet_name,
-    job_needs,
-    missing_jobs,
-)
-from worker.condor_pool import Pool, in_child
-from worker.condor_submit import CondorFleet as Submitter
-from worker.condor_submit import write_secret
+from worker.condor.fleet import CondorFleet as Submitter
+from worker.condor.fleet import write_secret
+from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_needs, missing_jobs
+from worker.condor.pool import Pool, in_child
 from worker.errors import WorkerError
-from worker.gate import Need
-from worker.jobqueue.figures import read_figures
+from worker.gate.admission import Need
+from worker.queue.statistics import read_figures
 from worker.settings import Settings
 
 SECRET = "s3cret-of-the-database"
@@ -53,7 +46,7 @@ def make_python(folder: Path, pool: CondorPool) -> Path:
         script.write_text(f'#!/bin/sh\nPYTHONPATH={path} exec {python} "$@"\n')
         script.chmod(0o755)
         probe = subprocess.run(
-            [script, "-c", "import worker.supervisor"],
+            [script, "-c", "import worker.supervisor.supervisor"],
             cwd="/",
             capture_output=True,
             check=False,

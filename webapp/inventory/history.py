@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webapp.inventory.values import Change, Job, Thing
+from webapp.inventory.model import Change, Job, Thing
 
 CHANGES_MAX = 50  # the oldest are dropped
 

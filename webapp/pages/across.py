@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from webapp.model.health import Judge
+from webapp.model.tree import Grid
 from webapp.pages.holds import held_table
 from webapp.pages.jobs import jobs_table
-from webapp.pages.marks import Judge
 from webapp.pages.pool import waiting_table
 from webapp.pages.tables import Table
-from webapp.tree import Grid
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from webapp.freshness import Freshness
-from webapp.moment import Moment
-from webapp.tree import Value
+from webapp.model.freshness import Freshness
+from webapp.model.tree import Value
+from webapp.poll.current import Moment
 
 NOTHING = "–"
 _THIN_SPACE = " "  # narrow and unbreakable, between thousands

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from webapp.model.build import add_up
+from webapp.model.health import Judge, Mark
+from webapp.model.tree import Cloud, Grid, Value, VmType
 from webapp.pages.cells import Cell, is_fresh, show
 from webapp.pages.columns import DEFAULT_COLUMNS, STATES
-from webapp.pages.marks import Judge, Mark
 from webapp.pages.tables import natural, occurring, words
-from webapp.tree import Cloud, Grid, Value, VmType
-from webapp.tree_build import add_up
 
 _NO_TYPE = ""  # of the one row of a cloud that has no VM type yet
 _THRESHOLDS = {"error": "vms_error", "lost": "vms_lost", "unreg": "vms_unreg"}

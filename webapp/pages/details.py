@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from webapp.moment import Moment
+from webapp.model.health import Judge, Mark, sort_worst_first, worst
+from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
 from webapp.pages.holds import held_table
 from webapp.pages.hosts import figures_table, heartbeat_cell, place_of, sources_table
 from webapp.pages.jobs import jobs_table
-from webapp.pages.marks import Judge, Mark, sort_worst_first, worst
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
 from webapp.pages.status import GridCard, Link, grid_card
 from webapp.pages.tables import Column, Row, Table, natural, row_of, words
-from webapp.tree import Cloud, Counts, Grid, Host, Value
+from webapp.poll.current import Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webapp.freshness import age_text
-from webapp.moment import Moment
+from webapp.model.freshness import age_text
+from webapp.model.tree import Fleet, Value
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, show
 from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
-from webapp.tree import Fleet, Value
+from webapp.poll.current import Moment
 
 _TONES = {"failed": BAD, "dead": BAD, "error": BAD}
 _PACE = {

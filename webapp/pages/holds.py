@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webapp.moment import Moment
+from webapp.model.tree import Grid
 from webapp.pages.tables import Column, Table, row_of
-from webapp.tree import Grid
+from webapp.poll.current import Moment
 
 # HoldReasonCode of a job ad, by the names that HTCondor gives the codes.
 REASONS = {

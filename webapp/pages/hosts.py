@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from webapp.moment import Moment
+from webapp.model.tree import Counts, Grid, Host, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
-from webapp.tree import Counts, Grid, Host, Value
+from webapp.poll.current import Moment
 
 SYSINFO = (
     Column("Load", "sysinfo.load", "load average over one minute"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from webapp.inventory.values import Item, Job, Summary
-from webapp.moment import Moment
+from webapp.inventory.model import Item, Job, Summary
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.holds import reason_of
-from webapp.pages.items import Fact, facts_table, history_table, hosts_table_of, item_mark, seen_facts
 from webapp.pages.list_cells import number, since, status_cell, text
-from webapp.pages.listed import Kind, ListColumn
+from webapp.pages.list_page import Kind, ListColumn
+from webapp.pages.record import Fact, facts_table, history_table, hosts_table_of, item_mark, seen_facts
+from webapp.poll.current import Moment
 
 
 def _job(item: Item) -> Job:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webapp.pages.marks import Judge
-from webapp.pages.shares import held_share
+from webapp.model.health import Judge
+from webapp.model.shares import held_share
+from webapp.model.tree import Counts
 from webapp.pages.tables import Column, Table, natural, occurring, row_of, words
-from webapp.tree import Counts
 
 STATUSES = (
     "total",

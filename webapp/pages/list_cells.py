@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from webapp.freshness import Freshness, age_text, judge
-from webapp.inventory.values import GONE, UNLISTED, Item, Summary
-from webapp.moment import Moment
+from webapp.inventory.model import GONE, UNLISTED, Item, Summary
+from webapp.model.freshness import Freshness, age_text, judge
 from webapp.pages.cells import BAD, Cell, format_number
 from webapp.pages.tables import words
+from webapp.poll.current import Moment
 
 WORDS = "t"  # the class of a cell that holds words
 AGE = "t since"  # and of one that grows by itself

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from webapp.moment import Moment
+from webapp.model.tree import Counts, Grid
 from webapp.pages.tables import Column, Row, Table, figure_label, natural, occurring, row_of, words
-from webapp.tree import Counts, Grid
+from webapp.poll.current import Moment
 
 SHARES = ("total", "claimed", "idle", "unusable")
 _RESOURCES = {"cores": "Cores", "memory_mb": "Memory, MB", "gpus": "GPUs"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from webapp.model.health import Judge, Mark, sort_worst_first, worst
+from webapp.model.tree import Grid, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.clouds import CloudTable, cloud_table
 from webapp.pages.fleet import work_table
 from webapp.pages.hosts import heartbeat_cell, hosts_table
 from webapp.pages.jobs import jobs_table
-from webapp.pages.marks import Judge, Mark, sort_worst_first, worst
 from webapp.pages.pool import resources_table
 from webapp.pages.tables import Table
-from webapp.tree import Grid, Value
 
 ATTENTION_MAX = 12  # lines; a longer list is no longer read
 TALL_FROM_ROWS = 12

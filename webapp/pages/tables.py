@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from collector.paths import PathRefused, parse_path
-from webapp.moment import Moment
+from cloud_monitor.metrics.paths import PathRefused, parse_path
+from webapp.model.tree import Counts, Value
 from webapp.pages.cells import Cell, show
-from webapp.tree import Counts, Value
+from webapp.poll.current import Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from webapp.inventory.values import Item, Summary, Vm
-from webapp.moment import Moment
+from webapp.inventory.model import Item, Summary, Vm
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
-from webapp.pages.items import Fact, facts_table, history_table, item_mark, jobs_table_of, seen_facts
 from webapp.pages.list_cells import number, since, status_cell, text
-from webapp.pages.listed import Kind, ListColumn
+from webapp.pages.list_page import Kind, ListColumn
+from webapp.pages.record import Fact, facts_table, history_table, item_mark, jobs_table_of, seen_facts
+from webapp.poll.current import Moment
 
 
 def _vm(item: Item) -> Vm:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from webapp.cached import cached
-from webapp.current import current_gate, current_settings
-from webapp.moment import Moment
-from webapp.readings import Reading, read_targets
-from webapp.refused import Refused
-from webapp.targets import check_targets
-from webapp.timerange import parse_range
+from webapp.graphite.readings import Reading, read_targets
+from webapp.graphite.targets import check_targets
+from webapp.graphite.timerange import parse_range
+from webapp.poll.current import Moment
+from webapp.serving.context import current_gate, current_settings
+from webapp.serving.errors import Refused
+from webapp.serving.page_cache import cached
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 

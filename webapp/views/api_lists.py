@@ -8,12 +8,12 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from webapp.current import current_settings
-from webapp.freshness import judge
-from webapp.inventory.asked import Asked, read_asked, sortable
-from webapp.inventory.values import KINDS, Item, Summary
-from webapp.moment import Moment, current_moment
-from webapp.refused import Refused
+from webapp.inventory.model import KINDS, Item, Summary
+from webapp.inventory.query import Asked, read_asked, sortable
+from webapp.model.freshness import judge
+from webapp.poll.current import Moment, current_moment
+from webapp.serving.context import current_settings
+from webapp.serving.errors import Refused
 from webapp.views.api import read_number
 
 blueprint = Blueprint("api_lists", __name__, url_prefix="/api")
@@ -39,7 +39,7 @@ def _answer(kind: str) -> Response:
         text = "no lists of VMs and jobs are kept: WEBAPP_INVENTORY_TOKEN_FILE is not set"
         raise Refused(404, "inventory_off", text)
     from webapp.inventory.database import InventoryFault
-    from webapp.inventory.reading import grids_with_lists, open_reader
+    from webapp.inventory.reader import grids_with_lists, open_reader
 
     asked = _read_asked(kind)
     left = read_number("limit", _LIMIT_DEFAULT, 1, _LIMIT_MAX)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from markupsafe import escape
 
-from webapp.cached import cached
-from webapp.current import current_settings
-from webapp.moment import Moment, current_moment
-from webapp.refused import Refused
+from webapp.poll.current import Moment, current_moment
+from webapp.serving.context import current_settings
+from webapp.serving.errors import Refused
+from webapp.serving.page_cache import cached
 from webapp.views.render import judge_of
 
 blueprint = Blueprint("badge", __name__)

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, url_for
 
-from webapp.current import current_settings
-from webapp.inventory.asked import Asked
-from webapp.moment import Moment, current_moment
+from webapp.inventory.query import Asked
+from webapp.model.health import Level, Mark
+from webapp.model.tree import Cloud, Grid
 from webapp.pages.details import DetailPage, cloud_page
 from webapp.pages.job_list import JOBS
 from webapp.pages.links import links_about
-from webapp.pages.listed import list_links, list_table
-from webapp.pages.marks import Level, Mark
+from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
 from webapp.pages.vms import VMS
-from webapp.tree import Cloud, Grid
+from webapp.poll.current import Moment, current_moment
+from webapp.serving.context import current_settings
 from webapp.views.grid import find_grid
 from webapp.views.render import Values, judge_of, show_page
 
 if TYPE_CHECKING:
-    from webapp.inventory.reading import Reader
+    from webapp.inventory.reader import Reader
 
 blueprint = Blueprint("cloud", __name__)
 
@@ -44,7 +44,7 @@ def show(grid: str, cloud: str) -> Response:
             "cloud", "detail_body.html", lambda moment: {"page": page_of(moment)}, heading=heading
         )
     from webapp.inventory.database import InventoryFault
-    from webapp.inventory.reading import open_reader
+    from webapp.inventory.reader import open_reader
 
     address = url_for("grid.show", grid=grid)
     try:

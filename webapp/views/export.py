@@ -12,12 +12,12 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from webapp.current import current_gate, current_settings
-from webapp.readings import Reading, read_targets
-from webapp.refused import Refused
-from webapp.resample import Table, join
-from webapp.targets import check_targets
-from webapp.timerange import parse_range, parse_zone
+from webapp.graphite.readings import Reading, read_targets
+from webapp.graphite.series import Table, join
+from webapp.graphite.targets import check_targets
+from webapp.graphite.timerange import parse_range, parse_zone
+from webapp.serving.context import current_gate, current_settings
+from webapp.serving.errors import Refused
 from webapp.views.api import read_number
 
 blueprint = Blueprint("export", __name__)

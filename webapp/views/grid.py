@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, abort, url_for
 
-from webapp.current import current_settings
-from webapp.moment import Moment, current_moment
+from webapp.model.tree import Grid
 from webapp.pages.details import grid_page
 from webapp.pages.links import links_about
-from webapp.pages.listed import list_links
-from webapp.tree import Grid
+from webapp.pages.list_page import list_links
+from webapp.poll.current import Moment, current_moment
+from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("grid", __name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, json
 
-from webapp.current import current_settings
-from webapp.moment import current_moment
+from webapp.poll.current import current_moment
+from webapp.serving.context import current_settings
 
 blueprint = Blueprint("health", __name__)
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, url_for
 
-from webapp.current import current_settings
-from webapp.moment import Moment
 from webapp.pages.across import held_sections
+from webapp.poll.current import Moment
+from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("held", __name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, url_for
 
-from webapp.moment import Moment, current_moment
+from webapp.model.tree import Grid, Host
 from webapp.pages.details import host_page
-from webapp.tree import Grid, Host
+from webapp.poll.current import Moment, current_moment
 from webapp.views.grid import find_grid
 from webapp.views.render import Values, judge_of, show_page
 

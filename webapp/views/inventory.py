@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 from flask import Blueprint, Response, json, request
 
-from collector.paths import is_clean
-from webapp.current import current_settings
-from webapp.refused import Refused
+from cloud_monitor.metrics.paths import is_clean
+from webapp.serving.context import current_settings
+from webapp.serving.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ TOKEN_MAX_BYTES = 4096
 def put(grid: str) -> Response:
     """204 once the list is kept; nothing of it is kept with any other answer."""
     _check(grid)
-    from webapp.heap import give_back_memory
-    from webapp.inventory.keeping import OlderList, keep
-    from webapp.inventory.listing import ListRefused, ListTooLarge, read_listing
+    from cloud_monitor.system.heap import give_back_memory
+    from webapp.inventory.payload import ListRefused, ListTooLarge, read_listing
+    from webapp.inventory.store import OlderList, keep
 
     settings = current_settings()
     try:
@@ -56,7 +56,7 @@ def put(grid: str) -> Response:
 def get(grid: str) -> Response:
     """What is kept of the grid: for a collector that checks its settings."""
     _check(grid)
-    from webapp.inventory.reading import open_reader
+    from webapp.inventory.reader import open_reader
 
     found: dict[str, int | None] = {"taken_at": None, "vms": 0, "jobs": 0}
     with _told_as_503(), open_reader(current_settings().inventory_folder, grid) as reader:
@@ -93,7 +93,7 @@ def _check_token() -> None:
 
 
 def _read_body() -> bytes:
-    from webapp.inventory.listing import BODY_MAX_BYTES, PACKED_MAX_BYTES, unpack
+    from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES, unpack
 
     if request.mimetype != "application/json":
         raise Refused(415, "type_refused", "Content-Type: application/json is expected")

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 
-from collector.paths import is_clean
-from webapp.current import current_settings
-from webapp.inventory.asked import read_asked
-from webapp.inventory.values import Item, Summary, Vm
-from webapp.moment import Moment, current_moment
+from cloud_monitor.metrics.paths import is_clean
+from webapp.inventory.model import Item, Summary, Vm
+from webapp.inventory.query import read_asked
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import HELD, JOBS, job_page
 from webapp.pages.links import links_about
-from webapp.pages.listed import ROWS_MAX, Kind, list_page
+from webapp.pages.list_page import ROWS_MAX, Kind, list_page
 from webapp.pages.vms import VMS, vm_page
+from webapp.poll.current import Moment, current_moment
+from webapp.serving.context import current_settings
 from webapp.views.render import Values, show_page
 
 if TYPE_CHECKING:
-    from webapp.inventory.reading import Reader
+    from webapp.inventory.reader import Reader
 
 blueprint = Blueprint("lists", __name__, url_prefix="/grids/<grid>")
 
@@ -54,7 +54,7 @@ def _show_list(kind: Kind, grid: str) -> Response:
         _check_known(grid)
         return _show_none(kind, grid, "off")
     from webapp.inventory.database import InventoryFault
-    from webapp.inventory.reading import open_reader
+    from webapp.inventory.reader import open_reader
 
     asked = read_asked(request.args, kind.name)
     try:
@@ -89,7 +89,7 @@ def _show_item(kind: Kind, grid: str, key: str) -> Response:
     if settings.inventory_token_file is None:
         abort(404)
     from webapp.inventory.database import InventoryFault
-    from webapp.inventory.reading import open_reader
+    from webapp.inventory.reader import open_reader
 
     try:
         with open_reader(settings.inventory_folder, _checked(grid)) as reader:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from webapp.current import current_telemetry
-from webapp.exposition import CONTENT_TYPE, expose
-from webapp.moment import current_moment
+from webapp.metrics.exposition import CONTENT_TYPE, expose
+from webapp.poll.current import current_moment
+from webapp.serving.context import current_telemetry
 from webapp.views.render import judge_of
 
 blueprint = Blueprint("metrics", __name__)

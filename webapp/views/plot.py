@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from webapp.moment import Moment
+from webapp.poll.current import Moment
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("plot", __name__)

@@ -12,15 +12,15 @@ from typing import Any
 
 from flask import Flask, Response, abort, json, render_template, request
 
-from webapp.cached import cached, rendered_now
-from webapp.current import current_settings
-from webapp.events import Event, read_events
-from webapp.moment import Moment
+from webapp.model.events import Event, read_events
+from webapp.model.health import Judge, Mark
+from webapp.model.thresholds import complete_thresholds
 from webapp.pages.cells import Cell
 from webapp.pages.clouds import CloudColumn
-from webapp.pages.marks import Judge, Mark
-from webapp.pages.skeleton import Filled, render_body
-from webapp.pages.thresholds import complete_thresholds
+from webapp.pages.live_cells import Filled, render_body
+from webapp.poll.current import Moment
+from webapp.serving.context import current_settings
+from webapp.serving.page_cache import cached, rendered_now
 
 EVENTS_SHOWN_MAX = 100
 NAV = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
-from webapp.current import current_settings
-from webapp.moment import Moment
 from webapp.pages.status import status_page
+from webapp.poll.current import Moment
+from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("status", __name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
-from webapp.moment import Moment
 from webapp.pages.across import waiting_sections
+from webapp.poll.current import Moment
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("waiting", __name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from worker.jobqueue import Queue
+from worker.queue import Queue
 from worker.settings import Settings
 from worker.targets import change, with_target
 

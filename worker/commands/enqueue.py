@@ -11,10 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from worker.enqueue import Enqueued, batch_name, enqueue, parse_deadline
 from worker.errors import WorkerError
-from worker.jobqueue import open_queue
-from worker.limits import queue_rules
+from worker.gate.limits import queue_rules
+from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
+from worker.queue import open_queue
 from worker.settings import Settings
 from worker.storage import open_storage
 from worker.storage.base import IMAGE_SUFFIXES

@@ -9,8 +9,8 @@ import click
 
 from worker.decimer import log_progress
 from worker.decimer.errors import ModelError
-from worker.decimer.packages import Report
-from worker.decimer.store import ModelSource, find_model, verify_model
+from worker.decimer.model.packages import Report
+from worker.decimer.model.store import ModelSource, find_model, verify_model
 from worker.settings import Settings
 
 
@@ -32,7 +32,7 @@ def _options(function: click.decorators.FC) -> click.decorators.FC:
 @click.pass_obj
 def fetch(settings: Settings, hand_drawn: bool, archive: Path | None) -> None:
     """Fetch, verify, convert and prepare the model for this machine; what is there already is kept."""
-    from worker.decimer.make_model import get_model, get_prepared
+    from worker.decimer.model.make_model import get_model, get_prepared
 
     with _show_progress() as report:
         model = get_model(_source(settings, hand_drawn, archive), report)

@@ -6,9 +6,9 @@ import math
 
 import click
 
-from worker.enqueue import UNIT_S
-from worker.jobqueue import open_queue
-from worker.limits import queue_rules
+from worker.gate.limits import queue_rules
+from worker.listing import UNIT_S
+from worker.queue import open_queue
 from worker.settings import Settings
 from worker.storage import open_storage
 

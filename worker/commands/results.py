@@ -9,8 +9,8 @@ import click
 
 from worker.errors import WorkerError
 from worker.exports import FORMATS, export_to_file, export_to_stream
-from worker.jobqueue import open_queue
-from worker.limits import queue_rules
+from worker.gate.limits import queue_rules
+from worker.queue import open_queue
 from worker.settings import Settings
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import click
 
-from worker.evictions import scheduled_events_url, watch_evictions
-from worker.host_name import claim_host_name
-from worker.jobqueue import open_queue
-from worker.limits import queue_rules
+from worker.gate.limits import queue_rules
+from worker.queue import open_queue
 from worker.settings import Settings
-from worker.supervisor import Supervisor
+from worker.supervisor.evictions import scheduled_events_url, watch_evictions
+from worker.supervisor.host_name import claim_host_name
+from worker.supervisor.supervisor import Supervisor
 
 
 @click.command()

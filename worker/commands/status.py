@@ -13,8 +13,8 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from worker.jobqueue.errors import QueueUnavailable
-from worker.jobqueue.figures import Figures, read_figures
+from worker.queue.errors import QueueUnavailable
+from worker.queue.statistics import Figures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view
 

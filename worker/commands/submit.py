@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 import click
 
-from worker.condor_jobs import JobState
-from worker.condor_submit import CondorFleet
+from worker.condor.fleet import CondorFleet
+from worker.condor.jobs import JobState
 from worker.settings import Settings
 
 EVERY_S = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from worker.condor_submit import CondorFleet
+from worker.condor.fleet import CondorFleet
 from worker.settings import Settings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from worker.decimer import open_recogniser
-from worker.runner import run_worker
+from worker.runner.runner import run_worker
+from worker.runner.worker_status import VitalsPage
 from worker.settings import Settings
-from worker.vitals import VitalsPage
 
 
 @click.command(hidden=True)

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
 from worker.decimer.heap import map_zeros
+from worker.decimer.model.architecture import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
 from worker.decimer.sessions import Binding, Session
 from worker.decimer.vocabulary import END, PAD, START
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import IMAGE_SIDE, Block
+from worker.decimer.model.architecture import IMAGE_SIDE, Block
 from worker.decimer.pieces import ROWS, Piece, cut_pieces, fill_strips, spread
 from worker.decimer.preprocess import normalise
 

@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import EARLY_GRAPHS, list_early
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
 from worker.decimer.heap import give_back_memory
 from worker.decimer.image_file import Limits
+from worker.decimer.model.architecture import EARLY_GRAPHS, list_early
 from worker.decimer.preprocess import read_drawing
 from worker.decimer.sessions import Session, open_session, write_prepared
 from worker.decimer.threads import run_threads
@@ -34,7 +34,7 @@ class Sessions:
 
 def prepare(model: Path, target: Path, graphs: Sequence[str]) -> None:
     """Lay the graphs out for this machine, with the early blocks' results on a white page beside them."""
-    from worker.decimer.gates import keep_gates_blocked  # onnx takes longer to import than a model to load
+    from worker.decimer.model.gates import keep_gates_blocked
 
     for name in graphs:
         write_prepared(model / f"{name}.onnx", target / f"{name}.onnx")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.architecture import EARLY_PAGE, IMAGE_SIDE
+from worker.decimer.model.architecture import EARLY_PAGE, IMAGE_SIDE
 from worker.decimer.preprocess import normalise
 
 Floats = npt.NDArray[np.float32]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from worker.decimer.engine import FastMode, OnnxRecogniser, open_sessions
 from worker.decimer.fast import HalfPrecisionEncoder, fast_support
 from worker.decimer.image_file import Limits
-from worker.decimer.make_model import get_model, get_prepared
-from worker.decimer.packages import Report
-from worker.decimer.store import Model, ModelSource
+from worker.decimer.model.make_model import get_model, get_prepared
+from worker.decimer.model.packages import Report
+from worker.decimer.model.store import Model, ModelSource
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recogniser
 

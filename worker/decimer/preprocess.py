@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
-from worker.decimer.architecture import IMAGE_SIDE
 from worker.decimer.errors import BlankImage
 from worker.decimer.image_file import Limits, open_image
+from worker.decimer.model.architecture import IMAGE_SIDE
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from worker.errors import WorkerError
-from worker.jobqueue import ResultRow
+from worker.queue import ResultRow
 
 COLUMNS = (
     "batch",

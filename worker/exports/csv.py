@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.exports.base import COLUMNS, ExportRefused, Key, portions
-from worker.jobqueue import ResultRow
-from worker.result_files import result_object
+from worker.exports.result_files import result_object
+from worker.queue import ResultRow
 
 PORTION = 500  # rows written together
 HERE = "./"

@@ -11,7 +11,7 @@ from worker.exports.base import ExportRefused, Format
 from worker.exports.csv import CsvFormat
 from worker.exports.jsonl import JsonLinesFormat
 from worker.exports.parquet import ParquetFormat
-from worker.jobqueue import Queue, ResultRow
+from worker.queue import Queue, ResultRow
 
 FORMATS: dict[str, Format] = {"csv": CsvFormat(), "jsonl": JsonLinesFormat(), "parquet": ParquetFormat()}
 

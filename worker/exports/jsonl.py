@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.exports.base import ExportRefused, Key
-from worker.jobqueue import ResultRow
-from worker.result_files import result_line
+from worker.exports.result_files import result_line
+from worker.queue import ResultRow
 
 BEGINNING = b'{"batch":'  # of every line
 

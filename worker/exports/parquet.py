@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from worker.exports.base import COLUMNS, ExportRefused, Key, portions
-from worker.jobqueue import ResultRow
-from worker.result_files import result_object
+from worker.exports.result_files import result_object
+from worker.queue import ResultRow
 
 ROW_GROUP = 5_000  # rows
 PART = 50_000  # rows

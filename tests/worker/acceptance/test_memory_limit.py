@@ -18,7 +18,7 @@ from tests.services.cgroups import MemoryGroup, memory_group
 from tests.worker.acceptance.test_real_engine import add_drawings, read_answers
 from tests.worker.decimer.conftest import model  # noqa: F401 - fetches the weights once
 from tests.worker.fleet import ROOT, RUN, Fleet
-from worker.decimer.store import Model
+from worker.decimer.model.store import Model
 
 LIMIT_BYTES = 4_000_000_000
 THRESHOLD = 0.75

@@ -21,7 +21,7 @@ from tests.services.postgres import Postgres
 from tests.worker.decimer.conftest import model  # noqa: F401 - fetches the weights once
 from tests.worker.decimer.variants import write_variants
 from tests.worker.fleet import ROOT, RUN, Fleet
-from worker.decimer.store import Model
+from worker.decimer.model.store import Model
 
 DATA = ROOT / "tests/data/decimer"
 CONFIDENCE_TOLERANCE = 1e-4

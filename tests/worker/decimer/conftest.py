@@ -10,8 +10,8 @@ from tests.worker.decimer.kept import Kept, get_test_model, read_kept
 from worker.decimer.engine import OnnxRecogniser, Sessions, open_sessions
 from worker.decimer.errors import ModelError
 from worker.decimer.image_file import Limits
-from worker.decimer.make_model import get_prepared
-from worker.decimer.store import Model
+from worker.decimer.model.make_model import get_prepared
+from worker.decimer.model.store import Model
 from worker.decimer.vocabulary import Vocabulary
 
 LIMITS = Limits(bytes=64_000_000, pixels=50_000_000)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.worker.decimer.variants import hash_pixels, write_variants
-from worker.decimer.make_model import get_model
-from worker.decimer.store import Model, ModelSource
+from worker.decimer.model.make_model import get_model
+from worker.decimer.model.store import Model, ModelSource
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.settings import default_model_dir
 

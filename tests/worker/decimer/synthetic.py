@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.decimer.architecture import FEATURE_WIDTH, LAYERS, Block, list_blocks
+from worker.decimer.model.architecture import FEATURE_WIDTH, LAYERS, Block, list_blocks
 
 VOCABULARY_SIZE = 156
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bench.decimer import upper_bound
-from worker.decimer.store import Model
+from worker.decimer.model.store import Model
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.decimer.store import Model
+from worker.decimer.model.store import Model
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
 

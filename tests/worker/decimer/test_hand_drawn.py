@@ -9,12 +9,12 @@ import pytest
 from tests.worker.decimer.kept import get_test_model
 from tests.worker.decimer.synthetic import list_shapes, write_index, write_zip
 from worker.decimer import open_recogniser
-from worker.decimer.archive import DATA, INDEX, open_archive
-from worker.decimer.checkpoint import read_checkpoint
-from worker.decimer.encoder_graph import EncoderWeights
 from worker.decimer.errors import ModelError
-from worker.decimer.make_model import get_model
-from worker.decimer.store import Model, ModelSource
+from worker.decimer.model.archive import DATA, INDEX, open_archive
+from worker.decimer.model.checkpoint import read_checkpoint
+from worker.decimer.model.encoder_graph import EncoderWeights
+from worker.decimer.model.make_model import get_model
+from worker.decimer.model.store import Model, ModelSource
 from worker.recognition import SourceImage
 from worker.settings import load_settings
 

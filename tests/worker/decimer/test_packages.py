@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.decimer.errors import ModelError
-from worker.decimer.packages import VERSION, WeightPart, fetch_archive
+from worker.decimer.model.packages import VERSION, WeightPart, fetch_archive
 
 
 def build_wheel(folder: Path, number: int, data: bytes) -> WeightPart:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from worker.decimer.errors import ModelError
-from worker.decimer.store import (
+from worker.decimer.model.store import (
     MANIFEST,
     ModelSource,
     ensure_folder,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.decimer.architecture import HEAD_WIDTH, HEADS, LAYERS
-from worker.decimer.checkpoint import read_checkpoint
-from worker.decimer.decoder_graph import DecoderWeights, image_positions, text_positions
+from worker.decimer.model.architecture import HEAD_WIDTH, HEADS, LAYERS
+from worker.decimer.model.checkpoint import read_checkpoint
+from worker.decimer.model.decoder_graph import DecoderWeights, image_positions, text_positions
 
 DRAWING = "020_morphine_1024x768.png"
 FORCED = [13, 2, 0, 6, 0, 0, 2, 3, 7]
@@ -63,7 +63,7 @@ def main(saved_model: Path) -> None:
     from tests.worker.decimer.conftest import LIMITS
     from tests.worker.decimer.kept import DRAWINGS, get_test_model
     from worker.decimer.engine import open_sessions
-    from worker.decimer.make_model import get_prepared
+    from worker.decimer.model.make_model import get_prepared
     from worker.decimer.preprocess import read_drawing
 
     encoder = open_sessions(get_prepared(get_test_model(), lambda *_: None)).encoder

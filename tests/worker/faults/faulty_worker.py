@@ -17,9 +17,9 @@ import click
 
 from worker.__main__ import configure_logging
 from worker.recognition import Recognition, SourceImage
-from worker.runner import run_worker
+from worker.runner.runner import run_worker
+from worker.runner.worker_status import VitalsPage
 from worker.settings import Settings, load_settings
-from worker.vitals import VitalsPage
 
 SLOTS = 4
 MOST_CARBONS = 1000

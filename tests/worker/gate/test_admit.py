@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.gate_machine import DEFAULT_LIMITS as LIMITS
 from bench.gate_machine import GB
-from worker.gate import (
+from worker.gate.admission import (
     History,
     Limits,
     Load,

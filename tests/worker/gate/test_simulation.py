@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from bench.gate_machine import DEFAULT_LIMITS, GB, OURS, UPSTREAM, Machine, Second, WorkerKind, binding_reason
-from worker.gate import Reason, Verdict
+from worker.gate.admission import Reason, Verdict
 
 CORES = 16
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
-from worker.jobqueue import Target
-from worker.jobqueue.figures import read_figures
+from worker.queue import Target
+from worker.queue.statistics import read_figures
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
-from worker.supervisor import FLUSH_S, GONE_S, LOGS_KEPT, last_words_s
+from worker.supervisor.supervisor import FLUSH_S, GONE_S, LOGS_KEPT, last_words_s
 
 SLOW_S = 30  # what an image of that order takes
 

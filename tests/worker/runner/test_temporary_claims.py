@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.services.support import wait_until
-from worker.claiming import Claimer
 from worker.decimer.stub import StubRecogniser
-from worker.fetcher import Fetcher
-from worker.hands import Hands, Work
-from worker.jobqueue import Queue, open_queue
-from worker.limits import gate_limits
+from worker.gate.limits import gate_limits
+from worker.gate.temporary import TempFolder, read_temp_use
+from worker.queue import Queue, open_queue
+from worker.runner.active_chunks import Hands, Work
+from worker.runner.claimer import Claimer
+from worker.runner.fetcher import Fetcher
+from worker.runner.worker_status import VitalsPage
 from worker.settings import Settings
-from worker.temporary import TempFolder, read_temp_use
-from worker.vitals import VitalsPage
 
 MB = 1_000_000
 IMAGES = 4

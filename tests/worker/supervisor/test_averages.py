@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from worker.averages import Averages
-from worker.load import Load, MemoryUse, read_load
+from cloud_monitor.system.usage import Load, MemoryUse, read_load
+from worker.supervisor.averages import Averages
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.deaths import explain_death
+from worker.runner.exit_status import explain_death
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from worker.evictions import (
+from worker.supervisor.evictions import (
     AZURE_CHASSIS,
     NAME_PATH,
     URL,

@@ -12,8 +12,8 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import RUN, Fleet
-from worker.jobqueue.figures import read_figures
-from worker.preparation import Preparation
+from worker.queue.statistics import read_figures
+from worker.supervisor.preparation import Preparation
 
 Events = list[tuple[str, str]]
 Make = Callable[..., Preparation]

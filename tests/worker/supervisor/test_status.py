@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from tests.worker.fleet import ROOT, Fleet
-from worker.jobqueue import Target
-from worker.jobqueue.figures import ChunkFigures, read_figures
+from worker.queue import Target
+from worker.queue.statistics import ChunkFigures, read_figures
 from worker.status_view import status_view
 
 HOSTILE = "evil\x1b[31m [bold]name\x07"

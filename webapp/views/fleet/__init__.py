@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, url_for
 
-from webapp.current import current_settings
-from webapp.moment import Moment
+from webapp.model.health import worst
 from webapp.pages.details import DetailPage, fleet_page
-from webapp.pages.marks import worst
+from webapp.poll.current import Moment
+from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("fleet", __name__)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TypeVar
 
-from webapp.freshness import age_text
+from webapp.model.freshness import age_text
+from webapp.model.health import Level, Mark
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, format_number
-from webapp.pages.marks import Level, Mark
 from webapp.pages.tables import Column, Row, Table, words
-from worker.jobqueue.figures import (
+from worker.queue.statistics import (
     BatchFigures,
     ChunkFigures,
     DecisionFigures,

@@ -1,0 +1,1 @@
+"""HTCondor, as the collector and the workers ask it."""

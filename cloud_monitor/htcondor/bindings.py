@@ -1,0 +1,185 @@
+"""The one door to HTCondor's Python bindings: `htcondor2`, or the older `htcondor` where only that exists.
+
+Every call can block for ever and holds the GIL meanwhile, so callers live in a process that can be killed,
+and tell by `say` whom they ask. Failures are one class without the peer's name: CondorFailed adds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+from cloud_monitor.system.progress import say
+
+
+class CondorFailed(RuntimeError):
+    """A daemon of HTCondor did not answer as it should; the text names it."""
+
+
+class Ad(Protocol):
+    """What is used of a ClassAd."""
+
+    def get(self, name: str, default: Any = None) -> Any: ...
+    def eval(self, name: str) -> Any: ...
+    def __setitem__(self, name: str, value: Any) -> None: ...
+
+
+def _import_bindings() -> tuple[Any, Any]:
+    try:
+        return import_module("htcondor2"), import_module("classad2")
+    except ImportError:
+        pass
+    try:  # HTCondor before 24: the same calls, some under another name
+        return import_module("htcondor"), import_module("classad")
+    except ImportError:
+        raise CondorFailed(
+            "HTCondor's Python bindings are missing: pip install htcondor, in a version like the pool's"
+        ) from None
+
+
+_htcondor, _classad = _import_bindings()
+_FAILURES: tuple[type[Exception], ...] = (
+    _htcondor.HTCondorException,
+    getattr(_classad, "ClassAdException", RuntimeError),  # the older module raises built-in ones
+    ArithmeticError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+_AdType = getattr(_htcondor, "AdType", None) or _htcondor.AdTypes
+_QueryOpt = getattr(_htcondor, "QueryOpt", None) or _htcondor.QueryOpts
+_DaemonType = getattr(_htcondor, "DaemonType", None) or _htcondor.DaemonTypes
+_SLOT = getattr(_AdType, "Slot", None) or _AdType.Startd
+_DAEMONS = {"schedd": _AdType.Schedd, "negotiator": _AdType.Negotiator, "collector": _AdType.Collector}
+_LOCATION = ("Name", "MyAddress", "AddressV1", "CondorVersion", "CondorPlatform", "Machine")
+
+
+def query_slots(pool: str, constraint: str, attributes: Sequence[str]) -> list[Ad]:
+    """pool: the address of a collector daemon (host:port), "" for the one this host is configured for."""
+    return _query(pool, _SLOT, constraint, attributes, "slots")
+
+
+def query_daemons(pool: str, kind: str, constraint: str, attributes: Iterable[str]) -> list[Ad]:
+    """kind: schedd, negotiator or collector."""
+    return _query(pool, _DAEMONS[kind], constraint, tuple(attributes), f"{kind} ads")
+
+
+def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], what: str) -> list[Ad]:
+    name = f"HTCondor collector {pool or _configured_pool()}"
+    say(f"asking {name} for {what}")
+    try:
+        collector = _htcondor.Collector(pool) if pool else _htcondor.Collector()
+        found: list[Ad] = collector.query(ad_type, constraint, list(attributes))
+    except _FAILURES as error:
+        raise CondorFailed(
+            f"{name} gave no {what}: {error} (is it up, and may this host read? try condor_status)"
+        ) from None
+    return found
+
+
+def local_schedd_name() -> str:
+    """What this host's schedd calls itself; "" where none is configured or up."""
+    say("looking for the schedd of this host")
+    try:
+        return str(_htcondor.Collector().locate(_DaemonType.Schedd)["Name"])
+    except _FAILURES:  # a host without a schedd has no figures of it
+        return ""
+
+
+def find_schedd(name: str, pools: Sequence[str]) -> Any:
+    """The schedd of that name, as the first of the pools that knows it tells; "" is this host's own."""
+    if not name:
+        say("looking for the schedd of this host")
+        try:
+            return _htcondor.Schedd()
+        except _FAILURES as error:
+            raise CondorFailed(
+                f"no schedd on this host: {error} (start it, or name others in COLLECTOR_CONDOR_SCHEDDS)"
+            ) from None
+    for pool in pools or ("",):
+        if ads := query_daemons(pool, "schedd", f"Name == {quote(name)}", _LOCATION):
+            return _htcondor.Schedd(ads[0])
+    raise CondorFailed(
+        f"no collector daemon knows schedd {name} (condor_status -schedd lists those it knows)"
+    )
+
+
+def query_groups(
+    schedd: Any, name: str, attributes: Sequence[str], constraint: str = "true", limit: int = -1
+) -> list[Ad]:
+    """One ad per combination of the attributes' values among the schedd's jobs, with JobCount.
+
+    The schedd groups all its jobs, then applies the constraint to the groups: it sees the attributes and Id
+    (1, 2, ... in the queue's order), nothing else. An attribute that is an expression brings along those it
+    refers to. At most `limit` groups are sent.
+    """
+    name = f"schedd {name}" if name else "the schedd of this host"
+    say(f"asking {name} for counts of jobs")
+    try:
+        found: list[Ad] = schedd.query(
+            constraint, projection=list(attributes), limit=limit, opts=_QueryOpt.GroupBy
+        )
+    except _FAILURES as error:
+        raise CondorFailed(
+            f"{name} gave no counts of jobs: {error} (is it up, and may this host read? try condor_q)"
+        ) from None
+    return found
+
+
+def query_jobs(schedd: Any, name: str, constraint: str, attributes: Sequence[str], limit: int) -> list[Ad]:
+    """At most `limit` of the schedd's jobs, in the order of its queue, with these attributes only."""
+    name = f"schedd {name}" if name else "the schedd of this host"
+    say(f"asking {name} for a list of jobs")
+    try:
+        found: list[Ad] = schedd.query(constraint, projection=list(attributes), limit=limit)
+    except _FAILURES as error:
+        raise CondorFailed(
+            f"{name} gave no list of jobs: {error} (is it up, and may this host read? try condor_q)"
+        ) from None
+    return found
+
+
+def parse_expression(text: str) -> Any | None:
+    """A ClassAd expression, or None where the text is none. The parser takes functions that do not exist."""
+    try:
+        return _classad.ExprTree(text)
+    except _FAILURES:  # whose text says only that it failed
+        return None
+
+
+def is_error(text: str) -> bool:
+    """Whether a constant expression evaluates to the error value, as a call of an unknown function does."""
+    try:
+        return bool(_classad.ExprTree(f"isError({text})").eval() is True)
+    except _FAILURES:
+        return False
+
+
+def references(expression: Any) -> set[str]:
+    """Names of the attributes of a job that an expression looks at."""
+    scoped = [name.split(".") for name in _classad.ClassAd().externalRefs(expression)]
+    own = [names[1:] if names[0].lower() == "my" else names for names in scoped]
+    return {names[0] for names in own if names and names[0] and names[0].lower() != "target"}
+
+
+def text_of(value: object) -> str:
+    """A string attribute; "" where it is absent, undefined, an expression, or of another type."""
+    return value if isinstance(value, str) else ""
+
+
+def number_of(value: object) -> float:
+    """A numeric attribute, 0 likewise. (Undefined and error are integers of an enumeration in Python.)"""
+    return float(value) if isinstance(value, (int, float)) and type(value) in (int, float) else 0.0
+
+
+def quote(text: str) -> str:
+    """A ClassAd string literal."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _configured_pool() -> str:
+    return str(_htcondor.param.get("COLLECTOR_HOST") or "of this host (COLLECTOR_HOST is not configured)")

@@ -1,0 +1,1 @@
+"""Metric paths and the catalog of every metric."""

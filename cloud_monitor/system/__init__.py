@@ -1,0 +1,1 @@
+"""What this machine and this process have, use and keep: every part's one way to it."""

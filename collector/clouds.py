@@ -1,0 +1,172 @@
+"""Clouds as Cloud Scheduler and HTCondor see them together: VMs by state, idle, lost and unregistered (pure).
+
+Without a Cloud Scheduler a cloud is what a startd attribute (or a pattern on the machine's name) says.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloud_monitor.metrics.paths import build_path, clean
+from collector.model import Machine, Placement, Vm
+
+ALWAYS_SHOWN = ("starting", "running", "retiring", "error", "shutdown", "unknown")
+ALIVE = ("running", "retiring")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a machine of HTCondor belongs."""
+
+    cloud: str
+    vmtype: str
+    vm: Vm | None = None  # None: Cloud Scheduler does not know it
+
+
+def cloud_values(
+    grid: str,
+    vms: Sequence[Vm],
+    machines: Sequence[Machine] | None,
+    placements: Sequence[Placement] | None,
+    *,
+    clouds: Iterable[str] = (),
+    has_scheduler: bool,
+) -> Iterator[tuple[str, float]]:
+    """Every figure as (path, value).
+
+    `machines` and `placements` are None where HTCondor did not answer, or is not asked: then only what Cloud
+    Scheduler says is given. `clouds` are those that are known though they may have no VM.
+    """
+    homes = homes_of(vms, machines or ())
+    known = vms if has_scheduler else [Vm(home.cloud, home.vmtype, "running") for home in homes.values()]
+    yield from _state_values(grid, known)
+    if machines is not None:
+        names = {*clouds, *(vm.cloud for vm in known), *(home.cloud for home in homes.values())}
+        yield from _comparison_values(grid, names, known, machines, homes, has_scheduler)
+        yield from _slot_values(grid, names, machines, homes)
+    if placements is not None:
+        yield from _job_values(grid, placements, homes)
+
+
+def live_host_values(
+    grid: str, vms: Sequence[Vm], machines: Sequence[Machine], seen: Iterable[str], hosts_max: int
+) -> Iterator[tuple[str, float]]:
+    """1 for each running or retiring VM with a host name; beyond `hosts_max` they are summed as `other`.
+
+    Hosts that were shown in the last day (`seen`, paths) keep their place and use it up, so that VMs that
+    come and go cannot make ever more names.
+    """
+    alive = {vm.hosts[0] for vm in vms if vm.status in ALIVE and vm.hosts}
+    alive |= {machine.host.lower() for machine in machines if machine.cloud}
+    paths = {build_path("live_host", grid=grid, hostname=clean(host)) for host in alive}
+    other = build_path("live_host", grid=grid, hostname="other")
+    before = {path for path in seen if path.startswith(f"util.live_hosts.{grid}.")} - {other}
+    room = max(0, hosts_max - len(before))
+    shown = (paths & before) | set(sorted(paths - before)[:room])
+    yield from ((path, 1.0) for path in sorted(shown))
+    if paths - shown or other in seen:
+        yield other, float(len(paths - shown))
+
+
+def homes_of(vms: Sequence[Vm], machines: Sequence[Machine]) -> dict[str, Home]:
+    """Machine host -> home."""
+    by_host = vms_by_host(vms)
+    homes = {}
+    for machine in machines:
+        vm = find_vm(by_host, machine.host)
+        if vm is not None:
+            homes[machine.host] = Home(vm.cloud, vm.vmtype, vm)
+        elif machine.cloud:
+            homes[machine.host] = Home(machine.cloud, machine.vmtype or "unknown")
+    return homes
+
+
+def vms_by_host(vms: Iterable[Vm]) -> dict[str, Vm]:
+    return {host: vm for vm in vms for host in vm.hosts}
+
+
+def find_vm(by_host: Mapping[str, Vm], host: str) -> Vm | None:
+    """A VM's short host name matches a machine's full one."""
+    name = host.lower()
+    return by_host.get(name) or by_host.get(name.partition(".")[0])
+
+
+def _state_values(grid: str, vms: Sequence[Vm]) -> Iterator[tuple[str, float]]:
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for vm in vms:
+        counts[vm.cloud, vm.vmtype][vm.status] += 1
+    for (cloud, vmtype), states in sorted(counts.items()):
+        shown = dict.fromkeys(ALWAYS_SHOWN, 0) | states | {"total": states.total()}
+        for status, count in shown.items():
+            yield build_path("cloud_vms", grid=grid, cloud=cloud, vmtype=vmtype, status=status), float(count)
+
+
+def _comparison_values(
+    grid: str,
+    clouds: Iterable[str],
+    vms: Sequence[Vm],
+    machines: Sequence[Machine],
+    homes: dict[str, Home],
+    has_scheduler: bool,
+) -> Iterator[tuple[str, float]]:
+    types = {cloud: {"total"} for cloud in clouds}
+    for vm in vms:
+        types[vm.cloud].add(vm.vmtype)
+    for home in homes.values():
+        types[home.cloud].add(home.vmtype)
+    counts: dict[str, Counter[tuple[str, str]]] = {"cloud_idle": Counter()}
+    if has_scheduler:
+        counts |= {"cloud_lost": Counter(), "cloud_unreg": Counter()}
+
+    def count(key: str, cloud: str, vmtype: str) -> None:
+        counts[key].update([(cloud, vmtype), (cloud, "total")])
+
+    for machine in machines:
+        at = homes.get(machine.host)
+        if at is None:
+            continue
+        if at.vm is None and has_scheduler:
+            count("cloud_lost", at.cloud, at.vmtype)
+        elif machine.busy_slots == 0 and (at.vm is None or at.vm.status == "running"):
+            count("cloud_idle", at.cloud, at.vmtype)
+    registered = {id(home.vm) for home in homes.values() if home.vm is not None}
+    for vm in vms:
+        if has_scheduler and vm.status == "running" and id(vm) not in registered:
+            count("cloud_unreg", vm.cloud, vm.vmtype)
+    for key, counter in counts.items():
+        for cloud, vmtypes in sorted(types.items()):
+            for vmtype in sorted(vmtypes):
+                yield build_path(key, grid=grid, cloud=cloud, vmtype=vmtype), float(counter[cloud, vmtype])
+
+
+def _slot_values(
+    grid: str, clouds: Iterable[str], machines: Sequence[Machine], homes: dict[str, Home]
+) -> Iterator[tuple[str, float]]:
+    slots: Counter[tuple[str, str, str]] = Counter()
+    mips, kflops = dict.fromkeys(clouds, 0.0), dict.fromkeys(clouds, 0.0)
+    for machine in machines:
+        home = homes.get(machine.host)
+        if home is not None:
+            slots.update((home.cloud, home.vmtype, clean(slot)) for slot in machine.slots)
+            mips[home.cloud] += machine.mips
+            kflops[home.cloud] += machine.kflops
+    for (cloud, vmtype, slot), count in sorted(slots.items()):
+        yield build_path("cloud_slots", grid=grid, cloud=cloud, vmtype=vmtype, slot=slot), float(count)
+    for key, sums in (("cloud_mips", mips), ("cloud_kflops", kflops)):
+        for cloud, figure in sorted(sums.items()):
+            yield build_path(key, grid=grid, cloud=cloud), figure
+
+
+def _job_values(
+    grid: str, placements: Sequence[Placement], homes: dict[str, Home]
+) -> Iterator[tuple[str, float]]:
+    jobs: Counter[tuple[str, str, str]] = Counter()
+    for placement in placements:
+        home = homes.get(placement.host)
+        if home is not None:
+            for status in (placement.status, "total"):
+                jobs[home.cloud, placement.jobtype, status] += placement.jobs
+    for (cloud, jobtype, status), count in sorted(jobs.items()):
+        yield build_path("cloud_jobs", grid=grid, cloud=cloud, jobtype=jobtype, status=status), float(count)

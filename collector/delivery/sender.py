@@ -1,0 +1,208 @@
+"""One run's way to one Carbon: keep, send the fresh points, look for proof, replay what waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, send_frames
+from collector.delivery.destinations import Address
+from collector.delivery.errors import RenderFailed
+from collector.delivery.frames import encode_frame, split_points
+from collector.delivery.readback import LOOK_AFTER_S, TURNS, Proof
+from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool
+from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside
+from collector.points import Point
+
+_RETRY_AFTER_S = 0.5
+_BATCH_POINTS = 50_000  # replayed over one connection, and confirmed at its end
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One Carbon of one destination, with a spool of its own."""
+
+    destination: str  # clean name
+    address: Address
+    spool_path: Path
+    keeps: Callable[[str], bool]  # whether this Carbon is to get a path
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    timeouts: Timeouts
+    tls: TlsFiles
+    spool_age_max_s: float
+    spool_bytes_max: float
+    replay_points: int  # in one run
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a run's points on one lane; filled in as it goes, to be read at a deadline."""
+
+    lane: Lane
+    points: int = 0
+    kept: bool = False  # on disk, since before the first attempt
+    delivered: bool = False  # the Carbon has read the fresh points
+    replayed_points: int = 0
+    waiting_points: int = 0
+    problems: list[str] = field(default_factory=list)
+    done: bool = False
+
+
+class _Run:
+    def __init__(self, report: Report, options: Options, now: int, deadline_s: float) -> None:
+        self.report, self.lane, self.options = report, report.lane, options
+        self.now, self.deadline_s = now, deadline_s
+        self.spool: Spool | None = None
+
+    def run(self, points: Sequence[Point]) -> None:
+        self.spool = self._open()
+        try:
+            frames = self._make_frames(points)
+            kept = self._keep(frames)
+            if self._send_fresh(frames, kept) and self.spool is not None:
+                self._look_for_proof()
+                self._replay()
+        except SpoolUnusable as error:
+            self.report.problems.append(str(error))
+        finally:
+            self._close()
+
+    def _open(self) -> Spool | None:
+        try:
+            try:
+                spool = Spool(self.lane.spool_path)
+            except SpoolCorrupt as error:
+                spool = self._begin_anew(error)
+            lost = spool.begin(self.now, self.options.spool_age_max_s, self.options.spool_bytes_max)
+            if lost:
+                self.report.problems.append(f"{spool.path}: {lost} points given up (bounds of age and size)")
+        except SpoolUnusable as error:
+            self.report.problems.append(f"cannot keep points: {error}")
+            return None
+        return spool
+
+    def _begin_anew(self, error: SpoolCorrupt) -> Spool:
+        if self.spool is not None:
+            self.spool.close()
+        aside = set_aside(self.lane.spool_path, self.now)
+        self.report.problems.append(f"{error}; set aside as {aside.name}, a new spool is begun")
+        return Spool(self.lane.spool_path)
+
+    def _make_frames(self, points: Sequence[Point]) -> list[Frame]:
+        chunks = list(split_points(points))
+        markers: list[Marker | None] = [None] * len(chunks)
+        if self.spool is not None and self.lane.proof is not None:
+            turns = self.spool.next_numbers(len(chunks), TURNS)
+            markers = [self.lane.proof.make_marker(turn, self.lane.keeps) for turn in turns]
+        frames = []
+        for chunk, marker in zip(chunks, markers, strict=True):
+            timestamp = min(point.timestamp for point in chunk)
+            extra = [] if marker is None else [Point(marker.path, timestamp, marker.value)]
+            data = encode_frame([*chunk, *extra], self.lane.address.protocol)
+            frames.append(Frame(timestamp, len(chunk), data, marker))
+        return frames
+
+    def _keep(self, frames: Sequence[Frame]) -> list[Kept]:
+        if self.spool is None:
+            return []
+        try:
+            try:
+                kept = self.spool.add(frames)
+            except SpoolCorrupt as error:
+                self.spool = self._begin_anew(error)
+                kept = self.spool.add(frames)
+        except SpoolUnusable as error:
+            self.report.problems.append(f"cannot keep points: {error}")
+            return []
+        self.report.kept = True
+        return kept
+
+    def _send_fresh(self, frames: Sequence[Frame], kept: Sequence[Kept]) -> bool:
+        """Twice at most. What was kept already is in doubt where nothing listens: its cache may have died."""
+        sent = False
+        try:
+            self._send([frame.data for frame in frames])
+        except SendFailed as first:
+            sent = first.sent
+            time.sleep(min(_RETRY_AFTER_S, max(0.0, self._left_s())))
+            try:
+                if sent and kept and self.spool:
+                    self.spool.mark_tried(kept)
+                self._send([frame.data for frame in frames])
+            except SendFailed as second:
+                self.report.problems.append(str(second))
+                if self.spool is not None:
+                    if not sent and not second.sent:
+                        self.spool.mark_untried(kept)
+                    if second.refused and self.lane.proof is None:
+                        self.spool.mark_pending(self.spool.delivered(0))
+                return False
+        self.report.delivered = True
+        if self.spool is not None:
+            self.spool.mark_delivered(kept)
+        return True
+
+    def _look_for_proof(self) -> None:
+        assert self.spool is not None
+        if self.lane.proof is None:
+            self.spool.mark_proven(self.spool.delivered(SETTLE_S))
+            return
+        try:
+            verdict = self.lane.proof.judge(self.spool.delivered(LOOK_AFTER_S))
+        except RenderFailed as error:
+            self.report.problems.append(f"no proof of delivery: {error}")
+            return
+        self.spool.mark_proven(verdict.proven)
+        self.spool.mark_pending(verdict.missing)
+        if verdict.missing:
+            lost = sum(frame.points for frame in verdict.missing)
+            self.report.problems.append(
+                f"{self.lane.address}: took {lost} points and lost them; they go again"
+            )
+
+    def _replay(self) -> None:
+        assert self.spool is not None
+        left = self.options.replay_points
+        while left > 0 and self._left_s() > self.options.timeouts.connect_s:
+            batch = self.spool.pending(min(left, _BATCH_POINTS))
+            if not batch:
+                break
+            self.spool.mark_tried(batch)
+            try:
+                self._send(self.spool.bodies(batch))
+            except SendFailed as error:
+                if not error.sent:
+                    self.spool.mark_untried(batch)
+                self.report.problems.append(f"while replaying: {error}")
+                break
+            self.spool.mark_delivered(batch)
+            points = sum(frame.points for frame in batch)
+            self.report.replayed_points += points
+            left -= points
+
+    def _send(self, frames: Iterable[bytes]) -> None:
+        send_frames(self.lane.address, frames, self.options.timeouts, self.options.tls, self.deadline_s)
+
+    def _left_s(self) -> float:
+        return self.deadline_s - time.monotonic()
+
+    def _close(self) -> None:
+        if self.spool is not None:
+            try:
+                self.report.waiting_points = self.spool.figures().points
+            except SpoolUnusable as error:
+                self.report.problems.append(str(error))
+            self.spool.close()
+
+
+def run_lane(report: Report, points: Sequence[Point], options: Options, now: int, deadline_s: float) -> None:
+    """Bring `points` to the report's lane; `now` is Unix time, `deadline_s` is on the monotonic clock."""
+    report.points = len(points)
+    _Run(report, options, now, deadline_s).run(points)
+    report.done = True

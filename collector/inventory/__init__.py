@@ -1,0 +1,1 @@
+"""The lists of single VMs and jobs, and their way to the status page."""

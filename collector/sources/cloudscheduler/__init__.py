@@ -1,0 +1,1 @@
+"""Cloud Scheduler, version 1 and 2."""

@@ -1,0 +1,1 @@
+"""What HTCondor's daemons say of jobs, slots, machines and themselves."""

@@ -1,0 +1,97 @@
+"""The machines of a pool: their slots, and the cloud and VM type that an attribute or the name tells.
+
+Where a cloud scheduler is asked, it tells the cloud; then only the slots of each machine matter here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from cloud_monitor.htcondor.bindings import number_of, query_slots, text_of
+from cloud_monitor.metrics.paths import clean
+from collector.model import Machine
+from collector.settings import Settings
+from collector.sources.htcondor.placements import has_clouds, host_of
+
+# A machine's facts are the same in every ad of its slots: ask the first of those that are always there.
+_ONE_PER_MACHINE = 'SlotID == 1 && SlotType =!= "Dynamic"'
+_DEFAULT_VMTYPE = "vm"
+
+
+class MachineFacts(NamedTuple):
+    cloud: str  # as the startd says it
+    vmtype: str
+    mips: float  # of one slot
+    kflops: float
+
+
+_NO_FACTS = MachineFacts("", "", 0.0, 0.0)
+
+
+class MachineTally:
+    """Slots made for a job (dynamic ones, and static ones that are claimed) by machine."""
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+        self.made: defaultdict[str, list[str]] = defaultdict(list)
+        self.busy: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, name: str, slot_type: str, state: str, activity: str) -> None:
+        host = host_of(name)
+        self.hosts.add(host)
+        if slot_type == "dynamic" or (slot_type == "static" and state == "claimed"):
+            self.made[host].append(name.partition("@")[0])
+            if state == "claimed" and activity != "idle":
+                self.busy[host] += 1
+
+
+def query_machine_facts(settings: Settings) -> dict[str, MachineFacts]:
+    """Facts by host; none where nothing tells clouds, for then nobody wants them."""
+    if not has_clouds(settings):
+        return {}
+    cloud, vmtype = settings.condor_cloud_attribute, settings.condor_vmtype_attribute
+    attributes = ["Name", "Mips", "KFlops", *filter(None, (cloud, vmtype))]
+    return {
+        host_of(ad.get("Name")): MachineFacts(
+            cloud=text_of(ad.get(cloud)) if cloud else "",
+            vmtype=text_of(ad.get(vmtype)) if vmtype else "",
+            mips=number_of(ad.get("Mips")),
+            kflops=number_of(ad.get("KFlops")),
+        )
+        for pool in settings.condor_collectors or ("",)
+        for ad in query_slots(pool, _ONE_PER_MACHINE, attributes)
+    }
+
+
+def machines_of(
+    tally: MachineTally, facts: Mapping[str, MachineFacts], settings: Settings
+) -> tuple[Machine, ...]:
+    if not has_clouds(settings):
+        return ()
+    pattern = re.compile(settings.condor_cloud_pattern) if settings.condor_cloud_pattern else None
+    return tuple(_machine(host, tally, facts.get(host, _NO_FACTS), pattern) for host in sorted(tally.hosts))
+
+
+def _machine(host: str, tally: MachineTally, facts: MachineFacts, pattern: re.Pattern[str] | None) -> Machine:
+    cloud, vmtype = name_cloud(host, facts, pattern)
+    slots = tally.made.get(host, [])
+    return Machine(
+        host=host,
+        cloud=cloud,
+        vmtype=vmtype,
+        busy_slots=tally.busy.get(host, 0),
+        slots=tuple(slots),
+        mips=facts.mips * len(slots),
+        kflops=facts.kflops * len(slots),
+    )
+
+
+def name_cloud(host: str, facts: MachineFacts, pattern: re.Pattern[str] | None) -> tuple[str, str]:
+    """Clean names of a machine's cloud and VM type, by attribute or else by its name; ("", "") none."""
+    found = pattern.search(host) if pattern else None
+    named = found.groupdict() if found else {}
+    cloud, vmtype = facts.cloud or named.get("cloud") or "", facts.vmtype or named.get("vmtype") or ""
+    return (clean(cloud), clean(vmtype) if vmtype else _DEFAULT_VMTYPE) if cloud else ("", "")

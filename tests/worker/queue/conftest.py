@@ -1,0 +1,28 @@
+"""One suite, both databases: `queue_url` is an empty database, `queue` a queue in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.postgres import Postgres
+from worker.queue import Queue, Rules, open_queue
+
+RULES = Rules(lease_s=30, attempts=3, backoff_s=10, patience_s=10)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'queue.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.empty_database()
+
+
+@pytest.fixture
+def queue(queue_url: str) -> Iterator[Queue]:
+    opened = open_queue(queue_url, RULES)
+    yield opened
+    opened.close()

@@ -1,0 +1,69 @@
+"""Short forms for the queue's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from worker.queue import Batch, Claim, Queue, Result, Usage
+from worker.queue.schema import NO_DEADLINE, batches, chunks, images, samples
+
+WHO = {"worker": "w1", "host": "vm1", "engine": "stub", "model": "none"}
+
+
+def add(queue: Queue, name: str = "batch", images: int = 4, chunk_images: int = 2, **options: Any) -> Batch:
+    """A batch with one directory `d` of so many images."""
+    batch = queue.add_batch(name, "/data", **options)
+    queue.add_directories(batch, [("d", [f"i{number}.png" for number in range(images)])], chunk_images)
+    return batch
+
+
+def claim(queue: Queue, **who: Any) -> Claim:
+    found = queue.claim(**(WHO | who))
+    assert found is not None
+    return found
+
+
+def nothing(queue: Queue, **who: Any) -> bool:
+    return queue.claim(**(WHO | who)) is None
+
+
+def answers(claim: Claim, numbers: Sequence[int] | None = None) -> list[Result]:
+    wanted = [image.number for image in claim.images] if numbers is None else numbers
+    return [Result(number, f"C{number}", ("C", str(number)), (0.5, 0.25)) for number in wanted]
+
+
+def complete(queue: Queue, held: Claim, **usage: Any) -> None:
+    queue.store(held, answers(held))
+    queue.finish(held, Usage(**usage))
+
+
+def let_pass(queue: Queue, seconds: float) -> None:
+    """Moves every time in the queue into the past, as if so long had gone by."""
+
+    def shift(connection: Any) -> None:
+        for column in (chunks.c.lease_until, chunks.c.not_before, chunks.c.created_at, chunks.c.ended_at):
+            connection.execute(update(chunks).values({column: column - seconds}))
+        dated = chunks.c.due < NO_DEADLINE
+        connection.execute(update(chunks).where(dated).values(due=chunks.c.due - seconds))
+        connection.execute(update(samples).values(at=samples.c.at - seconds))
+
+    queue.database.write(shift)
+
+
+def age_batches(queue: Queue, seconds: float) -> None:
+    aged = update(batches).values(created_at=batches.c.created_at - seconds)
+    queue.database.write(lambda connection: connection.execute(aged))
+
+
+def row(queue: Queue, chunk: int) -> Any:
+    return queue.database.read(
+        lambda connection: connection.execute(select(chunks).where(chunks.c.id == chunk)).one()
+    )
+
+
+def image_rows(queue: Queue, chunk: int) -> list[Any]:
+    query = select(images).where(images.c.chunk_id == chunk).order_by(images.c.number)
+    return list(queue.database.read(lambda connection: connection.execute(query).all()))

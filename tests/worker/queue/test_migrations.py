@@ -1,0 +1,40 @@
+"""The steps lead to exactly the tables the code uses, on both databases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+import worker.queue
+from worker.queue import Queue, Refused, open_queue
+from worker.queue.schema import REVISION, metadata
+
+MIGRATIONS = Path(worker.queue.__file__).parent / "migrations"
+
+
+def test_the_steps_lead_to_the_tables_of_the_code(queue: Queue) -> None:
+    def differences(connection: object) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})  # type: ignore[arg-type]
+        return list(compare_metadata(context, metadata))
+
+    assert queue.database.read(differences) == []
+
+
+def test_the_code_knows_the_newest_step() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
+
+
+def test_a_newer_schema_is_refused(queue: Queue, queue_url: str) -> None:
+    queue.database.write(
+        lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    )
+    with pytest.raises(Refused, match="schema 9999 is newer"):
+        open_queue(queue_url)

@@ -1,0 +1,88 @@
+"""The supervisors of a host let one worker warm up at a time between them."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.services.support import wait_until
+from tests.worker.fleet import Fleet
+from worker.queue.statistics import read_figures
+from worker.supervisor.host_locks import OFF, WarmUpTurn
+
+
+@pytest.fixture
+def group() -> str:
+    return uuid.uuid4().hex
+
+
+def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
+    one, other = WarmUpTurn(group), WarmUpTurn(group)
+    assert one.take()
+    assert one.take(), "it has it"
+    assert not other.take()
+    one.give_back()
+    assert not one.take(), "the other one waits"
+    assert other.take()
+    assert not one.take()
+    other.give_back()
+    assert one.take()
+
+
+def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
+    one, other = WarmUpTurn(group), WarmUpTurn(group)
+    assert one.take()
+    assert not other.take()
+    other.wait_no_more()
+    one.give_back()
+    assert one.take()
+
+
+def test_groups_and_those_who_are_alone_do_not_wait_for_each_other(group: str) -> None:
+    assert all(WarmUpTurn(name).take() for name in (group, f"{group}-other", OFF, OFF))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path)
+    yield fleet
+    fleet.stop()
+
+
+def test_two_supervisors_load_one_worker_at_a_time(fleet: Fleet, group: str) -> None:
+    """Loading takes 1 s; the moments at which workers are started are at least so far apart, whoever does."""
+    fleet.add_images("a", [bytes(number % 200 + 1) for number in range(600)])
+    fleet.enqueue(chunk_images=10)
+    environment = {
+        "WORKER_WARM_UP_GROUP": group,
+        "WORKER_STUB_S": "0.3",
+        "WORKER_MAX_WORKERS": "2",
+        "FAULTY_LOAD_S": "1",
+    }
+    supervisors = [fleet.start(WORKER_HOST_NAME=name, **environment) for name in ("vm1", "vm2")]
+    wait_until(lambda: len(started_at(fleet)) == 4, "four workers", timeout_s=60)
+    moments = started_at(fleet)
+    assert {host for _, host in moments} == {"vm1", "vm2"}
+    gaps_s = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(moments)]
+    assert min(gaps_s) > 1, gaps_s
+    decisions = read_figures(fleet.database_url).decisions
+    assert any("another supervisor" in decision.text for decision in decisions)
+    for supervisor in supervisors:
+        supervisor.terminate()
+    for supervisor in supervisors:
+        assert fleet.wait(supervisor) == 0, fleet.said()
+
+
+def started_at(fleet: Fleet) -> list[tuple[float, str]]:
+    """When each worker was started, and its host, as their supervisors' logs say."""
+    lines = [line for log in fleet.folder.glob("supervisor-*.log") for line in log.read_text().splitlines()]
+    return sorted(
+        (datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").timestamp(), line.split("spawned: ")[1][:3])
+        for line in lines
+        if "spawned: " in line
+    )

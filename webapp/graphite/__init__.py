@@ -1,0 +1,1 @@
+"""Graphite's render interface: what is asked, by whom, and what becomes of the answer."""

@@ -1,0 +1,73 @@
+"""Series at a stated resolution: averaged into steps, gaps kept, several joined on the timestamp. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from webapp.graphite.client import Point
+
+
+class Sampled(NamedTuple):
+    """A series at equal steps. Each timestamp is the start of its step; None is a step without any value."""
+
+    step_s: int
+    timestamps: list[int]
+    values: list[float | None]
+
+
+class Table(NamedTuple):
+    """Several series on common timestamps: `columns` has one list a series, in their order."""
+
+    step_s: int
+    timestamps: list[int]
+    columns: list[list[float | None]]
+
+
+def step_of(points: Sequence[Point], default_s: int) -> int:
+    """The distance of neighbouring points in seconds; the smallest one where they differ."""
+    gaps = (after.timestamp - before.timestamp for before, after in pairwise(points))
+    return min((gap for gap in gaps if gap > 0), default=default_s)
+
+
+def resample(points: Iterable[Point], step_s: int, from_s: int, until_s: int) -> Sampled:
+    """Average the points after `from_s` and up to `until_s` into steps that start at multiples of `step_s`.
+
+    Every step is there from the first to the last that has a point.
+    """
+    sums: dict[int, tuple[float, int]] = {}
+    for timestamp, value in points:
+        if from_s < timestamp <= until_s:
+            start = timestamp // step_s * step_s
+            total, count = sums.get(start, (0.0, 0))
+            sums[start] = (total, count) if value is None else (total + value, count + 1)
+    if not sums:
+        return Sampled(step_s, [], [])
+    timestamps = list(range(min(sums), max(sums) + 1, step_s))
+    return Sampled(step_s, timestamps, [_mean(*sums.get(start, (0.0, 0))) for start in timestamps])
+
+
+def fit_step(step_s: int, from_s: int, until_s: int, points_max: int) -> int:
+    """The smallest multiple of `step_s` that covers the range with at most `points_max` steps."""
+    most = max(1, points_max - 1)  # a range that starts within a step touches one more
+    return step_s * max(1, math.ceil((until_s - from_s) / most / step_s))
+
+
+def join(series: Sequence[Sampled]) -> Table:
+    """Join series of one step on the timestamp; where a series has no such step, the cell is None."""
+    step_s = max((one.step_s for one in series), default=0)
+    timestamps = sorted({timestamp for one in series for timestamp in one.timestamps})
+    columns = []
+    for one in series:
+        by_time = dict(zip(one.timestamps, one.values, strict=True))
+        columns.append([by_time.get(timestamp) for timestamp in timestamps])
+    return Table(step_s, timestamps, columns)
+
+
+def _mean(total: float, count: int) -> float | None:
+    if not count:
+        return None
+    mean = total / count
+    return mean if math.isfinite(mean) else None

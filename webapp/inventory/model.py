@@ -1,0 +1,162 @@
+"""What a list says of one VM and of one job, with the bounds of every field; what is kept of their past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
+
+from cloud_monitor.metrics.paths import NAME_LENGTH_MAX
+
+_NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same things alike
+TEXT_LENGTH_MAX = 300
+
+Name = Annotated[str, Field(pattern=_NAME, max_length=NAME_LENGTH_MAX)]  # may be empty: not known
+Status = Annotated[str, Field(pattern=_NAME, min_length=1, max_length=NAME_LENGTH_MAX)]
+Text = Annotated[str, Field(max_length=TEXT_LENGTH_MAX)]
+Key = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Time = Annotated[int, Field(ge=0, lt=4_102_444_800)]  # epoch seconds before the year 2100
+
+GONE, UNLISTED = "gone", "unlisted"  # absent from a complete list; from one that had no room for all
+
+
+@dataclass(frozen=True, slots=True)
+class Vm:
+    host: Key
+    status: Status
+    name: Text = ""  # the cloud's own name or id
+    cloud: Name = ""
+    vmtype: Name = ""
+    machine: Text = ""  # its full name in HTCondor
+    idle: bool | None = None  # this and the next three: None where HTCondor did not say
+    registered: bool | None = None  # known to HTCondor
+    busy_slots: Count | None = None
+    slots: Count | None = None
+    since: Time | None = None  # in this status
+    started_at: Time | None = None
+
+    @property
+    def key(self) -> str:
+        return self.host
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return (self.vmtype,) if self.vmtype else ()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The status, and what else a filter by status finds it under."""
+        unregistered = self.status == "running" and self.registered is False
+        return (self.status, *(["idle"] if self.idle else []), *(["unreg"] if unregistered else []))
+
+    @property
+    def place(self) -> str:
+        """A VM is where it is."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: Key
+    status: Status
+    schedd: Text = ""
+    types: tuple[Name, ...] = ()
+    user: Text = ""
+    group: Text = ""
+    queued_at: Time | None = None
+    since: Time | None = None  # in this status
+    host: Text = ""
+    last_host: Text = ""
+    cloud: Name = ""
+    hold_code: Code | None = None
+    hold_reason: Text = ""
+    starts: Count = 0
+
+    @property
+    def key(self) -> str:
+        """Two schedds may have jobs of the same number."""
+        return f"{self.id}@{self.schedd}" if self.schedd else self.id
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        return (self.status,)
+
+    @property
+    def place(self) -> str:
+        """The host it is on."""
+        return self.host
+
+
+Thing = Vm | Job
+KINDS: dict[str, type[Vm] | type[Job]] = {"vms": Vm, "jobs": Job}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """All of one kind that a list names; `total`, by status if known, counts what it had no room for too."""
+
+    things: tuple[Thing, ...]
+    total: int | dict[str, int] | None
+    is_cut: bool  # whoever is not in it may be there all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list of a grid, taken at an epoch second. A kind that is not in `kinds` could not be asked for."""
+
+    taken_at: int
+    kinds: Mapping[str, Listed]
+
+
+class Change(NamedTuple):
+    """From `at` (epoch seconds) on it was in this status, a job on this host."""
+
+    status: str
+    host: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A VM or job as it was last seen, with its changes, oldest first; `gone_at` is when it was missed."""
+
+    key: str
+    thing: Thing
+    since: int
+    first_seen_at: int
+    gone_at: int | None
+    changes: tuple[Change, ...]
+
+    @property
+    def status(self) -> str:
+        """Its status of now: GONE or UNLISTED once it is no longer in the list."""
+        return self.thing.status if self.gone_at is None else self.changes[-1].status
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A grid's newest list of a kind. `totals`, by status if known, counts what it had no room for, too."""
+
+    taken_at: int
+    total: int | None
+    totals: dict[str, int]
+    listed: int
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part that was asked for: its items, how many the filter found, and how many there are by status.
+
+    `by_status` leaves the filter's own status out of account; `clouds` and `types` are those of all items.
+    """
+
+    items: tuple[Item, ...]
+    found: int
+    by_status: dict[str, int]
+    clouds: tuple[str, ...]
+    types: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""The one poll a minute, and the files in which all processes share what it found."""

@@ -1,0 +1,106 @@
+"""What a request is answered from: the snapshot, how the polling goes, and the time ages are counted to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flask import current_app
+
+from cloud_monitor.system.files import stamp_of
+from webapp.model.build import GridOrder, build_snapshot
+from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.tree import Snapshot, Value
+from webapp.poll import outcome as outcome_file
+from webapp.poll import state_files as snapshot_file
+from webapp.poll.outcome import Outcome, read_outcome
+from webapp.poll.state_files import read_polled
+
+EXTENSION = "cloud_monitor.latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A snapshot seen at `as_of` (epoch seconds). All processes agree on `as_of` and `stamp`."""
+
+    snapshot: Snapshot
+    outcome: Outcome
+    as_of: int
+    stale_after_s: float
+
+    @property
+    def stamp(self) -> str:
+        """Changes with the snapshot, the outcome of the last poll, and the minute; unquoted."""
+        finished = self.outcome.finished_at
+        return f"{self.snapshot.taken_at * 1000:.0f}-{finished * 1000:.0f}-{self.as_of}"
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of the snapshot in seconds; None before the first good poll."""
+        return max(0.0, self.as_of - self.snapshot.taken_at) if self.snapshot.taken_at else None
+
+    def freshness(self, value: Value) -> Freshness:
+        return judge(value.value, value.timestamp, self.as_of, self.stale_after_s)
+
+    def age(self, value: Value) -> str:
+        """The value's age as text; empty for a value that is missing."""
+        return "" if value.timestamp is None else age_text(self.as_of - value.timestamp)
+
+
+class Latest:
+    """The newest snapshot and outcome in this process. `reload` is the only part that reads files."""
+
+    def __init__(
+        self, state_dir: Path, clock: Callable[[], float], order: GridOrder, stale_after_s: float
+    ) -> None:
+        self._state_dir = state_dir
+        self._clock = clock
+        self._order = order
+        self._stale_after_s = stale_after_s
+        self._stamps: dict[str, tuple[int, int, int] | None] = {}
+        self._reloading = threading.Lock()
+        self.snapshot = build_snapshot(0.0, [], order)
+        self.outcome = Outcome()
+
+    def reload(self) -> bool:
+        """Read what has changed since the last time; True if anything had."""
+        with self._reloading:
+            snapshot = self._has_changed(snapshot_file.FILE_NAME)
+            outcome = self._has_changed(outcome_file.FILE_NAME)
+            if snapshot:
+                polled = read_polled(self._state_dir)
+                self.snapshot = build_snapshot(polled.taken_at, polled.values, self._order)
+            if outcome:
+                self.outcome = read_outcome(self._state_dir)
+            return snapshot or outcome
+
+    def renew_lock(self) -> None:
+        """In a forked child: the parent's thread may have held the lock, and is not here to free it."""
+        self._reloading = threading.Lock()
+
+    def fail(self, error: str) -> None:
+        """Show a fault that could not even be written down; the next outcome that is read replaces it."""
+        failures = self.outcome.failures + 1
+        self.outcome = replace(self.outcome, error=error, failures=failures, finished_at=self._clock())
+
+    def moment(self) -> Moment:
+        """Ages are counted to the start of the minute, or to the last poll's end when that is later."""
+        minute = int(self._clock()) // 60 * 60
+        snapshot, outcome = self.snapshot, self.outcome
+        as_of = max(minute, int(outcome.finished_at))
+        return Moment(snapshot, outcome, as_of, self._stale_after_s)
+
+    def _has_changed(self, name: str) -> bool:
+        stamp = stamp_of(self._state_dir / name)
+        if stamp is None or stamp == self._stamps.get(name):  # a file that went away takes nothing with it
+            return False
+        self._stamps[name] = stamp
+        return True
+
+
+def current_moment() -> Moment:
+    """The moment of the request at hand."""
+    latest: Latest = current_app.extensions[EXTENSION]
+    return latest.moment()

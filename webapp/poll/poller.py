@@ -1,0 +1,232 @@
+"""One poll for the whole deployment: fetch -> parse -> carry forward -> snapshot file.
+
+Every process has a Poller. Whichever gets the lock when a poll is due notes the attempt and polls; the
+others see the attempt, leave it at that, and read the files when they change. No request waits for any of it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from cloud_monitor.metrics.paths import ROOT
+from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
+from webapp.metrics.counters import POLL_DURATION, POLLS, Telemetry
+from webapp.model.events import note, read_log, write_log
+from webapp.model.tree import Value
+from webapp.poll.current import Latest
+from webapp.poll.outcome import Outcome, read_outcome, write_outcome
+from webapp.poll.retention import carry_forward, group_of
+from webapp.poll.schedule import next_attempt
+from webapp.poll.state_files import Polled, read_polled, write_polled
+from webapp.poll.targets import poll_targets
+from webapp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME = "poll.lock"
+_TICK_S = 1.0
+_FLUSH_S = 1.0
+_FINISH_S = 4.0  # mod_wsgi grants 5 s before it kills
+_ANSWER_MAX_BYTES = 256 * 2**20
+_HEARTBEATS = f"{ROOT}.*.heartbeat.*"
+_FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent
+
+
+class Poller:
+    """The thread that keeps this process's Latest up to date and takes its turn at polling."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        latest: Latest,
+        clock: Callable[[], float],
+        telemetry: Telemetry,
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_news` is called in the thread whenever pages are to be rendered anew."""
+        self._settings = settings
+        self._latest = latest
+        self._clock = clock
+        self._telemetry = telemetry
+        self._on_news = on_news
+        self._stamp = ""
+        self._flush_at = 0.0
+        self._stop = threading.Event()
+        self._lock_file: int | None = None
+        self._rest_until = 0.0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread here and, for servers that load the app before they fork, in every child."""
+        this = weakref.ref(self)
+
+        def start_again() -> None:
+            if (poller := this()) is not None and not poller._stop.is_set():
+                poller._leave_to_parent()
+                poller._latest.renew_lock()
+                poller._run_thread()
+
+        os.register_at_fork(after_in_child=start_again)
+        atexit.register(self.finish)
+        self._run_thread()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def finish(self) -> None:
+        """Stop, and let a poll that is under way end if that is soon: servers restart processes."""
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(_FINISH_S)
+
+    def tick(self) -> None:
+        """Read what has changed; poll if it is time and no other process is at it."""
+        self._latest.reload()
+        now = self._clock()
+        if now >= self._rest_until and self._is_due(self._latest.outcome, now):
+            with self._elected() as elected:
+                if elected and self._is_due(read_outcome(self._settings.state_dir), now):
+                    self._poll(now)
+            self._latest.reload()
+        if (stamp := self._latest.moment().stamp) != self._stamp:
+            self._stamp = stamp
+            self._on_news()
+        if now >= self._flush_at:
+            self._telemetry.flush()
+            self._flush_at = now + _FLUSH_S
+
+    def _run_thread(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except (
+                OSError
+            ) as error:  # a full disk, a folder that went away: the page goes on with what it has
+                where = self._settings.state_dir
+                log.error("cannot poll: %s; WEBAPP_STATE_DIR=%s must be writable and not full", error, where)
+                self._latest.fail(f"state folder {where}: {error.strerror or error}")
+                self._rest_until = self._clock() + self._settings.poll_every_s
+            except Exception:
+                log.exception("poll ended in a fault of its own")
+                self._latest.fail("the poll ended in a fault of its own; the log says more")
+                self._rest_until = self._clock() + self._settings.poll_every_s
+            self._stop.wait(_TICK_S)
+
+    def _is_due(self, outcome: Outcome, now: float) -> bool:
+        every_s, after_s = self._settings.poll_every_s, self._settings.poll_after_step_s
+        return now >= next_attempt(outcome, now, every_s, after_s)
+
+    @contextmanager
+    def _elected(self) -> Iterator[bool]:
+        """Whether this thread, of all there are, may poll. The system frees a dead process's flock."""
+        path = self._settings.state_dir / LOCK_NAME
+        self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: close the copy of the lock's file, which would keep the lock taken."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _poll(self, now: float) -> None:
+        state_dir = self._settings.state_dir
+        outcome = replace(read_outcome(state_dir), attempted_at=now)
+        write_outcome(state_dir, outcome)
+        known = read_polled(state_dir)
+        started = time.monotonic()
+        try:
+            found = self._fetch_values(now, first=not known.values)
+            if known.values and not found:
+                raise GraphiteFault(
+                    f"{self._settings.graphite_url} has no point of the last "
+                    f"{self._settings.poll_window_s:g} s: "
+                    "every collector has stopped, or it is another Graphite"
+                )
+        except GraphiteFault as fault:
+            log.warning("poll failed: %s", fault)
+            outcome = replace(outcome, failures=outcome.failures + 1, error=str(fault))
+        else:
+            rules = (self._settings.forget_after_s, self._settings.forget_grid_after_s)
+            write_polled(state_dir, Polled(now, carry_forward(found, known.values, now, *rules)))
+            outcome = replace(
+                outcome,
+                succeeded_at=now,
+                failures=0,
+                empty_polls=0 if found else outcome.empty_polls + 1,
+                error="",
+                series=len(found),
+            )
+        outcome = replace(
+            outcome,
+            finished_at=self._clock(),
+            duration_s=time.monotonic() - started,
+            requests=len(poll_targets()),
+        )
+        write_outcome(state_dir, outcome)
+        self._latest.reload()
+        self._note_events(outcome)
+        result = "failed" if outcome.error else "ok"
+        self._telemetry.add(POLLS, result)
+        self._telemetry.observe(POLL_DURATION, result, outcome.duration_s)
+
+    def _fetch_values(self, now: float, *, first: bool) -> list[Value]:
+        settings = self._settings
+        deadline = time.monotonic() + settings.poll_timeout_s
+        asks = [(target, settings.poll_window_s) for target in poll_targets()]
+        if first:
+            asks.insert(0, (_HEARTBEATS, max(settings.poll_window_s, _FIRST_WINDOW_S)))
+        found: dict[str, Value] = {}
+        for target, window_s in asks:
+            body = fetch(
+                settings.graphite_url,
+                [target],
+                int(now - window_s),
+                int(now),
+                timeout_s=max(0.1, min(settings.graphite_timeout_s, deadline - time.monotonic())),
+                bytes_max=_ANSWER_MAX_BYTES,
+                drop_nulls=True,
+            )
+            newest = map(newest_value, parse_series(body, settings.graphite_url))
+            found.update(
+                (value.path, value)
+                for value in newest
+                if value is not None and group_of(value.path) is not None
+            )
+        return list(found.values())
+
+    def _note_events(self, outcome: Outcome) -> None:
+        settings = self._settings
+        before = read_log(settings.state_dir)
+        after = note(before, self._latest.snapshot, outcome, settings.stale_after_s, settings.events_max)
+        if after != before:
+            write_log(settings.state_dir, after)
+
+
+def newest_value(series: Series) -> Value | None:
+    """The newest point that has a value; None for a series without one."""
+    for timestamp, value in reversed(series.points):
+        if value is not None:
+            return Value(series.target, value, timestamp)
+    return None

@@ -1,0 +1,56 @@
+"""Join what a poll found with what earlier ones knew: a series that vanished is shown with its age. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cloud_monitor.metrics.paths import ROOT, PathRefused, is_clean, parse_path
+from webapp.model.tree import Value
+
+Group = tuple[str, str]  # grid, producer
+_STAND_IN = "0"  # a clean name that is a literal of no template
+
+
+def group_of(path: str) -> Group | None:
+    """Who writes the series; None for a path outside the vocabulary, which is not ours to show.
+
+    Names need not be clean: what another collector wrote where a name stands is shown as it is.
+    """
+    segments = path.split(".")
+    if not all(segments):
+        return None
+    try:
+        metric, _ = parse_path(".".join(name if is_clean(name) else _STAND_IN for name in segments))
+    except PathRefused:
+        return None
+    return segments[1 if segments[0] == ROOT else 2], metric.producer
+
+
+def carry_forward(
+    found: Sequence[Value],
+    known: Iterable[Value],
+    now: float,
+    forget_after_s: float,
+    forget_grid_after_s: float,
+) -> list[Value]:
+    """All that was found, and of the rest that was known what is not forgotten yet.
+
+    A series is forgotten when its own producer has gone on without it for `forget_after_s`: the cloud, host
+    or type is gone. When its producer fell silent too it stays, and is stale, for `forget_grid_after_s`.
+    """
+    present = {value.path for value in found}
+    absent = [(group_of(value.path), value) for value in known if value.path not in present]
+    if not absent:
+        return list(found)
+    newest: dict[Group | None, int] = {}
+    for group, value in [*((group_of(value.path), value) for value in found), *absent]:
+        newest[group] = max(newest.get(group, 0), value.timestamp or 0)
+    kept = [
+        value
+        for group, value in absent
+        if group is not None
+        and value.timestamp is not None
+        and newest[group] - value.timestamp <= forget_after_s
+        and now - value.timestamp <= forget_grid_after_s
+    ]
+    return [*found, *kept]

@@ -1,0 +1,33 @@
+"""What the request at hand may use: the parts that create_app built, each under its own type."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Flask, current_app
+
+from webapp.graphite.gate import GraphiteGate
+from webapp.metrics.counters import Telemetry
+from webapp.settings import Settings
+
+_SETTINGS = "cloud_monitor.settings"
+_GATE = "cloud_monitor.graphite_gate"
+_TELEMETRY = "cloud_monitor.telemetry"
+
+
+def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, telemetry: Telemetry) -> None:
+    app.extensions[_SETTINGS] = settings
+    app.extensions[_GATE] = gate
+    app.extensions[_TELEMETRY] = telemetry
+
+
+def current_settings() -> Settings:
+    return cast(Settings, current_app.extensions[_SETTINGS])
+
+
+def current_gate() -> GraphiteGate:
+    return cast(GraphiteGate, current_app.extensions[_GATE])
+
+
+def current_telemetry() -> Telemetry:
+    return cast(Telemetry, current_app.extensions[_TELEMETRY])

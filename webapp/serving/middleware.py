@@ -1,0 +1,93 @@
+"""What stands before Flask: answers that are ready, the headers of every answer, the counting of requests.
+
+A page whose bytes are kept and still true is answered here, without a request context, routing or a response
+object: most requests of an open page are of this kind. Everything else goes on to Flask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from webapp.metrics.counters import LATENCY, REQUESTS, Telemetry
+from webapp.poll.current import Latest
+from webapp.serving.assets import MAX_AGE_S
+from webapp.serving.page_cache import Rendered
+from webapp.serving.prerender import Ahead
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'self'"
+)
+_POLICY = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+]
+_OURS = [*_POLICY, ("Cross-Origin-Resource-Policy", "same-origin")]
+_FOR_OTHERS = [*_POLICY, ("Cross-Origin-Resource-Policy", "cross-origin")]  # badges stand on other pages
+
+_STATIC = "/static"
+_FOR_EVER = [("Cache-Control", f"public, max-age={MAX_AGE_S}, immutable")]  # the path carries the hash
+
+
+class Front:
+    """The WSGI application around Flask's."""
+
+    def __init__(
+        self,
+        flask: WSGIApplication,
+        ahead: Ahead,
+        rendered: Rendered,
+        latest: Latest,
+        telemetry: Telemetry,
+        static: str,
+    ) -> None:
+        self._flask = flask
+        self._ahead = ahead
+        self._rendered = rendered
+        self._latest = latest
+        self._telemetry = telemetry
+        self._static = static
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = perf_counter()
+        self._ahead.note(environ)
+        ready = self._rendered.find_ready(environ, self._latest.moment())
+        if ready is not None:
+            status, headers, body, route = ready
+            start_response(status, headers + self._policy(environ))
+            self._count(route, status, started)
+            return [body]
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            route = self._route_of(environ)
+            self._count(route, status, started)
+            if route == _STATIC and status[0] in "23":
+                headers = [header for header in headers if header[0] != "Cache-Control"] + _FOR_EVER
+            return start_response(status, headers + self._policy(environ), *error)
+
+        return self._flask(environ, start)
+
+    def _policy(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+        return _FOR_OTHERS if environ["PATH_INFO"].startswith("/badge/") else _OURS
+
+    def _count(self, route: str, status: str, started: float) -> None:
+        self._telemetry.add(REQUESTS, route, status[:3])
+        self._telemetry.observe(LATENCY, route, perf_counter() - started)
+
+    def _route_of(self, environ: WSGIEnvironment) -> str:
+        """The rule that matched, as it is written: names in paths would make a counter for each."""
+        request = environ.get("werkzeug.request")
+        rule = None if request is None else request.url_rule
+        if rule is None:
+            return "none"
+        return _STATIC if rule.rule.startswith(self._static) else str(rule.rule)

@@ -1,0 +1,164 @@
+"""Rendered bytes, kept as long as they are true: per snapshot, outcome of the last poll, and minute.
+
+Freshness is judged while rendering, and the minute is part of the key, so it is never cached past its time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from flask import Response, current_app, request
+
+from webapp.poll.current import Moment, current_moment
+
+EXTENSION = "cloud_monitor.rendered"
+_KEPT_MAX = 64  # pages; each is a few hundred KB at most
+_GZIP_FROM_BYTES = 600  # below that, the saving is less than a packet
+_ADDRESSES_MAX = 512
+_ADDRESS_LENGTH_MAX = 300
+
+Headers = list[tuple[str, str]]
+
+
+class Ready(NamedTuple):
+    """A whole answer."""
+
+    status: str
+    headers: Headers
+    body: bytes
+    route: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    stamp: str
+    etag: str
+    content_type: str
+    route: str
+    plain: bytes
+    zipped: bytes | None
+
+    def answer(self, if_none_match: str, accept_encoding: str) -> Ready:
+        kept = [("ETag", self.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")]
+        if if_none_match == self.etag:
+            return Ready("304 NOT MODIFIED", kept, b"", self.route)
+        kept.append(("Content-Type", self.content_type))
+        body = self.plain
+        if self.zipped is not None and "gzip" in accept_encoding:
+            body = self.zipped
+            kept.append(("Content-Encoding", "gzip"))
+        kept.append(("Content-Length", str(len(body))))
+        return Ready("200 OK", kept, body, self.route)
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One page's place. The lock lets one thread render while the others wait for its result."""
+
+    page: _Page | None = None
+    rendering: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Rendered:
+    """The pages of this process; those rendered longest ago are dropped. `version` changes with the code."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+        self._addresses: dict[str, str] = {}  # of requests, to the key of their page
+        self._lock = threading.Lock()
+
+    def find_ready(self, environ: Mapping[str, Any], moment: Moment) -> Ready | None:
+        """The answer to a request for an address that was answered before, if it is still true."""
+        slot = self._slots.get(self._addresses.get(_address(environ), ""))
+        page = None if slot is None else slot.page
+        if page is None or environ["REQUEST_METHOD"] != "GET" or page.stamp != moment.stamp:
+            return None
+        return page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+
+    def page(
+        self, key: str, content_type: str, moment: Moment, render: Callable[[Moment], str | bytes]
+    ) -> _Page:
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            while len(self._slots) > _KEPT_MAX:
+                self._slots.popitem(last=False)
+        with slot.rendering:
+            page = slot.page
+            if page is None or page.stamp != moment.stamp:
+                try:
+                    text = render(moment)
+                except Exception:
+                    with self._lock:
+                        self._slots.pop(key, None)  # a page that does not exist takes no place
+                    raise
+                slot.page = page = self.pack(text, content_type, moment.stamp)
+        self._note_address(key)
+        return page
+
+    def etag(self, stamp: str) -> str:
+        return f'W/"{self._version}-{stamp}"'
+
+    def pack(self, text: str | bytes, content_type: str, stamp: str) -> _Page:
+        plain = text.encode() if isinstance(text, str) else text
+        zipped = gzip.compress(plain, 6, mtime=0) if len(plain) >= _GZIP_FROM_BYTES else None
+        route = request.url_rule.rule if request.url_rule is not None else "none"
+        return _Page(stamp, self.etag(stamp), content_type, route, plain, zipped)
+
+    def _note_address(self, key: str) -> None:
+        address = _address(request.environ)
+        if len(address) > _ADDRESS_LENGTH_MAX:
+            return
+        if len(self._addresses) >= _ADDRESSES_MAX:
+            self._addresses.clear()
+        self._addresses[address] = key
+
+
+def cached(
+    render: Callable[[Moment], str | bytes],
+    *,
+    key: str | None = None,
+    content_type: str = "text/html; charset=utf-8",
+) -> Response:
+    """Answer with what `render` makes of the moment: kept bytes, gzip, ETag, 304 where the browser has it.
+
+    `key` names what is rendered, by default the path of the request; whatever else render depends on (a query
+    parameter that was checked) must be part of it.
+    """
+    rendered: Rendered = current_app.extensions[EXTENSION]
+    # Links in a page begin with the prefix it is served under.
+    place = f"{request.script_root} {key or request.path}"
+    page = rendered.page(place, content_type, current_moment(), render)
+    environ = request.environ
+    ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+    return Response(ready.body, ready.status, ready.headers)
+
+
+def rendered_now(
+    render: Callable[[Moment], str | bytes], edition: str, *, content_type: str = "text/html; charset=utf-8"
+) -> Response:
+    """As `cached`, but not kept: for pages of so many addresses that keeping them would push out the others.
+
+    `edition` names what the page shows beside the moment. A browser that has this very page gets a 304, and
+    nothing is rendered.
+    """
+    rendered: Rendered = current_app.extensions[EXTENSION]
+    moment = current_moment()
+    stamp = f"{moment.stamp}-{edition}"
+    if request.headers.get("If-None-Match") == rendered.etag(stamp):
+        page = _Page(stamp, rendered.etag(stamp), content_type, "", b"", None)
+    else:
+        page = rendered.pack(render(moment), content_type, stamp)
+    environ = request.environ
+    ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
+    return Response(ready.body, ready.status, ready.headers)
+
+
+def _address(environ: Mapping[str, Any]) -> str:
+    return f"{environ.get('SCRIPT_NAME', '')} {environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"

@@ -1,0 +1,1 @@
+"""Supervisors as jobs of an HTCondor pool."""

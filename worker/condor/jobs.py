@@ -1,0 +1,171 @@
+"""What a supervisor's job in an HTCondor pool is: its needs, its description, its settings file (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from worker.errors import WorkerError
+from worker.gate.admission import Need
+from worker.gate.resource_estimate import MB
+from worker.settings import Settings
+
+FLEET_ATTRIBUTE = "CloudMonitorFleet"  # in a job's ad: which queue it works for
+SUPERVISOR_MB = 150  # of the supervisor itself, beside what its workers are allotted
+PREPARATION_MB = 1500  # before there is a worker, where the model is made ready first (1300 are enough)
+DRAIN_S = 30  # from the soft kill to the hard one; a supervisor is gone within 25 s
+QUICK_END_S = 60  # a supervisor that fails sooner will fail again: hold it, so that somebody looks
+TEMP_CHUNKS = 2  # chunks' images on disk at once, of one worker: one worked on, one downloaded ahead
+
+STATUSES = {
+    1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held", 6: "transferring output",
+    7: "suspended",
+}  # fmt: skip
+AT_WORK = {STATUSES[number] for number in (1, 2, 6, 7)}  # that run or will
+HELD = STATUSES[5]
+
+# A job has its own: the scratch folder's, and the slot's.
+_OF_THE_HOST = {
+    "state_dir", "log_dir", "temp_dir", "temp_limit_mb", "host_name", "environment", "cpus", "memory_mb",
+    "max_workers",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class JobNeeds:
+    cpus: int
+    memory_mb: int  # megabytes of 10^6 bytes that the workers are allotted
+    disk_mb: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """One job of the fleet in the pool."""
+
+    id: str
+    status: str
+    slot: str  # where it runs
+    since: float  # Unix time of the status
+    reason: str  # why it is held
+
+
+def job_needs(need: Need, settings: Settings) -> JobNeeds:
+    """Of a supervisor with `condor_workers` workers, each of which needs `need`: its gate admits them all."""
+    workers = settings.condor_workers
+    allotted_bytes = (need.private_bytes * workers + need.shared_bytes) * 100 / settings.memory_threshold_pct
+    images_mb = workers * TEMP_CHUNKS * settings.chunk_images * settings.image_mb
+    return JobNeeds(
+        cpus=max(1, math.ceil(need.cpus * workers)),
+        memory_mb=math.ceil(allotted_bytes / MB) + 1,
+        disk_mb=math.ceil(images_mb * 100 / settings.temp_threshold_pct) + 1,
+        workers=workers,
+    )
+
+
+def fleet_name(settings: Settings) -> str:
+    """The same for all who work for a queue, whatever user they connect as."""
+    place = re.sub(r"//[^@/]*@", "//", settings.queue_url)
+    return hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+def check_reachable(settings: Settings) -> None:
+    """Refuse what jobs on other machines cannot work with."""
+    if settings.queue_url.startswith("sqlite"):
+        raise WorkerError(
+            "jobs on other machines cannot share an SQLite file: set WORKER_DATABASE_URL=postgresql://..."
+        )
+
+
+def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
+    """How many more it takes until so many run or will. Held ones, which wait for a person, are replaced.
+    Raises WorkerError when as many are held: what holds them would hold all that came after them.
+    """
+    missing = max(0, wanted - sum(job.status in AT_WORK for job in jobs))
+    held = [job for job in jobs if job.status == HELD]
+    if missing and len(held) >= wanted:
+        raise WorkerError(
+            f"{len(held)} jobs are held and not replaced any more, {held[-1].id} because: {held[-1].reason}; "
+            "mend that, then condor_release or condor_rm them"
+        )
+    return missing
+
+
+def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty: bool) -> dict[str, str]:
+    """The submit description. It has no secret: those are in the file `config`, sent along with the job."""
+    environment = {
+        "WORKER_HOST_NAME": "$$(Name)",  # the slot's: as many names as the pool has slots
+        "WORKER_CPUS": needs.cpus,
+        "WORKER_MEMORY_MB": needs.memory_mb,
+        "WORKER_MAX_WORKERS": needs.workers,
+        "WORKER_WARM_UP_GROUP": "off",  # a slot's memory is its own
+        "WORKER_TEMP_LIMIT_MB": needs.disk_mb,
+    }
+    arguments = ["-m", "worker", "--config", config.name, "run", *(["--until-empty"] if until_empty else [])]
+    prepares = settings.decimer_engine == "onnx"
+    memory_mb = max(needs.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)
+    told = config.parent / "$(Cluster).$(Process)"
+    failed = "(ExitBySignal =?= true || ExitCode =!= 0)"
+    return {
+        "executable": settings.condor_python,
+        "transfer_executable": "false",
+        "arguments": " ".join(arguments),
+        "environment": '"' + " ".join(f"{name}={value}" for name, value in environment.items()) + '"',
+        "should_transfer_files": "YES",
+        "when_to_transfer_output": "ON_EXIT",
+        "transfer_output_files": '""',
+        "transfer_input_files": str(config),
+        "output": f"{told}.out",
+        "error": f"{told}.err",
+        "request_cpus": str(needs.cpus),
+        "request_memory": str(math.ceil(memory_mb * MB / (1 << 20))),
+        "request_disk": str(needs.disk_mb * 1024),
+        "kill_sig": "SIGTERM",
+        "remove_kill_sig": "SIGTERM",
+        "hold_kill_sig": "SIGTERM",
+        "want_graceful_removal": "true",
+        "job_max_vacate_time": str(DRAIN_S),
+        "on_exit_remove": f"!{failed}",  # one that failed goes back into the queue
+        "on_exit_hold": f"{failed} && time() - JobCurrentStartDate < {QUICK_END_S}",
+        "on_exit_hold_reason": f'"the supervisor ended within {QUICK_END_S} s; its error file says why"',
+        f"MY.{FLEET_ATTRIBUTE}": json.dumps(fleet_name(settings)),
+    }
+
+
+def config_text(settings: Settings) -> str:
+    """The settings as the TOML file that a job reads; paths are absolute."""
+    values = settings.model_dump(exclude=_OF_THE_HOST, exclude_none=True)
+    values |= {"database_url": settings.queue_url, "results_url": absolute(settings.result_files_url)}
+    values["storage_url"] = absolute(settings.storage_url)
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in sorted(values.items()))
+
+
+def absolute(url: str) -> str:
+    return url if "://" in url else str(Path(url).absolute())
+
+
+def read_job(ad: Mapping[str, Any]) -> JobState:
+    return JobState(
+        id=f"{ad['ClusterId']}.{ad['ProcId']}",
+        status=STATUSES.get(ad["JobStatus"], str(ad["JobStatus"])),
+        slot=str(ad.get("RemoteHost") or ""),
+        since=float(ad.get("EnteredCurrentStatus") or 0),
+        reason=str(ad.get("HoldReason") or ""),
+    )
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = str(value.absolute())
+    # Of text, numbers and truth values TOML's and JSON's forms are the same, but for escaped surrogates
+    return json.dumps(value, ensure_ascii=False)

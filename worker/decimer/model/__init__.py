@@ -1,0 +1,1 @@
+"""From upstream's weights to the files the engine opens."""

@@ -1,0 +1,54 @@
+"""The gate's limits and the queue's rules as the settings say (pure)."""
+
+from __future__ import annotations
+
+from worker.gate.admission import Limits, MemoryArea, Need, WorkerView, effective_max_chunks
+from worker.gate.resource_estimate import MB
+from worker.queue import Rules
+from worker.settings import Settings
+
+
+def gate_limits(settings: Settings) -> Limits:
+    image_bytes = int(settings.image_mb * MB)
+    return Limits(
+        cpu_pct=100 if settings.cpus is not None else settings.cpu_threshold_pct,  # others use the rest
+        memory_pct=settings.memory_threshold_pct,
+        memory_high_pct=settings.memory_drain_pct,
+        window_s=settings.average_s,
+        cooldown_s=settings.cooldown_s,
+        failed_start_pause_s=settings.failed_start_pause_s,
+        chunk_images=settings.chunk_images,
+        image_bytes=image_bytes,
+        temp_pct=settings.temp_threshold_pct,
+        pressure_pct={"cpu": settings.pressure_cpu_pct, "memory": settings.pressure_memory_pct},
+        max_active_chunks=effective_max_chunks(
+            settings.max_chunks, settings.temp_limit_bytes, settings.chunk_images, image_bytes
+        ),
+        max_workers=settings.max_workers,
+        cpus=settings.cpus,
+    )
+
+
+def allotted_memory(
+    settings: Settings, workers: tuple[WorkerView, ...], need: Need
+) -> tuple[MemoryArea, ...] | None:
+    """The workers' own memory against what is allotted to them; None where nothing is: then the host
+    counts.
+    """
+    if settings.memory_mb is None:
+        return None
+    used_bytes = sum(worker.private_bytes for worker in workers)
+    used_bytes += need.shared_bytes if any(worker.ready_s is not None for worker in workers) else 0
+    return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB),)
+
+
+def queue_rules(settings: Settings) -> Rules:
+    return Rules(
+        lease_s=settings.lease_s,
+        attempts=settings.attempts,
+        backoff_s=settings.backoff_s,
+        backoff_most_s=settings.backoff_most_s,
+        deadline_near_s=settings.deadline_near_s,
+        deadline_urgent_s=settings.deadline_urgent_s,
+        patience_s=settings.database_patience_s,
+    )

@@ -1,0 +1,71 @@
+"""The queue: the only truth about work, in SQLite or PostgreSQL.
+
+`open_queue(url)` gives a `Queue`. A *batch* is one `enqueue`; it holds *chunks*, each of at most N images of
+one directory; every image ends with exactly one *result*. A worker's life with it:
+
+    claim = queue.claim(worker="w1", host="vm3", engine="onnx", model="decimer-2 612f2b0a")
+    if claim is None: ...                # nothing to do now
+    for image in claim.images: ...       # without a result; suspects first, each ALONE in the recogniser
+    claim = queue.store(claim, results)  # every few images; renews the lease too
+    claim = queue.renew(claim)           # while nothing is ready to be stored
+    queue.finish(claim, usage, file)     # all images have a result; `file`: which stored file counts
+    queue.release(claim, "drained")      # or: leaves in order; nobody is blamed
+    queue.fail(claim, "StorageError: x") # or: a fault of the chunk: backoff, dead letter in the end
+
+A claim is a lease by the database's clock with a fencing token, counted up by each claim of the chunk.
+`claim.lease` says on this host's clock how long it is safe to go on; `renew`, `store` and `finish` raise
+`LeaseLost` once the lease ran out, was taken over, or the chunk was cancelled: stop, keep nothing. Files are
+put under chunk and token, and `finish` records the one that counts.
+
+The supervisor calls `crash` for a worker that died (its lease is released at once; the images that were in
+flight become suspects; one that kills its worker twice alone gets a result with an error), `tend` every
+second or so (leases that ran out, deadlines that near or passed), `report_host`, `note_decision` and
+`add_event`.
+
+Every operation is retried over lost connections for `Rules.patience_s`, then raises `QueueUnavailable`.
+`worker.queue.statistics` reads, and only reads, what monitoring shows.
+"""
+
+from worker.queue.errors import LeaseLost, QueueError, QueueUnavailable, Refused
+from worker.queue.model import (
+    Added,
+    Batch,
+    Claim,
+    DecisionNote,
+    HostReport,
+    Learned,
+    Lease,
+    Outstanding,
+    QueuedImage,
+    Result,
+    ResultRow,
+    Rules,
+    Target,
+    Tended,
+    Usage,
+)
+from worker.queue.queue import Queue, open_queue
+
+__all__ = [
+    "Added",
+    "Batch",
+    "Claim",
+    "DecisionNote",
+    "HostReport",
+    "Learned",
+    "Lease",
+    "LeaseLost",
+    "Outstanding",
+    "Queue",
+    "QueueError",
+    "QueueUnavailable",
+    "QueuedImage",
+    "Refused",
+    "Result",
+    "ResultRow",
+    "Rules",
+    "Target",
+    "Tended",
+    "Usage",
+    "open_queue",
+]

@@ -1,0 +1,113 @@
+"""How a claim ends: done, given back, at fault. A worker's own call ends nothing that was taken from it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
+
+from worker.queue.claims import HELD, holder, lost
+from worker.queue.errors import Refused
+from worker.queue.hosts import add_event
+from worker.queue.model import Claim, Rules, Usage
+from worker.queue.policy import backoff_s
+from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks
+from worker.queue.sql import db_now
+
+UNCLAIMED = {"lease_until": None, "worker": None, "host": None}
+FINISH = (
+    update(chunks)
+    .where(HELD, chunks.c.images_done == chunks.c.images_total)
+    .values(
+        UNCLAIMED
+        | {
+            "state": DONE,
+            "file": bindparam("stored_file"),
+            "error": None,
+            "ended_at": db_now(),
+            "missed": or_(chunks.c.missed, chunks.c.due < db_now()),
+        }
+    )
+)
+# What an attempt cost, in its chunk
+PEAK = bindparam("peak", type_=chunks.c.peak_memory_bytes.type)
+SPEND = (
+    update(chunks)
+    .where(chunks.c.id == bindparam("chunk"))
+    .values(
+        cpu_s=chunks.c.cpu_s + bindparam("spent_cpu_s"),
+        wall_s=chunks.c.wall_s + bindparam("spent_wall_s"),
+        peak_memory_bytes=case((chunks.c.peak_memory_bytes > PEAK, chunks.c.peak_memory_bytes), else_=PEAK),
+    )
+)
+END_ATTEMPT = (
+    update(attempts)
+    .where(attempts.c.chunk_id == bindparam("chunk"), attempts.c.token == bindparam("held_token"))
+    .values(
+        ended_at=db_now(),
+        outcome=bindparam("how"),
+        error=bindparam("why"),
+        cpu_s=bindparam("spent_cpu_s"),
+        wall_s=bindparam("spent_wall_s"),
+        peak_memory_bytes=PEAK,
+    )
+)
+
+
+def finish(connection: Connection, claim: Claim, usage: Usage, file: str | None) -> None:
+    if connection.execute(FINISH, holder(claim) | {"stored_file": file}).rowcount == 1:
+        end_attempt(connection, claim.chunk, claim.token, DONE, None, usage)
+        return
+    held = connection.execute(select(chunks).where(HELD), holder(claim)).one_or_none()
+    if held is not None:
+        raise Refused(f"chunk {claim.name}: {held.images_total - held.images_done} images have no result")
+    this = and_(chunks.c.id == claim.chunk, chunks.c.token == claim.token, chunks.c.state == DONE)
+    if connection.execute(select(chunks.c.id).where(this)).one_or_none() is None:
+        raise lost(claim)  # else: done by this very call, whose answer was lost
+
+
+def release(connection: Connection, claim: Claim, reason: str, usage: Usage | None) -> None:
+    values = UNCLAIMED | {"state": PENDING}
+    if (
+        connection.execute(update(chunks).where(held_ever(claim.chunk, claim.token)).values(values)).rowcount
+        == 1
+    ):
+        end_attempt(connection, claim.chunk, claim.token, "released", reason, usage)
+
+
+def fail(connection: Connection, rules: Rules, claim: Claim, error: str, usage: Usage | None) -> None:
+    query = select(chunks).where(held_ever(claim.chunk, claim.token)).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is not None:
+        charge(connection, rules, row, error, backoff=True)
+        end_attempt(connection, claim.chunk, claim.token, FAILED, error, usage)
+
+
+def charge(connection: Connection, rules: Rules, row: Row[Any], error: str, backoff: bool) -> None:
+    """One more fault in a row for an active chunk, whose row is locked: pending again, or at its end."""
+    faults = row.faults + 1
+    values: dict[str, Any] = UNCLAIMED | {"faults": faults, "error": error, "state": PENDING}
+    if faults >= rules.attempts:
+        values |= {"state": FAILED, "ended_at": db_now()}
+        add_event(connection, "failed", f"{row.name}: {error}", row.host, row.worker, row.id)
+    elif backoff:
+        values["not_before"] = db_now() + backoff_s(rules, faults, random.random())
+    connection.execute(update(chunks).where(chunks.c.id == row.id).values(values))
+
+
+def end_attempt(
+    connection: Connection, chunk: int, token: int, outcome: str, error: str | None, usage: Usage | None
+) -> None:
+    """Notes how it ended, and what it cost in the attempt and the chunk."""
+    cost: dict[str, float | None] = dict.fromkeys(("spent_cpu_s", "spent_wall_s", "peak"))
+    if usage is not None:
+        cost = {"spent_cpu_s": usage.cpu_s, "spent_wall_s": usage.wall_s, "peak": usage.peak_memory_bytes}
+        connection.execute(SPEND, {"chunk": chunk, **cost})
+    this = {"chunk": chunk, "held_token": token, "how": outcome, "why": error}
+    connection.execute(END_ATTEMPT, this | cost)
+
+
+def held_ever(chunk: int, token: int) -> ColumnElement[bool]:
+    """Nobody took it from the claim's holder, though its lease may be over: enough for giving it back."""
+    return and_(chunks.c.id == chunk, chunks.c.token == token, chunks.c.state == ACTIVE)

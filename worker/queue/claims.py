@@ -1,0 +1,178 @@
+"""A worker takes a chunk, keeps it, and stores results. Each function takes the connection of a transaction
+that its caller began; endings.py has how a claim ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from worker.queue.errors import LeaseLost
+from worker.queue.model import Claim, Lease, QueuedImage, Result, ResultRow, Rules
+from worker.queue.results import unpack_row
+from worker.queue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
+from worker.queue.sql import db_now
+from worker.queue.storing import add_results
+
+CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step
+
+# The most urgent chunk that may be claimed, of those the nearest deadline, of those the oldest: the first of
+# the index `chunks_to_claim`, whose condition is repeated in its own words. Rows that others are claiming are
+# passed over.
+FIRST_CHUNK = (
+    select(chunks.c.id)
+    .where(
+        text("state = 'pending' AND NOT paused"),
+        chunks.c.not_before <= db_now(),
+        or_(chunks.c.model.is_(None), chunks.c.model == bindparam("of_model")),
+    )
+    .order_by(chunks.c.urgency.desc(), chunks.c.due, chunks.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+# Takes it. The state is asked for again, so that a chunk changes hands once whatever the database's locks do.
+TAKE_CHUNK = (
+    update(chunks)
+    .where(chunks.c.id == FIRST_CHUNK, chunks.c.state == PENDING)
+    .values(
+        state=ACTIVE,
+        token=chunks.c.token + 1,
+        lease_until=db_now() + bindparam("lease_s"),
+        worker=bindparam("by_worker"),
+        host=bindparam("on_host"),
+        engine=bindparam("with_engine"),
+        started_at=func.coalesce(chunks.c.started_at, db_now()),
+    )
+    .returning(chunks)
+)
+ADD_ATTEMPT = insert(attempts).values(claimed_at=db_now())
+BATCH_OF = select(batches.c.name, batches.c.source).where(batches.c.id == bindparam("batch"))
+# Images of a chunk that have no result, suspects first
+REMAINING = (
+    select(images.c.number, images.c.name, images.c.suspect)
+    .where(
+        images.c.chunk_id == bindparam("chunk"),
+        ~exists().where(results.c.chunk_id == images.c.chunk_id, results.c.number == images.c.number),
+    )
+    .order_by(images.c.suspect.desc(), images.c.number)
+)
+COUNT_ACTIVE = (
+    select(func.count()).select_from(chunks).where(literal_column("state") == literal_column("'active'"))
+)
+
+# A chunk as the claim left it, its lease running: the condition of everything its holder writes
+HELD = and_(
+    chunks.c.id == bindparam("chunk"),
+    chunks.c.token == bindparam("held_token"),
+    chunks.c.state == ACTIVE,
+    chunks.c.lease_until > db_now(),
+)
+RENEW = update(chunks).where(HELD).values(lease_until=db_now() + bindparam("lease_s"))
+RESULT_ROWS = (
+    select(
+        results,
+        batches.c.name.label("batch"),
+        chunks.c.directory,
+        images.c.name,
+        attempts.c.engine,
+        attempts.c.model,
+        attempts.c.worker,
+        attempts.c.host,
+    )
+    .join(images, and_(images.c.chunk_id == results.c.chunk_id, images.c.number == results.c.number))
+    .join(attempts, and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token))
+    .join(chunks, chunks.c.id == results.c.chunk_id)
+    .join(batches, batches.c.id == chunks.c.batch_id)
+)
+RESULTS_OF = RESULT_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
+    results.c.chunk_id, results.c.number
+)
+
+
+def count_active(connection: Connection) -> int:
+    return connection.execute(COUNT_ACTIVE).scalar_one()
+
+
+def take_chunk(
+    connection: Connection,
+    rules: Rules,
+    worker: str,
+    host: str,
+    engine: str,
+    model: str,
+    max_active: int | None,
+) -> Row[Any] | None:
+    """The chunk's row with its new token."""
+    if max_active is not None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(CLAIM_LOCK)))
+        if count_active(connection) >= max_active:
+            return None
+    names = {"by_worker": worker, "on_host": host, "with_engine": engine}
+    row = connection.execute(TAKE_CHUNK, {"lease_s": rules.lease_s, "of_model": model, **names}).one_or_none()
+    if row is not None:
+        attempt = {"chunk_id": row.id, "token": row.token, "worker": worker, "host": host}
+        connection.execute(ADD_ATTEMPT, attempt | {"engine": engine, "model": model})
+    return row
+
+
+def read_claim(connection: Connection, row: Row[Any], lease: Lease) -> Claim:
+    batch = connection.execute(BATCH_OF, {"batch": row.batch_id}).one()
+    remaining = connection.execute(REMAINING, {"chunk": row.id})
+    return Claim(
+        chunk=row.id,
+        token=row.token,
+        name=row.name,
+        batch=batch.name,
+        source=batch.source,
+        directory=row.directory,
+        attempt=row.token,
+        priority=row.urgency,
+        deadline=deadline_of(row.due),
+        images_total=row.images_total,
+        images=tuple(QueuedImage(number, name, suspect) for number, name, suspect in remaining),
+        lease=lease,
+    )
+
+
+def renew(connection: Connection, rules: Rules, claim: Claim) -> None:
+    if connection.execute(RENEW, holder(claim) | {"lease_s": rules.lease_s}).rowcount != 1:
+        raise lost(claim)
+
+
+def store(connection: Connection, rules: Rules, claim: Claim, given: Sequence[Result]) -> None:
+    """The renewal comes first: it locks the chunk's row, so that what follows is the holder's alone."""
+    renew(connection, rules, claim)
+    add_results(connection, claim.chunk, claim.token, given)
+
+
+def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:
+    return [unpack_row(row) for row in connection.execute(RESULTS_OF, {"chunks": list(chunk_ids)})]
+
+
+def holder(claim: Claim) -> dict[str, int]:
+    return {"chunk": claim.chunk, "held_token": claim.token}
+
+
+def lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"chunk {claim.name}: the lease with token {claim.token} is over")
+
+
+def deadline_of(due: float) -> float | None:
+    return None if due >= NO_DEADLINE else due

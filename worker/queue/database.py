@@ -1,0 +1,219 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, and the one place where a lost connection is
+retried.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,
+)
+
+from worker.queue.errors import QueueUnavailable, Refused
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # readers never wait for the writer
+    "PRAGMA synchronous = NORMAL",  # a power cut may undo the last transactions whole, never half
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+)
+SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY")
+SQLITE_BUSY_S = 20
+POSTGRES_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms until unanswered bytes end the connection
+    "application_name": "cloud-monitor worker",
+    "options": " ".join(
+        f"-c {setting}"
+        for setting in (
+            "statement_timeout=60s",
+            "lock_timeout=20s",
+            "idle_in_transaction_session_timeout=60s",
+            "enable_bitmapscan=off",  # before its first ANALYZE a full queue would be sorted for each claim
+            "jit=off",
+        )
+    ),
+}
+
+
+class Database:
+    """Runs whole transactions: `read` and `write` take a function of a connection, and run it again when the
+    connection broke, until `patience_s` is over. So such a function must be safe to run twice."""
+
+    def __init__(self, url: str, patience_s: float, read_only: bool = False) -> None:
+        """Reaches nothing yet. With `read_only` nothing can be written, no file is made. Raises Refused."""
+        self.url = parse_url(url)
+        self.patience_s = patience_s
+        self.engine = open_engine(self.url, read_only)
+        self._reader = self.engine if read_only else without_transactions(self.engine)
+
+    def read(self, run: Callable[[Connection], T]) -> T:
+        """With `read_only` all of one moment; else PostgreSQL answers each statement by itself."""
+        return self._retry(lambda: self._transact(self._reader, run, "BEGIN"))
+
+    def write(self, run: Callable[[Connection], T]) -> T:
+        return self._retry(lambda: self._transact(self.engine, run, "BEGIN IMMEDIATE"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _transact(self, engine: Engine, run: Callable[[Connection], T], begin: str) -> T:
+        with engine.connect() as connection:
+            connection = connection.execution_options(begin=begin)
+            with connection.begin():
+                return run(connection)
+
+    def _retry(self, run: Callable[[], T]) -> T:
+        give_up_at = time.monotonic() + self.patience_s
+        delay_s = 0.05
+        while True:
+            try:
+                return run()
+            except (DBAPIError, TimeoutError) as error:
+                if not is_expected(error):
+                    raise
+                if is_hopeless(error) or time.monotonic() + delay_s > give_up_at:
+                    raise QueueUnavailable(self.explain(error)) from error
+                log.warning("%s; trying again", self.explain(error))
+            time.sleep(delay_s * random.uniform(0.5, 1.5))
+            delay_s = min(delay_s * 2, 2)
+
+    @property
+    def named(self) -> str:
+        return f"queue database {self.url.render_as_string(hide_password=True)}"
+
+    def explain(self, error: Exception) -> str:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        return f"{self.named}: {cause[0]}"
+
+
+def parse_url(url: str) -> URL:
+    """Chooses the drivers: psycopg 3 for PostgreSQL, the standard library's for SQLite. Raises Refused."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
+        backend = ""
+    if backend in ("postgresql", "postgres"):
+        refuse_unknown_options(parsed)
+        return with_hidden_password(parsed.set(drivername="postgresql+psycopg"))
+    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed.set(drivername="sqlite")
+    raise Refused("WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+
+
+def with_hidden_password(url: URL) -> URL:
+    """One that stands among the options is moved to where messages leave it out."""
+    password = url.normalized_query.get("password")
+    return url.set(password=password[0]).difference_update_query(["password"]) if password else url
+
+
+def refuse_unknown_options(url: URL) -> None:
+    import psycopg  # who has SQLite need not wait for it
+
+    try:
+        psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
+    except psycopg.ProgrammingError as error:
+        raise Refused(f"WORKER_DATABASE_URL: {error}") from None
+
+
+# A connection that broke or was refused, a server that starts or stops, a lock not had in time, a full disk
+EXPECTED = (InterfaceError, OperationalError, TimeoutError)
+# Of these, in the words of both drivers, what waiting does not heal
+HOPELESS = (
+    "unable to open database file",
+    "attempt to write a readonly",
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "is malformed",
+    "not a database",
+)
+
+
+def is_expected(error: Exception) -> bool:
+    """Not a mistake of this program's; SQLite calls a file that is no database, or damaged, a plain
+    DatabaseError.
+    """
+    broken = getattr(error, "connection_invalidated", False)
+    return isinstance(error, EXPECTED) or broken or type(error) is DatabaseError
+
+
+def is_hopeless(error: Exception) -> bool:
+    return any(text in str(error) for text in HOPELESS)
+
+
+def open_engine(url: URL, read_only: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return open_sqlite(url, read_only)
+    options = {key: value for key, value in POSTGRES_OPTIONS.items() if key not in url.query}
+    if not read_only:
+        return create_engine(url, connect_args=options, pool_size=2, max_overflow=4)
+    if "options" in options:
+        options["options"] += " -c default_transaction_read_only=on"
+    return create_engine(url, connect_args=options, pool_size=2, isolation_level="REPEATABLE READ")
+
+
+def without_transactions(engine: Engine) -> Engine:
+    """The same connections for reading: PostgreSQL is spared the way there and back for BEGIN and COMMIT,
+    SQLite's transactions cost nothing.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def open_sqlite(url: URL, read_only: bool) -> Engine:
+    """Transactions begin as the execution option `begin` says, so that a writer takes its lock before it
+    reads: a reader that turns writer would fail instead of wait.
+    """
+    path = Path(url.database or "").absolute()
+    if read_only:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            raise QueueUnavailable(
+                f"queue database {path}: there is no such file; `enqueue` makes it"
+            ) from None
+        except OSError as error:
+            raise QueueUnavailable(f"queue database {path}: {error.strerror}") from None
+        url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
+    else:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise QueueUnavailable(
+                f"queue database {path}: cannot make its folder: {error.strerror}"
+            ) from error
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, pool_size=2, max_overflow=4)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in SQLITE_READER_PRAGMAS if read_only else SQLITE_PRAGMAS:
+            connection.execute(pragma).close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine

@@ -1,0 +1,158 @@
+"""Enqueue: batches, and the chunks and images of directories they do not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from worker.queue.chunks import split
+from worker.queue.dialects import insert_or_ignore
+from worker.queue.errors import Refused
+from worker.queue.model import Added, Batch, Rules
+from worker.queue.policy import urgency
+from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
+from worker.queue.sql import db_now
+
+DEFAULT_PRIORITY = 2
+Listing = tuple[str, Sequence[str]]  # a directory and the names of its images
+Place = tuple[str, int]  # a directory and the part of it that a chunk is
+
+
+def add_batch(
+    connection: Connection,
+    rules: Rules,
+    name: str,
+    source: str,
+    priority: int | None,
+    deadline: float | None,
+    model: str | None,
+) -> Batch:
+    """Makes the batch, or takes the one there is with what is not None here."""
+    values = {"priority": priority, "deadline": deadline, "model": model}
+    given = {key: value for key, value in values.items() if value is not None}
+    row = {"name": name, "source": source, "priority": DEFAULT_PRIORITY, "created_at": db_now(), **given}
+    connection.execute(insert_or_ignore(connection, batches).values(row))
+    found = connection.execute(select(batches).where(batches.c.name == name).with_for_update()).one()
+    if found.source != source:
+        raise Refused(f"batch {name} is of {found.source}, not {source}: choose another --name")
+    if given:
+        connection.execute(update(batches).where(batches.c.id == found.id).values(given))
+        _apply_to_chunks(connection, rules, found.id, priority, deadline, model)
+    return _batch(connection.execute(select(batches).where(batches.c.id == found.id)).one())
+
+
+def _apply_to_chunks(
+    connection: Connection,
+    rules: Rules,
+    batch_id: int,
+    priority: int | None,
+    deadline: float | None,
+    model: str | None,
+) -> None:
+    """To all that are not done, for failed and cancelled ones may be put back. A new deadline is not missed
+    yet.
+    """
+    left = (chunks.c.batch_id == batch_id) & (chunks.c.state != DONE)
+    changed = {"priority": priority, "due": deadline, "model": model}
+    values = {key: value for key, value in changed.items() if value is not None}
+    if deadline is not None:
+        values["missed"] = False
+    connection.execute(update(chunks).where(left).values(values))
+    connection.execute(update(chunks).where(left).values(urgency=urgency(rules)))
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(row.id, row.name, row.source, row.priority, row.deadline, row.model)
+
+
+def add_directories(
+    connection: Connection, rules: Rules, batch: Batch, directories: Sequence[Listing], chunk_images: int
+) -> Added:
+    """Chunks for those images that the batch does not have; concurrent enqueues of a batch wait for each
+    other.
+    """
+    current = connection.execute(
+        select(batches).where(batches.c.id == batch.id).with_for_update()
+    ).one_or_none()
+    if current is None:
+        raise Refused(f"batch {batch.name} is gone: enqueue again")
+    paths = [path for path, _ in directories]
+    known = _known_names(connection, batch.id, paths)
+    parts = _next_parts(connection, batch.id, paths)
+    members = {
+        (path, part): names
+        for path, listed in directories
+        for part, names in enumerate(
+            split([name for name in listed if name not in known.get(path, ())], chunk_images),
+            parts.get(path, 0),
+        )
+    }
+    if not members:
+        return Added(0, 0)
+    ids = _insert_chunks(connection, current, members)
+    rows = [
+        {"chunk_id": ids[place], "number": number, "name": name}
+        for place, names in members.items()
+        for number, name in enumerate(names)
+    ]
+    connection.execute(insert(images), rows)
+    if current.deadline is not None:
+        fresh = chunks.c.id.in_(ids.values())
+        connection.execute(update(chunks).where(fresh).values(urgency=urgency(rules)))
+    return Added(len(members), len(rows))
+
+
+def _insert_chunks(
+    connection: Connection, batch: Row[Any], members: Mapping[Place, Sequence[str]]
+) -> dict[Place, int]:
+    """Ids of the new chunks by directory and part."""
+    shared = {
+        "batch_id": batch.id,
+        "state": PENDING,
+        "paused": batch.paused,
+        "model": batch.model,
+        "priority": batch.priority,
+        "urgency": batch.priority,
+        "due": NO_DEADLINE if batch.deadline is None else batch.deadline,
+    }
+    rows = [
+        shared
+        | {
+            "name": chunk_name(batch.name, path, part),
+            "directory": path,
+            "part": part,
+            "images_total": len(names),
+        }
+        for (path, part), names in members.items()
+    ]
+    statement = (
+        insert(chunks).values(created_at=db_now()).returning(chunks.c.directory, chunks.c.part, chunks.c.id)
+    )
+    return {(directory, part): chunk for directory, part, chunk in connection.execute(statement, rows)}
+
+
+def chunk_name(batch: str, directory: str, part: int) -> str:
+    return f"{batch}/{directory}#{part}" if directory else f"{batch}#{part}"
+
+
+def _known_names(connection: Connection, batch_id: int, paths: Sequence[str]) -> dict[str, set[str]]:
+    query = (
+        select(chunks.c.directory, images.c.name)
+        .join(images, images.c.chunk_id == chunks.c.id)
+        .where(chunks.c.batch_id == batch_id, chunks.c.directory.in_(paths))
+    )
+    known: dict[str, set[str]] = {}
+    for directory, name in connection.execute(query):
+        known.setdefault(directory, set()).add(name)
+    return known
+
+
+def _next_parts(connection: Connection, batch_id: int, paths: Sequence[str]) -> dict[str, int]:
+    query = (
+        select(chunks.c.directory, func.max(chunks.c.part) + 1)
+        .where(chunks.c.batch_id == batch_id, chunks.c.directory.in_(paths))
+        .group_by(chunks.c.directory)
+    )
+    return dict(connection.execute(query).all())

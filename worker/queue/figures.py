@@ -1,0 +1,129 @@
+"""The values `figures` gives. Times named `_at` are seconds since the epoch by the database's clock, as `at`
+is; those named `_s` are spans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.queue.model import ResultRow
+
+SILENT_S = 120  # a host that has not reported for so long is gone
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFigures:
+    name: str
+    source: str
+    priority: int
+    deadline: float | None
+    model: str | None
+    paused: bool
+    created_at: float
+    chunks: Mapping[str, int]  # by state, all states
+    images: Mapping[str, int]  # by status, all statuses
+    missed: int  # chunks not done by their deadline
+    met: int  # chunks done by it
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFigures:
+    """An active chunk, or one in the dead letter."""
+
+    id: int
+    name: str
+    batch: str
+    state: str
+    priority: int  # as raised by a nearing deadline
+    deadline: float | None
+    worker: str | None
+    host: str | None
+    attempt: int
+    images_total: int
+    images_done: int
+    started_at: float | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFigures:
+    host: str
+    subject: str  # spawn | claim | drain
+    admitted: bool
+    reason: str
+    text: str
+    times: int  # in a row
+    first_at: float
+    last_at: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFigures:
+    name: str
+    seen_at: float
+    alive: bool  # reported within SILENT_S
+    environment: str
+    workers: int
+    loading: int
+    cpu_pct: float
+    memory_pct: float
+    temp_bytes: int
+    figures: Mapping[str, float]
+    workers_detail: tuple[Mapping[str, str | int | float | None], ...]
+    decisions: tuple[DecisionFigures, ...]  # the last on each subject, newest first
+
+
+@dataclass(frozen=True, slots=True)
+class EventFigures:
+    at: float
+    kind: str
+    message: str
+    host: str
+    worker: str
+    chunk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    at: float
+    chunks: Mapping[str, int]  # pending active done failed cancelled
+    paused: int  # of the pending ones
+    images: Mapping[
+        str, int
+    ]  # pending active done failed cancelled; failed: the result is an error, or there is none
+    images_per_s: float  # over the last minute
+    oldest_pending_s: float | None
+    deadlines: Mapping[str, int]  # chunks: met, missed, open
+    next_deadline: float | None  # of chunks that are neither done nor late
+    failures: Mapping[str, int]  # images by kind of error
+    attempts: Mapping[str, int]  # claims by how they ended: done released failed crashed expired cancelled
+    batches: tuple[BatchFigures, ...]  # newest first
+    active: tuple[ChunkFigures, ...]
+    dead: tuple[ChunkFigures, ...]  # the newest of the dead letter
+    hosts: tuple[HostFigures, ...]
+    events: tuple[EventFigures, ...]  # newest first
+    decisions: tuple[DecisionFigures, ...]  # newest first
+    latest: tuple[ResultRow, ...]  # newest first
+
+    @property
+    def eta_s(self) -> float | None:
+        """Until nothing is left at the present rate; None while nothing moves."""
+        left = self.images["pending"] + self.images["active"]
+        if left == 0:
+            return 0.0
+        return left / self.images_per_s if self.images_per_s > 0 else None
+
+    @property
+    def cost_per_1000_images(self) -> float | None:
+        """From the hosts' own `price_per_hour`; None where none says it, or nothing moves."""
+        prices = [
+            host.figures["price_per_hour"]
+            for host in self.hosts
+            if host.alive and "price_per_hour" in host.figures
+        ]
+        if not prices or self.images_per_s <= 0:
+            return None
+        return sum(prices) / 3600 / self.images_per_s * 1000

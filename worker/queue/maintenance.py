@@ -1,0 +1,81 @@
+"""What time does to the queue: leases run out, deadlines near and pass. And samples of progress for rates."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Row, and_, case, func, insert, select, text, update
+
+from worker.queue.attempts import charge, end_attempt
+from worker.queue.hosts import add_event
+from worker.queue.model import Rules, Tended
+from worker.queue.policy import urgency
+from worker.queue.schema import DONE, FAILED, PENDING, UNFINISHED, batches, chunks, samples
+from worker.queue.sql import db_now
+
+TEND_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host tends at a time
+SAMPLE_EVERY_S = 5
+
+EXPIRED = (
+    select(chunks)
+    .where(text("state = 'active'"), chunks.c.lease_until <= db_now())
+    .order_by(chunks.c.id)
+    .with_for_update(skip_locked=True)
+)
+# Chunks whose deadline passed before they were done; failed ones too, cancelled ones not
+OVERDUE = and_(chunks.c.due < db_now(), chunks.c.state.in_((*UNFINISHED, FAILED)))
+MARK_MISSED = (
+    update(chunks).where(text("NOT missed"), OVERDUE).values(missed=True).returning(chunks.c.batch_id)
+)
+PROGRESS = select(
+    func.coalesce(func.sum(chunks.c.images_done), 0),
+    func.coalesce(func.sum(case((chunks.c.state == DONE, 1), else_=0)), 0),
+)
+
+
+def tend(connection: Connection, rules: Rules) -> Tended:
+    try_lock = select(func.pg_try_advisory_xact_lock(TEND_LOCK))
+    if connection.dialect.name == "postgresql" and not connection.execute(try_lock).scalar_one():
+        return Tended()  # another host is at it
+    expired = connection.execute(EXPIRED).all()
+    for row in expired:
+        expire(connection, rules, row)
+    raised = raise_urgency(connection, rules)  # before those that are late are marked
+    missed = mark_missed(connection)
+    sample(connection)
+    return Tended(len(expired), raised, missed)
+
+
+def expire(connection: Connection, rules: Rules, row: Row[tuple[object, ...]]) -> None:
+    """Frees the chunk for another host at once; its worker or its host is dead, asleep, or cut off."""
+    error = f"lease of {row.worker} on {row.host} ran out"
+    add_event(connection, "expired", f"{row.name}: {error}", row.host, row.worker, row.id)
+    charge(connection, rules, row, error, backoff=False)
+    end_attempt(connection, row.id, row.token, "expired", error, None)
+
+
+def raise_urgency(connection: Connection, rules: Rules) -> int:
+    risen = urgency(rules)
+    near = and_(
+        text("NOT missed"),  # such a one has been raised as far as it goes
+        chunks.c.state == PENDING,
+        chunks.c.due <= db_now() + rules.deadline_near_s,
+        chunks.c.urgency < risen,
+    )
+    return connection.execute(update(chunks).where(near).values(urgency=risen)).rowcount
+
+
+def mark_missed(connection: Connection) -> int:
+    """One event a batch."""
+    missed = connection.execute(MARK_MISSED).scalars().all()
+    for batch in sorted(set(missed)):
+        name = connection.execute(select(batches.c.name).where(batches.c.id == batch)).scalar_one()
+        add_event(connection, "missed", f"{name}: {missed.count(batch)} chunks missed their deadline")
+    return len(missed)
+
+
+def sample(connection: Connection) -> None:
+    last = connection.execute(select(func.max(samples.c.at))).scalar()
+    now = connection.execute(select(db_now())).scalar_one()
+    if last is None or last <= now - SAMPLE_EVERY_S:
+        images_done, chunks_done = connection.execute(PROGRESS).one()
+        values = {"at": now, "images_done": int(images_done), "chunks_done": int(chunks_done)}
+        connection.execute(insert(samples).values(values))

@@ -1,0 +1,52 @@
+"""Brings a database to the schema of this program, once, however many hosts start at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from worker.queue.database import Database
+from worker.queue.errors import QueueError, Refused
+from worker.queue.schema import REVISION
+
+LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Raises Refused when the schema is newer than this program."""
+    if database.read(read_revision) != REVISION:
+        database.write(upgrade)
+
+
+def require_queue(database: Database) -> str:
+    """The schema's revision. Raises QueueError when the database holds no queue."""
+    revision = database.read(read_revision)
+    if revision is None:
+        raise QueueError(f"{database.named}: it holds no queue; `enqueue` makes one")
+    return revision
+
+
+def read_revision(connection: Connection) -> str | None:
+    """None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def upgrade(connection: Connection) -> None:
+    from alembic import command  # takes a while to load, and is needed once
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    revision = read_revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise Refused(f"the queue's schema {revision} is newer than this program's ({REVISION}): update it")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,114 @@
+"""An operator's commands on a batch or one of its chunks; each gives how many chunks it changed."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+
+from worker.queue.attempts import UNCLAIMED
+from worker.queue.errors import Refused
+from worker.queue.hosts import add_event
+from worker.queue.model import Target
+from worker.queue.schema import (
+    ACTIVE,
+    CANCELLED,
+    ENDED,
+    FAILED,
+    PENDING,
+    UNFINISHED,
+    attempts,
+    batches,
+    chunks,
+    images,
+    results,
+)
+from worker.queue.sql import db_now
+
+AFRESH = UNCLAIMED | {
+    "state": PENDING,
+    "faults": 0,
+    "not_before": 0,
+    "error": None,
+    "file": None,
+    "ended_at": None,
+}
+
+
+def retry(connection: Connection, target: Target, failed_images: bool) -> int:
+    chosen = find(connection, target)
+    revived = and_(chosen, chunks.c.state.in_((FAILED, CANCELLED)))
+    ids = list(connection.execute(select(chunks.c.id).where(revived).with_for_update()).scalars())
+    if failed_images:
+        with_errors = exists().where(results.c.chunk_id == chunks.c.id, results.c.error.is_not(None))
+        done = and_(chosen, chunks.c.state.in_(ENDED), with_errors)
+        more = list(connection.execute(select(chunks.c.id).where(done).with_for_update()).scalars())
+        for chunk in more:
+            drop_failed(connection, chunk)
+        ids = sorted({*ids, *more})
+    for chunk in ids:
+        connection.execute(update(chunks).where(chunks.c.id == chunk).values(AFRESH))
+        connection.execute(update(images).where(images.c.chunk_id == chunk).values(crashes=0))
+    return noted(connection, "retry", target, len(ids))
+
+
+def drop_failed(connection: Connection, chunk: int) -> None:
+    """Results that are errors, so that their images are tried again."""
+    errors = and_(results.c.chunk_id == chunk, results.c.error.is_not(None))
+    dropped = connection.execute(delete(results).where(errors)).rowcount
+    values = {"images_done": chunks.c.images_done - dropped, "images_failed": 0}
+    connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
+
+
+def cancel(connection: Connection, target: Target) -> int:
+    """Whoever works on one notices: what it holds is no longer active."""
+    chosen = and_(find(connection, target), chunks.c.state.in_(UNFINISHED))
+    query = select(chunks.c.id, chunks.c.token, chunks.c.state).where(chosen).order_by(chunks.c.id)
+    rows = connection.execute(query.with_for_update()).all()
+    for chunk, token, state in rows:
+        values = UNCLAIMED | {"state": CANCELLED, "ended_at": db_now()}
+        connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
+        if state == ACTIVE:
+            this = and_(attempts.c.chunk_id == chunk, attempts.c.token == token)
+            connection.execute(update(attempts).where(this).values(ended_at=db_now(), outcome=CANCELLED))
+    return noted(connection, "cancel", target, len(rows))
+
+
+def set_paused(connection: Connection, target: Target, paused: bool) -> int:
+    """Chunks at an end, should they be put back, and those that are added to a batch later, are paused with
+    it.
+    """
+    chosen = and_(find(connection, target), chunks.c.paused != paused)
+    states = connection.execute(update(chunks).where(chosen).values(paused=paused).returning(chunks.c.state))
+    changed = sum(state in UNFINISHED for state in states.scalars())
+    if target.chunk is None:
+        batch = update(batches).where(batches.c.name == target.batch)
+        connection.execute(batch.values(paused=paused))
+    return noted(connection, "pause" if paused else "resume", target, changed)
+
+
+def find(connection: Connection, target: Target) -> ColumnElement[bool]:
+    """The condition on chunks. Raises Refused when the batch, or the chunk, or the chunk in the batch is not
+    there.
+    """
+    wanted: list[ColumnElement[bool]] = []
+    if target.batch is not None:
+        query = select(batches.c.id).where(batches.c.name == target.batch)
+        batch = connection.execute(query).scalar_one_or_none()
+        if batch is None:
+            raise Refused(f"there is no batch {target.batch}")
+        wanted.append(chunks.c.batch_id == batch)
+    if target.chunk is not None:
+        wanted.append(chunks.c.id == target.chunk)
+        is_number = abs(target.chunk) < 2**63  # databases count no further
+        if not is_number or connection.execute(select(func.count()).where(*wanted)).scalar_one() == 0:
+            raise Refused(
+                f"there is no chunk {target.chunk}" + (f" in batch {target.batch}" * bool(target.batch))
+            )
+    if not wanted:
+        raise Refused("name a batch or a chunk")
+    return and_(*wanted)
+
+
+def noted(connection: Connection, kind: str, target: Target, changed: int) -> int:
+    what = f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
+    add_event(connection, kind, f"{what}: {changed} chunks", chunk=target.chunk)
+    return changed

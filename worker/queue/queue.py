@@ -1,0 +1,247 @@
+"""`Queue`: what the rest of the fleet may ask of the database. Each method is one transaction, retried as a
+whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+
+from worker.queue import attempts as endings
+from worker.queue import claims, crashes, hosts, pruning
+from worker.queue import enqueue as filling
+from worker.queue import maintenance as tending
+from worker.queue import operator as operating
+from worker.queue import usage as learning
+from worker.queue.database import Database
+from worker.queue.migrate import bring_up_to_date, require_queue
+from worker.queue.model import (
+    Added,
+    Batch,
+    Claim,
+    DecisionNote,
+    HostReport,
+    Learned,
+    Lease,
+    Outstanding,
+    Result,
+    ResultRow,
+    Rules,
+    Target,
+    Tended,
+    Usage,
+    now_s,
+)
+
+EXPORTED_CHUNKS = 20  # read together
+
+
+def open_queue(url: str, rules: Rules | None = None, make: bool = True) -> Queue:
+    """`sqlite:///FILE` or `postgresql://...`; brings the schema up to date, and makes what is missing, unless
+    without `make`.
+
+    Raises QueueUnavailable; QueueError when there is no queue and none is to be made; Refused when the schema
+    is newer than this program.
+    """
+    rules = rules or Rules()
+    if not make:
+        with closing(Database(url, rules.patience_s, read_only=True)) as reader:
+            require_queue(reader)
+    database = Database(url, rules.patience_s)
+    bring_up_to_date(database)
+    return Queue(database, rules)
+
+
+class Queue:
+    def __init__(self, database: Database, rules: Rules) -> None:
+        self.database = database
+        self.rules = rules
+
+    def close(self) -> None:
+        self.database.close()
+
+    # enqueue
+
+    def add_batch(
+        self,
+        name: str,
+        source: str,
+        priority: int | None = None,
+        deadline: float | None = None,
+        model: str | None = None,
+    ) -> Batch:
+        """The batch of that name, made when there is none. One that exists takes what is not None here, also
+        for its chunks that are not done. Raises Refused when it has another source.
+        """
+        return self.database.write(
+            lambda connection: filling.add_batch(
+                connection, self.rules, name, source, priority, deadline, model
+            )
+        )
+
+    def add_directories(
+        self, batch: Batch, directories: Sequence[filling.Listing], chunk_images: int
+    ) -> Added:
+        """Those images of the directories (path, names) that the batch does not have yet, in new chunks of at
+        most `chunk_images` of one directory. All or none of them.
+        """
+        return self.database.write(
+            lambda connection: filling.add_directories(
+                connection, self.rules, batch, directories, chunk_images
+            )
+        )
+
+    # a worker
+
+    def claim(
+        self, worker: str, host: str, engine: str, model: str, max_active: int | None = None
+    ) -> Claim | None:
+        """The most urgent chunk, of those the nearest deadline, of those the oldest, among those of any model
+        or this one; None when there is none, or when `max_active` chunks are active in the whole queue.
+        Its images may be none (all have a result): then it is to be finished.
+        """
+        asked_at = now_s()
+        row = self.database.write(
+            lambda connection: claims.take_chunk(
+                connection, self.rules, worker, host, engine, model, max_active
+            )
+        )
+        if row is None:
+            return None
+        lease = Lease(asked_at + self.rules.lease_s)
+        return self.database.read(lambda connection: claims.read_claim(connection, row, lease))
+
+    def renew(self, claim: Claim) -> Claim:
+        """The claim with a new lease. Raises LeaseLost."""
+        return self.store(claim, ())
+
+    def store(self, claim: Claim, results: Sequence[Result]) -> Claim:
+        """Keeps the results and renews. An image that has a result keeps it. Raises LeaseLost."""
+        asked_at = now_s()
+        self.database.write(lambda connection: claims.store(connection, self.rules, claim, results))
+        return claim.with_lease(Lease(asked_at + self.rules.lease_s))
+
+    def stored(self, claim: Claim) -> list[ResultRow]:
+        """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
+        return self.database.read(lambda connection: claims.read_results(connection, [claim.chunk]))
+
+    def finish(self, claim: Claim, usage: Usage, file: str | None = None) -> None:
+        """The chunk is done; `file` is the stored file that counts.
+
+        Raises LeaseLost; Refused when images lack a result.
+        """
+        self.database.write(lambda connection: endings.finish(connection, claim, usage, file))
+
+    def release(self, claim: Claim, reason: str, usage: Usage | None = None) -> None:
+        """Gives the chunk back in order (drained, SIGTERM): can be claimed at once, counts as no fault."""
+        self.database.write(lambda connection: endings.release(connection, claim, reason, usage))
+
+    def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> None:
+        """A fault of the chunk as a whole: claimed again after a backoff; failed after `Rules.attempts` of
+        them without a result stored between.
+        """
+        self.database.write(lambda connection: endings.fail(connection, self.rules, claim, error, usage))
+
+    # a supervisor
+
+    def crash(self, chunk: int, token: int, in_flight: Sequence[int], error: str, blame: bool = True) -> None:
+        """The worker that held the claim is dead: frees the chunk at once. The images in flight (by number)
+        become suspects; a suspect that was in flight alone for the second time gets `error` as its result.
+        With nothing in flight it is a fault of the chunk, as in `fail`. Without `blame` (killed from
+        outside) neither an image nor the chunk is charged. Frees and charges nothing when the lease was
+        lost before.
+        """
+        self.database.write(
+            lambda connection: crashes.crash(connection, self.rules, chunk, token, in_flight, error, blame)
+        )
+
+    def free(self, worker: str, error: str) -> None:
+        """What a dead worker still holds after each `crash`: it died between a claim and the telling of it.
+        Nobody is charged.
+        """
+        self.database.write(lambda connection: crashes.free(connection, worker, error))
+
+    def tend(self) -> Tended:
+        """Frees chunks whose lease ran out, raises priorities as deadlines near, marks missed deadlines,
+        samples progress. Cheap, safe from any number of hosts at once; call it every second or so.
+        """
+        return self.database.write(lambda connection: tending.tend(connection, self.rules))
+
+    def outstanding(self) -> Outstanding:
+        return self.database.read(learning.outstanding)
+
+    def active_chunks(self) -> int:
+        """In the whole queue, for the gate."""
+        return self.database.read(claims.count_active)
+
+    def learned(self, engine: str) -> Learned | None:
+        """What the last chunks done with the engine needed; None when none was done."""
+        return self.database.read(lambda connection: learning.learned(connection, engine))
+
+    def report_host(self, report: HostReport) -> None:
+        self.database.write(lambda connection: hosts.report_host(connection, report))
+
+    def note_decision(self, decision: DecisionNote) -> None:
+        self.database.write(lambda connection: hosts.note_decision(connection, decision))
+
+    def add_event(
+        self, kind: str, message: str, host: str = "", worker: str = "", chunk: int | None = None
+    ) -> None:
+        """`kind`: spawned, held_back, drained, ...; the queue itself adds crashed, expired, failed, missed
+        and what operators did.
+        """
+        self.database.write(
+            lambda connection: hosts.add_event(connection, kind, message, host, worker, chunk)
+        )
+
+    # an operator
+
+    def retry(self, target: Target, failed_images: bool = False) -> int:
+        """Chunks that are pending again: failed and cancelled ones; with `failed_images` also those at an end
+        with images whose result is an error, which is dropped. Raises Refused, as all of these do, when there
+        is no such target.
+        """
+        return self.database.write(lambda connection: operating.retry(connection, target, failed_images))
+
+    def cancel(self, target: Target) -> int:
+        """Chunks not at an end become cancelled; a worker on one notices with its next renewal."""
+        return self.database.write(lambda connection: operating.cancel(connection, target))
+
+    def pause(self, target: Target) -> int:
+        """Chunks that are not claimed any more; those being worked on are finished."""
+        return self.database.write(lambda connection: operating.set_paused(connection, target, True))
+
+    def resume(self, target: Target) -> int:
+        return self.database.write(lambda connection: operating.set_paused(connection, target, False))
+
+    def prune(self, older_than_s: float) -> dict[str, int]:
+        """Deletes batches at an end for so long with all that is theirs, old events, decisions, samples and
+        silent hosts; gives the rows deleted by table.
+        """
+        counts: Counter[str] = Counter()
+        old = self.database.read(lambda connection: pruning.old_batches(connection, older_than_s))
+        while chunk_ids := self.database.read(lambda connection: pruning.some_chunks(connection, old)):
+            counts.update(self.database.write(partial(pruning.delete_chunks, chunk_ids=chunk_ids)))
+        counts.update(self.database.write(lambda connection: pruning.delete_batches(connection, old)))
+        counts.update(self.database.write(lambda connection: pruning.delete_notes(connection, older_than_s)))
+        return dict(counts)
+
+    def results(self, batch: str | None = None, have: Mapping[int, int] | None = None) -> Iterator[ResultRow]:
+        """All results, or those of a batch, ordered by chunk and image, read as they are asked for; without
+        the chunks that have no more of them than `have` says.
+        """
+        have = have or {}
+        ids = [chunk for chunk, count in self.result_counts(batch) if count > have.get(chunk, 0)]
+        for start in range(0, len(ids), EXPORTED_CHUNKS):
+            some = ids[start : start + EXPORTED_CHUNKS]
+            yield from self.database.read(partial(claims.read_results, chunk_ids=some))
+
+    def result_counts(self, batch: str | None = None) -> list[tuple[int, int]]:
+        """Chunks that have results, with how many."""
+        return self.database.read(lambda connection: learning.chunks_with_results(connection, batch))
+
+    def ended_files(self) -> list[tuple[str, str | None]]:
+        """Folders of chunks at an end with the key of the file that counts: what sweeping spares."""
+        return self.database.read(learning.ended_files)

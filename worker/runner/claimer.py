@@ -1,0 +1,115 @@
+"""How a worker gets its next chunk: first the gate, then the queue, with room reserved for what it will
+download.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from worker.gate.admission import Decision, Limits, Reason, admit_chunk
+from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
+from worker.queue import DecisionNote, Queue, QueueUnavailable
+from worker.recognition import Recogniser
+from worker.runner.active_chunks import Hands, Work
+from worker.settings import Settings
+from worker.storage import Storage, open_storage
+
+log = logging.getLogger(__name__)
+
+REPEAT_EVERY_S = 10.0  # an unchanged decision is noted again
+
+
+class Claimer:
+    """Called with nothing, gives a chunk with its storage, or a sentence why there is none."""
+
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        queue: Queue,
+        recogniser: Recogniser,
+        hands: Hands,
+        folder: TempFolder,
+        limits: Limits,
+        settings: Settings,
+    ) -> None:
+        self._name = name
+        self._host = host
+        self._queue = queue
+        self._recogniser = recogniser
+        self._hands = hands
+        self._folder = folder
+        self._limits = limits
+        self._settings = settings
+        self._storages: dict[str, Storage] = {}
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
+        self._noted: Reason | None = None
+        self._noted_s = 0.0
+
+    def __call__(self) -> Work | str:
+        try:
+            return self._claim()
+        except QueueUnavailable as error:
+            return str(error)
+        except OSError as error:  # the temporary folder cannot be counted or written
+            return f"temporary folder {self._folder.path}: {error}"
+
+    def close(self) -> None:
+        self._notes.shutdown()
+        for storage in self._storages.values():
+            storage.close()
+
+    def _claim(self) -> Work | str:
+        temp_dir = Path(self._settings.temp_dir)
+        maximum = self._limits.max_active_chunks
+        active_chunks = self._queue.active_chunks() if maximum is not None else 0
+        self._folder.count()
+        with temp_claims(temp_dir):
+            in_hand = {self._folder.path.name: self._bytes_in_hand()}
+            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, in_hand)
+            decision = admit_chunk(temp, active_chunks, self._limits)
+            self._reserve(one_more=decision.admitted)
+        if not decision.admitted:
+            self._note(decision)
+            return decision.text
+        claim = self._queue.claim(
+            self._name, self._host, self._recogniser.engine, self._recogniser.model, max_active=maximum
+        )
+        if claim is None:
+            self._reserve(one_more=False)
+            return "no chunk waits to be claimed"
+        self._note(decision)
+        storage = self._storages.get(claim.source)
+        if storage is None:
+            storage = self._storages[claim.source] = open_storage(claim.source, self._settings)
+        log.info("%s: claimed, %d of %d images to do", claim.name, len(claim.images), claim.images_total)
+        return Work(claim, storage, time.monotonic(), unanswered=len(claim.images))
+
+    def _reserve(self, one_more: bool) -> None:
+        """Room for what is left of the chunks in hand, and for the one that is about to be claimed."""
+        self._folder.reserve(self._bytes_in_hand() + one_more * self._limits.chunk_bytes)
+
+    def _bytes_in_hand(self) -> int:
+        return sum(work.unanswered for work in self._hands.works) * self._limits.image_bytes
+
+    def _note(self, decision: Decision) -> None:
+        """One like the last only now and then."""
+        now_s = time.monotonic()
+        if decision.reason == self._noted and now_s - self._noted_s < REPEAT_EVERY_S:
+            return
+        self._noted, self._noted_s = decision.reason, now_s
+        note = DecisionNote(
+            self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text
+        )
+        self._notes.submit(self._send, note)  # no claim waits for it
+
+    def _send(self, note: DecisionNote) -> None:
+        try:
+            self._queue.note_decision(note)
+        except QueueUnavailable as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("a decision was not noted")

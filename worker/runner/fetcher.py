@@ -1,0 +1,203 @@
+"""Claims chunks and downloads their images ahead of the recogniser, in a thread of its own.
+
+The next chunk is claimed when the last image of the one before has been handed to the downloads, so that
+the recogniser finds images ready across the border between two chunks. Images are handed on in runs: one at
+a time would cost more than a fast recogniser has.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.gate.temporary import TempFolder
+from worker.queue import QueuedImage
+from worker.runner.active_chunks import Hands, Work
+from worker.storage import ImageMissing, StorageError
+
+log = logging.getLogger(__name__)
+
+DISK_PAUSE_S = 10.0
+DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is given back
+COUNT_EVERY_S = 0.5  # what the images on disk hold
+MOMENT_S = 0.2
+IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An image on disk with its SHA-256, or why it cannot be had (`error`, a fault of the image)."""
+
+    image: QueuedImage
+    path: Path
+    sha256: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Some images of a chunk on their way to the recogniser, in order."""
+
+    work: Work
+    fetched: Future[list[Fetched]]
+
+
+class Fetcher:
+    """`claim` gives a chunk with its storage, or a sentence why there is none just now."""
+
+    def __init__(
+        self,
+        claim: Callable[[], Work | str],
+        hands: Hands,
+        folder: TempFolder,
+        leaving: threading.Event,
+        ahead_images: int,
+        ahead_threads: int,
+    ) -> None:
+        self._claim = claim
+        self._hands = hands
+        self._folder = folder
+        self._counted_s = 0.0
+        self._leaving = leaving
+        self._run_images = max(1, ahead_images // ahead_threads)
+        self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
+        self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
+        self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._next: Run | None = None
+        self._used: deque[Path] = deque()
+        self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
+        self._disk_error = ("", -DISK_PAUSE_S)
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait for the end of claiming and downloading; `leaving` must be set."""
+        self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def next_run(self, timeout_s: float) -> Run | None:
+        """The next images in order of claim; None when none were claimed, or not downloaded, in time. A
+        download that was begun is worth a moment: a stream that ends leaves the recogniser's slots empty.
+        """
+        if self._next is None:
+            with suppress(queue.Empty):
+                self._next = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
+        if self._next is None or not wait([self._next.fetched], max(timeout_s, MOMENT_S)).done:
+            return None
+        run, self._next = self._next, None
+        self._room.release()
+        return run
+
+    def tidy(self, fetched: Fetched) -> None:
+        """Its file is not needed any more, and goes soon; the recogniser does not wait for that."""
+        self._used.append(fetched.path)
+
+    def _tidy(self) -> None:
+        """The claims of other workers count on what is told here; a folder that cannot be counted is named by
+        our own next claim.
+        """
+        while self._used:
+            _unlink(self._used.popleft())
+        if time.monotonic() - self._counted_s >= COUNT_EVERY_S:
+            self._counted_s = time.monotonic()
+            with suppress(OSError):
+                self._folder.count()
+
+    def _claim_and_download(self) -> None:
+        idle_s = IDLE_FIRST_S
+        try:
+            while not self._leaving.is_set():
+                self._tidy()
+                claimed = self._host_trouble() or self._claim()
+                if isinstance(claimed, Work):
+                    idle_s = IDLE_FIRST_S
+                    self._hands.say("working")
+                    self._hands.take(claimed)
+                    self._download(claimed)
+                else:
+                    if not self._hands.works:
+                        self._hands.say("idle", held_reason=claimed)
+                    self._leaving.wait(idle_s * random.uniform(0.5, 1))
+                    idle_s = min(idle_s * 2, IDLE_MOST_S)
+        except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
+            self.failure = failure
+            self._leaving.set()
+
+    def _host_trouble(self) -> str:
+        """Why nothing is to be claimed although the gate would allow it: this host could not hold the last
+        images.
+        """
+        error, since_s = self._disk_error
+        return f"temporary storage: {error}" if time.monotonic() - since_s < DISK_PAUSE_S else ""
+
+    def _download(self, work: Work) -> None:
+        images = work.claim.images
+        for start in range(0, len(images), self._run_images):
+            while not self._room.acquire(timeout=0.5):
+                self._tidy()
+                if self._leaving.is_set():
+                    return
+            self._tidy()
+            if self._leaving.is_set() or work.over:
+                self._room.release()
+                return
+            run = images[start : start + self._run_images]
+            self._ready.put(Run(work, self._pool.submit(self._fetch_run, work, run)))
+
+    def _fetch_run(self, work: Work, images: tuple[QueuedImage, ...]) -> list[Fetched]:
+        """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
+        fetched: list[Fetched] = []
+        try:
+            for image in images:
+                fetched.append(self._fetch(work, image))
+        except BaseException:
+            discard(fetched)
+            raise
+        return fetched
+
+    def _fetch(self, work: Work, image: QueuedImage) -> Fetched:
+        claim = work.claim
+        suffix = os.path.splitext(image.name)[1]
+        path = Path(f"{self._folder.path}/{claim.chunk}-{image.number}{suffix}")
+        deadline_s = time.monotonic() + DISK_PATIENCE_S
+        while True:
+            try:
+                sha256 = work.storage.get(claim.key(image), path)
+                self._hands.note_progress()
+                return Fetched(image, path, sha256)
+            except ImageMissing as missing:
+                _unlink(path)
+                return Fetched(image, path, error=f"ImageMissing: {missing}")
+            except OSError as error:
+                _unlink(path)
+                if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
+                    self._disk_error = (str(error), time.monotonic())
+                    raise
+                self._leaving.wait(0.5)
+            except StorageError:
+                _unlink(path)
+                raise
+
+
+def discard(fetched: Iterable[Fetched]) -> None:
+    """Remove the files of images that are not needed any more."""
+    for one in fetched:
+        _unlink(one.path)
+
+
+def _unlink(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,75 @@
+"""Worker processes as their supervisor holds them: started, looked at, asked to leave, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.gate.admission import WorkerView
+from worker.runner.worker_status import Vitals, VitalsPage
+from worker.supervisor.worker_logs import open_log
+
+
+@dataclass(eq=False, slots=True)
+class WorkerProcess:
+    name: str
+    process: subprocess.Popen[bytes]
+    page: VitalsPage
+    log: Path
+    started_s: float
+    asked_to_leave_s: float | None = None
+    stalled_for_s: float | None = None
+
+    @property
+    def vitals(self) -> Vitals:
+        return self.page.read()
+
+    def view(self, vitals: Vitals) -> WorkerView:
+        return WorkerView(
+            name=self.name,
+            started_s=self.started_s,
+            ready_s=vitals.ready_s,
+            private_bytes=vitals.private_bytes,
+            busy=vitals.state != "idle",
+            draining=self.asked_to_leave_s is not None or vitals.state == "leaving",
+        )
+
+    def ask_to_leave(self) -> None:
+        """SIGTERM, once."""
+        if self.asked_to_leave_s is None:
+            self.asked_to_leave_s = time.monotonic()
+            self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+
+
+def start_worker(command: Sequence[str], name: str, host: str, log_folder: Path) -> WorkerProcess:
+    """Start `command` with the options of `python -m worker work`, in a session of its own: a Ctrl-C in the
+    terminal is for the supervisor, which asks its workers in turn. Raises OSError.
+    """
+    page = VitalsPage.create(name)
+    options = {"name": name, "host": host, "parent": os.getpid(), "page": page.descriptor}
+    try:
+        with open_log(log_folder, name) as log:
+            process = subprocess.Popen(
+                [*command, *(f"--{option}={value}" for option, value in options.items())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(page.descriptor,),
+                start_new_session=True,
+            )
+    except OSError:
+        page.close()
+        raise
+    return WorkerProcess(name, process, page, log_folder / f"{name}.log", time.monotonic())

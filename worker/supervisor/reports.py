@@ -1,0 +1,98 @@
+"""What a supervisor tells the queue about its host: load, workers, decisions, events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+
+from worker.gate.admission import Decision, Reason, TempUse, Verdict
+from worker.queue import DecisionNote, HostReport, Queue
+from worker.settings import Settings
+from worker.supervisor.averages import Averages
+from worker.supervisor.outbox import Clerk
+from worker.supervisor.processes import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+REPORT_EVERY_S = 2.0
+REPEAT_EVERY_S = 10.0  # an unchanged decision is noted again
+# Passes by itself, or has events of its own
+PATIENCE = frozenset({Reason.MEASURING, Reason.PREPARING, Reason.WARMING, Reason.SETTLING})
+
+
+class Reporter:
+    def __init__(self, queue: Queue, clerk: Clerk, host: str, settings: Settings) -> None:
+        self._queue = queue
+        self._clerk = clerk
+        self._host = host
+        self._settings = settings
+        self._reported_s = 0.0
+        self._last: Decision | None = None
+        self._held: Reason | None = None
+        self._noted_s = 0.0
+
+    def event(self, kind: str, message: str, worker: str = "") -> None:
+        log.info("%s: %s", kind, message)
+        self._clerk.send(partial(self._queue.add_event, kind, message, self._host, worker))
+
+    def decided(self, decision: Decision) -> None:
+        """Note the decision; one like the last only now and then."""
+        now_s, last = time.monotonic(), self._last
+        self._last = decision
+        same = last is not None and (last.verdict, last.reason) == (decision.verdict, decision.reason)
+        if same and now_s - self._noted_s < REPEAT_EVERY_S:
+            return
+        self._noted_s = now_s
+        subject = "drain" if decision.verdict is Verdict.DRAIN else "spawn"
+        note = DecisionNote(
+            self._host, subject, decision.admitted, decision.reason, decision.figures, decision.text
+        )
+        self._clerk.send(partial(self._queue.note_decision, note))
+        if decision.verdict is Verdict.HOLD and decision.reason not in PATIENCE | {self._held}:
+            self._held = decision.reason
+            self.event("held_back", decision.text)
+
+    def report(
+        self, averages: Averages, workers: list[WorkerProcess], temp: TempUse, force: bool = False
+    ) -> None:
+        now_s = time.monotonic()
+        if now_s - self._reported_s < REPORT_EVERY_S and not force:
+            return
+        self._reported_s = now_s
+        if averages.started:
+            self._clerk.send(partial(self._queue.report_host, self._report(averages, workers, temp)))
+
+    def _report(self, averages: Averages, workers: list[WorkerProcess], temp: TempUse) -> HostReport:
+        seen = [(worker, worker.vitals) for worker in workers]
+        figures: dict[str, float] = {
+            "cpus": averages.latest.cpus,
+            "load_1min": averages.latest.load_1min,
+            "memory_limit_bytes": averages.latest.tightest_memory.limit_bytes,
+            "temp_limit_bytes": temp.limit_bytes,
+            **{f"pressure_{kind}_pct": value for kind, value in averages.pressure_pct.items()},
+        }
+        if self._settings.price_per_hour is not None:
+            figures["price_per_hour"] = self._settings.price_per_hour
+        return HostReport(
+            host=self._host,
+            environment=self._settings.environment,
+            workers=len(seen),
+            loading=sum(vitals.ready_s is None for _, vitals in seen),
+            cpu_pct=averages.cpu_pct,
+            memory_pct=max(area.used_pct for area in averages.memory),
+            temp_bytes=temp.used_bytes,
+            figures=figures,
+            workers_detail=tuple(
+                {
+                    "name": worker.name,
+                    "pid": worker.process.pid,
+                    "state": vitals.state,
+                    "chunk": vitals.chunks[0].name if vitals.chunks else None,
+                    "images_done": vitals.images_done,
+                    "private_bytes": vitals.private_bytes,
+                    "held_reason": vitals.held_reason,
+                }
+                for worker, vitals in seen
+            ),
+        )

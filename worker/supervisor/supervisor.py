@@ -1,0 +1,260 @@
+"""Keeps as many workers on this host as the gate admits, and sees to those that die, hang or have to go.
+
+`Supervisor.run` is a round every `sample_s`: look at the host, reap the dead, end what hangs, ask the gate,
+act, report. Everything that can wait for the database goes through the clerk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cloud_monitor.system.usage import read_load
+from worker.gate.admission import (
+    Decision,
+    History,
+    Limits,
+    Load,
+    Need,
+    TempUse,
+    Verdict,
+    admit,
+    is_warming,
+    others_first,
+    youngest,
+)
+from worker.gate.limits import allotted_memory, gate_limits
+from worker.gate.resource_estimate import estimate, learn
+from worker.gate.temporary import read_temp_use, sweep_temp
+from worker.queue import Queue
+from worker.runner.exit_status import explain_death
+from worker.runner.worker_status import Vitals
+from worker.settings import Settings
+from worker.supervisor.averages import Averages
+from worker.supervisor.exits import Fallen
+from worker.supervisor.host_locks import WarmUpTurn
+from worker.supervisor.outbox import Clerk
+from worker.supervisor.preparation import Preparation
+from worker.supervisor.processes import WorkerProcess, start_worker
+from worker.supervisor.reports import Reporter
+from worker.supervisor.worker_logs import prune_logs, rotate_log
+
+log = logging.getLogger(__name__)
+
+LEAVE_S = 24.5  # after SIGTERM a worker is gone by itself within 23 s; then it is ended
+GONE_S = 24.5  # so is its supervisor, before who asked it loses patience
+FLUSH_S = 10.0  # for the last reports, where the workers leave so much
+LOGS_KEPT = 200
+
+
+class Supervisor:
+    def __init__(
+        self,
+        queue: Queue,
+        settings: Settings,
+        host: str,
+        worker_command: Sequence[str],
+        until_empty: bool,
+        prepare_command: Sequence[str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._host = host
+        self._worker_command = worker_command
+        self._until_empty = until_empty
+        self._limits: Limits = gate_limits(settings)
+        self._clerk = Clerk(queue, settings.decimer_engine)
+        self._fallen = Fallen(queue, self._clerk, host)
+        self._reporter = Reporter(queue, self._clerk, host, settings)
+        self._averages = Averages(settings.average_s)
+        self._preparation = Preparation(
+            prepare_command,
+            settings.logs_path / f"{host}-model.log",
+            settings.failed_start_pause_s,
+            settings.load_s,
+            self._reporter.event,
+        )
+        self._turn = WarmUpTurn(settings.warm_up_group)
+        self._workers: list[WorkerProcess] = []
+        self._past: deque[Vitals] = deque(maxlen=20)
+        self._drains_s: tuple[float, ...] = ()
+        self._failed_starts_s: tuple[float, ...] = ()
+        self._started = 0
+        self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
+        self._quiet_since_s: float | None = None
+        self._leaving: str | None = None
+        self._wake = threading.Event()
+
+    def leave(self, reason: str) -> None:
+        """From a signal handler or another thread: drain all workers and end."""
+        self._leaving = self._leaving or reason
+        self._wake.set()
+
+    def run(self) -> None:
+        """Until asked to leave, or, with `until_empty`, until nothing is pending or active in the queue."""
+        self._sweep()
+        self._clerk.start()
+        self._reporter.event("started", f"supervisor of {self._host} started")
+        dismissed_in_s = 0.0
+        try:
+            while self._leaving is None and not (self._until_empty and self._is_empty()):
+                self._round()
+                self._wake.wait(self._settings.sample_s)
+            dismissed_in_s = self._dismiss(self._leaving or "the queue is empty")
+        finally:
+            for worker in self._workers:
+                worker.kill()
+            self._preparation.stop()
+            self._clerk.stop(last_words_s(dismissed_in_s))
+
+    def _round(self) -> None:
+        previous = self._averages.latest if self._averages.started else None
+        self._averages.add(read_load(previous))
+        self._reap()
+        self._look_after_workers()
+        decision = self._decide()
+        if decision.verdict is Verdict.ADMIT:
+            self._spawn()
+        elif decision.verdict is Verdict.DRAIN:
+            self._drains_s = (*self._drains_s, time.monotonic())
+            drained = youngest(tuple(worker.view(worker.vitals) for worker in self._workers))
+            self._drain(
+                next(worker for worker in self._workers if worker.name == drained.name), decision.text
+            )
+        self._reporter.decided(decision)
+        self._reporter.report(self._averages, self._workers, self._temp())
+
+    def _decide(self) -> Decision:
+        seen = [(worker, worker.vitals) for worker in self._workers]
+        views = tuple(worker.view(vitals) for worker, vitals in seen)
+        hour_ago_s = time.monotonic() - 3600
+        self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
+        if any(vitals.images_done for _, vitals in seen):
+            self._failed_starts_s = ()
+        need = self._need([vitals for _, vitals in seen])
+        news = self._clerk.news
+        outstanding = news.outstanding
+        claimable = outstanding is not None and outstanding.next_in_s == 0
+        load = Load(
+            now_s=time.monotonic(),
+            covered_s=self._averages.covered_s,
+            cpu_pct=self._averages.cpu_pct,
+            memory=allotted_memory(self._settings, views, need) or self._averages.memory,
+            pressure_pct=self._averages.pressure_pct,
+            temp=self._temp(),
+            active_chunks=news.active_chunks,
+            claimable_chunks=outstanding.pending if outstanding is not None and claimable else 0,
+            queue_error=news.error,
+            preparing=self._preparation.look(self._averages.oom_kills),
+        )
+        decision = admit(load, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+        if not any(is_warming(view, load.now_s, self._limits) for view in views if not view.draining):
+            self._turn.give_back()
+        if decision.verdict is not Verdict.ADMIT:
+            self._turn.wait_no_more()
+        elif not self._turn.take():
+            return others_first(decision)
+        return decision
+
+    def _need(self, running: list[Vitals]) -> Need:
+        return learn(estimate(self._settings, self._clerk.news.learned), [*running, *self._past])
+
+    def _temp(self) -> TempUse:
+        """Nothing is left where it cannot be counted."""
+        temp_dir = self._settings.temp_dir
+        try:
+            temp_dir.mkdir(parents=True, exist_ok=True)
+            return read_temp_use(temp_dir, self._settings.temp_limit_bytes)
+        except OSError as error:
+            return TempUse(0, 0, f"WORKER_TEMP_DIR={temp_dir}: {error.strerror}")
+
+    def _sweep(self) -> None:
+        """A folder that is out of reach is what the gate says of it, and no reason to end."""
+        with suppress(OSError):
+            for name in sweep_temp(self._settings.temp_dir):
+                log.info("removed what a dead worker left: %s", name)
+
+    def _spawn(self) -> None:
+        prune_logs(self._settings.logs_path, LOGS_KEPT)
+        self._started += 1
+        name = f"{self._host}-{self._mark}-{self._started}"
+        try:
+            worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
+        except OSError as error:
+            self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
+            self._reporter.event("crashed", f"{name} could not be started: {error}", name)
+            return
+        self._workers.append(worker)
+        self._reporter.event("spawned", f"{name} is process {worker.process.pid}", name)
+
+    def _drain(self, worker: WorkerProcess, reason: str) -> None:
+        worker.ask_to_leave()
+        self._reporter.event("drained", reason, worker.name)
+
+    def _reap(self) -> None:
+        """Take leave of every worker whose process has ended; its chunks are free again at once."""
+        for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
+            self._workers.remove(worker)
+            vitals = worker.vitals
+            oom_kills = self._averages.oom_kills
+            death = explain_death(worker.process.returncode, oom_kills, worker.stalled_for_s)
+            self._fallen.bury(worker, vitals, death)
+            if vitals.chunks_done:
+                self._past.append(vitals)
+            if death.blames and (vitals.ready_s is None or not self._fallen.host_is_proven):
+                self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
+            worker.page.close()
+            self._sweep()
+
+    def _look_after_workers(self) -> None:
+        settings, now_s = self._settings, time.monotonic()
+        for worker in self._workers:
+            vitals = worker.vitals
+            rotate_log(worker.log, int(settings.log_mb * 1e6), settings.log_files)
+            if worker.asked_to_leave_s is not None:
+                if now_s - worker.asked_to_leave_s > LEAVE_S:
+                    worker.kill()
+                continue
+            if vitals.ready_s is None and now_s - worker.started_s > settings.load_s:
+                worker.stalled_for_s = now_s - worker.started_s
+                worker.kill()
+            elif vitals.chunks and now_s - vitals.progress_s > settings.stall_s:
+                worker.stalled_for_s = now_s - vitals.progress_s
+                worker.kill()
+            elif vitals.state == "idle" and now_s - vitals.progress_s > settings.idle_s:
+                self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")
+
+    def _is_empty(self) -> bool:
+        """Nothing pending or active, said by the queue after the last worker had anything in hand."""
+        now_s = time.monotonic()
+        if any(worker.vitals.chunks for worker in self._workers) or self._quiet_since_s is None:
+            self._quiet_since_s = now_s
+            return False
+        news = self._clerk.news
+        left = news.outstanding
+        return left is not None and news.read_s > self._quiet_since_s and not (left.pending or left.active)
+
+    def _dismiss(self, reason: str) -> float:
+        """Ask all workers to leave, and wait until they have; how many seconds that took."""
+        log.info("leaving: %s", reason)
+        self._reporter.event("stopped", f"supervisor of {self._host} leaves: {reason}")
+        self._turn.give_back()
+        for worker in self._workers:
+            worker.ask_to_leave()
+        start_s = time.monotonic()
+        while self._workers:
+            if time.monotonic() - start_s > LEAVE_S:
+                for worker in self._workers:
+                    worker.kill()
+            self._reap()
+            time.sleep(0.05)
+        self._reporter.report(self._averages, [], self._temp(), force=True)
+        return time.monotonic() - start_s
+
+
+def last_words_s(took_s: float) -> float:
+    """How long the last reports may wait for the queue, after so long a leave-taking."""
+    return min(FLUSH_S, max(0.0, GONE_S - took_s))

@@ -23,7 +23,7 @@ import psutil
 from collector.delivery.carbon import Timeouts, send_frames
 from collector.delivery.destinations import Address, parse_destinations
 from collector.delivery.frames import encode_frame, split_points
-from collector.points import Point
+from collector.model import Point
 from tests.services.graphite import Graphite, run_graphite
 
 TIMEOUTS = Timeouts(connect_s=5, write_s=60)

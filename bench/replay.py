@@ -19,7 +19,7 @@ from collector.delivery.destinations import parse_destinations
 from collector.delivery.frames import encode_frame
 from collector.delivery.sender import Lane, Options, Report, run_lane
 from collector.delivery.spool import Frame, Spool
-from collector.points import Point
+from collector.model import Point
 from collector.settings import Settings
 from tests.services.graphite import Graphite, run_graphite
 from tests.services.support import wait_until

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud_monitor.metrics.paths import build_path
-from collector.cloud_facts import read_cloud_facts
-from collector.clouds import cloud_values, live_host_values
+from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import Figures
 from collector.isolate import Outcome
-from collector.points import Point
+from collector.model import Point
 from collector.settings import Settings
 from collector.tasks import COMMAND_PREFIX, CONDOR_TASKS
 from collector.zerofill import zero_paths

@@ -112,3 +112,9 @@ def read_collected(data: bytes) -> Collected:
         jobs=tuple(Job._make([*row[:3], tuple(row[3]), *row[4:]]) for row in rows.get("jobs", ())),
         jobs_cut=rows.get("jobs_cut", False),
     )
+
+
+class Point(NamedTuple):
+    path: str
+    timestamp: int  # Unix seconds, floored to paths.STEP_S
+    value: float

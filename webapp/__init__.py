@@ -32,7 +32,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     """
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     if settings.inventory_token_file is not None:
-        from cloud_monitor.system.heap import share_one_heap
+        from cloud_monitor.system.process import share_one_heap
 
         share_one_heap()
     version = assets.hash_of(assets.FOLDER, assets.TEMPLATES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from cloud_monitor.system.printable import printable
+from cloud_monitor.system.text import printable
 from worker import commands
 from worker.errors import WorkerError
 from worker.settings import SettingsRefused, load_settings

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cloud_monitor.system.printable import printable
+from cloud_monitor.system.text import printable
 from worker.progress import duration_text
 from worker.queue.statistics import BatchFigures, Figures, HostFigures
 

@@ -16,3 +16,8 @@ def displayable(text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     if len(line) <= length_max and len(text) <= _READ_MAX:
         return line
     return line[: length_max - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """One line without control characters, which could move the cursor, colour or hide what follows."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -13,7 +13,7 @@ from collector.delivery.hash_ring import Ring
 from collector.delivery.readback import Proof
 from collector.delivery.sender import Lane, Options, Report, run_lane
 from collector.delivery.spool import Figures, read_figures
-from collector.points import Point
+from collector.model import Point
 
 
 def lanes_of(destination: Destination, spool_dir: Path, proof: Proof | None = None) -> list[Lane]:

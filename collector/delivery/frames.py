@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from collector.delivery.destinations import Protocol
-from collector.points import Point
+from collector.model import Point
 
 FRAME_BYTES_MAX = 1_048_576  # carbon's MAX_LENGTH, without the 4 bytes of the length
 _FRAME_BYTES_MIN = 65_536

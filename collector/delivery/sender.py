@@ -14,7 +14,7 @@ from collector.delivery.frames import encode_frame, split_points
 from collector.delivery.readback import LOOK_AFTER_S, TURNS, Proof
 from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool
 from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside
-from collector.points import Point
+from collector.model import Point
 
 _RETRY_AFTER_S = 0.5
 _BATCH_POINTS = 50_000  # replayed over one connection, and confirmed at its end

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import build_path
 from cloud_monitor.system.text import displayable
-from collector.cloud_facts import CloudFacts, read_cloud_facts
-from collector.clouds import Home, find_vm, homes_of, vms_by_host
+from collector.clouds import CloudFacts, Home, find_vm, homes_of, read_cloud_facts, vms_by_host
 from collector.isolate import Outcome
 from collector.model import Job, Machine, Vm, VmDetails
 from collector.settings import Settings

@@ -14,7 +14,7 @@ from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import Timeouts, send_frames
 from collector.delivery.destinations import Address
 from collector.delivery.frames import encode_frame, split_points
-from collector.points import Point
+from collector.model import Point
 
 RETENTIONS = "60s:9d"
 HISTORY_S = 75 * 60

@@ -11,8 +11,7 @@ import pytest
 from cloud_monitor.system.files import replace_file
 from tests.webapp.sample import sample_values
 from webapp.model.tree import Value
-from webapp.poll.outcome import Outcome, read_outcome, write_outcome
-from webapp.poll.state_files import Polled, read_polled, write_polled
+from webapp.poll.state_files import Outcome, Polled, read_outcome, read_polled, write_outcome, write_polled
 
 NOW = 1_800_000_000.0
 TORN = (b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"version": 1}', b'{"version": 99, "taken_at": 1}')

@@ -17,7 +17,7 @@ from collector.delivery.destinations import parse_destinations
 from collector.delivery.readback import Proof
 from collector.delivery.sender import Options, Report, run_lane
 from collector.delivery.spool import Spool
-from collector.points import Point
+from collector.model import Point
 
 OPTIONS = Options(Timeouts(0.6, 0.6), TlsFiles(), 7 * 86_400, 1e9, replay_points=100_000)
 

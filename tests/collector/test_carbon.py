@@ -16,7 +16,7 @@ import pytest
 from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, check_address, send_frames
 from collector.delivery.destinations import Address, parse_destinations
 from collector.delivery.frames import encode_frame, split_points
-from collector.points import Point
+from collector.model import Point
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until

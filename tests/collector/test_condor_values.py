@@ -17,7 +17,7 @@ from collector.sources.htcondor.joblist import Schedd, hide_name, plan_queries, 
 from collector.sources.htcondor.jobs import group_of, hash_user
 from collector.sources.htcondor.jobtypes import JobTypes, find_faults
 from collector.sources.htcondor.machines import MachineFacts, name_cloud
-from collector.sources.htcondor.slices import slices
+from collector.sources.htcondor.placements import slices
 from collector.sources.htcondor.slots import Limits, Slot, SlotTally, share_of, slots_values
 from collector.sources.htcondor.waits import percentile
 from collector.sources.top_n import OTHER, cap_names

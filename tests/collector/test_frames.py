@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.delivery.frames import FRAME_BYTES_MAX, encode_frame, split_points
-from collector.points import Point
+from collector.model import Point
 from embedded.install import NoPython, install
 from tests.services.support import absent
 

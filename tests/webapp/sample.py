@@ -9,8 +9,7 @@ from pathlib import Path
 
 from cloud_monitor.metrics.paths import STEP_S, build_path
 from webapp.model.tree import Value
-from webapp.poll.outcome import Outcome, write_outcome
-from webapp.poll.state_files import Polled, write_polled
+from webapp.poll.state_files import Outcome, Polled, write_outcome, write_polled
 
 GRIDS = ("belle", "atlas", "quiet")
 STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from webapp.model.build import build_snapshot
 from webapp.model.events import Event, Log, note, read_events, read_log, write_log
 from webapp.model.tree import Snapshot, Value
-from webapp.poll.outcome import Outcome
+from webapp.poll.state_files import Outcome
 
 NOW = 1_800_000_000
 GOOD = Outcome(attempted_at=NOW, finished_at=NOW, succeeded_at=NOW, duration_s=0.4)

@@ -11,7 +11,7 @@ from webapp.model.health import OK, Judge, Level, Mark, sort_worst_first, worst
 from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 from webapp.poll.current import Moment
-from webapp.poll.outcome import Outcome
+from webapp.poll.state_files import Outcome
 
 NOW = 1_800_000_000
 STALE_AFTER_S = 180

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.poll.current import EXTENSION, Moment
-from webapp.poll.outcome import read_outcome, write_outcome
+from webapp.poll.state_files import read_outcome, write_outcome
 from webapp.serving.page_cache import cached
 from webapp.settings import Settings
 

@@ -22,7 +22,7 @@ from webapp.pages.holds import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words
 from webapp.poll.current import Moment
-from webapp.poll.outcome import Outcome
+from webapp.poll.state_files import Outcome
 from webapp.settings import SettingsRefused, read_settings
 
 NOW = 1_800_000_000

@@ -21,9 +21,8 @@ from webapp.metrics.counters import Telemetry
 from webapp.model.build import GridOrder
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
-from webapp.poll.outcome import Outcome, read_outcome, write_outcome
 from webapp.poll.poller import Poller
-from webapp.poll.state_files import Polled, read_polled, write_polled
+from webapp.poll.state_files import Outcome, Polled, read_outcome, read_polled, write_outcome, write_polled
 from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from webapp.poll.outcome import Outcome
-from webapp.poll.schedule import next_attempt
+from webapp.poll.poller import next_attempt
+from webapp.poll.state_files import Outcome
 
 MINUTE = 1_800_000_000  # a multiple of 60
 

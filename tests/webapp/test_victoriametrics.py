@@ -18,8 +18,8 @@ from webapp.metrics.counters import Telemetry
 from webapp.model.build import GridOrder
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
-from webapp.poll.outcome import Outcome, write_outcome
 from webapp.poll.poller import Poller
+from webapp.poll.state_files import Outcome, write_outcome
 from webapp.settings import Settings
 
 MINUTE = int(time.time()) // 60 * 60  # as the tests were collected, which may be a while ago

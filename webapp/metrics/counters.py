@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud_monitor.system.files import replace_file
-from cloud_monitor.system.own_process import OwnUse, read_own_use
+from cloud_monitor.system.process import OwnUse, read_own_use
 
 FOLDER_NAME = "telemetry"
 REQUESTS, LATENCY = "requests", "latency"  # names of counters

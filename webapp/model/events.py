@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cloud_monitor.system.files import replace_file
 from webapp.model.freshness import Freshness, age_text, judge
 from webapp.model.tree import Snapshot
-from webapp.poll.outcome import Outcome
+from webapp.poll.state_files import Outcome
 
 FILE_NAME = "events.json"
 

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from webapp.model.shares import held_share
 from webapp.model.thresholds import Threshold, tone_of
-from webapp.model.tree import Cloud, Fleet, Grid, Host, Snapshot, Value
+from webapp.model.tree import Cloud, Counts, Fleet, Grid, Host, Snapshot, Value
 from webapp.pages.cells import format_number, is_fresh
 from webapp.poll.current import Moment
 
@@ -157,3 +156,11 @@ class Judge:
 def _under(name: str, marks: Iterable[Mark]) -> Iterator[Mark]:
     for mark in marks:
         yield Mark(mark.level, mark.reason, (name, *mark.where))
+
+
+def held_share(counts: Counts) -> Value | None:
+    """Held jobs in % of all; None where that cannot be said."""
+    held, total = counts.get("held"), counts.get("total")
+    if held is None or total is None or held.value is None or not total.value:
+        return None
+    return Value(held.path, round(100 * held.value / total.value, 1), held.timestamp)

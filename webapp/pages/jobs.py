@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webapp.model.health import Judge
-from webapp.model.shares import held_share
+from webapp.model.health import Judge, held_share
 from webapp.model.tree import Counts
 from webapp.pages.tables import Column, Table, natural, occurring, row_of, words
 

@@ -13,10 +13,7 @@ from cloud_monitor.system.files import stamp_of
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.freshness import Freshness, age_text, judge
 from webapp.model.tree import Snapshot, Value
-from webapp.poll import outcome as outcome_file
-from webapp.poll import state_files as snapshot_file
-from webapp.poll.outcome import Outcome, read_outcome
-from webapp.poll.state_files import read_polled
+from webapp.poll.state_files import OUTCOME_NAME, SNAPSHOT_NAME, Outcome, read_outcome, read_polled
 
 EXTENSION = "cloud_monitor.latest"
 
@@ -67,8 +64,8 @@ class Latest:
     def reload(self) -> bool:
         """Read what has changed since the last time; True if anything had."""
         with self._reloading:
-            snapshot = self._has_changed(snapshot_file.FILE_NAME)
-            outcome = self._has_changed(outcome_file.FILE_NAME)
+            snapshot = self._has_changed(SNAPSHOT_NAME)
+            outcome = self._has_changed(OUTCOME_NAME)
             if snapshot:
                 polled = read_polled(self._state_dir)
                 self.snapshot = build_snapshot(polled.taken_at, polled.values, self._order)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from webapp.graphite.readings import Reading, read_targets
+from webapp.graphite.series import Reading, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
 from webapp.poll.current import Moment

@@ -12,8 +12,7 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from webapp.graphite.readings import Reading, read_targets
-from webapp.graphite.series import Table, join
+from webapp.graphite.series import Reading, Table, join, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.serving.context import current_gate, current_settings

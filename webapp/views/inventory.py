@@ -25,7 +25,7 @@ TOKEN_MAX_BYTES = 4096
 def put(grid: str) -> Response:
     """204 once the list is kept; nothing of it is kept with any other answer."""
     _check(grid)
-    from cloud_monitor.system.heap import give_back_memory
+    from cloud_monitor.system.process import give_back_memory
     from webapp.inventory.payload import ListRefused, ListTooLarge, read_listing
     from webapp.inventory.store import OlderList, keep
 

@@ -12,7 +12,7 @@ from worker.gate.limits import queue_rules
 from worker.queue import open_queue
 from worker.settings import Settings
 from worker.supervisor.evictions import scheduled_events_url, watch_evictions
-from worker.supervisor.host_name import claim_host_name
+from worker.supervisor.host_locks import claim_host_name
 from worker.supervisor.supervisor import Supervisor
 
 

@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cloud_monitor.system.process import give_back_memory
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
-from worker.decimer.heap import give_back_memory
 from worker.decimer.image_file import Limits
 from worker.decimer.model.architecture import EARLY_GRAPHS, list_early
 from worker.decimer.preprocess import read_drawing

@@ -1,6 +1,5 @@
-"""Memory that comes and goes beside the runtime's own arena."""
+"""Buffers that live beside the runtime's own arena."""
 
-import ctypes
 import math
 import mmap
 from collections.abc import Sequence
@@ -15,12 +14,3 @@ def map_zeros(shape: Sequence[int]) -> npt.NDArray[np.float32]:
     if size == 0:
         return np.zeros(shape, np.float32)
     return np.frombuffer(mmap.mmap(-1, 4 * size), np.float32).reshape(shape)
-
-
-def give_back_memory() -> None:
-    """Ask glibc to return its free pages; elsewhere do nothing. Costs as many page faults later."""
-    if _trim is not None:
-        _trim(0)
-
-
-_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

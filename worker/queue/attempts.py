@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
 
-from worker.queue.claims import HELD, holder, lost
+from worker.queue.claims import HELD, REMAINING, holder, lost
 from worker.queue.errors import Refused
 from worker.queue.hosts import add_event
-from worker.queue.model import Claim, Rules, Usage
+from worker.queue.model import Claim, Result, Rules, Usage
 from worker.queue.policy import backoff_s
-from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks
+from worker.queue.results import add_results
+from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks, images
 from worker.queue.sql import db_now
 
 UNCLAIMED = {"lease_until": None, "worker": None, "host": None}
@@ -111,3 +113,61 @@ def end_attempt(
 def held_ever(chunk: int, token: int) -> ColumnElement[bool]:
     """Nobody took it from the claim's holder, though its lease may be over: enough for giving it back."""
     return and_(chunks.c.id == chunk, chunks.c.token == token, chunks.c.state == ACTIVE)
+
+
+CRASHES_ALONE = 2  # after so many the image gets the crash as its result
+
+
+def crash(
+    connection: Connection,
+    rules: Rules,
+    chunk: int,
+    token: int,
+    in_flight: Sequence[int],
+    error: str,
+    blame: bool,
+) -> None:
+    row = connection.execute(select(chunks).where(chunks.c.id == chunk).with_for_update()).one_or_none()
+    if row is None:
+        return
+    remaining = {image.number: image for image in connection.execute(REMAINING, {"chunk": chunk})}
+    flying = [remaining[number] for number in in_flight if number in remaining]
+    held = row.state == ACTIVE and row.token == token
+    if held and blame and len(in_flight) == 1 and flying and flying[0].suspect:
+        charge_image(connection, chunk, token, flying[0].number, error)
+    mark_suspects(connection, chunk, [image.number for image in flying])
+    if not held:
+        return
+    add_event(connection, "crashed", f"{row.name}: {error}", row.host, row.worker, chunk)
+    if blame and not in_flight:
+        charge(connection, rules, row, error, backoff=True)
+    else:
+        set_free(connection, chunk, error)
+    end_attempt(connection, chunk, token, "crashed", error, None)
+
+
+def free(connection: Connection, worker: str, error: str) -> None:
+    held = select(chunks).where(chunks.c.state == ACTIVE, chunks.c.worker == worker).with_for_update()
+    for row in connection.execute(held).all():
+        add_event(connection, "crashed", f"{row.name}: {error}", row.host, worker, row.id)
+        set_free(connection, row.id, error)
+        end_attempt(connection, row.id, row.token, "crashed", error, None)
+
+
+def set_free(connection: Connection, chunk: int, error: str) -> None:
+    values = UNCLAIMED | {"state": PENDING, "error": error}
+    connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
+
+
+def mark_suspects(connection: Connection, chunk: int, numbers: Sequence[int]) -> None:
+    if numbers:
+        these = and_(images.c.chunk_id == chunk, images.c.number.in_(numbers))
+        connection.execute(update(images).where(these).values(suspect=True))
+
+
+def charge_image(connection: Connection, chunk: int, token: int, number: int, error: str) -> None:
+    """One more crash of a worker that had the image alone."""
+    this = and_(images.c.chunk_id == chunk, images.c.number == number)
+    counted = update(images).where(this).values(crashes=images.c.crashes + 1).returning(images.c.crashes)
+    if connection.execute(counted).scalar_one() >= CRASHES_ALONE:
+        add_results(connection, chunk, token, [Result(number, None, error=f"WorkerCrash: {error}")])

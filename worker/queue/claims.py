@@ -1,5 +1,5 @@
 """A worker takes a chunk, keeps it, and stores results. Each function takes the connection of a transaction
-that its caller began; endings.py has how a claim ends.
+that its caller began; attempts.py has how a claim ends.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from sqlalchemy import (
 )
 
 from worker.queue.errors import LeaseLost
-from worker.queue.model import Claim, Lease, QueuedImage, Result, ResultRow, Rules
-from worker.queue.results import unpack_row
+from worker.queue.model import Claim, Lease, QueuedImage, Result, Rules
+from worker.queue.results import add_results
 from worker.queue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
 from worker.queue.sql import db_now
-from worker.queue.storing import add_results
 
 CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step
 
@@ -84,25 +83,6 @@ HELD = and_(
     chunks.c.lease_until > db_now(),
 )
 RENEW = update(chunks).where(HELD).values(lease_until=db_now() + bindparam("lease_s"))
-RESULT_ROWS = (
-    select(
-        results,
-        batches.c.name.label("batch"),
-        chunks.c.directory,
-        images.c.name,
-        attempts.c.engine,
-        attempts.c.model,
-        attempts.c.worker,
-        attempts.c.host,
-    )
-    .join(images, and_(images.c.chunk_id == results.c.chunk_id, images.c.number == results.c.number))
-    .join(attempts, and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token))
-    .join(chunks, chunks.c.id == results.c.chunk_id)
-    .join(batches, batches.c.id == chunks.c.batch_id)
-)
-RESULTS_OF = RESULT_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
-    results.c.chunk_id, results.c.number
-)
 
 
 def count_active(connection: Connection) -> int:
@@ -160,10 +140,6 @@ def store(connection: Connection, rules: Rules, claim: Claim, given: Sequence[Re
     """The renewal comes first: it locks the chunk's row, so that what follows is the holder's alone."""
     renew(connection, rules, claim)
     add_results(connection, claim.chunk, claim.token, given)
-
-
-def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:
-    return [unpack_row(row) for row in connection.execute(RESULTS_OF, {"chunks": list(chunk_ids)})]
 
 
 def holder(claim: Claim) -> dict[str, int]:

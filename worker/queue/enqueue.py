@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from worker.queue.chunks import split
-from worker.queue.dialects import insert_or_ignore
 from worker.queue.errors import Refused
 from worker.queue.model import Added, Batch, Rules
 from worker.queue.policy import urgency
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
-from worker.queue.sql import db_now
+from worker.queue.sql import db_now, insert_or_ignore
 
 DEFAULT_PRIORITY = 2
 Listing = tuple[str, Sequence[str]]  # a directory and the names of its images
@@ -156,3 +155,13 @@ def _next_parts(connection: Connection, batch_id: int, paths: Sequence[str]) -> 
         .group_by(chunks.c.directory)
     )
     return dict(connection.execute(query).all())
+
+
+def split(names: Sequence[str], most: int) -> list[tuple[str, ...]]:
+    """Parts of at most `most` names, in order, whose sizes differ by at most one."""
+    if not names:
+        return []
+    count = -(-len(names) // most)
+    size, larger = divmod(len(names), count)
+    starts = [number * size + min(number, larger) for number in range(count + 1)]
+    return [tuple(names[start:end]) for start, end in pairwise(starts)]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from worker.queue.dialects import insert_or_replace
 from worker.queue.model import DecisionNote, HostReport
 from worker.queue.results import clean
 from worker.queue.schema import decisions, events, hosts
-from worker.queue.sql import db_now
+from worker.queue.sql import db_now, insert_or_replace
 
 
 def report_host(connection: Connection, report: HostReport) -> None:

@@ -9,12 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from worker.queue import attempts as endings
-from worker.queue import claims, crashes, hosts, pruning
-from worker.queue import enqueue as filling
-from worker.queue import maintenance as tending
-from worker.queue import operator as operating
-from worker.queue import usage as learning
+from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator, usage
 from worker.queue.database import Database
 from worker.queue.migrate import bring_up_to_date, require_queue
 from worker.queue.model import (
@@ -34,6 +29,7 @@ from worker.queue.model import (
     Usage,
     now_s,
 )
+from worker.queue.results import chunks_with_results, ended_files, read_results
 
 EXPORTED_CHUNKS = 20  # read together
 
@@ -76,19 +72,19 @@ class Queue:
         for its chunks that are not done. Raises Refused when it has another source.
         """
         return self.database.write(
-            lambda connection: filling.add_batch(
+            lambda connection: enqueue.add_batch(
                 connection, self.rules, name, source, priority, deadline, model
             )
         )
 
     def add_directories(
-        self, batch: Batch, directories: Sequence[filling.Listing], chunk_images: int
+        self, batch: Batch, directories: Sequence[enqueue.Listing], chunk_images: int
     ) -> Added:
         """Those images of the directories (path, names) that the batch does not have yet, in new chunks of at
         most `chunk_images` of one directory. All or none of them.
         """
         return self.database.write(
-            lambda connection: filling.add_directories(
+            lambda connection: enqueue.add_directories(
                 connection, self.rules, batch, directories, chunk_images
             )
         )
@@ -125,24 +121,24 @@ class Queue:
 
     def stored(self, claim: Claim) -> list[ResultRow]:
         """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
-        return self.database.read(lambda connection: claims.read_results(connection, [claim.chunk]))
+        return self.database.read(lambda connection: read_results(connection, [claim.chunk]))
 
     def finish(self, claim: Claim, usage: Usage, file: str | None = None) -> None:
         """The chunk is done; `file` is the stored file that counts.
 
         Raises LeaseLost; Refused when images lack a result.
         """
-        self.database.write(lambda connection: endings.finish(connection, claim, usage, file))
+        self.database.write(lambda connection: attempts.finish(connection, claim, usage, file))
 
     def release(self, claim: Claim, reason: str, usage: Usage | None = None) -> None:
         """Gives the chunk back in order (drained, SIGTERM): can be claimed at once, counts as no fault."""
-        self.database.write(lambda connection: endings.release(connection, claim, reason, usage))
+        self.database.write(lambda connection: attempts.release(connection, claim, reason, usage))
 
     def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> None:
         """A fault of the chunk as a whole: claimed again after a backoff; failed after `Rules.attempts` of
         them without a result stored between.
         """
-        self.database.write(lambda connection: endings.fail(connection, self.rules, claim, error, usage))
+        self.database.write(lambda connection: attempts.fail(connection, self.rules, claim, error, usage))
 
     # a supervisor
 
@@ -154,23 +150,23 @@ class Queue:
         lost before.
         """
         self.database.write(
-            lambda connection: crashes.crash(connection, self.rules, chunk, token, in_flight, error, blame)
+            lambda connection: attempts.crash(connection, self.rules, chunk, token, in_flight, error, blame)
         )
 
     def free(self, worker: str, error: str) -> None:
         """What a dead worker still holds after each `crash`: it died between a claim and the telling of it.
         Nobody is charged.
         """
-        self.database.write(lambda connection: crashes.free(connection, worker, error))
+        self.database.write(lambda connection: attempts.free(connection, worker, error))
 
     def tend(self) -> Tended:
         """Frees chunks whose lease ran out, raises priorities as deadlines near, marks missed deadlines,
         samples progress. Cheap, safe from any number of hosts at once; call it every second or so.
         """
-        return self.database.write(lambda connection: tending.tend(connection, self.rules))
+        return self.database.write(lambda connection: maintenance.tend(connection, self.rules))
 
     def outstanding(self) -> Outstanding:
-        return self.database.read(learning.outstanding)
+        return self.database.read(usage.outstanding)
 
     def active_chunks(self) -> int:
         """In the whole queue, for the gate."""
@@ -178,7 +174,7 @@ class Queue:
 
     def learned(self, engine: str) -> Learned | None:
         """What the last chunks done with the engine needed; None when none was done."""
-        return self.database.read(lambda connection: learning.learned(connection, engine))
+        return self.database.read(lambda connection: usage.learned(connection, engine))
 
     def report_host(self, report: HostReport) -> None:
         self.database.write(lambda connection: hosts.report_host(connection, report))
@@ -203,29 +199,31 @@ class Queue:
         with images whose result is an error, which is dropped. Raises Refused, as all of these do, when there
         is no such target.
         """
-        return self.database.write(lambda connection: operating.retry(connection, target, failed_images))
+        return self.database.write(lambda connection: operator.retry(connection, target, failed_images))
 
     def cancel(self, target: Target) -> int:
         """Chunks not at an end become cancelled; a worker on one notices with its next renewal."""
-        return self.database.write(lambda connection: operating.cancel(connection, target))
+        return self.database.write(lambda connection: operator.cancel(connection, target))
 
     def pause(self, target: Target) -> int:
         """Chunks that are not claimed any more; those being worked on are finished."""
-        return self.database.write(lambda connection: operating.set_paused(connection, target, True))
+        return self.database.write(lambda connection: operator.set_paused(connection, target, True))
 
     def resume(self, target: Target) -> int:
-        return self.database.write(lambda connection: operating.set_paused(connection, target, False))
+        return self.database.write(lambda connection: operator.set_paused(connection, target, False))
 
     def prune(self, older_than_s: float) -> dict[str, int]:
         """Deletes batches at an end for so long with all that is theirs, old events, decisions, samples and
         silent hosts; gives the rows deleted by table.
         """
         counts: Counter[str] = Counter()
-        old = self.database.read(lambda connection: pruning.old_batches(connection, older_than_s))
-        while chunk_ids := self.database.read(lambda connection: pruning.some_chunks(connection, old)):
-            counts.update(self.database.write(partial(pruning.delete_chunks, chunk_ids=chunk_ids)))
-        counts.update(self.database.write(lambda connection: pruning.delete_batches(connection, old)))
-        counts.update(self.database.write(lambda connection: pruning.delete_notes(connection, older_than_s)))
+        old = self.database.read(lambda connection: maintenance.old_batches(connection, older_than_s))
+        while chunk_ids := self.database.read(lambda connection: maintenance.some_chunks(connection, old)):
+            counts.update(self.database.write(partial(maintenance.delete_chunks, chunk_ids=chunk_ids)))
+        counts.update(self.database.write(lambda connection: maintenance.delete_batches(connection, old)))
+        counts.update(
+            self.database.write(lambda connection: maintenance.delete_notes(connection, older_than_s))
+        )
         return dict(counts)
 
     def results(self, batch: str | None = None, have: Mapping[int, int] | None = None) -> Iterator[ResultRow]:
@@ -236,12 +234,12 @@ class Queue:
         ids = [chunk for chunk, count in self.result_counts(batch) if count > have.get(chunk, 0)]
         for start in range(0, len(ids), EXPORTED_CHUNKS):
             some = ids[start : start + EXPORTED_CHUNKS]
-            yield from self.database.read(partial(claims.read_results, chunk_ids=some))
+            yield from self.database.read(partial(read_results, chunk_ids=some))
 
     def result_counts(self, batch: str | None = None) -> list[tuple[int, int]]:
         """Chunks that have results, with how many."""
-        return self.database.read(lambda connection: learning.chunks_with_results(connection, batch))
+        return self.database.read(lambda connection: chunks_with_results(connection, batch))
 
     def ended_files(self) -> list[tuple[str, str | None]]:
         """Folders of chunks at an end with the key of the file that counts: what sweeping spares."""
-        return self.database.read(learning.ended_files)
+        return self.database.read(ended_files)

@@ -1,16 +1,24 @@
-"""A result as its row and back."""
+"""Results: as rows and back, stored by the statement that is run most often, and read again.
+
+The latest are found without an index by time, which would have to be kept up with each result: they are in
+chunks that were stored to, or ended, lately.
+"""
 
 from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from sys import byteorder
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import ARRAY, Connection, Row, and_, bindparam, func, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
+from worker.queue.errors import Refused
 from worker.queue.model import Result, ResultRow
+from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
+from worker.queue.sql import db_now
 
 LONGEST_ERROR = 500  # characters
 
@@ -77,3 +85,161 @@ def unpack_floats(data: bytes) -> tuple[float, ...]:
     if byteorder == "big":
         packed.byteswap()
     return tuple(packed)
+
+
+GIVEN = ("number", "smiles", "tokens", "confidences", "truncated", "error", "precision", "sha256")
+KEYS = ("chunk_id", "token", "stored_at")
+
+# SQLite takes a row at a time
+ADD_ROW = (
+    sqlite.insert(results)
+    .values({name: bindparam(name) for name in ("chunk_id", "token", *GIVEN)} | {"stored_at": db_now()})
+    .on_conflict_do_nothing()
+    .returning(results.c.error)
+)
+# PostgreSQL takes each column as one array: a statement of always the same length is parsed and planned once
+given = func.unnest(
+    *(bindparam(name, type_=ARRAY(results.c[name].type)) for name in GIVEN)
+).table_valued(*GIVEN, name="given").render_derived()  # fmt: skip
+ADD_ARRAYS = (
+    postgresql.insert(results)
+    .from_select(
+        (*KEYS, *GIVEN),
+        select(
+            bindparam("chunk_id", type_=results.c.chunk_id.type),
+            bindparam("token", type_=results.c.token.type),
+            db_now(),
+            *(given.c[name] for name in GIVEN),
+        ),
+    )
+    .on_conflict_do_nothing()
+    .returning(results.c.error)
+)
+# Progress ends the row of faults.
+COUNT_STORED = (
+    update(chunks)
+    .where(chunks.c.id == bindparam("chunk"))
+    .values(
+        images_done=chunks.c.images_done + bindparam("done"),
+        images_failed=chunks.c.images_failed + bindparam("failed"),
+        faults=0,
+    )
+)
+
+
+def add_results(connection: Connection, chunk: int, token: int, given: Sequence[Result]) -> None:
+    """Results of images that have none yet, counted."""
+    if not given:
+        return
+    rows = [pack(result) for result in given]
+    errors = _add(connection, {"chunk_id": chunk, "token": token}, rows)
+    failed = sum(error is not None for error in errors)
+    connection.execute(COUNT_STORED, {"chunk": chunk, "done": len(errors), "failed": failed})
+
+
+def _add(connection: Connection, keys: dict[str, int], rows: list[dict[str, Any]]) -> Sequence[str | None]:
+    """The errors, or none, of the rows that were not there yet."""
+    if connection.dialect.name == "postgresql":
+        columns = {name: [row[name] for row in rows] for name in GIVEN}
+        return connection.execute(ADD_ARRAYS, keys | columns).scalars().all()
+    return connection.execute(ADD_ROW, [keys | row for row in rows]).scalars().all()
+
+
+RESULT_ROWS = (
+    select(
+        results,
+        batches.c.name.label("batch"),
+        chunks.c.directory,
+        images.c.name,
+        attempts.c.engine,
+        attempts.c.model,
+        attempts.c.worker,
+        attempts.c.host,
+    )
+    .join(images, and_(images.c.chunk_id == results.c.chunk_id, images.c.number == results.c.number))
+    .join(attempts, and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token))
+    .join(chunks, chunks.c.id == results.c.chunk_id)
+    .join(batches, batches.c.id == chunks.c.batch_id)
+)
+RESULTS_OF = RESULT_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
+    results.c.chunk_id, results.c.number
+)
+LATEST_CHUNKS = 20  # of each kind that are looked into
+MOST_ROWS = 20_000  # read at most, but for a chunk that alone has more
+
+# Each store renews the lease
+STORED_TO = (
+    select(chunks.c.id, chunks.c.images_done)
+    .where(text("state = 'active'"), chunks.c.images_done > 0)
+    .order_by(chunks.c.lease_until.desc())
+    .limit(LATEST_CHUNKS)
+)
+ENDED_LAST = (
+    select(attempts.c.chunk_id, attempts.c.ended_at)
+    .where(attempts.c.ended_at.is_not(None))
+    .order_by(attempts.c.ended_at.desc())
+    .limit(LATEST_CHUNKS)
+    .subquery()
+)
+ENDED_LATELY = (
+    select(chunks.c.id, chunks.c.images_done)
+    .join(ENDED_LAST, ENDED_LAST.c.chunk_id == chunks.c.id)
+    .where(chunks.c.images_done > 0)
+    .group_by(chunks.c.id, chunks.c.images_done)
+    .order_by(func.max(ENDED_LAST.c.ended_at).desc())
+)
+NEWEST = (
+    select(results.c.chunk_id, results.c.number)
+    .where(results.c.chunk_id.in_(bindparam("chunks", expanding=True)))
+    .order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
+    .limit(bindparam("last"))
+)
+THESE = RESULT_ROWS.where(
+    tuple_(results.c.chunk_id, results.c.number).in_(bindparam("keys", expanding=True))
+).order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
+
+
+def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:
+    return [unpack_row(row) for row in connection.execute(RESULTS_OF, {"chunks": list(chunk_ids)})]
+
+
+def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple[int, int]]:
+    """All or a batch's, in order, with how many results there are."""
+    query = select(chunks.c.id, chunks.c.images_done).where(chunks.c.images_done > 0).order_by(chunks.c.id)
+    if batch is not None:
+        found = connection.execute(select(batches.c.id).where(batches.c.name == batch)).scalar_one_or_none()
+        if found is None:
+            raise Refused(f"there is no batch {batch}")
+        query = query.where(chunks.c.batch_id == found)
+    return [(chunk, count) for chunk, count in connection.execute(query)]
+
+
+def ended_files(connection: Connection) -> list[tuple[str, str | None]]:
+    query = (
+        select(batches.c.name, chunks.c.id, chunks.c.file)
+        .join(batches, batches.c.id == chunks.c.batch_id)
+        .where(chunks.c.state.in_(ENDED))
+        .order_by(chunks.c.id)
+    )
+    return [(f"{batch}/{chunk}", file) for batch, chunk, file in connection.execute(query)]
+
+
+def read_latest(connection: Connection, last: int) -> tuple[ResultRow, ...]:
+    """The newest first."""
+    if not last:
+        return ()
+    chosen = choose([tuple(row) for query in (STORED_TO, ENDED_LATELY) for row in connection.execute(query)])
+    keys = [tuple(row) for row in connection.execute(NEWEST, {"chunks": chosen, "last": last})]
+    return tuple(unpack_row(row) for row in connection.execute(THESE, {"keys": keys})) if keys else ()
+
+
+def choose(counted: list[tuple[int, int]]) -> list[int]:
+    """The first of the chunks (id, results) that have no more than MOST_ROWS together; at least one."""
+    chosen: list[int] = []
+    rows = 0
+    for chunk, count in counted:
+        rows += count
+        if chosen and rows > MOST_ROWS:
+            break
+        chosen.append(chunk)
+    return chosen

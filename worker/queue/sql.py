@@ -4,9 +4,11 @@ compared, and the first word of an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Double, Text
+from sqlalchemy import Connection, Double, Table, Text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -46,3 +48,23 @@ def _sqlite_kind(element: error_kind, compiler: Any, **options: Any) -> str:
 @compiles(error_kind, "postgresql")
 def _postgresql_kind(element: error_kind, compiler: Any, **options: Any) -> str:
     return f"split_part({compiler.process(element.clauses, **options)}, ':', 1)"
+
+
+Insert = postgresql.Insert | sqlite.Insert
+
+
+def insert_or_ignore(connection: Connection, table: Table) -> Insert:
+    return _insert(connection, table).on_conflict_do_nothing()
+
+
+def insert_or_replace(connection: Connection, table: Table, columns: Sequence[str]) -> Insert:
+    """`columns` take the new values where the primary key is there already."""
+    statement = _insert(connection, table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={name: statement.excluded[name] for name in columns},
+    )
+
+
+def _insert(connection: Connection, table: Table) -> Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

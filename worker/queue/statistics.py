@@ -4,9 +4,13 @@ written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
-from worker.queue import counting
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
+
+from worker.queue.claims import deadline_of
 from worker.queue.database import Database
 from worker.queue.errors import QueueError
 from worker.queue.figures import (
@@ -18,9 +22,30 @@ from worker.queue.figures import (
     Figures,
     HostFigures,
 )
+from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
 from worker.queue.model import ResultRow
-from worker.queue.schema import REVISION
+from worker.queue.results import read_latest
+from worker.queue.schema import (
+    ACTIVE,
+    CANCELLED,
+    DONE,
+    FAILED,
+    NO_DEADLINE,
+    PENDING,
+    REVISION,
+    STATES,
+    UNFINISHED,
+    attempts,
+    batches,
+    chunks,
+    decisions,
+    events,
+    hosts,
+    results,
+    samples,
+)
+from worker.queue.sql import db_now, error_kind
 
 __all__ = [
     "SILENT_S",
@@ -46,4 +71,192 @@ def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 
             raise QueueError(
                 f"{database.named}: its schema is {revision}, this program's {REVISION}: update the older one"
             )
-        return database.read(lambda connection: counting.count(connection, last, latest))
+        return database.read(lambda connection: count(connection, last, latest))
+
+
+RATE_S = 60  # the rate is that of so long
+
+
+def total(column: ColumnElement[Any], when: ColumnElement[bool] | None = None) -> ColumnElement[Any]:
+    """A sum that is 0 over nothing."""
+    return func.coalesce(func.sum(column if when is None else case((when, column), else_=0)), 0)
+
+
+DATED = chunks.c.due < NO_DEADLINE
+LATE = or_(chunks.c.missed, OVERDUE)  # also where no host is left that would mark it
+OPEN = and_(DATED, ~LATE, chunks.c.state.in_(UNFINISHED))
+# One row a batch and state: everything that is a count of chunks or images
+COUNTS = select(
+    chunks.c.batch_id,
+    chunks.c.state,
+    func.count().label("chunks"),
+    total(chunks.c.images_total).label("images"),
+    total(chunks.c.images_done).label("with_result"),
+    total(chunks.c.images_failed).label("with_error"),
+    func.count(case((chunks.c.paused, 1))).label("paused"),
+    func.count(case((LATE, 1))).label("missed"),
+    func.count(case((and_(DATED, ~chunks.c.missed, chunks.c.state == DONE), 1))).label("met"),
+    func.count(case((OPEN, 1))).label("open"),
+    func.min(case((OPEN, chunks.c.due))).label("next_deadline"),
+    func.min(case((chunks.c.state == PENDING, chunks.c.created_at))).label("oldest"),
+    total(chunks.c.cpu_s).label("cpu_s"),
+).group_by(chunks.c.batch_id, chunks.c.state)
+FAILURES = (
+    select(error_kind(results.c.error), func.count())
+    .where(results.c.error.is_not(None))
+    .group_by(error_kind(results.c.error))
+)
+OUTCOMES = (
+    select(attempts.c.outcome, func.count())
+    .where(attempts.c.outcome.is_not(None))
+    .group_by(attempts.c.outcome)
+)
+CHUNKS = select(chunks, batches.c.name.label("batch")).join(batches, batches.c.id == chunks.c.batch_id)
+
+
+def count(connection: Connection, last: int, latest: int) -> Figures:
+    now = connection.execute(select(db_now())).scalar_one()
+    counts = connection.execute(COUNTS).all()
+    oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
+    notes = [decision_of(row) for row in connection.execute(newest(decisions, decisions.c.id, last))]
+    return Figures(
+        at=now,
+        chunks=chunks_by_state(counts),
+        paused=sum(row.paused for row in counts if row.state == PENDING),
+        images=images_by_status(counts),
+        images_per_s=read_rate(connection, now),
+        oldest_pending_s=None if oldest is None else max(0.0, now - oldest),
+        deadlines={key: sum(getattr(row, key) for row in counts) for key in ("met", "missed", "open")},
+        next_deadline=min(
+            (row.next_deadline for row in counts if row.next_deadline is not None), default=None
+        ),
+        failures=dict(connection.execute(FAILURES).all()),
+        attempts=dict(connection.execute(OUTCOMES).all()),
+        batches=read_batches(connection, counts),
+        active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
+        dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
+        hosts=read_hosts(connection, now),
+        events=tuple(
+            EventFigures(row.at, row.kind, row.message, row.host, row.worker, row.chunk_id)
+            for row in connection.execute(newest(events, events.c.id, last))
+        ),
+        decisions=tuple(notes),
+        latest=read_latest(connection, latest),
+    )
+
+
+def chunks_by_state(counts: Sequence[Any]) -> Mapping[str, int]:
+    return {state: sum(row.chunks for row in counts if row.state == state) for state in STATES}
+
+
+def images_by_status(counts: Sequence[Any]) -> Mapping[str, int]:
+    """An image with a result is done or failed; one without is what its chunk is."""
+    left = {
+        state: sum(int(row.images - row.with_result) for row in counts if row.state == state)
+        for state in STATES
+    }
+    errors = sum(int(row.with_error) for row in counts)
+    return {
+        PENDING: left[PENDING],
+        ACTIVE: left[ACTIVE],
+        DONE: sum(int(row.with_result) for row in counts) - errors,
+        FAILED: errors + left[FAILED],
+        CANCELLED: left[CANCELLED],
+    }
+
+
+def read_rate(connection: Connection, now: float) -> float:
+    """Images a second between the newest sample and the oldest of the last minute; 0 when nobody samples any
+    more.
+    """
+    recent = select(samples).where(samples.c.at >= now - RATE_S).order_by(samples.c.at)
+    rows = connection.execute(recent).all()
+    if len(rows) < 2:
+        return 0.0
+    first, last = rows[0], rows[-1]
+    return float(max(0, last.images_done - first.images_done) / (last.at - first.at))
+
+
+def read_batches(connection: Connection, counts: Sequence[Any]) -> tuple[BatchFigures, ...]:
+    by_batch: dict[int, list[Any]] = {}
+    for row in counts:
+        by_batch.setdefault(row.batch_id, []).append(row)
+    return tuple(
+        BatchFigures(
+            name=batch.name,
+            source=batch.source,
+            priority=batch.priority,
+            deadline=batch.deadline,
+            model=batch.model,
+            paused=batch.paused,
+            created_at=batch.created_at,
+            chunks=chunks_by_state(by_batch.get(batch.id, [])),
+            images=images_by_status(by_batch.get(batch.id, [])),
+            missed=sum(row.missed for row in by_batch.get(batch.id, [])),
+            met=sum(row.met for row in by_batch.get(batch.id, [])),
+            cpu_s=sum(row.cpu_s for row in by_batch.get(batch.id, [])),
+        )
+        for batch in connection.execute(select(batches).order_by(batches.c.id.desc()))
+    )
+
+
+def read_chunks(connection: Connection, state: str, query: Select[Any]) -> tuple[ChunkFigures, ...]:
+    return tuple(
+        ChunkFigures(
+            id=row.id,
+            name=row.name,
+            batch=row.batch,
+            state=row.state,
+            priority=row.urgency,
+            deadline=deadline_of(row.due),
+            worker=row.worker,
+            host=row.host,
+            attempt=row.token,
+            images_total=row.images_total,
+            images_done=row.images_done,
+            started_at=row.started_at,
+            error=row.error,
+        )
+        for row in connection.execute(query.where(chunks.c.state == state))
+    )
+
+
+def read_hosts(connection: Connection, now: float) -> tuple[HostFigures, ...]:
+    last_ids = select(func.max(decisions.c.id)).group_by(decisions.c.host, decisions.c.subject)
+    query = select(decisions).where(decisions.c.id.in_(last_ids)).order_by(decisions.c.last_at.desc())
+    last = [decision_of(row) for row in connection.execute(query)]
+    return tuple(
+        HostFigures(
+            name=row.name,
+            seen_at=row.seen_at,
+            alive=row.seen_at >= now - SILENT_S,
+            environment=row.environment,
+            workers=row.workers,
+            loading=row.loading,
+            cpu_pct=row.cpu_pct,
+            memory_pct=row.memory_pct,
+            temp_bytes=row.temp_bytes,
+            figures=row.figures,
+            workers_detail=tuple(row.workers_detail),
+            decisions=tuple(decision for decision in last if decision.host == row.name),
+        )
+        for row in connection.execute(select(hosts).order_by(hosts.c.name))
+    )
+
+
+def decision_of(row: Row[Any]) -> DecisionFigures:
+    return DecisionFigures(
+        host=row.host,
+        subject=row.subject,
+        admitted=row.admitted,
+        reason=row.reason,
+        text=row.text,
+        times=row.times,
+        first_at=row.first_at,
+        last_at=row.last_at,
+        figures=row.figures,
+    )
+
+
+def newest(table: Any, order: ColumnElement[Any], last: int) -> Select[Any]:
+    return select(table).order_by(order.desc()).limit(last)

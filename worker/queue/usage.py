@@ -1,12 +1,11 @@
-"""What the queue knows of itself: what is left to do, what work needs, what there is to read."""
+"""What the queue knows of itself: what is left to do, and what work needs."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from worker.queue.errors import Refused
 from worker.queue.model import Learned, Outstanding
-from worker.queue.schema import ACTIVE, DONE, ENDED, PENDING, UNFINISHED, attempts, batches, chunks
+from worker.queue.schema import ACTIVE, DONE, PENDING, UNFINISHED, attempts, chunks
 from worker.queue.sql import db_now
 
 LEARNED_FROM = 50  # attempts
@@ -42,24 +41,3 @@ def learned(connection: Connection, engine: str) -> Learned | None:
     query = select(func.max(last.c.peak_memory_bytes), func.sum(last.c.cpu_s), func.sum(last.c.wall_s))
     peak, cpu_s, wall_s = connection.execute(query).one()
     return Learned(int(peak), cpu_s / wall_s) if peak else None
-
-
-def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple[int, int]]:
-    """All or a batch's, in order, with how many results there are."""
-    query = select(chunks.c.id, chunks.c.images_done).where(chunks.c.images_done > 0).order_by(chunks.c.id)
-    if batch is not None:
-        found = connection.execute(select(batches.c.id).where(batches.c.name == batch)).scalar_one_or_none()
-        if found is None:
-            raise Refused(f"there is no batch {batch}")
-        query = query.where(chunks.c.batch_id == found)
-    return [(chunk, count) for chunk, count in connection.execute(query)]
-
-
-def ended_files(connection: Connection) -> list[tuple[str, str | None]]:
-    query = (
-        select(batches.c.name, chunks.c.id, chunks.c.file)
-        .join(batches, batches.c.id == chunks.c.batch_id)
-        .where(chunks.c.state.in_(ENDED))
-        .order_by(chunks.c.id)
-    )
-    return [(f"{batch}/{chunk}", file) for batch, chunk, file in connection.execute(query)]

@@ -9,7 +9,6 @@ from cloud_monitor.htcondor.bindings import query_groups
 from cloud_monitor.htcondor.job_status import status_of
 from collector.settings import Settings
 from collector.sources.htcondor.jobtypes import JobTypes
-from collector.sources.htcondor.slices import slices
 
 ALL = "all"
 
@@ -44,3 +43,22 @@ def query_placements(
 def host_of(slot_name: object) -> str:
     """The machine of slot1_3@machine, or of slot1_3@startd@machine."""
     return slot_name.rpartition("@")[2] if isinstance(slot_name, str) else ""
+
+
+_DIGITS = {1: [], 2: ["01234"], 5: ["01", "23", "45", "67"], 10: list("012345678")}
+
+
+def slices(ads: int, ads_max: int, slot_name: str) -> list[str]:
+    """Constraints that together select every ad once, some ads_max with each (or a tenth of them).
+
+    slot_name: an expression that gives slot1_3@host.
+    """
+    parts = next((parts for parts in _DIGITS if ads <= parts * ads_max), 10)
+    digits = _DIGITS[parts]
+    rest = [f"{_ends_in(''.join(digits), slot_name)} =!= true"] if digits else ["true"]
+    return [_ends_in(own, slot_name) for own in digits] + rest
+
+
+def _ends_in(digits: str, slot_name: str) -> str:
+    """The last digit before the host's first dot is one of these."""
+    return f'regexp("@[^.]*[{digits}][^0-9.]*([.]|$)", {slot_name})'

@@ -18,7 +18,7 @@ from collector.model import Collected
 from collector.settings import Settings
 from collector.sources.htcondor.daemons import count_slots, daemons_values, query_daemon_figures
 from collector.sources.htcondor.machines import MachineTally, machines_of, query_machine_facts
-from collector.sources.htcondor.slices import slices
+from collector.sources.htcondor.placements import slices
 
 _ATTRIBUTES = ("Name", "SlotType", "State", "Activity", "Cpus", "Memory", "Disk", "GPUs")
 _ADS_MAX = 10_000  # fetched at once, which bounds memory: 2.5 KB each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.queue.chunks import split
+from worker.queue.enqueue import split
 
 
 @given(st.lists(st.text(max_size=3), max_size=200), st.integers(1, 60))

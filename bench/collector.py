@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.condor_load import read_templates, start_pool
-from tests.collector.inventory_page import TOKEN, page
+from tests.collector.inventory.page import TOKEN, page
 from tests.services.condor import CondorPool, condor_prefix
 
 JOB_TYPES = 'mcore = RequestCpus > 1; iaas = regexp("^IAAS", TargetClouds); cern = TargetClouds == "CERN"'

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from collector.model import Collected, Job
-from tests.collector.inventory_page import TOKEN, page
+from tests.collector.inventory.page import TOKEN, page
+from tests.collector.sources.htcondor.test_faults import silent
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
-from tests.collector.test_condor_faults import silent
 from tests.services.condor import CondorPool
 from tests.services.support import wait_until
 

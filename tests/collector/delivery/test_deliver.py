@@ -144,7 +144,7 @@ def test_four_runs_at_once_on_one_spool_lose_nothing(graphite: Graphite, tmp_pat
     def deliver(number: int) -> subprocess.CompletedProcess[str]:
         arguments = {"carbon": graphite.carbon, "state_dir": str(tmp_path), "timestamp": now - 60 * number}
         text = json.dumps(arguments | {"points": 300, "graphite_url": ""})
-        command = [sys.executable, "-m", "tests.collector.deliver_once", text]
+        command = [sys.executable, "-m", "tests.collector.delivery.deliver_once", text]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     with ThreadPoolExecutor(4) as pool:
@@ -204,7 +204,7 @@ def test_both_stores_prove_a_delivery(request: pytest.FixtureRequest, tmp_path: 
     def deliver(timestamp: int) -> None:
         arguments = {"carbon": carbon, "state_dir": str(tmp_path), "timestamp": timestamp, "points": 20}
         text = json.dumps(arguments | {"graphite_url": service.url})
-        command = [sys.executable, "-m", "tests.collector.deliver_once", text]
+        command = [sys.executable, "-m", "tests.collector.delivery.deliver_once", text]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert json.loads(ended.stdout.splitlines()[-1])["problems"] == [], ended.stdout
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.deliver_once import points_of
-from tests.collector.fault_proxy import FAULTS, FaultProxy
+from tests.collector.delivery.deliver_once import points_of
+from tests.collector.delivery.fault_proxy import FAULTS, FaultProxy
 from tests.collector.support import ROOT
 from tests.services.graphite import Graphite
 
@@ -47,7 +47,7 @@ class Soak:
             "graphite_url": self.graphite.url if self.proof else "",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.collector.deliver_once", json.dumps(arguments)],
+            [sys.executable, "-m", "tests.collector.delivery.deliver_once", json.dumps(arguments)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

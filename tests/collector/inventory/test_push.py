@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collector.inventory_page import TOKEN, answer, failing_page, page, read_request
+from tests.collector.inventory.page import TOKEN, answer, failing_page, page, read_request
 from tests.collector.support import DATA, collector_environment, peer, read_to_end, run_collector
 
 QUICK = {"CONNECT_TIMEOUT_S": 1, "WRITE_TIMEOUT_S": 1}

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 GROUND_FLOOR = "cloud_monitor"
 PARTS = (GROUND_FLOOR, "collector", "webapp", "worker")
 
-# importing module -> modules of another part that it may import; the ground floor is everybody's, and imports none
+# importing module -> modules of another part that it may import; the ground floor is for all and imports none
 CROSSINGS = {
     "webapp.views.fleet": {"worker.queue.statistics"},
     "collector.sources.fleet": {"worker.queue.statistics"},

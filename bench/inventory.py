@@ -26,7 +26,7 @@ import requests
 
 from bench.pss import read_tree_pss_mb
 from tests.services.support import free_port, listens, stop_process, wait_until
-from tests.webapp.inventory import TOKEN, write_token
+from tests.webapp.listings import TOKEN, write_token
 from tests.webapp.sample import write_sample
 
 PEER = "a Flask view that writes and filters a file"

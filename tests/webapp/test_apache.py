@@ -23,7 +23,7 @@ from tests.services.apache import CONF, Apache, need_apache, open_folder, run_ap
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import free_port, listens, stop_process, wait_until
 from tests.services.victoriametrics import VictoriaMetrics
-from tests.webapp.inventory import TOKEN, job, listing, vm, write_token
+from tests.webapp.listings import TOKEN, job, listing, vm, write_token
 from tests.webapp.sample import sample_values
 from webapp.poll.targets import poll_targets
 

@@ -12,13 +12,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.inventory import NOW, job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.listings import NOW, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.serving.middleware import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
 
-HOSTILE: list[str] = json.loads((Path(__file__).parent.parent / "data/web/hostile.json").read_text())
+HOSTILE: list[str] = json.loads((Path(__file__).parents[2] / "data/web/hostile.json").read_text())
 MORE = [
     "Error from slot1@vm: </td></tr></table><script>alert(1)</script>",
     "\u202egpj.exe",

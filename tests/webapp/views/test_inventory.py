@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.webapp.inventory import NOW, TOKEN, job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.listings import NOW, TOKEN, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES

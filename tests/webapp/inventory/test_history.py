@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.webapp.inventory import NOW, job, listing, vm
+from tests.webapp.listings import NOW, job, listing, vm
 from webapp.inventory.history import CHANGES_MAX, begin, leave, proceed
 from webapp.inventory.model import Change, Item, Job, Vm
 from webapp.inventory.payload import read_listing

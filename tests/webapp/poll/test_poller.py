@@ -122,7 +122,7 @@ def test_a_poll_that_dies_is_not_made_up_for_before_the_next_step(proxy: Proxy, 
     known_before(tmp_path, clock.now - 60)
     proxy.mode = "slow"
     source = (
-        "import sys; from pathlib import Path; import tests.webapp.test_poll as t; "
+        "import sys; from pathlib import Path; import tests.webapp.poll.test_poller as t; "
         f"settings = t.settings_for({proxy.url!r}, Path({str(tmp_path)!r})); "
         f"t.poller_for(settings, t.Clock({clock.now}))[0].tick()"
     )
@@ -146,7 +146,7 @@ def test_a_fork_leaves_the_lock_to_the_parent_and_the_child_takes_part(tmp_path:
         source = f"""
 import os, sys, time
 from pathlib import Path
-import tests.webapp.test_poll as t
+import tests.webapp.poll.test_poller as t
 settings = t.settings_for({proxy.url!r}, Path({str(tmp_path)!r}), poll_every_s=1, poll_after_step_s=0)
 poller, latest = t.poller_for(settings, time.time)
 poller.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.webapp.inventory import NOW, job, listing, vm
+from tests.webapp.listings import NOW, job, listing, vm
 from webapp.inventory.database import InventoryFault
 from webapp.inventory.payload import read_listing
 from webapp.inventory.query import Asked
@@ -22,9 +22,9 @@ from webapp.inventory.store import keep
 WRITER = """
 import json, sys
 from pathlib import Path
-from tests.webapp.inventory import job, listing, vm
-from webapp.inventory.keeping import OlderList, keep
-from webapp.inventory.listing import read_listing
+from tests.webapp.listings import job, listing, vm
+from webapp.inventory.store import OlderList, keep
+from webapp.inventory.payload import read_listing
 
 folder, first, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 refused = 0
@@ -167,10 +167,10 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
 FULL = """
 import json, resource, sys
 from pathlib import Path
-from tests.webapp.inventory import listing, vm
+from tests.webapp.listings import listing, vm
 from webapp.inventory.database import InventoryFault
-from webapp.inventory.keeping import keep
-from webapp.inventory.listing import read_listing
+from webapp.inventory.store import keep
+from webapp.inventory.payload import read_listing
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 body = json.dumps(listing(int(sys.argv[2]), [vm(f"vm{number}") for number in range(5000)]))

@@ -174,7 +174,7 @@ def test_only_the_chosen_columns_are_shown(tmp_path: Path) -> None:
 
 
 def test_every_threshold_and_its_default_is_documented() -> None:
-    text = (Path(__file__).parents[2] / "docs/settings.md").read_text().replace("\n", " ")
+    text = (Path(__file__).parents[3] / "docs/settings.md").read_text().replace("\n", " ")
     for name, (warn, bad) in DEFAULTS.items():
         assert f"`{name}` {warn:g}, {bad:g}" in text
 

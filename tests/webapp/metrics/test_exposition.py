@@ -19,7 +19,7 @@ from webapp import create_app
 from webapp.metrics.counters import Telemetry
 from webapp.settings import Settings
 
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs/prometheus"
+DOCS = Path(__file__).resolve().parents[3] / "docs/prometheus"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.services.proxy import run_proxy
-from tests.webapp.inventory import TOKEN, put_list, sample_list, write_token
+from tests.webapp.listings import TOKEN, put_list, sample_list, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.settings import Settings

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.inventory import NOW, job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.listings import NOW, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.settings import Settings

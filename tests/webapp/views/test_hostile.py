@@ -32,7 +32,7 @@ GOOD = {
     "part": "cells",
     "sort": "name",
 }
-HOSTILE: list[str] = json.loads((Path(__file__).parent.parent / "data/web/hostile.json").read_text())
+HOSTILE: list[str] = json.loads((Path(__file__).parents[2] / "data/web/hostile.json").read_text())
 
 
 @pytest.fixture(scope="module")

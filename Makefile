@@ -14,7 +14,7 @@ export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 BIN := .venv/bin
 EXTRAS := collector webapp worker dev
 
-.PHONY: help run test soak bench setup store check clean requirements
+.PHONY: help run test soak bench setup store check clean requirements vendor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -25,7 +25,7 @@ run: ## start the whole chain here: Carbon, Graphite, collector, web page
 
 test: ## install what the tests need, then lint, check types and test against real services
 	@tools/install-apt
-	@$(MAKE) node_modules/ready-for-tests
+	@$(MAKE) node_modules/ready
 	@$(MAKE) -j3 setup
 	@tools/install-condor
 	@$(MAKE) check
@@ -56,7 +56,7 @@ requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask f
 # Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from. Bytecode is
 # left to the first start: compiling all of it would take as long as unpacking.
 
-setup: $(if $(filter edge,$(PROFILE)),.venv/ready-edge,.venv/ready) webapp/static/vendor/ready store
+setup: $(if $(filter edge,$(PROFILE)),.venv/ready-edge,.venv/ready) store
 
 store:
 	@tools/require python
@@ -81,17 +81,9 @@ store:
 
 node_modules/ready: package-lock.json
 	@tools/require node
-	@echo "installing the page's npm packages into node_modules"
-	@npm ci --omit=dev --silent
-	@touch $@
-
-node_modules/ready-for-tests: package-lock.json
-	@tools/require node
 	@echo "installing the tests' npm packages into node_modules"
 	@npm ci --silent
-	@touch node_modules/ready $@
-
-webapp/static/vendor/ready: node_modules/ready
-	@mkdir -p $(@D)
-	@cp node_modules/uplot/dist/{uPlot.iife.min.js,uPlot.esm.js,uPlot.min.css} node_modules/uplot/LICENSE $(@D)
 	@touch $@
+
+vendor: node_modules/ready ## copy the pinned uPlot's built files into webapp/static/vendor
+	@cp node_modules/uplot/{LICENSE,dist/uPlot.iife.min.js,dist/uPlot.min.css} webapp/static/vendor

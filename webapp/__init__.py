@@ -28,8 +28,10 @@ POLLER = "cloud_monitor.poller"
 def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], float] = time.time) -> Flask:
     """Build the app. With `poll` a thread of it takes part in the deployment's one poll a minute.
 
-    Without `poll` the page shows the snapshot that lies in `state_dir`.
+    Without `poll` the page shows the snapshot that lies in `state_dir`. Raises assets.PartsMissing where the
+    installation is not whole.
     """
+    assets.check_parts()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     if settings.inventory_token_file is not None:
         from cloud_monitor.system.process import share_one_heap

@@ -12,6 +12,7 @@ from pathlib import Path
 import waitress
 
 from webapp import create_app
+from webapp.serving.assets import PartsMissing
 from webapp.settings import Settings, SettingsRefused, read_settings
 
 EXIT_REFUSED = 2
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         listener = _listen(settings)
         app = create_app(settings)
+    except PartsMissing as missing:
+        print(missing, file=sys.stderr)
+        return EXIT_CANNOT_SERVE
     except OSError as error:
         print(_explain(error, settings), file=sys.stderr)
         return EXIT_CANNOT_SERVE

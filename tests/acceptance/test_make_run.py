@@ -81,6 +81,7 @@ def test_figures_reach_the_page_and_survive_a_restart(run: MakeRun) -> None:
     assert stored(run, "grids.newcomer.marker") == [(hour_ago, 42.0)]
     run.interrupt()
     run.wait_gone()
+    assert not (run.copy / "node_modules").exists(), "who only runs it needs no Node"
 
 
 def test_fleet_recognises_the_samples(run: MakeRun) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from tests.services.support import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARED = (".venv", "node_modules", "webapp/static/vendor")
 PORT_VARIABLES = ("PORT", "CARBON_PORT", "CARBON_QUERY_PORT", "GRAPHITE_PORT")
 
 
@@ -26,14 +25,12 @@ def copy_tracked(target: Path) -> None:
 
 
 def share_installed(target: Path) -> None:
-    """Let the copy use the packages that are installed here, with marks of its own that say so to make."""
-    for name in SHARED:
-        (target / name).mkdir(parents=True)
-        for entry in (ROOT / name).iterdir():
-            if not entry.name.startswith("ready"):
-                (target / name / entry.name).symlink_to(entry)
-    for name in SHARED:
-        (target / name / "ready").touch()
+    """Let the copy use the packages that are installed here, with a mark of its own that says so to make."""
+    (target / ".venv").mkdir(parents=True)
+    for entry in (ROOT / ".venv").iterdir():
+        if not entry.name.startswith("ready"):
+            (target / ".venv" / entry.name).symlink_to(entry)
+    (target / ".venv/ready").touch()
 
 
 class MakeRun:

@@ -91,10 +91,9 @@ def test_a_newcomer_sees_every_page(apache: Apache) -> None:
     )
     for asset in set(re.findall(r'(?:src|href)="(/static/[^"]+)"', home.text)):
         answer = requests.get(f"{apache.url}{asset}", timeout=60)
-        if "/vendor/" not in asset:  # those come from npm
-            assert answer.status_code == 200, asset
-            assert "max-age=31536000" in answer.headers["Cache-Control"]
-            assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.status_code == 200, asset
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert "immutable" in answer.headers["Cache-Control"]
 
 
 def test_lists_come_in_and_are_read_by_all_processes_at_once(apache: Apache) -> None:

@@ -12,6 +12,29 @@ FOLDER = Path(__file__).parent.parent / "static"
 TEMPLATES = Path(__file__).parent.parent / "templates"
 MAX_AGE_S = 365 * 86400
 
+# What pages ask for by name; the scripts that js/main.js imports come with it.
+NEEDED = (
+    "icon.svg",
+    "js/main.js",
+    "js/theme.js",
+    "page.css",
+    "vendor/uPlot.iife.min.js",
+    "vendor/uPlot.min.css",
+)
+
+
+class PartsMissing(Exception):
+    """The installation lacks files that pages are made of; the message names them and the folder."""
+
+
+def check_parts(folder: Path = FOLDER) -> None:
+    """Raises PartsMissing unless everything that pages ask for is there."""
+    if missing := [name for name in NEEDED if not (folder / name).is_file()]:
+        raise PartsMissing(
+            f"{', '.join(missing)} missing in {folder}: the page would be broken; "
+            "install Cloud Monitor anew, from a whole wheel or checkout"
+        )
+
 
 def hash_of(*folders: Path) -> str:
     """Twelve hex digits over names and contents."""

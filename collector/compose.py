@@ -6,16 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cloud_monitor.metrics.catalog import PRODUCERS_OF_SERVICE
 from cloud_monitor.metrics.paths import build_path
 from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import Figures
 from collector.isolate import Outcome
 from collector.model import Point
 from collector.settings import Settings
-from collector.tasks import COMMAND_PREFIX, CONDOR_TASKS
+from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
-
-SERVICES = {"cloud_scheduler": ("cloudscheduler",), "condor": CONDOR_TASKS, "fleet": ("fleet",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +94,14 @@ def _producers_well(outcomes: Sequence[Outcome], clouds_well: bool) -> set[str]:
 
 def _heartbeats(settings: Settings, outcomes: Sequence[Outcome]) -> dict[str, float]:
     errors = {outcome.source: outcome.error for outcome in outcomes}
-    beats = {settings.own_path("heartbeat", service="cloud_monitor"): 1.0}
-    for service, sources in SERVICES.items():
-        asked = [errors[source] for source in sources if source in errors]
-        if asked:
-            beats[settings.own_path("heartbeat", service=service)] = float(
-                all(error is None for error in asked)
-            )
+    beats = {}
+    for service, producers in PRODUCERS_OF_SERVICE.items():
+        asked = [error for source, error in errors.items() if source in producers]
+        if service == "cloud_monitor":
+            beats[settings.own_path("heartbeat", service=service)] = 1.0
+        elif asked:
+            answered = all(error is None for error in asked)
+            beats[settings.own_path("heartbeat", service=service)] = float(answered)
     return beats
 
 

@@ -6,6 +6,7 @@ docs/metrics.md says the same in words, and a test compares the two.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from cloud_monitor.metrics.daemon_figures import OF_DAEMON
@@ -207,3 +208,12 @@ METRICS: tuple[Metric, ...] = (
     *_OF_ANY_HOST,
     *(_of_further_host(metric) for metric in _OF_ANY_HOST),
 )
+
+# A service whose heartbeat is published -> the producers that fall silent with it. `cloud_monitor` is the
+# collector itself, which writes everything, the other heartbeats too.
+PRODUCERS_OF_SERVICE: Mapping[str, frozenset[str]] = {
+    "cloud_monitor": frozenset(metric.producer for metric in METRICS),
+    "cloud_scheduler": frozenset({_scheduler.name, _cloud.name}),
+    "condor": frozenset({_jobs.name, _slots.name, _cloud.name}),
+    "fleet": frozenset({_fleet.name}),
+}

@@ -9,16 +9,15 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.graphite.gate import GraphiteGate
-from webapp.metrics.counters import Telemetry
+from webapp.metrics.counters import Counters
 from webapp.model.build import GridOrder
-from webapp.poll import current as moment
+from webapp.poll import current
 from webapp.poll.poller import Poller
-from webapp.serving import assets
-from webapp.serving import page_cache as cached
+from webapp.serving import assets, page_cache
 from webapp.serving.context import keep_parts
 from webapp.serving.errors import handle_refusals
-from webapp.serving.middleware import Front
-from webapp.serving.prerender import Ahead
+from webapp.serving.middleware import Middleware
+from webapp.serving.prerender import Prerenderer
 from webapp.settings import Settings
 from webapp.views import register_views
 
@@ -46,13 +45,13 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     app.json.compact = True  # type: ignore[attr-defined]
 
     order = GridOrder(settings.grids_first, settings.hidden_grids)
-    latest = moment.Latest(settings.state_dir, clock, order, settings.stale_after_s)
+    latest = current.Latest(settings.state_dir, clock, order, settings.stale_after_s)
     latest.reload()
-    telemetry = Telemetry(settings.state_dir)
+    counters = Counters(settings.state_dir)
     gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
-    keep_parts(app, settings, gate, telemetry)
-    app.extensions[moment.EXTENSION] = latest
-    app.extensions[cached.EXTENSION] = rendered = cached.Rendered(version)
+    keep_parts(app, settings, gate, counters)
+    app.extensions[current.EXTENSION] = latest
+    app.extensions[page_cache.EXTENSION] = pages = page_cache.PageCache(version)
 
     @app.template_global()
     def asset_url(name: str) -> str:
@@ -61,11 +60,11 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     app.template_global("static_url")(asset_url)
     handle_refusals(app)
     register_views(app)
-    ahead = Ahead(app.wsgi_app)
-    app.wsgi_app = Front(app.wsgi_app, ahead, rendered, latest, telemetry, app.static_url_path or "")  # type: ignore[method-assign]
+    prerenderer = Prerenderer(app.wsgi_app)
+    app.wsgi_app = Middleware(app.wsgi_app, prerenderer, pages, latest, counters, app.static_url_path or "")  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
     if poll:
-        app.extensions[POLLER] = poller = Poller(settings, latest, clock, telemetry, ahead.render)
+        app.extensions[POLLER] = poller = Poller(settings, latest, clock, counters, prerenderer.render)
         poller.start()
     return app

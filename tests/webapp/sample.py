@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cloud_monitor.metrics.paths import STEP_S, build_path
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
-from webapp.poll.state_files import Outcome, Polled, write_outcome, write_polled
+from webapp.poll.state_files import Polled, write_outcome, write_polled
 
 GRIDS = ("belle", "atlas", "quiet")
 STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}
@@ -34,7 +35,7 @@ def write_sample(state_dir: Path, now: float | None = None, grids: tuple[str, ..
     write_polled(state_dir, Polled(now, values))
     write_outcome(
         state_dir,
-        Outcome(
+        PollOutcome(
             attempted_at=now,
             finished_at=now,
             succeeded_at=now,

@@ -25,20 +25,20 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 
 _FILES_MAX = 1024
 
 Key = tuple[str, ...]  # name of the counter, then its labels
-Counters = dict[Key, float]
+CounterValues = dict[Key, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over all processes, dead ones included; memory and number of those that live."""
 
-    counters: Counters
+    counters: CounterValues
     cpu_s: float
     memory_bytes: int
     processes: int
 
 
-class Telemetry:
+class Counters:
     """This process's counters. `add` and `observe` cost about a microsecond; `flush` writes the file."""
 
     def __init__(self, state_dir: Path) -> None:
@@ -75,7 +75,7 @@ class Telemetry:
     def totals(self) -> Totals:
         """Sum the files, after writing this process's own: only what is written counts, so no sum falls."""
         self.flush()
-        counters: Counters = {}
+        counters: CounterValues = {}
         cpu_s, memory_bytes, processes = 0.0, 0, 0
         for number, path in self._files():
             file, use = _read(path)
@@ -127,7 +127,7 @@ class Telemetry:
                 yield int(path.stem), path
 
 
-def _read(path: Path) -> tuple[Counters, OwnUse]:
+def _read(path: Path) -> tuple[CounterValues, OwnUse]:
     """Counters and use that a file holds; none for a file that is absent or torn."""
     try:
         raw = json.loads(path.read_bytes())

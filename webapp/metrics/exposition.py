@@ -11,10 +11,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, Counters, Totals
+from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, CounterValues, Totals
 from webapp.model.freshness import Freshness
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Grid, Value
-from webapp.poll.current import Moment
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -34,24 +34,24 @@ _FLEET_GAUGES = (
 )
 
 
-def expose(moment: Moment, totals: Totals, health: Mapping[str, int]) -> bytes:
+def expose(view: SnapshotView, totals: Totals, health: Mapping[str, int]) -> bytes:
     """The text for a scrape. `health` is each grid's mark: 0 ok, 1 warning, 2 stale, 3 critical."""
 
     class Answer(Collector):
         def collect(self) -> Iterable[Metric]:
-            yield from _own(moment, totals)
-            yield from _grids(moment, health)
+            yield from _own(view, totals)
+            yield from _grids(view, health)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Answer())
     return generate_latest(registry)
 
 
-def _own(moment: Moment, totals: Totals) -> Iterator[Metric]:
-    outcome = moment.outcome
-    if moment.age_s is not None:
-        yield _gauge("cloud_monitor_snapshot_age_seconds", "Age of the data that pages show.", moment.age_s)
-    yield _gauge("cloud_monitor_snapshot_series", "Series in the snapshot.", len(moment.snapshot.values))
+def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
+    outcome = view.outcome
+    if view.age_s is not None:
+        yield _gauge("cloud_monitor_snapshot_age_seconds", "Age of the data that pages show.", view.age_s)
+    yield _gauge("cloud_monitor_snapshot_series", "Series in the snapshot.", len(view.snapshot.values))
     yield _gauge(
         "cloud_monitor_poll_failing", "1 the last poll of Graphite failed, 0 it did not.", bool(outcome.error)
     )
@@ -83,15 +83,15 @@ def _own(moment: Moment, totals: Totals) -> Iterator[Metric]:
     yield _gauge("cloud_monitor_processes", "Processes of the page.", totals.processes)
 
 
-def _grids(moment: Moment, health: Mapping[str, int]) -> Iterator[Metric]:
-    grids = moment.snapshot.grids
+def _grids(view: SnapshotView, health: Mapping[str, int]) -> Iterator[Metric]:
+    grids = view.snapshot.grids
 
     def table(
         name: str, text: str, labels: list[str], rows: Iterable[tuple[list[str], Value | None]]
     ) -> Metric:
         family = GaugeMetricFamily(name, text, labels=labels)
         for label, value in rows:
-            if value is not None and value.value is not None and moment.freshness(value) in _SHOWN:
+            if value is not None and value.value is not None and view.freshness(value) in _SHOWN:
                 family.add_metric(label, value.value)
         return family
 
@@ -103,7 +103,7 @@ def _grids(moment: Moment, health: Mapping[str, int]) -> Iterator[Metric]:
     )
     for grid in grids:
         if grid.newest is not None:
-            ages.add_metric([grid.name], max(0, moment.as_of - grid.newest))
+            ages.add_metric([grid.name], max(0, view.as_of - grid.newest))
         marks.add_metric([grid.name], health[grid.name])
     yield ages
     yield marks
@@ -189,7 +189,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=float(value))
 
 
-def _histogram(name: str, text: str, label: str, key: str, counters: Counters) -> Metric:
+def _histogram(name: str, text: str, label: str, key: str, counters: CounterValues) -> Metric:
     """Turn counts a bucket into Prometheus's, where a bucket counts all that is not longer than its bound."""
     family = HistogramMetricFamily(name, text, labels=[label])
     for value in sorted({found[1] for found in counters if found[0] == key}):

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from cloud_monitor.system.files import replace_file
 from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Snapshot
-from webapp.poll.state_files import Outcome
 
 FILE_NAME = "events.json"
 
@@ -57,7 +57,7 @@ def find_wrong(snapshot: Snapshot, now: float, stale_after_s: float) -> Iterator
                     yield Condition("heartbeat", grid.name, name)
 
 
-def note(log: Log, snapshot: Snapshot, outcome: Outcome, stale_after_s: float, events_max: int) -> Log:
+def note(log: Log, snapshot: Snapshot, outcome: PollOutcome, stale_after_s: float, events_max: int) -> Log:
     """The log after a poll. While polls fail nothing is known of the grids, so what was wrong stays so."""
     at = outcome.finished_at
     if outcome.error:

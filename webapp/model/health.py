@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.thresholds import Threshold, tone_of
 from webapp.model.tree import Cloud, Counts, Fleet, Grid, Host, Snapshot, Value
 from webapp.pages.cells import format_number, is_fresh
-from webapp.poll.current import Moment
 
 _HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk": "disk_pct"}
 
@@ -64,14 +64,14 @@ def sort_worst_first(marks: Iterable[Mark]) -> list[Mark]:
 class Judge:
     """Judges places of the tree at one moment."""
 
-    moment: Moment
+    view: SnapshotView
     thresholds: Mapping[str, Threshold]
     grid_names: Mapping[str, str]
     heartbeat_names: Mapping[str, str]
 
     def tone(self, threshold: str, value: Value | None) -> str:
         """The class of a figure's cell by its threshold; none for what is not fresh."""
-        if value is None or not is_fresh(value, self.moment):
+        if value is None or not is_fresh(value, self.view):
             return ""
         return tone_of(self.thresholds[threshold], value.value)
 
@@ -116,14 +116,14 @@ class Judge:
         )
         yield from self._above("vms_lost", cloud.total.lost, "{} VMs lost", "1 VM lost")
         yield from self._above("vms_unreg", cloud.total.unreg, "{} VMs unregistered", "1 VM unregistered")
-        if is_fresh(cloud.reachable, self.moment) and cloud.reachable.value == 0:
+        if is_fresh(cloud.reachable, self.view) and cloud.reachable.value == 0:
             yield Mark(Level.WARN, "its interface does not answer")
 
     def _of_host(self, host: Host) -> Iterator[Mark]:
         for service, value in host.heartbeats.items():
             name = self.heartbeat_names.get(service, service)
-            if not is_fresh(value, self.moment):
-                yield Mark(Level.BAD, f"{name} heartbeat lost for {self.moment.age(value)}")
+            if not is_fresh(value, self.view):
+                yield Mark(Level.BAD, f"{name} heartbeat lost for {self.view.age(value)}")
             elif value.value == 0:
                 yield Mark(Level.BAD, f"{name} does not answer")
         for figure, threshold in _HOST_FIGURES.items():
@@ -141,7 +141,7 @@ class Judge:
         yield from self._above("chunks_failed", failed, "{} chunks given up", "1 chunk given up")
 
     def _above(self, name: str, value: Value | None, text: str, singular: str = "") -> Iterator[Mark]:
-        if value is None or value.value is None or not is_fresh(value, self.moment):
+        if value is None or value.value is None or not is_fresh(value, self.view):
             return
         warn, bad = self.thresholds[name]
         if value.value >= warn:
@@ -150,7 +150,7 @@ class Judge:
 
     def _too_old(self, newest: int | None) -> str | None:
         value = Value("", 1.0, newest)
-        return None if is_fresh(value, self.moment) else self.moment.age(value) or "ever"
+        return None if is_fresh(value, self.view) else self.view.age(value) or "ever"
 
 
 def _under(name: str, marks: Iterable[Mark]) -> Iterator[Mark]:

@@ -29,7 +29,7 @@ def across(
 ) -> tuple[Section, ...]:
     """A section for each grid that has such tables; `address` leads to a grid's page."""
     sections = []
-    for grid in judge.moment.snapshot.grids:
+    for grid in judge.view.snapshot.grids:
         found = tuple(table for table in tables(grid) if not table.is_empty)
         if found:
             label = judge.grid_names.get(grid.name, grid.name)
@@ -38,11 +38,11 @@ def across(
 
 
 def held_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
-    return across(judge, address, lambda grid: iter((held_table(grid, judge.moment),)))
+    return across(judge, address, lambda grid: iter((held_table(grid, judge.view),)))
 
 
 def waiting_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
-    return across(judge, address, lambda grid: iter((waiting_table(grid, judge.moment),)))
+    return across(judge, address, lambda grid: iter((waiting_table(grid, judge.view),)))
 
 
 def user_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from webapp.model.freshness import Freshness
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Value
-from webapp.poll.current import Moment
 
 NOTHING = "–"
 _THIN_SPACE = " "  # narrow and unbreakable, between thousands
@@ -35,17 +35,17 @@ def format_number(value: float) -> str:
     return shortened.replace(",", _THIN_SPACE)
 
 
-def show(value: Value | None, moment: Moment, *, tone: str = "", path: bool = False) -> Cell:
+def show(value: Value | None, view: SnapshotView, *, tone: str = "", path: bool = False) -> Cell:
     """The cell of a value. `tone` (WARN, BAD) colours what is fresh and not zero; `path` writes it out."""
     if value is None:
         return Cell(NOTHING, "m")
-    freshness = moment.freshness(value)
+    freshness = view.freshness(value)
     kind = _CLASSES[freshness] or (tone if freshness is Freshness.FRESH else "")
     text = NOTHING if freshness is Freshness.MISSING or value.value is None else format_number(value.value)
-    title = f"{moment.age(value)} old" if freshness is Freshness.STALE else ""
+    title = f"{view.age(value)} old" if freshness is Freshness.STALE else ""
     return Cell(text, kind, title, value.path if path else "")
 
 
-def is_fresh(value: Value | None, moment: Moment) -> bool:
+def is_fresh(value: Value | None, view: SnapshotView) -> bool:
     """Whether a value may be judged: it holds now, be it zero or not."""
-    return value is not None and moment.freshness(value) in (Freshness.FRESH, Freshness.ZERO)
+    return value is not None and view.freshness(value) in (Freshness.FRESH, Freshness.ZERO)

@@ -79,7 +79,7 @@ class CloudTable:
 def cloud_table(grid: Grid, judge: Judge, names: Sequence[str], link: str) -> CloudTable:
     """`names` are the columns by the settings; `link` leads to a cloud with its name put behind it."""
     columns = tuple(_columns(names, [*(row for cloud in grid.clouds for row in cloud.vmtypes), grid.total]))
-    moment = judge.moment
+    view = judge.view
     return CloudTable(
         at=f"grids.{grid.name}",
         columns=columns,
@@ -87,7 +87,7 @@ def cloud_table(grid: Grid, judge: Judge, names: Sequence[str], link: str) -> Cl
         total=tuple(_show(_total(grid, column), column, judge, path=True) for column in columns),
         quota=show(
             add_up(f"grids.{grid.name}.clouds.*.quota", (cloud.quota for cloud in grid.clouds)),
-            moment,
+            view,
             path=True,
         ),
     )
@@ -113,15 +113,15 @@ def _columns(names: Sequence[str], rows: Sequence[VmType]) -> Iterator[CloudColu
 
 
 def _cloud(cloud: Cloud, judge: Judge, columns: Sequence[CloudColumn], link: str) -> CloudRows:
-    moment, mark = judge.moment, judge.cloud(cloud)
+    view, mark = judge.view, judge.cloud(cloud)
     rows = cloud.vmtypes or (VmType(_NO_TYPE, {}, *(Value("", None, None),) * 3, {}),)
     held = cloud.jobs.get("all", {}).get("held")
     return CloudRows(
         name=cloud.name,
         link=link + cloud.name,
         mark=mark,
-        is_off=is_fresh(cloud.enabled, moment) and cloud.enabled.value == 0,
-        quota=show(cloud.quota, moment),
+        is_off=is_fresh(cloud.enabled, view) and cloud.enabled.value == 0,
+        quota=show(cloud.quota, view),
         rows=tuple(
             TypeRow(row.name, tuple(_cell(row, column, held if first else None, judge) for column in columns))
             for first, row in ((place == 0, row) for place, row in enumerate(rows))
@@ -146,7 +146,7 @@ def _cell(row: VmType, column: CloudColumn, held: Value | None, judge: Judge) ->
 
 def _show(value: Value | None, column: CloudColumn, judge: Judge, *, path: bool = False) -> Cell:
     tone = judge.tone(_THRESHOLDS[column.name], value) if column.name in _THRESHOLDS else ""
-    return show(value, judge.moment, tone=tone, path=path)
+    return show(value, judge.view, tone=tone, path=path)
 
 
 def _figure(row: VmType, column: CloudColumn) -> Value | None:

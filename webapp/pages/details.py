@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from webapp.model.health import Judge, Mark, sort_worst_first, worst
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
@@ -15,7 +16,6 @@ from webapp.pages.jobs import jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
 from webapp.pages.status import GridCard, Link, grid_card
 from webapp.pages.tables import Column, Row, Table, natural, row_of, words
-from webapp.poll.current import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +43,30 @@ class DetailPage:
 
 
 def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> DetailPage:
-    moment, at = judge.moment, f"grids.{grid.name}"
+    view, at = judge.view, f"grids.{grid.name}"
     card = grid_card(grid, judge, columns, link)
     tables = (
-        slots_table(grid, moment),
-        held_table(grid, moment),
-        waiting_table(grid, moment),
+        slots_table(grid, view),
+        held_table(grid, view),
+        waiting_table(grid, view),
         jobs_table(grid.users, judge, at, caption="Users", heading="User", below="users"),
         jobs_table(grid.groups, judge, at, caption="Accounting groups", heading="Group", below="groups"),
-        *daemon_tables(grid, moment),
-        workers_table(grid.name, grid.fleet, moment),
+        *daemon_tables(grid, view),
+        workers_table(grid.name, grid.fleet, view),
     )
     return DetailPage(
         title=card.label,
         trail=(),
         mark=card.mark,
         marks=tuple(sort_worst_first(judge.grid_marks(grid))),
-        sparks=tuple(_grid_sparks(grid, moment)),
+        sparks=tuple(_grid_sparks(grid, view)),
         heartbeats=card.heartbeats,
         tables=tuple(table for table in tables if not table.is_empty),
         card=card,
     )
 
 
-def _grid_sparks(grid: Grid, moment: Moment) -> Iterator[Spark]:
+def _grid_sparks(grid: Grid, view: SnapshotView) -> Iterator[Spark]:
     states = grid.total.states
     for label, value, tone in (
         ("Running VMs", states.get("running"), ""),
@@ -78,45 +78,43 @@ def _grid_sparks(grid: Grid, moment: Moment) -> Iterator[Spark]:
         ("Cores claimed", grid.resources.get("cores", {}).get("claimed"), ""),
         ("Load", grid.own.sysinfo.get("load"), ""),
     ):
-        yield from _spark(label, value, moment, tone=tone)
+        yield from _spark(label, value, view, tone=tone)
 
 
 def cloud_page(grid: Grid, cloud: Cloud, judge: Judge, link: Link) -> DetailPage:
-    moment, at = judge.moment, f"grids.{grid.name}.clouds.{cloud.name}"
+    view, at = judge.view, f"grids.{grid.name}.clouds.{cloud.name}"
     mark = judge.cloud(cloud)
     tables = (
-        _settings_table(cloud, moment, at),
-        _vms_table(cloud, moment, at),
-        _slots_table(cloud, moment, at),
+        _settings_table(cloud, view, at),
+        _vms_table(cloud, view, at),
+        _slots_table(cloud, view, at),
         jobs_table(cloud.jobs, judge, at),
-        figures_table(
-            "VMs by the cloud's own count", cloud.api_vms, moment, at, "api-vms.", with_units=False
-        ),
-        _shares_table(cloud, moment, at),
+        figures_table("VMs by the cloud's own count", cloud.api_vms, view, at, "api-vms.", with_units=False),
+        _shares_table(cloud, view, at),
     )
     return DetailPage(
         title=cloud.name,
         trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
         mark=mark,
         marks=(mark,) if mark.level else (),
-        sparks=tuple(_cloud_sparks(cloud, moment)),
+        sparks=tuple(_cloud_sparks(cloud, view)),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),
     )
 
 
-def _cloud_sparks(cloud: Cloud, moment: Moment) -> Iterator[Spark]:
+def _cloud_sparks(cloud: Cloud, view: SnapshotView) -> Iterator[Spark]:
     for state, value in cloud.total.states.items():
         if state in ("total", "running", "starting", "error") or value.value:
             label = "VMs" if state == "total" else f"{words(state)} VMs"
-            yield from _spark(label, value, moment, tone=BAD if state == "error" else "")
-    yield from _spark("Idle VMs", cloud.total.idle, moment)
-    yield from _spark("Lost VMs", cloud.total.lost, moment, tone=WARN)
-    yield from _spark("Unregistered VMs", cloud.total.unreg, moment, tone=WARN)
-    yield from _spark("Running jobs", cloud.jobs.get("all", {}).get("running"), moment)
+            yield from _spark(label, value, view, tone=BAD if state == "error" else "")
+    yield from _spark("Idle VMs", cloud.total.idle, view)
+    yield from _spark("Lost VMs", cloud.total.lost, view, tone=WARN)
+    yield from _spark("Unregistered VMs", cloud.total.unreg, view, tone=WARN)
+    yield from _spark("Running jobs", cloud.jobs.get("all", {}).get("running"), view)
 
 
-def _settings_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+def _settings_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     labels = {
         "quota": "Quota, VMs",
         "enabled": "Enabled",
@@ -125,14 +123,14 @@ def _settings_table(cloud: Cloud, moment: Moment, at: str) -> Table:
         "kflops": "KFLOPS",
     }
     rows = (
-        Row(label, (show(value, moment),), key=name)
+        Row(label, (show(value, view),), key=name)
         for name, label in labels.items()
         if (value := getattr(cloud, name)).value is not None
     )
     return Table("Cloud", "Figure", (Column("Now", "$"),), tuple(rows), at)
 
 
-def _vms_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+def _vms_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     states = [*cloud.total.states]
     states.sort(key=lambda state: (state != "total", state))
     columns = [Column("VMs" if state == "total" else words(state), f"vms.$.{state}") for state in states]
@@ -143,7 +141,7 @@ def _vms_table(cloud: Cloud, moment: Moment, at: str) -> Table:
             row.name,
             {**row.states, "idle": row.idle, "lost": row.lost, "unreg": row.unreg},
             (*states, "idle", "lost", "unreg"),
-            moment,
+            view,
             tones,
         )
         for row in cloud.vmtypes
@@ -151,21 +149,21 @@ def _vms_table(cloud: Cloud, moment: Moment, at: str) -> Table:
     return Table("VMs by type", "VM type", tuple(columns), tuple(rows), at)
 
 
-def _slots_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+def _slots_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     slots = sorted(cloud.total.slots, key=natural)
     columns = tuple(
         Column(slot.removeprefix("slot1_"), f"slots.$.{slot}", f"VMs that use {slot}") for slot in slots
     )
-    rows = tuple(row_of(row.name, row.slots, slots, moment) for row in cloud.vmtypes if row.slots)
+    rows = tuple(row_of(row.name, row.slots, slots, view) for row in cloud.vmtypes if row.slots)
     return Table("Slots in use", "VM type", columns, rows, at)
 
 
-def _shares_table(cloud: Cloud, moment: Moment, at: str) -> Table:
+def _shares_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     resources: Mapping[str, Counts] = {"cores": cloud.cores, "memory_mb": cloud.memory_mb}
     shares = sorted({share for counts in resources.values() for share in counts})
     labels = {"cores": "Cores", "memory_mb": "Memory, MB"}
     rows = (
-        row_of(labels[kind], counts, shares, moment, key=kind) for kind, counts in resources.items() if counts
+        row_of(labels[kind], counts, shares, view, key=kind) for kind, counts in resources.items() if counts
     )
     columns = tuple(Column(words(share), f"$.{share}") for share in shares)
     return Table("Quotas of the cloud", "Resource", columns, tuple(rows), at)
@@ -183,18 +181,18 @@ _HOST_SPARKS = (
 
 
 def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
-    moment, at = judge.moment, place_of(grid, host)
+    view, at = judge.view, place_of(grid, host)
     mark = judge.host(host)
     tables = (
-        figures_table("Host", host.sysinfo, moment, at, "sysinfo."),
-        figures_table("File systems", host.disks, moment, at, "sysinfo.disks."),
-        figures_table("Collector", host.collector, moment, at, "collector."),
-        sources_table(host, moment, at),
+        figures_table("Host", host.sysinfo, view, at, "sysinfo."),
+        figures_table("File systems", host.disks, view, at, "sysinfo.disks."),
+        figures_table("Collector", host.collector, view, at, "collector."),
+        sources_table(host, view, at),
         *(
-            figures_table(f"Delivery to {name}", counts, moment, at, f"collector.destinations.{name}.")
+            figures_table(f"Delivery to {name}", counts, view, at, f"collector.destinations.{name}.")
             for name, counts in host.destinations.items()
         ),
-        figures_table("Commands of the operator", host.commands, moment, at, "commands."),
+        figures_table("Commands of the operator", host.commands, view, at, "commands."),
     )
     return DetailPage(
         title=host.name,
@@ -204,10 +202,10 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
         sparks=tuple(
             spark
             for label, name, unit in _HOST_SPARKS
-            for spark in _spark(label, host.sysinfo.get(name), moment, unit=unit)
+            for spark in _spark(label, host.sysinfo.get(name), view, unit=unit)
         ),
         heartbeats=tuple(
-            heartbeat_cell(judge.heartbeat_names.get(service, service), value, moment)
+            heartbeat_cell(judge.heartbeat_names.get(service, service), value, view)
             for service, value in host.heartbeats.items()
         ),
         tables=tuple(table for table in tables if not table.is_empty),
@@ -216,17 +214,17 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
 
 def fleet_page(judge: Judge, link: Link) -> DetailPage:
     """The worker fleet of every grid that has one."""
-    moment = judge.moment
-    grids = [grid for grid in moment.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
+    view = judge.view
+    grids = [grid for grid in view.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
     named = [(judge.grid_names.get(grid.name, grid.name), grid) for grid in grids]
     tables = [
         table
         for name, grid in named
         for table in (
-            _renamed(work_table(grid.name, grid.fleet, moment), f"Work of {name}"),
-            _renamed(pace_table(grid.name, grid.fleet, moment), f"Pace of {name}"),
-            _renamed(failures_table(grid.name, grid.fleet, moment), f"Failed images of {name}"),
-            _renamed(workers_table(grid.name, grid.fleet, moment), f"Hosts of {name}"),
+            _renamed(work_table(grid.name, grid.fleet, view), f"Work of {name}"),
+            _renamed(pace_table(grid.name, grid.fleet, view), f"Pace of {name}"),
+            _renamed(failures_table(grid.name, grid.fleet, view), f"Failed images of {name}"),
+            _renamed(workers_table(grid.name, grid.fleet, view), f"Hosts of {name}"),
         )
     ]
     sparks = [
@@ -236,11 +234,11 @@ def fleet_page(judge: Judge, link: Link) -> DetailPage:
         for spark in _spark(
             f"{name}: {status} chunks",
             grid.fleet.chunks.get(status),
-            moment,
+            view,
             tone=BAD if status == "failed" else "",
         )
     ]
-    marks = [mark for mark in judge.snapshot_marks(moment.snapshot) if "fleet" in mark.where[1:2]]
+    marks = [mark for mark in judge.snapshot_marks(view.snapshot) if "fleet" in mark.where[1:2]]
     return DetailPage(
         title="Fleet",
         trail=(),
@@ -257,8 +255,8 @@ def _renamed(table: Table, caption: str) -> Table:
 
 
 def _spark(
-    label: str, value: Value | None, moment: Moment, *, unit: str = "", tone: str = ""
+    label: str, value: Value | None, view: SnapshotView, *, unit: str = "", tone: str = ""
 ) -> Iterator[Spark]:
     """A small plot, where the figure is there at all."""
     if value is not None and value.value is not None:
-        yield Spark(label, value.path, unit, show(value, moment, tone=tone))
+        yield Spark(label, value.path, unit, show(value, view, tone=tone))

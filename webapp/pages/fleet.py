@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webapp.model.freshness import age_text
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Fleet, Value
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, show
 from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
-from webapp.poll.current import Moment
 
 _TONES = {"failed": BAD, "dead": BAD, "error": BAD}
 _PACE = {
@@ -22,7 +22,7 @@ _SPANS = frozenset({"eta_s", "oldest_pending_s", "next_deadline_s"})
 _ORDER = ("pending", "active", "done", "failed", "total")
 
 
-def work_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+def work_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Chunks and images by status."""
     kinds = {"chunks": fleet.chunks, "images": fleet.images}
     statuses = sorted({status for counts in kinds.values() for status in counts}, key=_place)
@@ -31,7 +31,7 @@ def work_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
         "Work",
         tuple(Column(words(status), f"fleet.$.{status}") for status in statuses),
         tuple(
-            row_of(words(kind), counts, statuses, moment, _TONES, key=kind)
+            row_of(words(kind), counts, statuses, view, _TONES, key=kind)
             for kind, counts in kinds.items()
             if counts
         ),
@@ -39,35 +39,34 @@ def work_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
     )
 
 
-def pace_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+def pace_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """How fast the work goes, how long until it is done and due, deadlines met and missed."""
     pace = {key: (label, fleet.figures[key]) for key, label in _PACE.items() if key in fleet.figures}
     deadlines = {
         f"deadlines.{status}": (f"Deadlines {status}", value) for status, value in fleet.deadlines.items()
     }
     rows = (
-        Row(label, (_pace_cell(key, value, moment),), key)
-        for key, (label, value) in (pace | deadlines).items()
+        Row(label, (_pace_cell(key, value, view),), key) for key, (label, value) in (pace | deadlines).items()
     )
     return Table("Pace", "Figure", (Column("Now", "fleet.$"),), tuple(rows), f"grids.{grid}")
 
 
-def _pace_cell(key: str, value: Value, moment: Moment) -> Cell:
-    cell = show(value, moment, tone=WARN if key == "deadlines.missed" else "")
+def _pace_cell(key: str, value: Value, view: SnapshotView) -> Cell:
+    cell = show(value, view, tone=WARN if key == "deadlines.missed" else "")
     if key in _SPANS and cell.text != NOTHING and value.value is not None:
         return cell._replace(text=age_text(value.value))
     return cell
 
 
-def failures_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+def failures_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Images whose result is an error, by its kind."""
-    rows = (Row(kind, (show(value, moment, tone=WARN),), kind) for kind, value in fleet.failures.items())
+    rows = (Row(kind, (show(value, view, tone=WARN),), kind) for kind, value in fleet.failures.items())
     return Table(
         "Failed images", "Error", (Column("Images", "fleet.failures.$"),), tuple(rows), f"grids.{grid}"
     )
 
 
-def workers_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
+def workers_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Hosts of the fleet with the figures each of them reports."""
     figures: Sequence[str] = sorted(
         {figure for counts in fleet.hosts.values() for figure in counts}, key=_place
@@ -76,7 +75,7 @@ def workers_table(grid: str, fleet: Fleet, moment: Moment) -> Table:
         "Hosts",
         "Host",
         tuple(Column(figure_label(figure, ""), f"fleet.hosts.$.{figure}") for figure in figures),
-        tuple(row_of(host, counts, figures, moment) for host, counts in fleet.hosts.items()),
+        tuple(row_of(host, counts, figures, view) for host, counts in fleet.hosts.items()),
         f"grids.{grid}",
     )
 

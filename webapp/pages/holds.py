@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Grid
 from webapp.pages.tables import Column, Table, row_of
-from webapp.poll.current import Moment
 
 # HoldReasonCode of a job ad, by the names that HTCondor gives the codes.
 REASONS = {
@@ -54,7 +54,7 @@ def reason_of(code: str) -> str:
     return f"{code} {name}{': ' if meaning else ''}{meaning}".strip()
 
 
-def held_table(grid: Grid, moment: Moment, caption: str = "Held jobs") -> Table:
+def held_table(grid: Grid, view: SnapshotView, caption: str = "Held jobs") -> Table:
     """Jobs by reason, the most first."""
     counts = grid.held
     codes: Sequence[str] = sorted(counts, key=lambda code: (-(counts[code].value or 0), code))
@@ -62,6 +62,6 @@ def held_table(grid: Grid, moment: Moment, caption: str = "Held jobs") -> Table:
         caption,
         "Reason",
         (Column("Jobs", "held.code_$"),),
-        tuple(row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), moment, key=code) for code in codes),
+        tuple(row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), view, key=code) for code in codes),
         f"grids.{grid.name}",
     )

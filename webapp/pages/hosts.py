@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid, Host, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
-from webapp.poll.current import Moment
 
 SYSINFO = (
     Column("Load", "sysinfo.load", "load average over one minute"),
@@ -23,11 +23,11 @@ def place_of(grid: Grid, host: Host) -> str:
     return f"grids.{grid.name}" if host is grid.own else f"grids.{grid.name}.hosts.{host.name}"
 
 
-def hosts_table(grid: Grid, moment: Moment, link: str) -> Table:
+def hosts_table(grid: Grid, view: SnapshotView, link: str) -> Table:
     """The grid's head node and further ones; `link` leads to a host's page once its name is put behind it."""
     figures = [column.metric.removeprefix("sysinfo.") for column in SYSINFO]
     rows = (
-        row_of(host.name, host.sysinfo, figures, moment, at=place_of(grid, host), link=link + host.name)
+        row_of(host.name, host.sysinfo, figures, view, at=place_of(grid, host), link=link + host.name)
         for host in (grid.own, *grid.hosts)
         if host.sysinfo
     )
@@ -35,13 +35,13 @@ def hosts_table(grid: Grid, moment: Moment, link: str) -> Table:
 
 
 def figures_table(
-    caption: str, counts: Counts, moment: Moment, at: str, prefix: str = "", *, with_units: bool = True
+    caption: str, counts: Counts, view: SnapshotView, at: str, prefix: str = "", *, with_units: bool = True
 ) -> Table:
     """Figures one below the other, for a page about one thing."""
     rows = (
         Row(
             figure_label(name, value.path) if with_units else words(name),
-            (show(value, moment),),
+            (show(value, view),),
             key=name,
             at=at,
         )
@@ -51,22 +51,22 @@ def figures_table(
     return Table(caption, "Figure", (Column("Now", f"{prefix}$"),), tuple(rows), at)
 
 
-def sources_table(host: Host, moment: Moment, at: str) -> Table:
+def sources_table(host: Host, view: SnapshotView, at: str) -> Table:
     figures = ("duration_s", "points", "failed")
     columns = (
         Column("Took, s", "collector.source.$.duration_s"),
         Column("Points", "collector.source.$.points"),
         Column("Failed", "collector.source.$.failed"),
     )
-    rows = (row_of(name, counts, figures, moment, {"failed": "b"}) for name, counts in host.sources.items())
+    rows = (row_of(name, counts, figures, view, {"failed": "b"}) for name, counts in host.sources.items())
     return Table("Sources of the collector", "Source", columns, tuple(rows), at)
 
 
-def heartbeat_cell(name: str, value: Value, moment: Moment) -> Cell:
+def heartbeat_cell(name: str, value: Value, view: SnapshotView) -> Cell:
     """A service's state and the age of its last sign of life, told by sign and word, not only by colour."""
-    shown = show(value, moment, path=True)
+    shown = show(value, view, path=True)
     if shown.kind in ("s", "m"):
-        return Cell(f"{name} lost, {moment.age(value)}", "hb stale", "No heartbeat for that long", value.path)
+        return Cell(f"{name} lost, {view.age(value)}", "hb stale", "No heartbeat for that long", value.path)
     if value.value == 0:
-        return Cell(f"{name} down", "hb bad", f"Did not answer {moment.age(value)} ago", value.path)
-    return Cell(f"{name} {moment.age(value)}", "hb ok", f"Answered {moment.age(value)} ago", value.path)
+        return Cell(f"{name} down", "hb bad", f"Did not answer {view.age(value)} ago", value.path)
+    return Cell(f"{name} {view.age(value)}", "hb ok", f"Answered {view.age(value)} ago", value.path)

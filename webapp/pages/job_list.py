@@ -5,13 +5,13 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from webapp.inventory.model import Item, Job, Summary
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.holds import reason_of
 from webapp.pages.list_cells import number, since, status_cell, text
 from webapp.pages.list_page import Kind, ListColumn
 from webapp.pages.record import Fact, facts_table, history_table, hosts_table_of, item_mark, seen_facts
-from webapp.poll.current import Moment
 
 
 def _job(item: Item) -> Job:
@@ -19,13 +19,13 @@ def _job(item: Item) -> Job:
     return item.thing
 
 
-def _host(item: Item, moment: Moment) -> Cell:
+def _host(item: Item, view: SnapshotView) -> Cell:
     """Where it is; where it was last recedes."""
     job = _job(item)
     return text(job.host) if job.host or not job.last_host else text(job.last_host, "z", "its last host")
 
 
-def _hold(item: Item, moment: Moment) -> Cell:
+def _hold(item: Item, view: SnapshotView) -> Cell:
     """The code and the reason that HTCondor gives; hovering says what the code stands for."""
     job = _job(item)
     if job.hold_code is None:
@@ -38,14 +38,14 @@ def _hold(item: Item, moment: Moment) -> Cell:
 _HOLD = ListColumn("hold_code", "Hold reason", _hold)
 _COLUMNS = (
     ListColumn("status", "Status", status_cell),
-    ListColumn("since", "For", lambda item, moment: since(item.since, moment), "in this status"),
+    ListColumn("since", "For", lambda item, view: since(item.since, view), "in this status"),
     ListColumn("host", "Host", _host, "the VM it runs on, or ran on last"),
-    ListColumn("cloud", "Cloud", lambda item, moment: text(item.thing.cloud)),
-    ListColumn("types", "Types", lambda item, moment: text(", ".join(item.thing.types))),
-    ListColumn("user", "User", lambda item, moment: text(_job(item).user)),
-    ListColumn("group", "Group", lambda item, moment: text(_job(item).group)),
-    ListColumn("queued_at", "Queued", lambda item, moment: since(_job(item).queued_at, moment), "ago"),
-    ListColumn("starts", "Starts", lambda item, moment: number(_job(item).starts), largest_first=True),
+    ListColumn("cloud", "Cloud", lambda item, view: text(item.thing.cloud)),
+    ListColumn("types", "Types", lambda item, view: text(", ".join(item.thing.types))),
+    ListColumn("user", "User", lambda item, view: text(_job(item).user)),
+    ListColumn("group", "Group", lambda item, view: text(_job(item).group)),
+    ListColumn("queued_at", "Queued", lambda item, view: since(_job(item).queued_at, view), "ago"),
+    ListColumn("starts", "Starts", lambda item, view: number(_job(item).starts), largest_first=True),
 )
 JOBS = Kind("jobs", "Jobs", "jobs", "Job", (*_COLUMNS, _HOLD))
 HELD = Kind(
@@ -53,13 +53,13 @@ HELD = Kind(
 )  # of held jobs alone: why comes first
 
 
-def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: str) -> DetailPage:
+def job_page(item: Item, summary: Summary, view: SnapshotView, label: str, address: str) -> DetailPage:
     """`address` is the grid's."""
     job = _job(item)
     code = Cell("") if job.hold_code is None else text(reason_of(str(job.hold_code)))
     facts: list[Fact] = [
-        ("Status", status_cell(item, moment)),
-        ("For", since(item.since, moment)),
+        ("Status", status_cell(item, view)),
+        ("For", since(item.since, view)),
         ("Hold code", code),
         ("Hold reason", text(job.hold_reason)),
         ("Host", text(job.host)),
@@ -69,20 +69,20 @@ def job_page(item: Item, summary: Summary, moment: Moment, label: str, address: 
         ("User", text(job.user)),
         ("Group", text(job.group)),
         ("Schedd", text(job.schedd)),
-        ("Queued", since(job.queued_at, moment)),
+        ("Queued", since(job.queued_at, view)),
         ("Starts", number(job.starts)),
-        *seen_facts(item, summary, moment),
+        *seen_facts(item, summary, view),
     ]
     clouds = [(job.cloud, f"{address}/clouds/{quote(job.cloud)}")] if job.cloud else []
     tables = (
         facts_table(facts),
-        history_table(item, moment),
-        hosts_table_of(item, moment, f"{address}/vms/"),
+        history_table(item, view),
+        hosts_table_of(item, view, f"{address}/vms/"),
     )
     return DetailPage(
         title=f"Job {item.key}",
         trail=((label, address), *clouds, ("Jobs", f"{address}/jobs")),
-        mark=item_mark(item, summary, moment),
+        mark=item_mark(item, summary, view),
         marks=(),
         sparks=(),
         heartbeats=(),

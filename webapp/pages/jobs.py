@@ -40,7 +40,7 @@ def jobs_table(
                 "All" if name == "all" else name,
                 jobs[name],
                 statuses,
-                judge.moment,
+                judge.view,
                 {"held": judge.tone("held_pct", held_share(jobs[name]))},
                 key=name,
             )

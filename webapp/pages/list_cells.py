@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from webapp.inventory.model import GONE, UNLISTED, Item, Summary
 from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell, format_number
 from webapp.pages.tables import words
-from webapp.poll.current import Moment
 
 WORDS = "t"  # the class of a cell that holds words
 AGE = "t since"  # and of one that grows by itself
@@ -16,21 +16,21 @@ TROUBLE = frozenset({"error", "lost", "held"})
 LEAVING = {GONE: "gone", UNLISTED: "no longer listed"}
 
 
-def is_stale(summary: Summary, moment: Moment) -> bool:
+def is_stale(summary: Summary, view: SnapshotView) -> bool:
     """By the rule for every figure."""
-    freshness = judge(1.0, summary.taken_at, moment.as_of, moment.stale_after_s)
+    freshness = judge(1.0, summary.taken_at, view.as_of, view.stale_after_s)
     return freshness is not Freshness.FRESH
 
 
-def age_cell(summary: Summary, moment: Moment) -> Cell:
+def age_cell(summary: Summary, view: SnapshotView) -> Cell:
     """How old a list is."""
-    text = f"As of {age_text(moment.as_of - summary.taken_at)} ago"
-    return Cell(text, "since s" if is_stale(summary, moment) else "since", utc(summary.taken_at))
+    text = f"As of {age_text(view.as_of - summary.taken_at)} ago"
+    return Cell(text, "since s" if is_stale(summary, view) else "since", utc(summary.taken_at))
 
 
-def since(at: int | None, moment: Moment) -> Cell:
+def since(at: int | None, view: SnapshotView) -> Cell:
     """How long ago it was; empty where that is not known."""
-    return Cell("") if at is None else Cell(age_text(moment.as_of - at), AGE, utc(at))
+    return Cell("") if at is None else Cell(age_text(view.as_of - at), AGE, utc(at))
 
 
 def text(value: str, tone: str = "", title: str = "") -> Cell:
@@ -41,18 +41,18 @@ def number(value: int | None) -> Cell:
     return Cell("") if value is None else Cell(format_number(value), "" if value else "z")
 
 
-def status_cell(item: Item, moment: Moment, *more: str) -> Cell:
+def status_cell(item: Item, view: SnapshotView, *more: str) -> Cell:
     """The status and what is to be added to it; of what is gone, since when, and what it was last."""
     if item.gone_at is not None:
-        ago = f"{LEAVING.get(item.status, item.status)} for {age_text(moment.as_of - item.gone_at)}"
+        ago = f"{LEAVING.get(item.status, item.status)} for {age_text(view.as_of - item.gone_at)}"
         return text(f"{ago}, was {words(item.thing.status).lower()}", "z since")
     shown = ", ".join([words(item.thing.status).lower(), *more])
     return text(shown, BAD if item.thing.status in TROUBLE else "")
 
 
-def utc(at: int, moment: Moment | None = None) -> str:
+def utc(at: int, view: SnapshotView | None = None) -> str:
     """Day and time; seen at a moment the year is left out where it is clear."""
     shown = datetime.fromtimestamp(at, UTC)
-    if moment is not None and abs(moment.as_of - at) < 300 * 86400:
+    if view is not None and abs(view.as_of - at) < 300 * 86400:
         return shown.strftime("%-d %b %H:%M:%S")
     return shown.strftime("%-d %b %Y %H:%M:%S UTC")

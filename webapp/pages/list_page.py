@@ -9,10 +9,10 @@ from urllib.parse import quote
 from webapp.inventory.model import Item, Part, Summary
 from webapp.inventory.query import Asked
 from webapp.model.health import OK, Level, Mark
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell, format_number
 from webapp.pages.list_cells import LEAVING, TROUBLE, WORDS, age_cell, is_stale
 from webapp.pages.tables import Column, Row, Table, words
-from webapp.poll.current import Moment
 
 ROWS_MAX = 500  # of a page of a list
 _NAMES = {"unreg": "unregistered", **LEAVING}
@@ -24,7 +24,7 @@ class ListColumn:
 
     name: str
     label: str
-    make: Callable[[Item, Moment], Cell]
+    make: Callable[[Item, SnapshotView], Cell]
     title: str = ""
     largest_first: bool = False
 
@@ -88,18 +88,18 @@ class ListPage:
 
 
 def list_page(
-    kind: Kind, label: str, asked: Asked, part: Part, summary: Summary, moment: Moment, address: str
+    kind: Kind, label: str, asked: Asked, part: Part, summary: Summary, view: SnapshotView, address: str
 ) -> ListPage:
     """The page at `address` of the grid called `label`."""
-    stale = is_stale(summary, moment)
-    columns = occurring(kind.columns, part.items, moment)
+    stale = is_stale(summary, view)
+    columns = occurring(kind.columns, part.items, view)
     first = (asked.page - 1) * ROWS_MAX
     last = first + len(part.items)
     return ListPage(
         title=f"{kind.title} of {label}",
         trail=((label, address.rsplit("/", 1)[0]),),
         mark=Mark(Level.STALE, "the list is old") if stale else OK,
-        age=age_cell(summary, moment),
+        age=age_cell(summary, view),
         note=_note(kind, summary) if summary.is_cut else "",
         chips=tuple(_chips(asked, part)),
         choices=(
@@ -109,9 +109,9 @@ def list_page(
         ),
         headings=(
             _heading(asked, ListColumn("key", kind.heading, _no_cell), "name"),
-            *(_heading(asked, column, _kind_of(column, part.items, moment)) for column in columns),
+            *(_heading(asked, column, _kind_of(column, part.items, view)) for column in columns),
         ),
-        rows=tuple(rows_of(part.items, columns, moment, f"{address}/", is_stale=stale)),
+        rows=tuple(rows_of(part.items, columns, view, f"{address}/", is_stale=stale)),
         shown=f"{first + 1}–{last} of {format_number(part.found)}" if last > first else "",
         before=asked.query(page=asked.page - 1) or "?" if asked.page > 1 else "",
         after=asked.query(page=asked.page + 1) if last < part.found else "",
@@ -134,25 +134,25 @@ def list_links(address: str, cloud: str = "") -> tuple[tuple[str, str], ...]:
 
 
 def list_table(
-    kind: Kind, part: Part, summary: Summary, moment: Moment, address: str, *, without: str = ""
+    kind: Kind, part: Part, summary: Summary, view: SnapshotView, address: str, *, without: str = ""
 ) -> Table:
     """The list as one table among others, without the column that is the same for all."""
-    columns = [column for column in occurring(kind.columns, part.items, moment) if column.name != without]
+    columns = [column for column in occurring(kind.columns, part.items, view) if column.name != without]
     count = f", {len(part.items)} of {format_number(part.found)}" if part.found > len(part.items) else ""
     return Table(
         kind.title + count,
         kind.heading,
         tuple(Column(column.label, title=column.title) for column in columns),
-        tuple(rows_of(part.items, columns, moment, f"{address}/", is_stale=is_stale(summary, moment))),
+        tuple(rows_of(part.items, columns, view, f"{address}/", is_stale=is_stale(summary, view))),
     )
 
 
 def rows_of(
-    items: Iterable[Item], columns: Sequence[ListColumn], moment: Moment, link: str, *, is_stale: bool
+    items: Iterable[Item], columns: Sequence[ListColumn], view: SnapshotView, link: str, *, is_stale: bool
 ) -> Iterable[Row]:
     """`link` leads to an item with its key put behind it."""
     for item in items:
-        cells = (column.make(item, moment) for column in columns)
+        cells = (column.make(item, view) for column in columns)
         yield Row(
             item.key,
             tuple(cell._replace(kind=f"{cell.kind} s") if is_stale and cell.text else cell for cell in cells),
@@ -160,12 +160,12 @@ def rows_of(
         )
 
 
-def occurring(columns: Sequence[ListColumn], items: Sequence[Item], moment: Moment) -> list[ListColumn]:
+def occurring(columns: Sequence[ListColumn], items: Sequence[Item], view: SnapshotView) -> list[ListColumn]:
     """Columns in which anything stands."""
-    return [column for column in columns if any(column.make(item, moment).text for item in items)]
+    return [column for column in columns if any(column.make(item, view).text for item in items)]
 
 
-def _no_cell(item: Item, moment: Moment) -> Cell:
+def _no_cell(item: Item, view: SnapshotView) -> Cell:
     return Cell("")
 
 
@@ -174,9 +174,9 @@ def _with(names: Sequence[str], chosen: str) -> tuple[str, ...]:
     return tuple(names) if not chosen or chosen in names else (*names, chosen)
 
 
-def _kind_of(column: ListColumn, items: Sequence[Item], moment: Moment) -> str:
+def _kind_of(column: ListColumn, items: Sequence[Item], view: SnapshotView) -> str:
     """Words begin where their heading does."""
-    return WORDS if any(WORDS in column.make(item, moment).kind.split() for item in items) else ""
+    return WORDS if any(WORDS in column.make(item, view).kind.split() for item in items) else ""
 
 
 def _heading(asked: Asked, column: ListColumn, kind: str) -> Heading:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid
 from webapp.pages.tables import Column, Row, Table, figure_label, natural, occurring, row_of, words
-from webapp.poll.current import Moment
 
 SHARES = ("total", "claimed", "idle", "unusable")
 _RESOURCES = {"cores": "Cores", "memory_mb": "Memory, MB", "gpus": "GPUs"}
 _DAEMONS = ("schedd", "negotiator", "collector")
 
 
-def resources_table(grid: Grid, moment: Moment) -> Table:
+def resources_table(grid: Grid, view: SnapshotView) -> Table:
     """Cores, memory and GPUs of the pool; a resource that the pool has none of is left out."""
     shares = (*SHARES, *occurring(grid.resources.values(), SHARES))
     rows = (
-        row_of(label, grid.resources[kind], shares, moment, key=kind)
+        row_of(label, grid.resources[kind], shares, view, key=kind)
         for kind, label in _RESOURCES.items()
         if any(value.value for value in grid.resources.get(kind, {}).values())
     )
@@ -28,18 +28,18 @@ def resources_table(grid: Grid, moment: Moment) -> Table:
 _TITLES = {"unusable": "idle, but left over in slots whose cores or memory are used up"}
 
 
-def slots_table(grid: Grid, moment: Moment) -> Table:
+def slots_table(grid: Grid, view: SnapshotView) -> Table:
     states = tuple(occurring(grid.slots.values(), ())) or ("claimed", "unclaimed")
     return Table(
         "Slots",
         "Slot type",
         tuple(Column(words(state), f"slots.$.{state}") for state in states),
-        tuple(row_of(words(kind), counts, states, moment, key=kind) for kind, counts in grid.slots.items()),
+        tuple(row_of(words(kind), counts, states, view, key=kind) for kind, counts in grid.slots.items()),
         f"grids.{grid.name}",
     )
 
 
-def daemon_tables(grid: Grid, moment: Moment) -> Iterator[Table]:
+def daemon_tables(grid: Grid, view: SnapshotView) -> Iterator[Table]:
     """A table for each kind of daemon: a row for each figure, a column for each daemon."""
     for kind in _DAEMONS:
         daemons: Mapping[str, Counts] = grid.condor.get(kind, {})
@@ -55,7 +55,7 @@ def daemon_tables(grid: Grid, moment: Moment) -> Iterator[Table]:
             "Figure",
             tuple(Column(name, f"condor.{kind}.{name}.$") for name in daemons),
             tuple(
-                row_of(_label(figure, by_figure[figure]), by_figure[figure], daemons, moment, key=figure)
+                row_of(_label(figure, by_figure[figure]), by_figure[figure], daemons, view, key=figure)
                 for figure in figures
             ),
             f"grids.{grid.name}",
@@ -66,14 +66,14 @@ def _label(figure: str, by_daemon: Counts) -> str:
     return figure_label(figure, next(iter(by_daemon.values())).path)
 
 
-def waiting_rows(grid: Grid, moment: Moment, *, with_paths: bool = False) -> tuple[Row, ...]:
+def waiting_rows(grid: Grid, view: SnapshotView, *, with_paths: bool = False) -> tuple[Row, ...]:
     names = sorted(grid.wait, key=lambda name: (name != "all", natural(name)))
     return tuple(
         row_of(
             "All" if name == "all" else name,
             grid.wait[name],
             ("p50_s", "p95_s"),
-            moment,
+            view,
             key=name,
             at=f"grids.{grid.name}",
             with_paths=with_paths,
@@ -82,9 +82,9 @@ def waiting_rows(grid: Grid, moment: Moment, *, with_paths: bool = False) -> tup
     )
 
 
-def waiting_table(grid: Grid, moment: Moment) -> Table:
+def waiting_table(grid: Grid, view: SnapshotView) -> Table:
     columns = (
         Column("Half, s", "wait.$.p50_s", "half of the idle jobs have waited less than this, in seconds"),
         Column("95 %, s", "wait.$.p95_s", "95 % of the idle jobs have waited less than this, in seconds"),
     )
-    return Table("Waiting", "Type", columns, waiting_rows(grid, moment), f"grids.{grid.name}")
+    return Table("Waiting", "Type", columns, waiting_rows(grid, view), f"grids.{grid.name}")

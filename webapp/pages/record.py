@@ -8,18 +8,18 @@ from urllib.parse import quote
 from webapp.inventory.model import Item, Job, Summary
 from webapp.model.freshness import age_text
 from webapp.model.health import OK, Level, Mark
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.list_cells import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.tables import Column, Row, Table, words
-from webapp.poll.current import Moment
 
 Fact = tuple[str, Cell]
 _WHOLE = "t whole"  # words that are not cut
 
 
-def item_mark(item: Item, summary: Summary, moment: Moment) -> Mark:
+def item_mark(item: Item, summary: Summary, view: SnapshotView) -> Mark:
     """Of what is gone nothing is known any more; a list that is old says nothing of now either."""
-    if is_stale(summary, moment):
+    if is_stale(summary, view):
         return Mark(Level.STALE, "the list is old")
     if item.gone_at is not None:
         return Mark(Level.STALE, item.status)
@@ -36,45 +36,45 @@ def facts_table(facts: Iterable[Fact]) -> Table:
     return Table("Facts", "Fact", (Column("Now"),), tuple(rows))
 
 
-def seen_facts(item: Item, summary: Summary, moment: Moment) -> Iterator[Fact]:
-    yield "First seen", since(item.first_seen_at, moment)
-    yield "List", age_cell(summary, moment)._replace(kind=AGE)
+def seen_facts(item: Item, summary: Summary, view: SnapshotView) -> Iterator[Fact]:
+    yield "First seen", since(item.first_seen_at, view)
+    yield "List", age_cell(summary, view)._replace(kind=AGE)
 
 
-def history_table(item: Item, moment: Moment) -> Table:
+def history_table(item: Item, view: SnapshotView) -> Table:
     """Statuses, the newest first, each with its beginning and how long it lasted."""
     rows = []
-    end = moment.as_of
+    end = view.as_of
     for change in reversed(item.changes):
         lasted = age_text(max(0, end - change.at))
         status = text(words(change.status), "b" if change.status in TROUBLE else "")
-        rows.append(Row(utc(change.at, moment), (status, Cell(lasted, AGE), text(change.host))))
+        rows.append(Row(utc(change.at, view), (status, Cell(lasted, AGE), text(change.host))))
         end = change.at
     columns = (Column("Status"), Column("For"), Column("Host"))
     return _without_empty("Status history", "From, UTC", columns, rows)
 
 
-def jobs_table_of(jobs: Iterable[Item], host: str, moment: Moment, link: str) -> Table:
+def jobs_table_of(jobs: Iterable[Item], host: str, view: SnapshotView, link: str) -> Table:
     """Jobs on the host now, or there last."""
     rows = []
     for item in jobs:
         job = item.thing
         assert isinstance(job, Job)
         here = "now" if job.host.lower() == host.lower() and item.gone_at is None else "before"
-        cells = (text(here), status_cell(item, moment), since(item.since, moment), text(job.user))
+        cells = (text(here), status_cell(item, view), since(item.since, view), text(job.user))
         rows.append(Row(item.key, cells, link=link + quote(item.key, safe="/@")))
     columns = (Column("Here"), Column("Status"), Column("For"), Column("User"))
     return _without_empty("Jobs on this VM", "Job", columns, rows)
 
 
-def hosts_table_of(item: Item, moment: Moment, link: str) -> Table:
+def hosts_table_of(item: Item, view: SnapshotView, link: str) -> Table:
     """Where a job has been, the newest first, by its history and by what it says itself."""
     job = item.thing
     assert isinstance(job, Job)
     seen: dict[str, Cell] = {}
     for change in reversed(item.changes):
         if change.host:
-            seen.setdefault(change.host, since(change.at, moment))
+            seen.setdefault(change.host, since(change.at, view))
     if job.last_host:
         seen.setdefault(job.last_host, text("before it was seen here"))
     rows = [Row(host, (cell,), link=link + quote(host, safe="/@")) for host, cell in seen.items()]

@@ -65,7 +65,7 @@ class StatusPage:
 
 
 def status_page(judge: Judge, columns: Sequence[str], link: Link) -> StatusPage:
-    snapshot = judge.moment.snapshot
+    snapshot = judge.view.snapshot
     marks = sort_worst_first(judge.snapshot_marks(snapshot))
     anchors = {judge.grid_names.get(grid.name, grid.name): anchor_of(grid.name) for grid in snapshot.grids}
     listed = marks if len(marks) <= ATTENTION_MAX else marks[: ATTENTION_MAX - 1]
@@ -84,13 +84,13 @@ def anchor_of(grid: str) -> str:
 
 
 def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> GridCard:
-    moment, at = judge.moment, f"grids.{grid.name}"
+    view, at = judge.view, f"grids.{grid.name}"
     address = link("grid.show", grid=grid.name)
     tables = (
         jobs_table(grid.jobs, judge, at),
-        resources_table(grid, moment),
-        hosts_table(grid, moment, f"{address}/hosts/"),
-        work_table(grid.name, grid.fleet, moment),
+        resources_table(grid, view),
+        hosts_table(grid, view, f"{address}/hosts/"),
+        work_table(grid.name, grid.fleet, view),
     )
     clouds = cloud_table(grid, judge, columns, f"{address}/clouds/")
     return GridCard(
@@ -99,7 +99,7 @@ def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> G
         link=address,
         mark=judge.grid(grid),
         heartbeats=tuple(
-            heartbeat_cell(judge.heartbeat_names.get(service, service), value, moment)
+            heartbeat_cell(judge.heartbeat_names.get(service, service), value, view)
             for service, value in grid.heartbeats.items()
         ),
         clouds=clouds if grid.clouds else None,
@@ -108,7 +108,7 @@ def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> G
 
 
 def _vm_figures(judge: Judge) -> Iterator[Figure]:
-    total = judge.moment.snapshot.total
+    total = judge.view.snapshot.total
     for name in ("total", "starting", "running", "retiring", "error"):
         if name in total.states:
             label = "VMs" if name == "total" else name.capitalize()
@@ -124,7 +124,7 @@ def _vm_figures(judge: Judge) -> Iterator[Figure]:
 
 
 def _job_figures(judge: Judge) -> Iterator[Figure]:
-    jobs = judge.moment.snapshot.jobs
+    jobs = judge.view.snapshot.jobs
     for name in ("total", "idle", "running", "completed", "held"):
         if name in jobs:
             yield _figure("Jobs" if name == "total" else name.capitalize(), jobs[name], judge)
@@ -132,4 +132,4 @@ def _job_figures(judge: Judge) -> Iterator[Figure]:
 
 def _figure(label: str, value: Value, judge: Judge, threshold: str = "") -> Figure:
     tone = judge.tone(threshold, value) if threshold else ""
-    return Figure(label, show(value, judge.moment, tone=tone, path=True))
+    return Figure(label, show(value, judge.view, tone=tone, path=True))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cloud_monitor.metrics.paths import PathRefused, parse_path
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Value
 from webapp.pages.cells import Cell, show
-from webapp.poll.current import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def row_of(
     name: str,
     counts: Mapping[str, Value],
     figures: Iterable[str],
-    moment: Moment,
+    view: SnapshotView,
     tones: Mapping[str, str] | None = None,
     *,
     key: str = "",
@@ -104,5 +104,5 @@ def row_of(
 ) -> Row:
     """A row of the named figures out of `counts`; one that is absent is shown as missing."""
     tone = tones or {}
-    cells = (show(counts.get(each), moment, tone=tone.get(each, ""), path=with_paths) for each in figures)
+    cells = (show(counts.get(each), view, tone=tone.get(each, ""), path=with_paths) for each in figures)
     return Row(name, tuple(cells), key or name, at, link)

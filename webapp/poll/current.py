@@ -4,46 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flask import current_app
 
 from cloud_monitor.system.files import stamp_of
 from webapp.model.build import GridOrder, build_snapshot
-from webapp.model.freshness import Freshness, age_text, judge
-from webapp.model.tree import Snapshot, Value
-from webapp.poll.state_files import OUTCOME_NAME, SNAPSHOT_NAME, Outcome, read_outcome, read_polled
+from webapp.model.snapshot_view import PollOutcome, SnapshotView
+from webapp.poll.state_files import OUTCOME_NAME, SNAPSHOT_NAME, read_outcome, read_polled
 
 EXTENSION = "cloud_monitor.latest"
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A snapshot seen at `as_of` (epoch seconds). All processes agree on `as_of` and `stamp`."""
-
-    snapshot: Snapshot
-    outcome: Outcome
-    as_of: int
-    stale_after_s: float
-
-    @property
-    def stamp(self) -> str:
-        """Changes with the snapshot, the outcome of the last poll, and the minute; unquoted."""
-        finished = self.outcome.finished_at
-        return f"{self.snapshot.taken_at * 1000:.0f}-{finished * 1000:.0f}-{self.as_of}"
-
-    @property
-    def age_s(self) -> float | None:
-        """Age of the snapshot in seconds; None before the first good poll."""
-        return max(0.0, self.as_of - self.snapshot.taken_at) if self.snapshot.taken_at else None
-
-    def freshness(self, value: Value) -> Freshness:
-        return judge(value.value, value.timestamp, self.as_of, self.stale_after_s)
-
-    def age(self, value: Value) -> str:
-        """The value's age as text; empty for a value that is missing."""
-        return "" if value.timestamp is None else age_text(self.as_of - value.timestamp)
 
 
 class Latest:
@@ -59,7 +30,7 @@ class Latest:
         self._stamps: dict[str, tuple[int, int, int] | None] = {}
         self._reloading = threading.Lock()
         self.snapshot = build_snapshot(0.0, [], order)
-        self.outcome = Outcome()
+        self.outcome = PollOutcome()
 
     def reload(self) -> bool:
         """Read what has changed since the last time; True if anything had."""
@@ -82,12 +53,12 @@ class Latest:
         failures = self.outcome.failures + 1
         self.outcome = replace(self.outcome, error=error, failures=failures, finished_at=self._clock())
 
-    def moment(self) -> Moment:
+    def view(self) -> SnapshotView:
         """Ages are counted to the start of the minute, or to the last poll's end when that is later."""
         minute = int(self._clock()) // 60 * 60
         snapshot, outcome = self.snapshot, self.outcome
         as_of = max(minute, int(outcome.finished_at))
-        return Moment(snapshot, outcome, as_of, self._stale_after_s)
+        return SnapshotView(snapshot, outcome, as_of, self._stale_after_s)
 
     def _has_changed(self, name: str) -> bool:
         stamp = stamp_of(self._state_dir / name)
@@ -97,7 +68,7 @@ class Latest:
         return True
 
 
-def current_moment() -> Moment:
-    """The moment of the request at hand."""
+def current_view() -> SnapshotView:
+    """What the request at hand is answered from."""
     latest: Latest = current_app.extensions[EXTENSION]
-    return latest.moment()
+    return latest.view()

@@ -19,12 +19,13 @@ from dataclasses import replace
 
 from cloud_monitor.metrics.paths import ROOT
 from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
-from webapp.metrics.counters import POLL_DURATION, POLLS, Telemetry
+from webapp.metrics.counters import POLL_DURATION, POLLS, Counters
 from webapp.model.events import note, read_log, write_log
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.retention import carry_forward, group_of
-from webapp.poll.state_files import Outcome, Polled, read_outcome, read_polled, write_outcome, write_polled
+from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
 from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
 
@@ -47,14 +48,14 @@ class Poller:
         settings: Settings,
         latest: Latest,
         clock: Callable[[], float],
-        telemetry: Telemetry,
+        counters: Counters,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_news` is called in the thread whenever pages are to be rendered anew."""
         self._settings = settings
         self._latest = latest
         self._clock = clock
-        self._telemetry = telemetry
+        self._counters = counters
         self._on_news = on_news
         self._stamp = ""
         self._flush_at = 0.0
@@ -95,11 +96,11 @@ class Poller:
                 if elected and self._is_due(read_outcome(self._settings.state_dir), now):
                     self._poll(now)
             self._latest.reload()
-        if (stamp := self._latest.moment().stamp) != self._stamp:
+        if (stamp := self._latest.view().stamp) != self._stamp:
             self._stamp = stamp
             self._on_news()
         if now >= self._flush_at:
-            self._telemetry.flush()
+            self._counters.flush()
             self._flush_at = now + _FLUSH_S
 
     def _run_thread(self) -> None:
@@ -123,7 +124,7 @@ class Poller:
                 self._rest_until = self._clock() + self._settings.poll_every_s
             self._stop.wait(_TICK_S)
 
-    def _is_due(self, outcome: Outcome, now: float) -> bool:
+    def _is_due(self, outcome: PollOutcome, now: float) -> bool:
         every_s, after_s = self._settings.poll_every_s, self._settings.poll_after_step_s
         return now >= next_attempt(outcome, now, every_s, after_s)
 
@@ -186,8 +187,8 @@ class Poller:
         self._latest.reload()
         self._note_events(outcome)
         result = "failed" if outcome.error else "ok"
-        self._telemetry.add(POLLS, result)
-        self._telemetry.observe(POLL_DURATION, result, outcome.duration_s)
+        self._counters.add(POLLS, result)
+        self._counters.observe(POLL_DURATION, result, outcome.duration_s)
 
     def _fetch_values(self, now: float, *, first: bool) -> list[Value]:
         settings = self._settings
@@ -214,7 +215,7 @@ class Poller:
             )
         return list(found.values())
 
-    def _note_events(self, outcome: Outcome) -> None:
+    def _note_events(self, outcome: PollOutcome) -> None:
         settings = self._settings
         before = read_log(settings.state_dir)
         after = note(before, self._latest.snapshot, outcome, settings.stale_after_s, settings.events_max)
@@ -235,7 +236,7 @@ _SOON_MAX = 60  # but a Graphite that stays empty or away is not asked so often 
 _BACK_OFF_MAX = 5  # steps
 
 
-def next_attempt(outcome: Outcome, now: float, every_s: float, after_s: float) -> float:
+def next_attempt(outcome: PollOutcome, now: float, every_s: float, after_s: float) -> float:
     """Epoch second of the next poll: `after_s` past a step, at once if none was ever made.
 
     Before the first data it comes every few seconds, a bounded number of times. After failures steps are

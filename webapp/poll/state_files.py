@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from cloud_monitor.system.files import replace_file
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 
 SNAPSHOT_NAME = "snapshot.json"
@@ -48,37 +49,18 @@ def write_polled(state_dir: Path, polled: Polled) -> None:
     replace_file(state_dir / SNAPSHOT_NAME, json.dumps(columns, separators=(",", ":")).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The last poll. Times are epoch seconds, 0.0 for never."""
-
-    attempted_at: float = 0.0
-    finished_at: float = 0.0  # of the last poll that came to an end, well or not
-    succeeded_at: float = 0.0
-    failures: int = 0  # failed polls since the last good one
-    empty_polls: int = 0  # good polls in a row that found no series
-    error: str = ""  # what went wrong with the last finished poll; empty when it went well
-    duration_s: float = 0.0
-    requests: int = 0
-    series: int = 0
-
-    @property
-    def is_good(self) -> bool:
-        return self.succeeded_at > 0 and not self.error
+_NAMES = frozenset(field.name for field in fields(PollOutcome))
 
 
-_NAMES = frozenset(field.name for field in fields(Outcome))
-
-
-def read_outcome(state_dir: Path) -> Outcome:
+def read_outcome(state_dir: Path) -> PollOutcome:
     """What the file says; a file that is absent, torn or of another version counts as no poll yet."""
     try:
         raw = json.loads((state_dir / OUTCOME_NAME).read_bytes())
-        never = Outcome()
-        return Outcome(**{name: type(getattr(never, name))(raw[name]) for name in raw if name in _NAMES})
+        never = PollOutcome()
+        return PollOutcome(**{name: type(getattr(never, name))(raw[name]) for name in raw if name in _NAMES})
     except (OSError, ValueError, TypeError):
-        return Outcome()
+        return PollOutcome()
 
 
-def write_outcome(state_dir: Path, outcome: Outcome) -> None:
+def write_outcome(state_dir: Path, outcome: PollOutcome) -> None:
     replace_file(state_dir / OUTCOME_NAME, json.dumps(asdict(outcome)).encode())

@@ -7,18 +7,18 @@ from typing import cast
 from flask import Flask, current_app
 
 from webapp.graphite.gate import GraphiteGate
-from webapp.metrics.counters import Telemetry
+from webapp.metrics.counters import Counters
 from webapp.settings import Settings
 
 _SETTINGS = "cloud_monitor.settings"
 _GATE = "cloud_monitor.graphite_gate"
-_TELEMETRY = "cloud_monitor.telemetry"
+_COUNTERS = "cloud_monitor.counters"
 
 
-def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, telemetry: Telemetry) -> None:
+def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, counters: Counters) -> None:
     app.extensions[_SETTINGS] = settings
     app.extensions[_GATE] = gate
-    app.extensions[_TELEMETRY] = telemetry
+    app.extensions[_COUNTERS] = counters
 
 
 def current_settings() -> Settings:
@@ -29,5 +29,5 @@ def current_gate() -> GraphiteGate:
     return cast(GraphiteGate, current_app.extensions[_GATE])
 
 
-def current_telemetry() -> Telemetry:
-    return cast(Telemetry, current_app.extensions[_TELEMETRY])
+def current_counters() -> Counters:
+    return cast(Counters, current_app.extensions[_COUNTERS])

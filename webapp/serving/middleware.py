@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from webapp.metrics.counters import LATENCY, REQUESTS, Telemetry
+from webapp.metrics.counters import LATENCY, REQUESTS, Counters
 from webapp.poll.current import Latest
 from webapp.serving.assets import MAX_AGE_S
-from webapp.serving.page_cache import Rendered
-from webapp.serving.prerender import Ahead
+from webapp.serving.page_cache import PageCache
+from webapp.serving.prerender import Prerenderer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,29 +39,29 @@ _STATIC = "/static"
 _FOR_EVER = [("Cache-Control", f"public, max-age={MAX_AGE_S}, immutable")]  # the path carries the hash
 
 
-class Front:
+class Middleware:
     """The WSGI application around Flask's."""
 
     def __init__(
         self,
         flask: WSGIApplication,
-        ahead: Ahead,
-        rendered: Rendered,
+        prerenderer: Prerenderer,
+        page_cache: PageCache,
         latest: Latest,
-        telemetry: Telemetry,
+        counters: Counters,
         static: str,
     ) -> None:
         self._flask = flask
-        self._ahead = ahead
-        self._rendered = rendered
+        self._prerenderer = prerenderer
+        self._page_cache = page_cache
         self._latest = latest
-        self._telemetry = telemetry
+        self._counters = counters
         self._static = static
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = perf_counter()
-        self._ahead.note(environ)
-        ready = self._rendered.find_ready(environ, self._latest.moment())
+        self._prerenderer.note(environ)
+        ready = self._page_cache.find_ready(environ, self._latest.view())
         if ready is not None:
             status, headers, body, route = ready
             start_response(status, headers + self._policy(environ))
@@ -81,8 +81,8 @@ class Front:
         return _FOR_OTHERS if environ["PATH_INFO"].startswith("/badge/") else _OURS
 
     def _count(self, route: str, status: str, started: float) -> None:
-        self._telemetry.add(REQUESTS, route, status[:3])
-        self._telemetry.observe(LATENCY, route, perf_counter() - started)
+        self._counters.add(REQUESTS, route, status[:3])
+        self._counters.observe(LATENCY, route, perf_counter() - started)
 
     def _route_of(self, environ: WSGIEnvironment) -> str:
         """The rule that matched, as it is written: names in paths would make a counter for each."""

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from flask import Response, current_app, request
 
-from webapp.poll.current import Moment, current_moment
+from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import current_view
 
-EXTENSION = "cloud_monitor.rendered"
+EXTENSION = "cloud_monitor.page_cache"
 _KEPT_MAX = 64  # pages; each is a few hundred KB at most
 _GZIP_FROM_BYTES = 600  # below that, the saving is less than a packet
 _ADDRESSES_MAX = 512
@@ -64,7 +65,7 @@ class _Slot:
     rendering: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Rendered:
+class PageCache:
     """The pages of this process; those rendered longest ago are dropped. `version` changes with the code."""
 
     def __init__(self, version: str) -> None:
@@ -73,16 +74,16 @@ class Rendered:
         self._addresses: dict[str, str] = {}  # of requests, to the key of their page
         self._lock = threading.Lock()
 
-    def find_ready(self, environ: Mapping[str, Any], moment: Moment) -> Ready | None:
+    def find_ready(self, environ: Mapping[str, Any], view: SnapshotView) -> Ready | None:
         """The answer to a request for an address that was answered before, if it is still true."""
         slot = self._slots.get(self._addresses.get(_address(environ), ""))
         page = None if slot is None else slot.page
-        if page is None or environ["REQUEST_METHOD"] != "GET" or page.stamp != moment.stamp:
+        if page is None or environ["REQUEST_METHOD"] != "GET" or page.stamp != view.stamp:
             return None
         return page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
 
     def page(
-        self, key: str, content_type: str, moment: Moment, render: Callable[[Moment], str | bytes]
+        self, key: str, content_type: str, view: SnapshotView, render: Callable[[SnapshotView], str | bytes]
     ) -> _Page:
         with self._lock:
             slot = self._slots.setdefault(key, _Slot())
@@ -91,14 +92,14 @@ class Rendered:
                 self._slots.popitem(last=False)
         with slot.rendering:
             page = slot.page
-            if page is None or page.stamp != moment.stamp:
+            if page is None or page.stamp != view.stamp:
                 try:
-                    text = render(moment)
+                    text = render(view)
                 except Exception:
                     with self._lock:
                         self._slots.pop(key, None)  # a page that does not exist takes no place
                     raise
-                slot.page = page = self.pack(text, content_type, moment.stamp)
+                slot.page = page = self.pack(text, content_type, view.stamp)
         self._note_address(key)
         return page
 
@@ -120,41 +121,44 @@ class Rendered:
         self._addresses[address] = key
 
 
-def cached(
-    render: Callable[[Moment], str | bytes],
+def cached_response(
+    render: Callable[[SnapshotView], str | bytes],
     *,
     key: str | None = None,
     content_type: str = "text/html; charset=utf-8",
 ) -> Response:
-    """Answer with what `render` makes of the moment: kept bytes, gzip, ETag, 304 where the browser has it.
+    """Answer with what `render` makes of the snapshot: kept bytes, gzip, ETag, 304 where the browser has it.
 
     `key` names what is rendered, by default the path of the request; whatever else render depends on (a query
     parameter that was checked) must be part of it.
     """
-    rendered: Rendered = current_app.extensions[EXTENSION]
+    page_cache: PageCache = current_app.extensions[EXTENSION]
     # Links in a page begin with the prefix it is served under.
-    place = f"{request.script_root} {key or request.path}"
-    page = rendered.page(place, content_type, current_moment(), render)
+    page_key = f"{request.script_root} {key or request.path}"
+    page = page_cache.page(page_key, content_type, current_view(), render)
     environ = request.environ
     ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
     return Response(ready.body, ready.status, ready.headers)
 
 
-def rendered_now(
-    render: Callable[[Moment], str | bytes], edition: str, *, content_type: str = "text/html; charset=utf-8"
+def uncached_response(
+    render: Callable[[SnapshotView], str | bytes],
+    edition: str,
+    *,
+    content_type: str = "text/html; charset=utf-8",
 ) -> Response:
-    """As `cached`, but not kept: for pages of so many addresses that keeping them would push out the others.
+    """As `cached_response`, but not kept: for pages of so many addresses that they would push out the others.
 
-    `edition` names what the page shows beside the moment. A browser that has this very page gets a 304, and
+    `edition` names what the page shows beside the snapshot. A browser that has this very page gets a 304, and
     nothing is rendered.
     """
-    rendered: Rendered = current_app.extensions[EXTENSION]
-    moment = current_moment()
-    stamp = f"{moment.stamp}-{edition}"
-    if request.headers.get("If-None-Match") == rendered.etag(stamp):
-        page = _Page(stamp, rendered.etag(stamp), content_type, "", b"", None)
+    page_cache: PageCache = current_app.extensions[EXTENSION]
+    view = current_view()
+    stamp = f"{view.stamp}-{edition}"
+    if request.headers.get("If-None-Match") == page_cache.etag(stamp):
+        page = _Page(stamp, page_cache.etag(stamp), content_type, "", b"", None)
     else:
-        page = rendered.pack(render(moment), content_type, stamp)
+        page = page_cache.pack(render(view), content_type, stamp)
     environ = request.environ
     ready = page.answer(environ.get("HTTP_IF_NONE_MATCH", ""), environ.get("HTTP_ACCEPT_ENCODING", ""))
     return Response(ready.body, ready.status, ready.headers)

@@ -19,7 +19,7 @@ _ASKED_WITHIN_S = 150.0
 _ADDRESSES_MAX = 8
 
 
-class Ahead:
+class Prerenderer:
     """Notes who asks for the status page, and asks the app itself in their place."""
 
     def __init__(self, flask: WSGIApplication, clock: Callable[[], float] = time.monotonic) -> None:

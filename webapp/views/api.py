@@ -12,10 +12,10 @@ from flask import Blueprint, Response, request
 from webapp.graphite.series import Reading, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
-from webapp.poll.current import Moment
+from webapp.model.snapshot_view import SnapshotView
 from webapp.serving.context import current_gate, current_settings
 from webapp.serving.errors import Refused
-from webapp.serving.page_cache import cached
+from webapp.serving.page_cache import cached_response
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
@@ -24,7 +24,7 @@ POINTS_DEFAULT = 1000
 
 @blueprint.get("/status")
 def status() -> Response:
-    return cached(_status, content_type="application/json")
+    return cached_response(_status, content_type="application/json")
 
 
 @blueprint.get("/series")
@@ -84,25 +84,25 @@ def _describe(reading: Reading) -> dict[str, object]:
     }
 
 
-def _status(moment: Moment) -> str:
-    outcome = moment.outcome
-    values = (value for value in moment.snapshot.values.values())
+def _status(view: SnapshotView) -> str:
+    outcome = view.outcome
+    values = (value for value in view.snapshot.values.values())
     return json.dumps(
         {
-            "as_of": moment.as_of,
-            "taken_at": moment.snapshot.taken_at or None,
-            "age_s": moment.age_s,
-            "stale_after_s": moment.stale_after_s,
+            "as_of": view.as_of,
+            "taken_at": view.snapshot.taken_at or None,
+            "age_s": view.age_s,
+            "stale_after_s": view.stale_after_s,
             "poll": {"error": outcome.error or None, "failures": outcome.failures},
             "grids": [
                 {"name": grid.name, "newest": grid.newest, "clouds": [cloud.name for cloud in grid.clouds]}
-                for grid in moment.snapshot.grids
+                for grid in view.snapshot.grids
             ],
             "values": {
                 value.path: {
                     "value": value.value,
                     "timestamp": value.timestamp,
-                    "freshness": moment.freshness(value),
+                    "freshness": view.freshness(value),
                 }
                 for value in values
             },

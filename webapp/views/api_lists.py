@@ -11,7 +11,8 @@ from flask import Blueprint, Response, request
 from webapp.inventory.model import KINDS, Item, Summary
 from webapp.inventory.query import Asked, read_asked, sortable
 from webapp.model.freshness import judge
-from webapp.poll.current import Moment, current_moment
+from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.serving.errors import Refused
 from webapp.views.api import read_number
@@ -43,7 +44,7 @@ def _answer(kind: str) -> Response:
 
     asked = _read_asked(kind)
     left = read_number("limit", _LIMIT_DEFAULT, 1, _LIMIT_MAX)
-    moment = current_moment()
+    view = current_view()
     names = [
         grid for grid in grids_with_lists(settings.inventory_folder) if grid not in settings.hidden_grids
     ]
@@ -59,13 +60,13 @@ def _answer(kind: str) -> Response:
                 if reader is None or summary is None:
                     continue
                 part = reader.part(kind, asked, left)
-            grids.append(_describe_grid(name, summary, part.found, moment))
+            grids.append(_describe_grid(name, summary, part.found, view))
             things += [_describe(name, item) for item in part.items]
             left -= len(part.items)
     except InventoryFault as fault:
         raise Refused(503, "cannot_read", str(fault)) from None
     # A hold reason may hold markup; not even a careless reader runs it.
-    body = json.dumps({"as_of": moment.as_of, "grids": grids, kind: things}).replace("<", "\\u003c")
+    body = json.dumps({"as_of": view.as_of, "grids": grids, kind: things}).replace("<", "\\u003c")
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
@@ -77,11 +78,11 @@ def _read_asked(kind: str) -> Asked:
     return read_asked(request.args, kind)
 
 
-def _describe_grid(name: str, summary: Summary, found: int, moment: Moment) -> dict[str, Any]:
+def _describe_grid(name: str, summary: Summary, found: int, view: SnapshotView) -> dict[str, Any]:
     return {
         "grid": name,
         "taken_at": summary.taken_at,
-        "freshness": judge(1.0, summary.taken_at, moment.as_of, moment.stale_after_s),
+        "freshness": judge(1.0, summary.taken_at, view.as_of, view.stale_after_s),
         "listed": summary.listed,
         "total": summary.total,
         "is_cut": summary.is_cut,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from markupsafe import escape
 
-from webapp.poll.current import Moment, current_moment
+from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.serving.errors import Refused
-from webapp.serving.page_cache import cached
+from webapp.serving.page_cache import cached_response
 from webapp.views.render import judge_of
 
 blueprint = Blueprint("badge", __name__)
@@ -19,14 +20,14 @@ _LETTER_PX = 7
 
 @blueprint.get("/badge/<grid>.svg")
 def show(grid: str) -> Response:
-    if all(known.name != grid for known in current_moment().snapshot.grids):
+    if all(known.name != grid for known in current_view().snapshot.grids):
         raise Refused(404, "no_such_grid", "no grid of that name is shown")
-    return cached(lambda moment: _draw(grid, moment), content_type="image/svg+xml")
+    return cached_response(lambda view: _draw(grid, view), content_type="image/svg+xml")
 
 
-def _draw(name: str, moment: Moment) -> str:
-    grid = next((grid for grid in moment.snapshot.grids if grid.name == name), None)
-    mark = judge_of(moment).grid(grid) if grid is not None else None
+def _draw(name: str, view: SnapshotView) -> str:
+    grid = next((grid for grid in view.snapshot.grids if grid.name == name), None)
+    mark = judge_of(view).grid(grid) if grid is not None else None
     word, kind = (mark.level.word, mark.level.kind) if mark is not None else ("gone", "stale")
     return draw_badge(current_settings().grid_names.get(name, name), word, _COLOURS[kind])
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, url_for
 
 from webapp.inventory.query import Asked
 from webapp.model.health import Level, Mark
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid
 from webapp.pages.details import DetailPage, cloud_page
 from webapp.pages.job_list import JOBS
@@ -16,7 +17,7 @@ from webapp.pages.links import links_about
 from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
 from webapp.pages.vms import VMS
-from webapp.poll.current import Moment, current_moment
+from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.grid import find_grid
 from webapp.views.render import Values, judge_of, show_page
@@ -31,18 +32,16 @@ _ROWS_MAX = 100  # of each table; the list itself has all
 
 @blueprint.get("/grids/<grid>/clouds/<cloud>")
 def show(grid: str, cloud: str) -> Response:
-    _find(current_moment(), grid, cloud)
+    _find(current_view(), grid, cloud)
     heading = f"{cloud} · {grid}"
     settings = current_settings()
 
-    def page_of(moment: Moment) -> DetailPage:
-        page = cloud_page(*_find(moment, grid, cloud), judge_of(moment), url_for)
+    def page_of(view: SnapshotView) -> DetailPage:
+        page = cloud_page(*_find(view, grid, cloud), judge_of(view), url_for)
         return replace(page, tools=links_about(settings.links, "cloud", {"grid": grid, "cloud": cloud}))
 
     if settings.inventory_token_file is None:
-        return show_page(
-            "cloud", "detail_body.html", lambda moment: {"page": page_of(moment)}, heading=heading
-        )
+        return show_page("cloud", "detail_body.html", lambda view: {"page": page_of(view)}, heading=heading)
     from webapp.inventory.database import InventoryFault
     from webapp.inventory.reader import open_reader
 
@@ -50,9 +49,9 @@ def show(grid: str, cloud: str) -> Response:
     try:
         with open_reader(settings.inventory_folder, grid) as reader:
 
-            def values(moment: Moment) -> Values:
-                page = replace(page_of(moment), lists=list_links(address, cloud))
-                tables = _tables(reader, cloud, moment, address) if reader else ()
+            def values(view: SnapshotView) -> Values:
+                page = replace(page_of(view), lists=list_links(address, cloud))
+                tables = _tables(reader, cloud, view, address) if reader else ()
                 return {"page": replace(page, tables=(*page.tables, *tables))}
 
             edition = str(reader.edition()) if reader else "0"
@@ -60,26 +59,26 @@ def show(grid: str, cloud: str) -> Response:
     except InventoryFault as fault:
         mark = Mark(Level.STALE, f"VMs and jobs cannot be listed: {fault}")
 
-        def without(moment: Moment) -> Values:
-            page = page_of(moment)
+        def without(view: SnapshotView) -> Values:
+            page = page_of(view)
             return {"page": replace(page, marks=(*page.marks, mark))}
 
         return show_page("cloud", "detail_body.html", without, heading=heading, edition="fault")
 
 
-def _tables(reader: Reader, cloud: str, moment: Moment, address: str) -> tuple[Table, ...]:
+def _tables(reader: Reader, cloud: str, view: SnapshotView, address: str) -> tuple[Table, ...]:
     """Its VMs and its jobs, those in trouble first, as many as a page bears."""
     tables = []
     for kind in (VMS, JOBS):
         summary = reader.summary(kind.name)
         if summary is not None:
             part = reader.part(kind.name, Asked(cloud=cloud), _ROWS_MAX)
-            tables.append(list_table(kind, part, summary, moment, f"{address}/{kind.name}", without="cloud"))
+            tables.append(list_table(kind, part, summary, view, f"{address}/{kind.name}", without="cloud"))
     return tuple(table for table in tables if not table.is_empty)
 
 
-def _find(moment: Moment, grid_name: str, cloud_name: str) -> tuple[Grid, Cloud]:
-    grid = find_grid(moment, grid_name)
+def _find(view: SnapshotView, grid_name: str, cloud_name: str) -> tuple[Grid, Cloud]:
+    grid = find_grid(view, grid_name)
     for cloud in grid.clouds:
         if cloud.name == cloud_name:
             return grid, cloud

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, json
 
-from webapp.poll.current import current_moment
+from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 
 blueprint = Blueprint("health", __name__)
@@ -14,20 +14,20 @@ blueprint = Blueprint("health", __name__)
 def show() -> Response:
     """200 while the snapshot is younger than WEBAPP_HEALTH_MAX_AGE_S, 503 when it is older or absent."""
     settings = current_settings()
-    moment = current_moment()
-    age_s = moment.age_s
+    view = current_view()
+    age_s = view.age_s
     healthy = age_s is not None and age_s <= settings.health_max_age_s
     answer = {
         "status": "ok" if healthy else "too old" if age_s is not None else "no data yet",
         "snapshot_age_s": None if age_s is None else round(age_s),
         "max_age_s": settings.health_max_age_s,
-        "series": len(moment.snapshot.values),
+        "series": len(view.snapshot.values),
         "poll": {
-            "failures": moment.outcome.failures,
-            "error": moment.outcome.error or None,
-            "last_attempt": round(moment.outcome.attempted_at) or None,
-            "last_success": round(moment.outcome.succeeded_at) or None,
-            "duration_s": round(moment.outcome.duration_s, 3),
+            "failures": view.outcome.failures,
+            "error": view.outcome.error or None,
+            "last_attempt": round(view.outcome.attempted_at) or None,
+            "last_success": round(view.outcome.succeeded_at) or None,
+            "duration_s": round(view.outcome.duration_s, 3),
         },
     }
     return Response(

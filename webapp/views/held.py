@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, url_for
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.across import held_sections
-from webapp.poll.current import Moment
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
@@ -19,8 +19,8 @@ def show() -> Response:
     return show_page("held", "across_body.html", _values, heading="Held jobs")
 
 
-def _values(moment: Moment) -> Values:
-    sections = held_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+def _values(view: SnapshotView) -> Values:
+    sections = held_sections(judge_of(view), lambda grid: url_for("grid.show", grid=grid))
     if current_settings().inventory_token_file is not None:
         sections = tuple(
             replace(section, list_link=url_for("lists.jobs", grid=section.grid, status="held"))

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from cloud_monitor.metrics.paths import is_clean
 from webapp.inventory.model import Item, Summary, Vm
 from webapp.inventory.query import read_asked
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import HELD, JOBS, job_page
 from webapp.pages.links import links_about
 from webapp.pages.list_page import ROWS_MAX, Kind, list_page
 from webapp.pages.vms import VMS, vm_page
-from webapp.poll.current import Moment, current_moment
+from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, show_page
 
@@ -64,11 +65,11 @@ def _show_list(kind: Kind, grid: str) -> Response:
                 _check_known(grid)
                 return _show_none(kind, grid, "absent" if reader is None else "unasked", edition="0")
 
-            def values(moment: Moment) -> Values:
+            def values(view: SnapshotView) -> Values:
                 part = reader.part(kind.name, asked, ROWS_MAX)
                 address = url_for(f"lists.{kind.name}", grid=grid)
                 shown = HELD if kind is JOBS and asked.status == "held" else kind
-                page = list_page(shown, _label(grid), asked, part, summary, moment, address)
+                page = list_page(shown, _label(grid), asked, part, summary, view, address)
                 return {"page": page, "asked": asked, "query": asked.query()[1:]}
 
             heading = f"{kind.title} · {grid}"
@@ -100,8 +101,8 @@ def _show_item(kind: Kind, grid: str, key: str) -> Response:
             if item is None:
                 return _lead_on(reader.jobs_called(key) if kind is JOBS else [], grid, key)
 
-            def values(moment: Moment) -> Values:
-                return {"page": _item_page(reader, item, summary, moment, grid)}
+            def values(view: SnapshotView) -> Values:
+                return {"page": _item_page(reader, item, summary, view, grid)}
 
             return show_page(
                 kind.name, "detail_body.html", values, heading=key, edition=str(reader.edition())
@@ -110,15 +111,15 @@ def _show_item(kind: Kind, grid: str, key: str) -> Response:
         return _show_none(kind, grid, "fault", edition="fault", fault=str(fault))
 
 
-def _item_page(reader: Reader, item: Item, summary: Summary, moment: Moment, grid: str) -> DetailPage:
+def _item_page(reader: Reader, item: Item, summary: Summary, view: SnapshotView, grid: str) -> DetailPage:
     label, address = _label(grid), url_for("grid.show", grid=grid)
     names = {"grid": grid, "cloud": item.thing.cloud}
     if isinstance(item.thing, Vm):
         jobs = reader.jobs_on(item.key, _JOBS_ON_VM_MAX)
-        page = vm_page(item, jobs, summary, moment, label, address)
+        page = vm_page(item, jobs, summary, view, label, address)
         about, names["host"] = "host", item.thing.host
     else:
-        page = job_page(item, summary, moment, label, address)
+        page = job_page(item, summary, view, label, address)
         about, names["job"], names["host"] = "job", item.thing.id, item.thing.host or item.thing.last_host
     return replace(page, tools=links_about(current_settings().links, about, names))
 
@@ -133,7 +134,7 @@ def _lead_on(keys: list[str], grid: str, number: str) -> Response:
 
 
 def _show_none(kind: Kind, grid: str, why: str, *, edition: str | None = None, fault: str = "") -> Response:
-    def values(moment: Moment) -> Values:
+    def values(view: SnapshotView) -> Values:
         title = f"{kind.title} of {_label(grid)}"
         return {"page": None, "title": title, "why": why, "fault": fault, "grid": grid, "kind": kind}
 
@@ -150,7 +151,7 @@ def _checked(grid: str) -> str:
 
 def _check_known(grid: str) -> None:
     """404 for a grid that has sent nothing at all."""
-    if all(known.name != grid for known in current_moment().snapshot.grids):
+    if all(known.name != grid for known in current_view().snapshot.grids):
         abort(404)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from webapp.poll.current import Moment
+from webapp.model.snapshot_view import SnapshotView
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("plot", __name__)
@@ -15,5 +15,5 @@ def show() -> Response:
     return show_page("plot", "plot_body.html", _values, heading="Plot")
 
 
-def _values(moment: Moment) -> Values:
+def _values(view: SnapshotView) -> Values:
     return {}

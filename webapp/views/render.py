@@ -14,13 +14,13 @@ from flask import Flask, Response, abort, json, render_template, request
 
 from webapp.model.events import Event, read_events
 from webapp.model.health import Judge, Mark
+from webapp.model.snapshot_view import SnapshotView
 from webapp.model.thresholds import complete_thresholds
 from webapp.pages.cells import Cell
 from webapp.pages.clouds import CloudColumn
 from webapp.pages.live_cells import Filled, render_body
-from webapp.poll.current import Moment
 from webapp.serving.context import current_settings
-from webapp.serving.page_cache import cached, rendered_now
+from webapp.serving.page_cache import cached_response, uncached_response
 
 EVENTS_SHOWN_MAX = 100
 NAV = (
@@ -57,26 +57,26 @@ MODULES = tuple(
 Values = Mapping[str, Any]
 
 
-def judge_of(moment: Moment) -> Judge:
+def judge_of(view: SnapshotView) -> Judge:
     settings = current_settings()
     return Judge(
-        moment, complete_thresholds(settings.thresholds), settings.grid_names, settings.heartbeat_names
+        view, complete_thresholds(settings.thresholds), settings.grid_names, settings.heartbeat_names
     )
 
 
 def show_page(
     page_name: str,
     body: str,
-    values: Callable[[Moment], Values],
+    values: Callable[[SnapshotView], Values],
     *,
     page: str = "page.html",
     heading: str = "",
     with_events: bool = False,
     edition: str | None = None,
 ) -> Response:
-    """Answer with the page whose body is the template `body`, filled by what `values` makes of the moment.
+    """Answer with the page whose body is the template `body`, filled by what `values` makes of the snapshot.
 
-    With an `edition` it shows something beside the moment, and is rendered anew for each request.
+    With an `edition` it shows something beside the snapshot, and is rendered anew for each request.
     """
     part = request.args.get("part", "")
     if part not in ("", "cells", "body"):
@@ -85,17 +85,17 @@ def show_page(
     def events() -> Sequence[Event]:
         return read_events(current_settings().state_dir)[:EVENTS_SHOWN_MAX] if with_events else ()
 
-    def render(moment: Moment) -> str:
-        found = values(moment)
-        filled = render_body(render_template, body, moment=moment, settings=current_settings(), **found)
+    def render(view: SnapshotView) -> str:
+        found = values(view)
+        filled = render_body(render_template, body, view=view, settings=current_settings(), **found)
         if part:
-            return json.dumps(_refresh(moment, filled, events(), with_html=part == "body"))
+            return json.dumps(_refresh(view, filled, events(), with_html=part == "body"))
         return render_template(
             page,
             page_name=page_name,
             heading=heading,
             body=filled,
-            moment=moment,
+            view=view,
             settings=current_settings(),
             nav=NAV,
             modules=MODULES,
@@ -105,15 +105,17 @@ def show_page(
 
     content_type = "application/json" if part else "text/html; charset=utf-8"
     if edition is not None:
-        return rendered_now(render, edition, content_type=content_type)
-    return cached(render, key=f"{request.path}?{part}" if part else None, content_type=content_type)
+        return uncached_response(render, edition, content_type=content_type)
+    return cached_response(render, key=f"{request.path}?{part}" if part else None, content_type=content_type)
 
 
-def _refresh(moment: Moment, filled: Filled, events: Sequence[Event], *, with_html: bool) -> dict[str, Any]:
+def _refresh(
+    view: SnapshotView, filled: Filled, events: Sequence[Event], *, with_html: bool
+) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "layout": filled.layout,
-        "taken_at": moment.snapshot.taken_at,
-        "poll_error": moment.outcome.error,
+        "taken_at": view.snapshot.taken_at,
+        "poll_error": view.outcome.error,
         "events": [event._asdict() for event in events],
     }
     return {**answer, "html": filled.html} if with_html else {**answer, "cells": filled.refresh}

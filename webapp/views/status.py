@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.status import status_page
-from webapp.poll.current import Moment
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
@@ -17,5 +17,5 @@ def show() -> Response:
     return show_page("status", "status_body.html", _values, page="status.html", with_events=True)
 
 
-def _values(moment: Moment) -> Values:
-    return {"page": status_page(judge_of(moment), current_settings().columns, url_for)}
+def _values(view: SnapshotView) -> Values:
+    return {"page": status_page(judge_of(view), current_settings().columns, url_for)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.across import user_sections
-from webapp.poll.current import Moment
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("users", __name__)
@@ -16,6 +16,6 @@ def show() -> Response:
     return show_page("users", "across_body.html", _values, heading="Users")
 
 
-def _values(moment: Moment) -> Values:
-    sections = user_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+def _values(view: SnapshotView) -> Values:
+    sections = user_sections(judge_of(view), lambda grid: url_for("grid.show", grid=grid))
     return {"title": "Users", "sections": sections, "with_change": False}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.across import waiting_sections
-from webapp.poll.current import Moment
 from webapp.views.render import Values, judge_of, show_page
 
 blueprint = Blueprint("waiting", __name__)
@@ -16,6 +16,6 @@ def show() -> Response:
     return show_page("waiting", "across_body.html", _values, heading="Waiting")
 
 
-def _values(moment: Moment) -> Values:
-    sections = waiting_sections(judge_of(moment), lambda grid: url_for("grid.show", grid=grid))
+def _values(view: SnapshotView) -> Values:
+    sections = waiting_sections(judge_of(view), lambda grid: url_for("grid.show", grid=grid))
     return {"title": "Waiting", "sections": sections, "with_change": False}

@@ -14,12 +14,13 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.metrics.counters import Telemetry
+from webapp.metrics.counters import Counters
 from webapp.model.build import GridOrder
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.poller import Poller
-from webapp.poll.state_files import Outcome, write_outcome
+from webapp.poll.state_files import write_outcome
 from webapp.settings import Settings
 
 MINUTE = int(time.time()) // 60 * 60  # as the tests were collected, which may be a while ago
@@ -53,7 +54,7 @@ class Reader:
     state_dir: Path
 
     def poll(self) -> dict[str, Value]:
-        write_outcome(self.state_dir, Outcome())
+        write_outcome(self.state_dir, PollOutcome())
         self.poller.tick()
         return {path: value for path, value in self.latest.snapshot.values.items() if "both" in path}
 
@@ -61,7 +62,7 @@ class Reader:
 def open_reader(url: str, state_dir: Path) -> Reader:
     settings = Settings(graphite_url=url, state_dir=state_dir, poll_window_s=WINDOW_S)
     latest = Latest(state_dir, time.time, GridOrder(), settings.stale_after_s)
-    poller = Poller(settings, latest, time.time, Telemetry(state_dir))
+    poller = Poller(settings, latest, time.time, Counters(state_dir))
     return Reader(create_app(settings, poll=False).test_client(), poller, latest, state_dir)
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from webapp.model.build import build_snapshot
 from webapp.model.events import Event, Log, note, read_events, read_log, write_log
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Snapshot, Value
-from webapp.poll.state_files import Outcome
 
 NOW = 1_800_000_000
-GOOD = Outcome(attempted_at=NOW, finished_at=NOW, succeeded_at=NOW, duration_s=0.4)
+GOOD = PollOutcome(attempted_at=NOW, finished_at=NOW, succeeded_at=NOW, duration_s=0.4)
 BAD = replace(GOOD, error="http://graphite:8080 answered 500", failures=1)
 
 
@@ -25,7 +25,7 @@ def snapshot(condor: float | None = 1, timestamp: int = NOW) -> Snapshot:
     return build_snapshot(NOW, values)
 
 
-def after(log: Log, snap: Snapshot, outcome: Outcome = GOOD) -> Log:
+def after(log: Log, snap: Snapshot, outcome: PollOutcome = GOOD) -> Log:
     return note(log, snap, outcome, stale_after_s=180, events_max=10)
 
 

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from cloud_monitor.metrics.paths import build_path
 from webapp.model.build import build_snapshot
 from webapp.model.health import OK, Judge, Level, Mark, sort_worst_first, worst
+from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
-from webapp.poll.current import Moment
-from webapp.poll.state_files import Outcome
 
 NOW = 1_800_000_000
 STALE_AFTER_S = 180
@@ -19,8 +18,8 @@ STALE_AFTER_S = 180
 
 def judge_values(*values: Value) -> Judge:
     snapshot = build_snapshot(NOW, values)
-    moment = Moment(snapshot, Outcome(), NOW, STALE_AFTER_S)
-    return Judge(moment, complete_thresholds({}), {"g": "Grid G"}, {"condor": "HTCondor"})
+    view = SnapshotView(snapshot, PollOutcome(), NOW, STALE_AFTER_S)
+    return Judge(view, complete_thresholds({}), {"g": "Grid G"}, {"condor": "HTCondor"})
 
 
 def errors(cloud: str, count: float, age_s: int = 0) -> Value:
@@ -30,7 +29,7 @@ def errors(cloud: str, count: float, age_s: int = 0) -> Value:
 
 def mark_of(*values: Value) -> Mark:
     judge = judge_values(*values)
-    return judge.snapshot(judge.moment.snapshot)
+    return judge.snapshot(judge.view.snapshot)
 
 
 def test_the_worst_child_is_the_cause_and_is_named() -> None:

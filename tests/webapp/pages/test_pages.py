@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.model.build import build_snapshot
+from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import DEFAULTS, complete_thresholds
 from webapp.model.tree import Value
 from webapp.pages.cells import Cell, format_number, show
@@ -21,12 +22,10 @@ from webapp.pages.columns import check_columns
 from webapp.pages.holds import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words
-from webapp.poll.current import Moment
-from webapp.poll.state_files import Outcome
 from webapp.settings import SettingsRefused, read_settings
 
 NOW = 1_800_000_000
-MOMENT = Moment(build_snapshot(NOW, []), Outcome(), NOW, 180)
+MOMENT = SnapshotView(build_snapshot(NOW, []), PollOutcome(), NOW, 180)
 PAGES = (
     "/",
     "/grids/belle",

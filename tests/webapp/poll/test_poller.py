@@ -17,12 +17,13 @@ from tests.services.graphite import Graphite
 from tests.services.proxy import Mode, Proxy, run_proxy
 from tests.services.support import wait_until
 from tests.webapp.feed import feed
-from webapp.metrics.counters import Telemetry
+from webapp.metrics.counters import Counters
 from webapp.model.build import GridOrder
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.poller import Poller
-from webapp.poll.state_files import Outcome, Polled, read_outcome, read_polled, write_outcome, write_polled
+from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
 from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
 
@@ -45,7 +46,7 @@ def settings_for(url: str, state_dir: Path, **more: float) -> Settings:
 def poller_for(settings: Settings, clock: Clock) -> tuple[Poller, Latest]:
     settings.state_dir.mkdir(exist_ok=True)
     latest = Latest(settings.state_dir, clock, GridOrder(), settings.stale_after_s)
-    return Poller(settings, latest, clock, Telemetry(settings.state_dir)), latest
+    return Poller(settings, latest, clock, Counters(settings.state_dir)), latest
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def known_before(state_dir: Path, at: float) -> Polled:
     state_dir.mkdir(exist_ok=True)
     polled = Polled(at, [Value("grids.g.heartbeat.condor", 1.0, int(at))])
     write_polled(state_dir, polled)
-    write_outcome(state_dir, Outcome(attempted_at=at, finished_at=at, succeeded_at=at, series=1))
+    write_outcome(state_dir, PollOutcome(attempted_at=at, finished_at=at, succeeded_at=at, series=1))
     return polled
 
 
@@ -72,13 +73,14 @@ def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_p
     poller, latest = poller_for(settings_for(graphite.url, tmp_path), Clock(time.time()))
 
     def seen() -> list[Value]:
-        write_outcome(tmp_path, Outcome())
+        write_outcome(tmp_path, PollOutcome())
         poller.tick()
         return [value for path, value in latest.snapshot.values.items() if path.startswith("grids.poll.")]
 
     wait_until(lambda: len(seen()) == len(values), "both series in the snapshot")
     assert sorted(seen()) == sorted(values)
-    assert latest.outcome.is_good
+    assert latest.outcome.succeeded_at > 0
+    assert not latest.outcome.error
 
 
 def test_a_step_is_polled_once_by_however_many(proxy: Proxy, tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_a_poll_that_fails_keeps_the_snapshot_and_says_why(proxy: Proxy, tmp_pat
     outcome = read_outcome(tmp_path)
     assert (outcome.failures, outcome.succeeded_at) == (1, clock.now - 60)
     assert proxy.url in outcome.error
-    assert latest.moment().age_s == 60
+    assert latest.view().age_s == 60
 
 
 def test_a_poll_that_dies_is_not_made_up_for_before_the_next_step(proxy: Proxy, tmp_path: Path) -> None:

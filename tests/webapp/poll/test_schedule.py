@@ -5,43 +5,50 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from webapp.model.snapshot_view import PollOutcome
 from webapp.poll.poller import next_attempt
-from webapp.poll.state_files import Outcome
 
 MINUTE = 1_800_000_000  # a multiple of 60
 
 
-def due(outcome: Outcome, now: float = MINUTE + 30) -> float:
+def due(outcome: PollOutcome, now: float = MINUTE + 30) -> float:
     return next_attempt(outcome, now, every_s=60, after_s=20)
 
 
 def test_a_first_poll_is_due_at_once() -> None:
-    assert due(Outcome()) == MINUTE + 30
+    assert due(PollOutcome()) == MINUTE + 30
 
 
 def test_a_good_poll_is_followed_20_s_past_the_next_step() -> None:
     for attempted in (MINUTE + 20, MINUTE + 20.7, MINUTE + 59, MINUTE + 79.9):
-        assert due(Outcome(attempted_at=attempted, succeeded_at=attempted)) == MINUTE + 80
+        assert due(PollOutcome(attempted_at=attempted, succeeded_at=attempted)) == MINUTE + 80
 
 
 def test_before_the_first_data_it_comes_soon_and_not_for_ever() -> None:
-    for tries in (Outcome(failures=1), Outcome(failures=60), Outcome(empty_polls=1), Outcome(empty_polls=60)):
-        outcome = Outcome(attempted_at=MINUTE + 20, failures=tries.failures, empty_polls=tries.empty_polls)
+    for tries in (
+        PollOutcome(failures=1),
+        PollOutcome(failures=60),
+        PollOutcome(empty_polls=1),
+        PollOutcome(empty_polls=60),
+    ):
+        outcome = PollOutcome(
+            attempted_at=MINUTE + 20, failures=tries.failures, empty_polls=tries.empty_polls
+        )
         assert due(outcome) == MINUTE + 23
-    assert due(Outcome(attempted_at=MINUTE + 20, failures=61)) >= MINUTE + 80
-    assert due(Outcome(attempted_at=MINUTE + 20, succeeded_at=MINUTE, empty_polls=61)) == MINUTE + 80
+    assert due(PollOutcome(attempted_at=MINUTE + 20, failures=61)) >= MINUTE + 80
+    assert due(PollOutcome(attempted_at=MINUTE + 20, succeeded_at=MINUTE, empty_polls=61)) == MINUTE + 80
 
 
 def test_failures_leave_out_steps() -> None:
     steps = [
-        (due(Outcome(attempted_at=MINUTE + 20, succeeded_at=1, failures=n)) - MINUTE - 20) / 60
+        (due(PollOutcome(attempted_at=MINUTE + 20, succeeded_at=1, failures=n)) - MINUTE - 20) / 60
         for n in range(1, 7)
     ]
     assert steps == [1, 2, 4, 5, 5, 5]
 
 
 def test_a_clock_that_was_set_back_does_not_stop_polling() -> None:
-    assert due(Outcome(attempted_at=MINUTE + 7200, succeeded_at=MINUTE + 7200)) == MINUTE + 30
+    assert due(PollOutcome(attempted_at=MINUTE + 7200, succeeded_at=MINUTE + 7200)) == MINUTE + 30
 
 
 @given(
@@ -56,7 +63,7 @@ def test_polling_always_goes_on_and_never_at_once_again(
     attempted: float, failures: int, empty_polls: int, every_s: float, after_s: float, succeeded: bool
 ) -> None:
     assume(after_s < every_s)
-    outcome = Outcome(
+    outcome = PollOutcome(
         attempted_at=attempted, succeeded_at=attempted * succeeded, failures=failures, empty_polls=empty_polls
     )
     at = next_attempt(outcome, attempted, every_s, after_s)

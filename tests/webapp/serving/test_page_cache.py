@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.poll.current import EXTENSION, Moment
+from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import EXTENSION
 from webapp.poll.state_files import read_outcome, write_outcome
-from webapp.serving.page_cache import cached
+from webapp.serving.page_cache import cached_response
 from webapp.settings import Settings
 
 MINUTE = 1_800_000_000
@@ -118,11 +119,11 @@ def test_gzip_is_sent_to_those_that_take_it(app: Flask) -> None:
 def test_a_page_is_rendered_once_however_many_ask_at_once(app: Flask) -> None:
     rendered: list[int] = []
 
-    def render(moment: Moment) -> str:
-        rendered.append(moment.as_of)
+    def render(view: SnapshotView) -> str:
+        rendered.append(view.as_of)
         return "x" * 1000
 
-    app.add_url_rule("/slow", view_func=lambda: cached(render))
+    app.add_url_rule("/slow", view_func=lambda: cached_response(render))
     threads = [threading.Thread(target=app.test_client().get, args=("/slow",)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -134,13 +135,13 @@ def test_a_page_is_rendered_once_however_many_ask_at_once(app: Flask) -> None:
 def test_a_page_that_cannot_be_rendered_is_tried_again(app: Flask) -> None:
     tries: list[int] = []
 
-    def render(moment: Moment) -> str:
-        tries.append(moment.as_of)
+    def render(view: SnapshotView) -> str:
+        tries.append(view.as_of)
         if len(tries) == 1:
             raise RuntimeError("secret detail")
         return "fine"
 
-    app.add_url_rule("/flaky", view_func=lambda: cached(render))
+    app.add_url_rule("/flaky", view_func=lambda: cached_response(render))
     client = app.test_client()
     first = client.get("/flaky")
     assert first.status_code == 500

@@ -10,16 +10,16 @@ from werkzeug.test import EnvironBuilder
 from tests.services.support import wait_until
 from tests.webapp.sample import write_sample
 from webapp import POLLER, create_app
-from webapp.poll import current as moment
-from webapp.serving import page_cache as cached
-from webapp.serving.prerender import Ahead
+from webapp.poll import current
+from webapp.serving import page_cache
+from webapp.serving.prerender import Prerenderer
 from webapp.settings import Settings
 
 
 def is_ready(app: object, query: str = "", prefix: str = "") -> bool:
     environ = EnvironBuilder(path="/", query_string=query).get_environ() | {"SCRIPT_NAME": prefix}
-    rendered, latest = app.extensions[cached.EXTENSION], app.extensions[moment.EXTENSION]  # type: ignore[attr-defined]
-    return rendered.find_ready(environ, latest.moment()) is not None
+    pages, latest = app.extensions[page_cache.EXTENSION], app.extensions[current.EXTENSION]  # type: ignore[attr-defined]
+    return pages.find_ready(environ, latest.view()) is not None
 
 
 def test_a_new_minute_is_rendered_before_the_next_visitor(tmp_path: Path) -> None:
@@ -50,19 +50,19 @@ def test_an_address_counts_for_a_few_minutes(tmp_path: Path) -> None:
         asked.append(f"{environ['SCRIPT_NAME']}{environ['PATH_INFO']}?{environ['QUERY_STRING']}")
         return app.wsgi_app(environ, start_response)
 
-    ahead = Ahead(note, clock=lambda: now)
+    prerenderer = Prerenderer(note, clock=lambda: now)
     for query in ("", "part=cells", "part=body", "x=1"):
-        ahead.note(EnvironBuilder(path="/", query_string=query).get_environ())
-    ahead.note(EnvironBuilder(path="/fleet").get_environ())
-    ahead.render()
+        prerenderer.note(EnvironBuilder(path="/", query_string=query).get_environ())
+    prerenderer.note(EnvironBuilder(path="/fleet").get_environ())
+    prerenderer.render()
     assert asked == ["/?", "/?part=cells"]
     now = 100.0
-    ahead.note(EnvironBuilder(path="/").get_environ())
+    prerenderer.note(EnvironBuilder(path="/").get_environ())
     now = 200.0
-    ahead.render()
+    prerenderer.render()
     assert asked[2:] == ["/?"]
     for number in range(100):
-        ahead.note(EnvironBuilder(path="/").get_environ() | {"SCRIPT_NAME": f"/{number}"})
+        prerenderer.note(EnvironBuilder(path="/").get_environ() | {"SCRIPT_NAME": f"/{number}"})
     asked.clear()
-    ahead.render()
+    prerenderer.render()
     assert len(asked) <= 8

@@ -7,8 +7,8 @@ from dataclasses import replace
 from flask import Blueprint, Response, url_for
 
 from webapp.model.health import worst
+from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage, fleet_page
-from webapp.poll.current import Moment
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, judge_of, show_page
 
@@ -20,8 +20,8 @@ def show() -> Response:
     return show_page("fleet", "detail_body.html", _values, heading="Fleet")
 
 
-def _values(moment: Moment) -> Values:
-    page = fleet_page(judge_of(moment), url_for)
+def _values(view: SnapshotView) -> Values:
+    page = fleet_page(judge_of(view), url_for)
     url = current_settings().fleet_database_url
     return {"page": page if url is None else _with_queue(page, url)}
 

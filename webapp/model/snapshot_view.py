@@ -1,0 +1,51 @@
+"""What pages are made from: the snapshot, how the polling goes, the time that ages are counted to. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.tree import Snapshot, Value
+
+
+@dataclass(frozen=True, slots=True)
+class PollOutcome:
+    """The last poll. Times are epoch seconds, 0.0 for never."""
+
+    attempted_at: float = 0.0
+    finished_at: float = 0.0  # of the last poll that came to an end, well or not
+    succeeded_at: float = 0.0
+    failures: int = 0  # failed polls since the last good one
+    empty_polls: int = 0  # good polls in a row that found no series
+    error: str = ""  # what went wrong with the last finished poll; empty when it went well
+    duration_s: float = 0.0
+    requests: int = 0
+    series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotView:
+    """A snapshot seen at `as_of` (epoch seconds). All processes agree on `as_of` and `stamp`."""
+
+    snapshot: Snapshot
+    outcome: PollOutcome
+    as_of: int
+    stale_after_s: float
+
+    @property
+    def stamp(self) -> str:
+        """Changes with the snapshot, the outcome of the last poll, and the minute; unquoted."""
+        finished = self.outcome.finished_at
+        return f"{self.snapshot.taken_at * 1000:.0f}-{finished * 1000:.0f}-{self.as_of}"
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of the snapshot in seconds; None before the first good poll."""
+        return max(0.0, self.as_of - self.snapshot.taken_at) if self.snapshot.taken_at else None
+
+    def freshness(self, value: Value) -> Freshness:
+        return judge(value.value, value.timestamp, self.as_of, self.stale_after_s)
+
+    def age(self, value: Value) -> str:
+        """The value's age as text; empty for a value that is missing."""
+        return "" if value.timestamp is None else age_text(self.as_of - value.timestamp)

@@ -1,4 +1,14 @@
-"""Makes the service fixtures known to every test; each service has its module in tests/services/."""
+"""Makes the service fixtures known to every test, and marks each test with the services that it needs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services import shared
+from tests.services.needs import GRANTED, SERVICES, needs_of
 
 pytest_plugins = [
     "tests.services.azurite",
@@ -9,3 +19,35 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.victoriametrics",
 ]
+
+# Tests with these stay together in one process of the run, as what they share is dear to set up.
+TOGETHER = {"tests/browser/": "browser", "tests/acceptance/": "acceptance"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for service, meaning in SERVICES.items():
+        config.addinivalue_line("markers", f"{service}: needs {meaning}")
+    config.addinivalue_line("markers", "fast: needs nothing but the Python packages (make test-fast)")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        needs = needs_of(item)
+        for service in needs:
+            item.add_marker(service)
+        if not needs and item.get_closest_marker("soak") is None:
+            item.add_marker("fast")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    os.environ[GRANTED] = ",".join(mark.name for mark in item.iter_markers() if mark.name in SERVICES)
+    try:
+        return (yield)  # type: ignore[return-value]
+    finally:
+        del os.environ[GRANTED]
+
+
+def pytest_sessionfinish() -> None:
+    shared.close_all()

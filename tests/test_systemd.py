@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import configparser
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from bench.edge import LIMITS_MB
-from tests.services.support import absent
+from tests.services.needs import find_program
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "systemd").iterdir())
@@ -18,8 +17,7 @@ INSTALLED_AT = "/opt/cloud-monitor"
 
 
 def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
-    if shutil.which("systemd-analyze") is None:
-        absent("systemd-analyze is not installed")
+    analyze = find_program("systemd-analyze", "systemd")
     program = tmp_path / "opt/.venv/bin/python"
     tool = tmp_path / "opt/tools/start-victoriametrics"
     for path in (program, tool):
@@ -27,7 +25,7 @@ def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
         path.touch(0o755)
     for unit in UNITS:
         (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED_AT, str(tmp_path / "opt")))
-    command = ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS)]
+    command = [analyze, "verify", *(str(tmp_path / unit.name) for unit in UNITS)]
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
 

@@ -22,6 +22,7 @@ from cloud_monitor.system.usage import (
     read_load,
     read_process_memory,
 )
+from tests.services.needs import need
 from tests.services.support import wait_until
 
 DATA = Path(__file__).parents[1] / "data/load"
@@ -176,6 +177,7 @@ print(load.tightest_memory.name, load.tightest_memory.limit_bytes)
 
 
 def test_a_real_group_of_this_machine_binds() -> None:
+    need("root")
     v1 = Path("/sys/fs/cgroup/memory")
     mount = v1 if v1.is_dir() else Path("/sys/fs/cgroup")
     group = mount / f"cloud-monitor-test-{os.getpid()}"

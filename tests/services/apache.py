@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.services.needs import need
 from tests.services.support import absent, free_port, listens, wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -81,6 +82,7 @@ def account() -> tuple[str, str]:
 
 def need_apache() -> None:
     """Skip, or in CI fail, where there is no Apache or where it could not read the checkout."""
+    need("apache")
     if not Path(PROGRAM).exists() or not (MODULES / "mod_wsgi.so").exists():
         absent("apache2 and libapache2-mod-wsgi-py3 are not installed")
     unreadable = [folder for folder in CHECKOUT.parents if not folder.stat().st_mode & 0o001]
@@ -149,6 +151,7 @@ def run_apache(root: Path, environment: dict[str, str], conf_text: str | None = 
 
 def unshare_command() -> list[str]:
     """A command prefix that runs a program with a loopback network of its own, where every port is free."""
+    need("root")
     program = shutil.which("unshare")
     if program is None or os.geteuid() != 0:
         absent("a network of one's own (unshare -n) needs root")

@@ -1,4 +1,4 @@
-"""A real Azure Blob Storage emulator (Azurite): `azurite` for a whole session, `own_azurite` to break."""
+"""A real Azure Blob Storage emulator (Azurite): `azurite` for a whole run, `own_azurite` to break."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
+from tests.services.needs import need
+from tests.services.shared import run_folder, share
 from tests.services.support import absent, free_port, listens, stop_process, wait_until
 
 MAIN = Path(__file__).parents[2] / "node_modules/azurite/dist/src/blob/main.js"
@@ -24,9 +27,9 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 class Azurite:
     """`create_container()` gives the name of an empty one; `stop` keeps what was stored for `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = port
         self.process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
 
@@ -68,9 +71,10 @@ class Azurite:
 
 @contextmanager
 def run_azurite(folder: Path) -> Iterator[Azurite]:
+    need("azurite")
     if not MAIN.exists() or shutil.which("node") is None:
         absent("Azurite is not installed (npm ci, with node from apt install nodejs npm)")
-    server = Azurite(folder)
+    server = Azurite(folder, free_port())
     try:
         server.start()
         yield server
@@ -79,9 +83,16 @@ def run_azurite(folder: Path) -> Iterator[Azurite]:
 
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    with run_azurite(tmp_path_factory.mktemp("azurite")) as server:
-        yield server
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Azurite:
+    """One for all tests that leave it running: make a container of your own."""
+
+    def describe(server: Azurite) -> dict[str, Any]:
+        return {"folder": str(server.folder), "port": server.port}
+
+    def attach(told: dict[str, Any]) -> Azurite:
+        return Azurite(Path(told["folder"]), told["port"])
+
+    return share(run_folder(tmp_path_factory), "azurite", run_azurite, describe, attach)
 
 
 @pytest.fixture

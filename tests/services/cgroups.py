@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.needs import need
+
 V1 = Path("/sys/fs/cgroup/memory")
 V2 = Path("/sys/fs/cgroup")
 
@@ -41,6 +43,7 @@ class MemoryGroup:
 
 @contextmanager
 def memory_group(limit_bytes: int) -> Iterator[MemoryGroup]:
+    need("root")
     version = 1 if V1.is_dir() else 2
     directory = (V1 if version == 1 else V2) / f"cloud-monitor-test-{os.getpid()}-{time.monotonic_ns()}"
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
+from tests.services.needs import need
 from tests.services.support import absent
 
 EXECUTABLE = "/usr/bin/chromium"
@@ -17,6 +18,7 @@ TIMEOUT_MS = 20_000  # a busy machine; what fails for good waits as long
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    need("browser")
     if not (executable := shutil.which("chromium") or shutil.which(EXECUTABLE)):
         absent("chromium is not installed (Debian package chromium)")
     expect.set_options(timeout=TIMEOUT_MS)

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.services.needs import need
 from tests.services.support import absent, free_port, wait_until
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ def condor_prefix() -> Path:
 
 @pytest.fixture(scope="session")
 def condor_installation() -> Path:
+    need("condor")
     prefix = condor_prefix()
     if (prefix / "usr/sbin/condor_master").exists():
         return prefix

@@ -10,13 +10,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from embedded import store
 from embedded.install import NoPython, install
+from tests.services.needs import need
+from tests.services.shared import run_folder, share
 from tests.services.support import absent, free_port, listens, stop_process, wait_until
 
 TEST_RETENTIONS = "60s:3d"
@@ -25,16 +29,19 @@ TEST_RETENTIONS = "60s:3d"
 class Graphite:
     """Carbon (`carbon`, `plain`: "host:port" for pickle, lines) and graphite-web (`url`) over a folder."""
 
-    def __init__(self, root: Path, env: Path, retentions: str = TEST_RETENTIONS) -> None:
+    def __init__(self, root: Path, env: Path, ports: store.Ports) -> None:
         self.root = root
         self.whisper_dir = root / "storage/whisper"
-        self.ports = store.Ports(pickle=free_port(), query=free_port(), web=free_port(), line=free_port())
+        self.ports = ports
         self.carbon = f"127.0.0.1:{self.ports.pickle}"
         self.plain = f"127.0.0.1:{self.ports.line}"
         self.url = f"http://127.0.0.1:{self.ports.web}"
         self._env = env
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        store.configure(root, env, self.ports, retentions)
+
+    def configure(self, retentions: str) -> None:
+        """Write the folder's configuration, before the first start."""
+        store.configure(self.root, self._env, self.ports, retentions)
 
     def start_carbon(self) -> None:
         """Start Carbon and wait until all of its ports answer."""
@@ -125,14 +132,22 @@ def push(carbon: str, path: str, value: float, timestamp: int) -> None:
         assert connection.recv(1) == b""
 
 
+def environment() -> Path:
+    """The folder of the environment that Carbon and graphite-web are installed in."""
+    need("graphite")
+    try:
+        return install()
+    except (NoPython, OSError, subprocess.CalledProcessError) as cause:
+        absent(f"Carbon and graphite-web could not be installed: {cause}")
+
+
 @contextmanager
 def run_graphite(root: Path, web: bool = True, retentions: str = TEST_RETENTIONS) -> Iterator[Graphite]:
     """A Graphite of the caller's own under `root`, to be stopped or filled; `web=False` for Carbon alone."""
-    try:
-        env = install()
-    except (NoPython, OSError, subprocess.CalledProcessError) as cause:
-        absent(f"Carbon and graphite-web could not be installed: {cause}")
-    graphite = Graphite(root, env, retentions)
+    env = environment()
+    ports = store.Ports(pickle=free_port(), query=free_port(), web=free_port(), line=free_port())
+    graphite = Graphite(root, env, ports)
+    graphite.configure(retentions)
     try:
         graphite.start_carbon()
         if web:
@@ -143,10 +158,22 @@ def run_graphite(root: Path, web: bool = True, retentions: str = TEST_RETENTIONS
 
 
 @pytest.fixture(scope="session")
-def graphite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphite]:
-    """One Graphite for all tests of a worker that leave it running: write under names of your own."""
-    with run_graphite(tmp_path_factory.mktemp("graphite")) as service:
-        yield service
+def carbon_python() -> Path:
+    """The interpreter that Carbon's own modules can be imported in."""
+    return environment() / "bin/python"
+
+
+@pytest.fixture(scope="session")
+def graphite(tmp_path_factory: pytest.TempPathFactory) -> Graphite:
+    """One Graphite for all tests that leave it running: write under names of your own."""
+
+    def describe(service: Graphite) -> dict[str, Any]:
+        return {"root": str(service.root), "ports": asdict(service.ports)}
+
+    def attach(told: dict[str, Any]) -> Graphite:
+        return Graphite(Path(told["root"]), environment(), store.Ports(**told["ports"]))
+
+    return share(run_folder(tmp_path_factory), "graphite", run_graphite, describe, attach)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.services.needs import need
 from tests.services.support import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,6 +60,7 @@ class MakeRun:
         return self._process.pid
 
     def start(self) -> None:
+        need("made")
         ports = {name: str(port) for name, port in self.ports.items()}
         # As from a shell: nothing of this make's own flags reaches the new one.
         inherited = {

@@ -1,4 +1,4 @@
-"""A real PostgreSQL, a cluster in a folder of its own: `postgres` for a session, `own_postgres` to break."""
+"""A real PostgreSQL, a cluster in a folder of its own: `postgres` for the run, `own_postgres` to break."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from tests.services.needs import need
+from tests.services.shared import run_folder, share
 from tests.services.support import absent, free_port
 
 OWNER = "postgres"  # who runs the server when the tests run as root, which PostgreSQL refuses
@@ -31,25 +34,19 @@ class Postgres:
     server.
     """
 
-    def __init__(self, folder: Path, durable: bool) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = free_port()
+        self.port = port
         self._numbers = itertools.count(1)
         self._shared: str | None = None
+
+    def initialise(self, durable: bool) -> None:
+        """Make the cluster, before the first start."""
         self._run(
-            "initdb",
-            "-D",
-            str(self.data),
-            "-U",
-            OWNER,
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
+            "initdb", "-D", str(self.data), "-U", OWNER, "-A", "trust",
+            "-E", "UTF8", "--locale=C", "--no-sync",
+        )  # fmt: skip
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(CONFIGURATION + ("" if durable else FAST) + f"port = {self.port}\n")
 
@@ -72,7 +69,7 @@ class Postgres:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def create_database(self) -> str:
-        name = f"test_{next(self._numbers)}"
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.url(name)
@@ -121,13 +118,15 @@ def as_owner() -> list[str]:
 
 @contextmanager
 def run_postgres(durable: bool = False) -> Iterator[Postgres]:
+    need("postgres")
     programs()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     folder.chmod(0o755)
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam(OWNER).pw_uid, pwd.getpwnam(OWNER).pw_gid)
-    server = Postgres(folder, durable)
+    server = Postgres(folder, free_port())
     try:
+        server.initialise(durable)
         server.start()
         yield server
     finally:
@@ -137,9 +136,16 @@ def run_postgres(durable: bool = False) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with run_postgres() as server:
-        yield server
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
+    """One server for all tests that leave it running; each process of the run has databases of its own."""
+
+    def describe(server: Postgres) -> dict[str, Any]:
+        return {"folder": str(server.folder), "port": server.port}
+
+    def attach(told: dict[str, Any]) -> Postgres:
+        return Postgres(Path(told["folder"]), told["port"])
+
+    return share(run_folder(tmp_path_factory), "postgres", lambda _: run_postgres(), describe, attach)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.services.made import ROOT
+from tests.services.needs import need
 from tests.services.support import absent, free_port, listens, stop_process, wait_until
 
 
@@ -72,6 +73,7 @@ class VictoriaMetrics:
 
 def require_program() -> None:
     """Install VictoriaMetrics where it is missing; where that fails it is an absent service."""
+    need("victoriametrics")
     tried = subprocess.run(
         [str(ROOT / "tools/install-victoriametrics")],
         capture_output=True,

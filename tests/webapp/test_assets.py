@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.needs import need
 from tests.services.support import absent
 from webapp.serving.assets import FOLDER, NEEDED, TEMPLATES
 
@@ -37,6 +38,7 @@ def test_every_script_that_is_imported_is_there() -> None:
 
 
 def test_the_vendored_plotter_is_the_pinned_packages() -> None:
+    need("npm")
     package = ROOT / "node_modules/uplot"
     if not package.is_dir():
         absent("uplot is not installed (npm ci, with node from apt install nodejs npm)")

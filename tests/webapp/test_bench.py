@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.apache import need_apache
-from tests.services.support import absent
+from tests.services.needs import find_program
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,8 +27,7 @@ def run_tiny(name: str) -> list[dict[str, object]]:
 @pytest.mark.timeout(300)
 def test_web() -> None:
     need_apache()
-    if shutil.which("wrk") is None:
-        absent("wrk is not installed")
+    find_program("wrk", "wrk")
     found = {str(line["name"]): line for line in run_tiny("web")}
     for name in ("web_static", "web_page", "web_304", "web_api_status"):
         assert found[name]["against"] == "a Flask view returning ready bytes"
@@ -37,9 +35,9 @@ def test_web() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.victoriametrics
+@pytest.mark.usefixtures("browser")
 def test_scale() -> None:
-    if shutil.which("chromium") is None:
-        absent("chromium is not installed")
     names = [str(line["name"]) for line in run_tiny("scale")]
     assert names == [
         f"scale_500_{what}" for what in ("poll_s", "memory_mb", "peak_mb", "page_kb", "interactive_s")

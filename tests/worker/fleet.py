@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.services.needs import need
 from worker.queue import Queue, ResultRow, open_queue
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,7 @@ class Fleet:
 
     def start(self, command: Sequence[str] = FAULTY_RUN, **environment: str) -> subprocess.Popen[bytes]:
         """A supervisor in a session of its own; its output goes to supervisor-N.log."""
+        need("fleet")
         with (self.folder / f"supervisor-{len(self.supervisors)}.log").open("wb") as log:
             process = subprocess.Popen(
                 command,

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("postgres", "azurite")
+@pytest.mark.postgres
+@pytest.mark.azurite
 def test_the_tiny_benchmark_prints_its_figures() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench.queue", "--tiny"],

@@ -11,6 +11,7 @@ import pytest
 from tests.collector.support import ROOT
 
 
+@pytest.mark.graphite
 @pytest.mark.parametrize(
     ("name", "figures"),
     [

@@ -194,7 +194,10 @@ def test_a_cluster_gets_each_point_once_and_a_dead_node_keeps_only_its_share(
     wait_until(lambda: stored() == len(lines) - kept, "the other node's share")
 
 
-@pytest.mark.parametrize("store", ["graphite", "victoriametrics"])
+@pytest.mark.parametrize(
+    "store",
+    [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("graphite", "victoriametrics")],
+)
 def test_both_stores_prove_a_delivery(request: pytest.FixtureRequest, tmp_path: Path, store: str) -> None:
     service = request.getfixturevalue(store)
     carbon = service.carbon if isinstance(service, Graphite) else f"tcp+plain://{service.plain}"

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.delivery.frames import FRAME_BYTES_MAX, encode_frame, split_points
 from collector.model import Point
-from embedded.install import NoPython, install
-from tests.services.support import absent
 
 points = st.builds(
     Point,
@@ -72,14 +68,6 @@ while data:
     data = data[4 + length:]
 print(json.dumps(found))
 """
-
-
-@pytest.fixture(scope="module")
-def carbon_python() -> Iterator[Path]:
-    try:
-        yield install() / "bin/python"
-    except (NoPython, OSError, subprocess.CalledProcessError) as cause:
-        absent(f"Carbon could not be installed: {cause}")
 
 
 def test_carbons_own_unpickler_reads_every_frame(carbon_python: Path) -> None:

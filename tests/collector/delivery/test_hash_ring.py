@@ -6,16 +6,11 @@ import itertools
 import json
 import random
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from collector.delivery.deliver import lanes_of
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.hash_ring import Ring
-from embedded.install import NoPython, install
-from tests.services.support import absent
 
 CARBON_ROUTER = """
 import json, sys
@@ -41,14 +36,6 @@ CLUSTERS = {
     "ipv6": ["[::1]:2004:a", "[fe80::2]:2004:b"],
     "many": [f"10.1.{number // 4}.1:{2004 + number % 4}:i{number % 4}" for number in range(20)],
 }
-
-
-@pytest.fixture(scope="module")
-def carbon_python() -> Iterator[Path]:
-    try:
-        yield install() / "bin/python"
-    except (NoPython, OSError, subprocess.CalledProcessError) as cause:
-        absent(f"Carbon could not be installed: {cause}")
 
 
 def test_agrees_with_carbons_router(carbon_python: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.services.support import absent
+from tests.services.needs import find_program
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.metrics.counters import Counters
@@ -132,16 +131,12 @@ def test_the_rules_name_only_metrics_that_exist(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(("kind", "file"), [("rules", "alerts.yml"), ("config", "prometheus.yml")])
 def test_promtool_accepts_what_is_shipped(kind: str, file: str) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        absent("promtool (Debian package prometheus) is not installed")
+    promtool = find_program("promtool", "prometheus")
     subprocess.run([promtool, "check", kind, str(DOCS / file)], check=True, timeout=60)
 
 
 def test_promtool_lints_the_exposition(client: FlaskClient) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        absent("promtool (Debian package prometheus) is not installed")
+    promtool = find_program("promtool", "prometheus")
     client.get("/")
     text = client.get("/metrics").data
     ran = subprocess.run(
@@ -152,9 +147,7 @@ def test_promtool_lints_the_exposition(client: FlaskClient) -> None:
 
 def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) -> None:
     """promtool evaluates the shipped rules on this very exposition: the quiet grid raises its alert."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        absent("promtool (Debian package prometheus) is not installed")
+    promtool = find_program("promtool", "prometheus")
     age = value(scrape(client), "cloud_monitor_grid_age_seconds", grid="quiet")
     series = 'cloud_monitor_grid_age_seconds{grid="quiet"}'
     (tmp_path / "test.yml").write_text(
@@ -169,9 +162,7 @@ def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) ->
 
 def test_the_fleets_rules_fire_on_what_stands_still_or_is_late(tmp_path: Path) -> None:
     """One grid's work waits, fails and is late; where all that waits is paused nothing fires."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        absent("promtool (Debian package prometheus) is not installed")
+    promtool = find_program("promtool", "prometheus")
     series = {
         **{f'chunks{{grid="{grid}", status="pending"}}': "7x30" for grid in ("stuck", "held")},
         **{f'chunks{{grid="{grid}", status="active"}}': "0x30" for grid in ("stuck", "held")},

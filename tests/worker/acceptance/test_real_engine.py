@@ -49,7 +49,10 @@ def add_drawings(fleet: Fleet, folder: Path, count: int) -> None:
         (fleet.images / key).write_bytes(fleet.contents[key])
 
 
-@pytest.fixture(params=["folder, SQLite", "Azurite, PostgreSQL"])
+SERVICES = (pytest.mark.azurite, pytest.mark.postgres)
+
+
+@pytest.fixture(params=["folder, SQLite", pytest.param("Azurite, PostgreSQL", marks=SERVICES)])
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
     environment = {"WORKER_DECIMER_ENGINE": "onnx", "WORKER_CHUNK_IMAGES": "20", "WORKER_LEASE_S": "30"}
     if request.param == "folder, SQLite":

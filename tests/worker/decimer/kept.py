@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.services.needs import need
 from tests.worker.decimer.variants import hash_pixels, write_variants
 from worker.decimer.model.make_model import get_model
 from worker.decimer.model.store import Model, ModelSource
@@ -28,6 +29,7 @@ class Kept:
 
 def get_test_model() -> Model:
     """The converted model in the user's cache, fetched if it is not there. Raises ModelError."""
+    need("decimer")
     return get_model(ModelSource(default_model_dir(), hand_drawn=False, archive=None), lambda *_: None)
 
 

@@ -18,7 +18,7 @@ from tests.worker.fleet import Fleet
 ENVIRONMENT = {"WORKER_MAX_WORKERS": "3", "WORKER_STUB_S": "0.01", "WORKER_LEASE_S": "4"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
     url = ""
     if request.param == "postgresql":

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.azurite import Azurite
+from tests.services.needs import need
 from tests.services.postgres import Postgres
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
@@ -81,6 +82,7 @@ def test_azurite_is_away(own_azurite: Azurite, tmp_path: Path, away_s: float) ->
 
 @contextmanager
 def small_disk(mount_point: Path, size_bytes: int) -> Iterator[Path]:
+    need("root")
     mount_point.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(mount_point)]
     if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:

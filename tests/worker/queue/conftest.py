@@ -13,7 +13,7 @@ from worker.queue import Queue, Rules, open_queue
 RULES = Rules(lease_s=30, attempts=3, backoff_s=10, patience_s=10)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'queue.db'}"

@@ -199,7 +199,7 @@ class Fleet(RuleBasedStateMachine):
         return int(self.queue.database.read(lambda connection: connection.execute(query).scalar_one()))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def fleet(request: pytest.FixtureRequest) -> Iterator[type[Fleet]]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'queue.db'}"

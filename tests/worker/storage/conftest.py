@@ -38,7 +38,7 @@ class Place:
         return {name.removeprefix("some/prefix/") for name in names}
 
 
-@pytest.fixture(params=["folder", "azure"])
+@pytest.fixture(params=["folder", pytest.param("azure", marks=pytest.mark.azurite)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "folder":
         storage = open_storage(str(tmp_path / "images"), Settings())

@@ -14,7 +14,7 @@ export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 BIN := .venv/bin
 EXTRAS := collector webapp worker dev
 
-.PHONY: help run test soak bench setup store check clean requirements vendor
+.PHONY: help run test test-fast soak bench setup store check clean requirements vendor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -30,11 +30,14 @@ test: ## install what the tests need, then lint, check types and test against re
 	@tools/install-condor
 	@$(MAKE) check
 
+test-fast: .venv/ready ## the tests that need no service and no root, within a minute
+	$(BIN)/pytest -n 2 --dist worksteal -m fast
+
 check: ## the checks alone, without any installation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 soak: ## the long fault runs
 	$(BIN)/pytest -m soak --timeout 0

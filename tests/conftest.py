@@ -20,8 +20,8 @@ pytest_plugins = [
     "tests.services.victoriametrics",
 ]
 
-# Tests with these stay together in one process of the run, as what they share is dear to set up.
-TOGETHER = {"tests/browser/": "browser", "tests/acceptance/": "acceptance"}
+# What takes longest begins first, so that no process of the run is left with it at the end.
+LONGEST_FIRST = ("browser", "condor", "made", "fleet", "apache")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,6 +38,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(service)
         if not needs and item.get_closest_marker("soak") is None:
             item.add_marker("fast")
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=_turn)
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests of one name run one after another in one process: a file's, and those with one thing to share."""
+    fixtures = getattr(item, "fixturenames", ())
+    for dear in ("deployment", "condor_pool"):
+        if dear in fixtures:
+            return dear
+    return item.path.relative_to(item.config.rootpath).as_posix()
+
+
+def _turn(item: pytest.Item) -> int:
+    found = [turn for turn, service in enumerate(LONGEST_FIRST) if item.get_closest_marker(service)]
+    return min(found, default=len(LONGEST_FIRST))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from collector.delivery.carbon import Timeouts, TlsFiles, send_frames
-from collector.delivery.deliver import lanes_of
+from collector.delivery.deliver import senders_of
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.frames import encode_frame
-from collector.delivery.sender import Lane, Options, Report, run_lane
+from collector.delivery.sender import Options, Report, Sender, send_points
 from collector.delivery.spool import Frame, Spool
 from collector.model import Point
 from collector.settings import Settings
@@ -44,9 +44,9 @@ def frames_of(minutes: int, count: int, start: int) -> Iterator[Frame]:
         yield Frame(timestamp, count, encode_frame(points_of(minute, timestamp, count)))
 
 
-def open_lane(graphite: Graphite, folder: Path) -> Lane:
-    (lane,) = lanes_of(parse_destinations(graphite.carbon)[0], folder)
-    return lane
+def open_sender(graphite: Graphite, folder: Path) -> Sender:
+    (sender,) = senders_of(parse_destinations(graphite.carbon)[0], folder)
+    return sender
 
 
 def send_directly(minutes: int, count: int, start: int) -> float:
@@ -57,7 +57,7 @@ def send_directly(minutes: int, count: int, start: int) -> float:
     ):
         frames = [frame.data for frame in frames_of(minutes, count, start)]
         started_s = time.perf_counter()
-        send_frames(open_lane(graphite, Path(folder)).address, frames, Timeouts(5, 600))
+        send_frames(open_sender(graphite, Path(folder)).address, frames, Timeouts(5, 600))
         took_s = time.perf_counter() - started_s
         graphite.kill_carbon()
         return took_s
@@ -79,20 +79,20 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="bench-replay-") as folder,
         run_graphite(Path(folder) / "graphite") as graphite,
     ):
-        lane = open_lane(graphite, Path(folder) / "spool")
-        spool = Spool(lane.spool_path)
+        sender = open_sender(graphite, Path(folder) / "spool")
+        spool = Spool(sender.spool_path)
         spool.begin(start, OPTIONS.spool_age_max_s, OPTIONS.spool_bytes_max)
         for frame in frames_of(minutes, count, start):
             spool.mark_untried(spool.add([frame]))
         spool.close()
-        size_mb = lane.spool_path.stat().st_size / (1 << 20)
+        size_mb = sender.spool_path.stat().st_size / (1 << 20)
         replay_s, runs, late = 0.0, 0, 0
         waiting = minutes * count
         while waiting:
             now = start + 60 * (minutes + runs)
-            report = Report(lane)
+            report = Report(sender)
             started_s = time.perf_counter()
-            run_lane(report, points_of(runs, now, count), OPTIONS, now, time.monotonic() + DEADLINE_S)
+            send_points(report, points_of(runs, now, count), OPTIONS, now, time.monotonic() + DEADLINE_S)
             replay_s += time.perf_counter() - started_s
             runs += 1
             late += not report.delivered

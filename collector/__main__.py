@@ -35,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (
         options.every
     ):  # its process waits most of the time, and carries nothing of a run, not even the settings
-        from collector.loop import run_every
+        from collector.loop import run_loop
 
-        return run_every(options.every, _arguments_of_one_run(options))
+        return run_loop(options.every, _arguments_of_one_run(options))
     from collector.settings import SettingsRefused, read_settings
 
     try:
@@ -92,10 +92,11 @@ def _arguments_of_one_run(options: argparse.Namespace) -> list[str]:
 
 
 def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
-    from collector.run import SOME_FAILED, collect_points
+    from collector.run import SOME_FAILED, begin_run, collect_points
     from collector.tasks import choose_tasks
 
-    composed, _ = collect_points(settings, choose_tasks(settings, os.environ), started_s, keep_state=False)
+    tasks = choose_tasks(settings, os.environ)
+    composed, _ = collect_points(settings, tasks, begin_run(settings, started_s), keep_state=False)
     for failure in composed.failures:
         log.error("%s", failure)
     _print_points(composed.points, as_json)
@@ -143,4 +144,4 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # a lane that hangs in a dead resolver or disk must not hold the run
+    os._exit(status)  # a sender that hangs in a dead resolver or disk must not hold the run

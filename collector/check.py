@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import SendFailed, check_address
-from collector.delivery.deliver import find_forsaken
+from collector.delivery.deliver import find_orphaned
 from collector.delivery.errors import RenderFailed
-from collector.delivery.graphite import Rendered, fetch_render
-from collector.run import make_lanes, make_page, make_timeouts, make_tls, tell_forsaken
+from collector.delivery.graphite import RenderAnswer, fetch_render
+from collector.run import describe_orphaned, make_page, make_senders, make_timeouts, make_tls
 from collector.settings import Settings
-from collector.tasks import JOB_LIST, choose_tasks, gather
+from collector.tasks import JOB_LIST, choose_tasks, run_tasks
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
 _OWNER_WITHIN_S = 10 * STEP_S
 
 
-class Row(NamedTuple):
+class CheckRow(NamedTuple):
     kind: str  # source, destination, state, store
     name: str
     level: str  # ok, warning, failed
@@ -33,7 +33,7 @@ def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> 
     rows = [*_check_sources(settings, environment), *_check_destinations(settings)]
     rows += _check_inventory(settings) if settings.has_inventory else []
     rows.append(_check_state(settings))
-    rows += _check_forsaken(settings)
+    rows += _check_orphaned(settings)
     rows += _check_store(settings)
     if as_json:
         for row in rows:
@@ -46,30 +46,30 @@ def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> 
     return int(any(row.level == "failed" for row in rows))
 
 
-def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[Row]:
+def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckRow]:
     timestamp = int(time.time()) // STEP_S * STEP_S
-    for outcome in gather(settings, choose_tasks(settings, environment), timestamp, keep_state=False):
+    for outcome in run_tasks(settings, choose_tasks(settings, environment), timestamp, keep_state=False):
         found = outcome.collected
         amount = f"{len(found.jobs)} jobs" if outcome.source == JOB_LIST else f"{len(found.values)} values"
         text = outcome.error or f"{amount} in {outcome.duration_s:.2f} s"
-        yield Row("source", outcome.source, "failed" if outcome.error else "ok", text)
+        yield CheckRow("source", outcome.source, "failed" if outcome.error else "ok", text)
 
 
-def _check_destinations(settings: Settings) -> Iterator[Row]:
-    for lane in make_lanes(settings):
+def _check_destinations(settings: Settings) -> Iterator[CheckRow]:
+    for sender in make_senders(settings):
         started_s = time.monotonic()
         try:
-            check_address(lane.address, make_timeouts(settings), make_tls(settings))
+            check_address(sender.address, make_timeouts(settings), make_tls(settings))
         except SendFailed as error:
-            yield Row("destination", str(lane.address), "failed", str(error))
+            yield CheckRow("destination", str(sender.address), "failed", str(error))
         else:
             took_ms = 1000 * (time.monotonic() - started_s)
-            yield Row(
-                "destination", str(lane.address), "ok", f"took and closed a connection in {took_ms:.0f} ms"
+            yield CheckRow(
+                "destination", str(sender.address), "ok", f"took and closed a connection in {took_ms:.0f} ms"
             )
 
 
-def _check_inventory(settings: Settings) -> Iterator[Row]:
+def _check_inventory(settings: Settings) -> Iterator[CheckRow]:
     """The status page, and whether the secret for it is one."""
     from collector.inventory.push import PushFailed, check_page
 
@@ -77,18 +77,18 @@ def _check_inventory(settings: Settings) -> Iterator[Row]:
     try:
         check_page(page, make_timeouts(settings))
     except PushFailed as error:
-        yield Row("destination", page.address, "failed", str(error))
+        yield CheckRow("destination", page.address, "failed", str(error))
         return
-    yield Row("destination", page.address, "ok", "would take the list of VMs and jobs")
+    yield CheckRow("destination", page.address, "ok", "would take the list of VMs and jobs")
     if page.token_file.stat().st_mode & 0o004:
         text = "every user of this host can read the secret: chmod o-r"
-        yield Row("destination", str(page.token_file), "warning", text)
+        yield CheckRow("destination", str(page.token_file), "warning", text)
     if not page.is_private:
         text = "the secret goes over the network unencrypted: give the page's https address"
-        yield Row("destination", page.address, "warning", text)
+        yield CheckRow("destination", page.address, "warning", text)
 
 
-def _check_state(settings: Settings) -> Row:
+def _check_state(settings: Settings) -> CheckRow:
     directory = settings.state_dir
     probe = directory / f".check-{os.getpid()}"
     try:
@@ -97,32 +97,32 @@ def _check_state(settings: Settings) -> Row:
         probe.unlink()
         free_bytes = os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
     except OSError as error:
-        return Row(
+        return CheckRow(
             "state", str(directory), "failed", f"{error.strerror}: what is not delivered cannot be kept"
         )
     free_mb = free_bytes >> 20
     wanted_mb = int(settings.spool_max_mb * len(settings.carbon))
     if free_mb < wanted_mb:
-        return Row(
+        return CheckRow(
             "state", str(directory), "warning", f"{free_mb} MB free, the spools may take {wanted_mb} MB"
         )
-    return Row("state", str(directory), "ok", f"can be written, {free_mb} MB free")
+    return CheckRow("state", str(directory), "ok", f"can be written, {free_mb} MB free")
 
 
-def _check_forsaken(settings: Settings) -> Iterator[Row]:
-    for path, points in find_forsaken(settings.state_dir / "spool", make_lanes(settings)):
-        yield Row("state", path.name, "warning", tell_forsaken(path, points))
+def _check_orphaned(settings: Settings) -> Iterator[CheckRow]:
+    for path, points in find_orphaned(settings.state_dir / "spool", make_senders(settings)):
+        yield CheckRow("state", path.name, "warning", describe_orphaned(path, points))
 
 
-def _check_store(settings: Settings) -> Iterator[Row]:
+def _check_store(settings: Settings) -> Iterator[CheckRow]:
     """A second owner of the grid, and a clock that is off, show where points can be read back."""
     url = settings.graphite_url
     if not url:
-        yield Row(
+        yield CheckRow(
             "store",
             "COLLECTOR_GRAPHITE_URL",
             "warning",
-            "not set: a second owner cannot be seen, nor delivery proven",
+            "not set: a second owner cannot be seen, nor delivered points read back",
         )
         return
     now = int(time.time())
@@ -130,14 +130,14 @@ def _check_store(settings: Settings) -> Iterator[Row]:
     try:
         answer = fetch_render(url, [owners], now - _OWNER_WITHIN_S, now, settings.graphite_timeout_s)
     except RenderFailed as error:
-        yield Row("store", url, "failed", str(error))
+        yield CheckRow("store", url, "failed", str(error))
         return
-    yield Row("store", url, "ok", "answers /render")
+    yield CheckRow("store", url, "ok", "answers /render")
     yield judge_owners(settings, answer)
     yield judge_clock(url, answer)
 
 
-def judge_owners(settings: Settings, answer: Rendered) -> Row:
+def judge_owners(settings: Settings, answer: RenderAnswer) -> CheckRow:
     own = build_path("owner", grid=settings.grid, owner=settings.host)
     others = sorted(
         path.rpartition(".")[2] for path, values in answer.values.items() if values and path != own
@@ -147,24 +147,24 @@ def judge_owners(settings: Settings, answer: Rendered) -> Row:
         text = (
             f"{', '.join(others)} writes the totals too; COLLECTOR_OWNER=false belongs on all hosts but one"
         )
-        return Row("store", name, "warning", text)
+        return CheckRow("store", name, "warning", text)
     if not others and not settings.owner:
-        return Row(
+        return CheckRow(
             "store",
             name,
             "warning",
             "no collector writes this grid's totals; one host needs COLLECTOR_OWNER=true",
         )
-    return Row("store", name, "ok", settings.host if settings.owner else ", ".join(others))
+    return CheckRow("store", name, "ok", settings.host if settings.owner else ", ".join(others))
 
 
-def judge_clock(url: str, answer: Rendered) -> Row:
+def judge_clock(url: str, answer: RenderAnswer) -> CheckRow:
     ahead_s = answer.clock_ahead_s
     if ahead_s is None:
-        return Row("store", "clock", "warning", f"{url} does not tell its time")
+        return CheckRow("store", "clock", "warning", f"{url} does not tell its time")
     if abs(ahead_s) > CLOCK_OFF_S:
         side = "behind" if ahead_s > 0 else "ahead of"
-        return Row(
+        return CheckRow(
             "store", "clock", "warning", f"this host is {abs(ahead_s):.0f} s {side} {url}: is NTP running?"
         )
-    return Row("store", "clock", "ok", f"within {max(1, abs(round(ahead_s)))} s of the store's")
+    return CheckRow("store", "clock", "ok", f"within {max(1, abs(round(ahead_s)))} s of the store's")

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloud_monitor.metrics.paths import build_path, clean, parse_path
-from collector.isolate import Outcome
-from collector.model import Machine, Placement, Vm, VmDetails
+from collector.isolate import SourceOutcome
+from collector.model import CloudVm, Machine, Placement, VmDetails
 from collector.settings import Settings
 
 ALWAYS_SHOWN = ("starting", "running", "retiring", "error", "shutdown", "unknown")
@@ -24,12 +24,12 @@ class Home:
 
     cloud: str
     vmtype: str
-    vm: Vm | None = None  # None: Cloud Scheduler does not know it
+    vm: CloudVm | None = None  # None: Cloud Scheduler does not know it
 
 
 def cloud_values(
     grid: str,
-    vms: Sequence[Vm],
+    vms: Sequence[CloudVm],
     machines: Sequence[Machine] | None,
     placements: Sequence[Placement] | None,
     *,
@@ -42,7 +42,7 @@ def cloud_values(
     Scheduler says is given. `clouds` are those that are known though they may have no VM.
     """
     homes = homes_of(vms, machines or ())
-    known = vms if has_scheduler else [Vm(home.cloud, home.vmtype, "running") for home in homes.values()]
+    known = vms if has_scheduler else [CloudVm(home.cloud, home.vmtype, "running") for home in homes.values()]
     yield from _state_values(grid, known)
     if machines is not None:
         names = {*clouds, *(vm.cloud for vm in known), *(home.cloud for home in homes.values())}
@@ -53,7 +53,7 @@ def cloud_values(
 
 
 def live_host_values(
-    grid: str, vms: Sequence[Vm], machines: Sequence[Machine], seen: Iterable[str], hosts_max: int
+    grid: str, vms: Sequence[CloudVm], machines: Sequence[Machine], seen: Iterable[str], hosts_max: int
 ) -> Iterator[tuple[str, float]]:
     """1 for each running or retiring VM with a host name; beyond `hosts_max` they are summed as `other`.
 
@@ -72,7 +72,7 @@ def live_host_values(
         yield other, float(len(paths - shown))
 
 
-def homes_of(vms: Sequence[Vm], machines: Sequence[Machine]) -> dict[str, Home]:
+def homes_of(vms: Sequence[CloudVm], machines: Sequence[Machine]) -> dict[str, Home]:
     """Machine host -> home."""
     by_host = vms_by_host(vms)
     homes = {}
@@ -85,17 +85,17 @@ def homes_of(vms: Sequence[Vm], machines: Sequence[Machine]) -> dict[str, Home]:
     return homes
 
 
-def vms_by_host(vms: Iterable[Vm]) -> dict[str, Vm]:
+def vms_by_host(vms: Iterable[CloudVm]) -> dict[str, CloudVm]:
     return {host: vm for vm in vms for host in vm.hosts}
 
 
-def find_vm(by_host: Mapping[str, Vm], host: str) -> Vm | None:
+def find_vm(by_host: Mapping[str, CloudVm], host: str) -> CloudVm | None:
     """A VM's short host name matches a machine's full one."""
     name = host.lower()
     return by_host.get(name) or by_host.get(name.partition(".")[0])
 
 
-def _state_values(grid: str, vms: Sequence[Vm]) -> Iterator[tuple[str, float]]:
+def _state_values(grid: str, vms: Sequence[CloudVm]) -> Iterator[tuple[str, float]]:
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for vm in vms:
         counts[vm.cloud, vm.vmtype][vm.status] += 1
@@ -108,7 +108,7 @@ def _state_values(grid: str, vms: Sequence[Vm]) -> Iterator[tuple[str, float]]:
 def _comparison_values(
     grid: str,
     clouds: Iterable[str],
-    vms: Sequence[Vm],
+    vms: Sequence[CloudVm],
     machines: Sequence[Machine],
     homes: dict[str, Home],
     has_scheduler: bool,
@@ -178,7 +178,7 @@ def _job_values(
 class CloudFacts:
     """`machines` and `placements` are None where HTCondor did not answer, or is not asked."""
 
-    vms: tuple[Vm, ...]
+    vms: tuple[CloudVm, ...]
     details: tuple[VmDetails, ...]  # of `vms`, one for one, or none at all
     machines: tuple[Machine, ...] | None
     placements: tuple[Placement, ...] | None
@@ -188,7 +188,7 @@ class CloudFacts:
     whole: bool  # everything that was asked answered in full
 
 
-def read_cloud_facts(settings: Settings, outcomes: Sequence[Outcome]) -> CloudFacts | None:
+def read_cloud_facts(settings: Settings, outcomes: Sequence[SourceOutcome]) -> CloudFacts | None:
     """None where nobody can be asked about clouds, or the cloud scheduler did not answer."""
     by_name = {outcome.source: outcome for outcome in outcomes}
     scheduler, slots, jobs = (by_name.get(name) for name in ("cloudscheduler", "condor_slots", "condor_jobs"))

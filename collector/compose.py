@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cloud_monitor.metrics.catalog import PRODUCERS_OF_SERVICE
 from cloud_monitor.metrics.paths import build_path
 from collector.clouds import cloud_values, live_host_values, read_cloud_facts
-from collector.delivery.spool import Figures
-from collector.isolate import Outcome
+from collector.delivery.spool import SpoolFigures
+from collector.isolate import SourceOutcome
 from collector.model import Point
 from collector.settings import Settings
 from collector.tasks import COMMAND_PREFIX
@@ -26,9 +26,9 @@ class Composed:
 
 def compose(
     settings: Settings,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[SourceOutcome],
     seen: Mapping[str, int],
-    spools: Mapping[str, Figures],
+    spools: Mapping[str, SpoolFigures],
     timestamp: int,
     duration_s: float,
 ) -> Composed:
@@ -55,7 +55,7 @@ def compose(
 
 
 def _compare_clouds(
-    settings: Settings, outcomes: Sequence[Outcome], seen: Mapping[str, int]
+    settings: Settings, outcomes: Sequence[SourceOutcome], seen: Mapping[str, int]
 ) -> tuple[list[tuple[str, float]], bool]:
     """Values of the comparison, and whether everything it needs was there."""
     facts = read_cloud_facts(settings, outcomes)
@@ -79,7 +79,7 @@ def _is_own(path: str, settings: Settings) -> bool:
     return path.startswith(own)
 
 
-def _producers_well(outcomes: Sequence[Outcome], clouds_well: bool) -> set[str]:
+def _producers_well(outcomes: Sequence[SourceOutcome], clouds_well: bool) -> set[str]:
     """Producers of the vocabulary that gave everything they have, so that what is missing is truly gone."""
     well = {outcome.source for outcome in outcomes if outcome.error is None}
     commands = [outcome for outcome in outcomes if outcome.source.startswith(COMMAND_PREFIX)]
@@ -92,7 +92,7 @@ def _producers_well(outcomes: Sequence[Outcome], clouds_well: bool) -> set[str]:
     return well
 
 
-def _heartbeats(settings: Settings, outcomes: Sequence[Outcome]) -> dict[str, float]:
+def _heartbeats(settings: Settings, outcomes: Sequence[SourceOutcome]) -> dict[str, float]:
     errors = {outcome.source: outcome.error for outcome in outcomes}
     beats = {}
     for service, producers in PRODUCERS_OF_SERVICE.items():
@@ -107,8 +107,8 @@ def _heartbeats(settings: Settings, outcomes: Sequence[Outcome]) -> dict[str, fl
 
 def _own_figures(
     settings: Settings,
-    outcomes: Sequence[Outcome],
-    spools: Mapping[str, Figures],
+    outcomes: Sequence[SourceOutcome],
+    spools: Mapping[str, SpoolFigures],
     timestamp: int,
     duration_s: float,
 ) -> dict[str, float]:
@@ -128,7 +128,7 @@ def _own_figures(
         ages.append(_age_s(spool, timestamp))
         for name, value in _spool_figures(spool, ages[-1]).items():
             figures[own(f"destination_{name}", destination=destination)] = value
-    together = Figures(
+    together = SpoolFigures(
         sum(spool.points for spool in spools.values()),
         None,
         sum(spool.dropped for spool in spools.values()),
@@ -139,7 +139,7 @@ def _own_figures(
     return figures
 
 
-def _spool_figures(spool: Figures, age_s: float) -> dict[str, float]:
+def _spool_figures(spool: SpoolFigures, age_s: float) -> dict[str, float]:
     return {
         "spooled_points": float(spool.points),
         "spool_age_s": age_s,
@@ -148,5 +148,5 @@ def _spool_figures(spool: Figures, age_s: float) -> dict[str, float]:
     }
 
 
-def _age_s(spool: Figures, timestamp: int) -> float:
+def _age_s(spool: SpoolFigures, timestamp: int) -> float:
     return 0.0 if spool.oldest_timestamp is None else float(max(0, timestamp - spool.oldest_timestamp))

@@ -25,7 +25,7 @@ class _Stopped(Exception):
     """SIGTERM or SIGINT came."""
 
 
-def run_every(seconds: int, arguments: Sequence[str]) -> int:
+def run_loop(seconds: int, arguments: Sequence[str]) -> int:
     """The first run at once, the next in step with the clock; returns 0 when asked to end by a signal."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -31,7 +31,7 @@ class Placement(NamedTuple):
     jobs: int
 
 
-class Vm(NamedTuple):
+class CloudVm(NamedTuple):
     """One VM as the cloud scheduler knows it."""
 
     cloud: str  # clean name
@@ -51,7 +51,7 @@ class VmDetails(NamedTuple):
     busy_slots: int | None = None
 
 
-class Job(NamedTuple):
+class CondorJob(NamedTuple):
     """One job in the queue of a schedd; its texts are displayable, "" where there is none."""
 
     id: str  # Cluster.Proc
@@ -76,11 +76,11 @@ class Collected:
     values: tuple[tuple[str, float], ...] = ()
     machines: tuple[Machine, ...] = ()
     placements: tuple[Placement, ...] = ()
-    vms: tuple[Vm, ...] = ()
+    vms: tuple[CloudVm, ...] = ()
     complaints: tuple[str, ...] = ()
     # for the inventory, and empty without one
     vm_details: tuple[VmDetails, ...] = ()  # of `vms`, one for one
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[CondorJob, ...] = ()
     jobs_cut: bool = False  # there are more than those
 
 
@@ -106,10 +106,10 @@ def read_collected(data: bytes) -> Collected:
         values=tuple((path, float(value)) for path, value in rows["values"]),
         machines=tuple(Machine._make([*row[:4], tuple(row[4]), *row[5:]]) for row in rows["machines"]),
         placements=tuple(Placement(*row) for row in rows["placements"]),
-        vms=tuple(Vm._make([*row[:3], tuple(row[3])]) for row in rows["vms"]),
+        vms=tuple(CloudVm._make([*row[:3], tuple(row[3])]) for row in rows["vms"]),
         complaints=tuple(rows["complaints"]),
         vm_details=tuple(VmDetails._make(row) for row in rows.get("vm_details", ())),
-        jobs=tuple(Job._make([*row[:3], tuple(row[3]), *row[4:]]) for row in rows.get("jobs", ())),
+        jobs=tuple(CondorJob._make([*row[:3], tuple(row[3]), *row[4:]]) for row in rows.get("jobs", ())),
         jobs_cut=rows.get("jobs_cut", False),
     )
 

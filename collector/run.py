@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from cloud_monitor.metrics.paths import STEP_S
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
-from collector.delivery.deliver import deliver, find_forsaken, lanes_of, read_spool_figures
-from collector.delivery.readback import Proof
-from collector.delivery.sender import Lane, Options, Report
-from collector.isolate import Outcome
+from collector.delivery.deliver import deliver, find_orphaned, read_spool_figures, senders_of
+from collector.delivery.readback import Readback
+from collector.delivery.sender import Options, Report, Sender
+from collector.isolate import SourceOutcome
 from collector.settings import Settings
-from collector.tasks import gather
+from collector.tasks import run_tasks
 from collector.zerofill import merge_seen, read_seen, write_seen
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ log = logging.getLogger("collector")
 
 ALL_DELIVERED, SOME_FAILED, NOTHING_DELIVERED = 0, 1, 3
 _MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run begins with."""
+
+    timestamp: int  # of its points: Unix seconds, floored to STEP_S
+    started_s: float  # monotonic
+    seen: Mapping[str, int]  # when each path last had a value
+    senders: tuple[Sender, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +53,40 @@ class RunResult:
         return SOME_FAILED if failed else ALL_DELIVERED
 
 
-def collect_points(
-    settings: Settings, tasks: Sequence[str], started_s: float, keep_state: bool = True
-) -> tuple[Composed, tuple[Outcome, ...]]:
-    """This minute's points, and what they were made of; `started_s` is when the run began (monotonic)."""
+def begin_run(settings: Settings, started_s: float) -> Run:
+    """`started_s` is when the process began (monotonic)."""
     timestamp = int(time.time()) // STEP_S * STEP_S
-    outcomes = gather(settings, tasks, timestamp, keep_state)
-    duration_s = time.monotonic() - started_s
-    seen = read_seen(settings.state_dir / "seen.json")
-    spools = read_spool_figures(make_lanes(settings))
-    return compose(settings, outcomes, seen, spools, timestamp, duration_s), outcomes
+    return Run(timestamp, started_s, read_seen(_seen_file(settings)), tuple(make_senders(settings)))
+
+
+def collect_points(
+    settings: Settings, tasks: Sequence[str], run: Run, keep_state: bool = True
+) -> tuple[Composed, tuple[SourceOutcome, ...]]:
+    """This minute's points, and what they were made of."""
+    outcomes = run_tasks(settings, tasks, run.timestamp, keep_state)
+    duration_s = time.monotonic() - run.started_s
+    spools = read_spool_figures(run.senders)
+    return compose(settings, outcomes, run.seen, spools, run.timestamp, duration_s), outcomes
 
 
 def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunResult:
     """Collect, then send. What fails is logged by name; a dead peer or a full disk raises nothing."""
-    composed, outcomes = collect_points(settings, tasks, started_s)
+    run = begin_run(settings, started_s)
+    composed, outcomes = collect_points(settings, tasks, run)
     for failure in composed.failures:
         log.error("%s", failure)
     deadline_s = started_s + settings.run_timeout_s
-    timestamp = composed.points[0].timestamp
-    lanes = make_lanes(settings)
-    push = start_push(settings, outcomes, timestamp, deadline_s) if settings.has_inventory else None
-    reports = deliver(composed.points, lanes, _options(settings), timestamp, deadline_s)
+    push = start_push(settings, outcomes, run.timestamp, deadline_s) if settings.has_inventory else None
+    reports = deliver(composed.points, run.senders, _options(settings), run.timestamp, deadline_s)
     for report in reports:
         _log_report(report)
-    problems = [
-        tell_forsaken(path, points) for path, points in find_forsaken(settings.state_dir / "spool", lanes)
-    ]
+    orphaned = find_orphaned(settings.state_dir / "spool", run.senders)
+    problems = [describe_orphaned(path, points) for path, points in orphaned]
     if push is not None and (problem := push.finish()):
         problems.append(problem)
+    seen = _seen_file(settings)
     try:
-        seen = settings.state_dir / "seen.json"
-        write_seen(seen, merge_seen(read_seen(seen), composed.measured, timestamp))
+        write_seen(seen, merge_seen(run.seen, composed.measured, run.timestamp))
     except OSError as error:
         problems.append(f"{seen}: {error.strerror}: counts that vanish now will not be sent as 0")
     for problem in problems:
@@ -82,7 +94,13 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
     return RunResult(composed, tuple(reports), tuple(problems))
 
 
-def start_push(settings: Settings, outcomes: Sequence[Outcome], timestamp: int, deadline_s: float) -> Push:
+def _seen_file(settings: Settings) -> Path:
+    return settings.state_dir / "seen.json"
+
+
+def start_push(
+    settings: Settings, outcomes: Sequence[SourceOutcome], timestamp: int, deadline_s: float
+) -> Push:
     """Compose the inventory and send it in a thread of its own; a run without one imports nothing of this."""
     from collector.inventory.compose import compose_inventory
     from collector.inventory.encode import encode_inventory
@@ -107,28 +125,28 @@ def make_page(settings: Settings) -> Page:
     return Page(settings.inventory_url, settings.grid, *files)
 
 
-def tell_forsaken(path: Path, points: int) -> str:
+def describe_orphaned(path: Path, points: int) -> str:
     return (
         f"{path}: {points} points wait for a Carbon that is not in COLLECTOR_CARBON any more; rename the "
         "file to that of another destination of the same protocol while no run is going, or remove it"
     )
 
 
-def make_lanes(settings: Settings) -> list[Lane]:
+def make_senders(settings: Settings) -> list[Sender]:
     """The ways to every Carbon. The store that can be read back is the first destination's."""
-    lanes: list[Lane] = []
+    senders: list[Sender] = []
     for index, destination in enumerate(settings.carbon):
         name = destination.name
-        proof = None
+        readback = None
         if settings.proof and settings.graphite_url and index == 0:
-            proof = Proof(
+            readback = Readback(
                 settings.graphite_url,
                 settings.graphite_timeout_s,
                 settings.carbon_ca_file,
-                lambda turn, name=name: settings.own_path("proof", destination=name, turn=turn),  # type: ignore[misc]
+                lambda slot, name=name: settings.own_path("proof", destination=name, turn=slot),  # type: ignore[misc]
             )
-        lanes += lanes_of(destination, settings.state_dir / "spool", proof)
-    return lanes
+        senders += senders_of(destination, settings.state_dir / "spool", readback)
+    return senders
 
 
 def make_timeouts(settings: Settings) -> Timeouts:
@@ -150,12 +168,14 @@ def _options(settings: Settings) -> Options:
 
 
 def _log_report(report: Report) -> None:
-    address = report.lane.address
+    address = report.sender.address
     for problem in report.problems:
         log.error("%s", problem)
     if not report.delivered:
         fate = (
-            "kept in " + str(report.lane.spool_path) if report.kept else "LOST: they could not be kept either"
+            "kept in " + str(report.sender.spool_path)
+            if report.kept
+            else "LOST: they could not be kept either"
         )
         log.error("%s: %d points not delivered, %s", address, report.points, fate)
     if report.replayed_points:

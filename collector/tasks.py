@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from collector.isolate import Outcome, Task, run_isolated
+from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import Collected
 from collector.settings import Settings
 
@@ -46,15 +46,11 @@ def _has_condor(settings: Settings, environment: Mapping[str, str]) -> bool:
     return any(Path(name).exists() for name in (*own, *_CONDOR_FILES))
 
 
-def gather(
-    settings: Settings,
-    names: Iterable[str],
-    timestamp: int,
-    keep_state: bool,
-    meanwhile: Callable[[], object] = lambda: None,
-) -> tuple[Outcome, ...]:
+def run_tasks(
+    settings: Settings, names: Iterable[str], timestamp: int, keep_state: bool
+) -> tuple[SourceOutcome, ...]:
     """Run the tasks side by side, each in a process of its own that imports only what it needs."""
-    return run_isolated({name: _task(settings, name, timestamp, keep_state) for name in names}, meanwhile)
+    return run_isolated({name: _task(settings, name, timestamp, keep_state) for name in names})
 
 
 def _task(settings: Settings, name: str, timestamp: int, keep_state: bool) -> Task:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collector.inventory.compose import compose_inventory
 from collector.inventory.encode import encode_inventory
-from collector.isolate import Outcome
+from collector.isolate import SourceOutcome
 from collector.model import Collected, Machine, read_collected, write_collected
 from collector.sources.cloudscheduler.v1 import parse_cloud_status as parse_v1
 from collector.sources.cloudscheduler.v2 import parse_vm_list
@@ -55,8 +55,8 @@ def ad_of(number: int, status: object, row: dict[str, Any]) -> classad2.ClassAd:
     return classad2.ClassAd({"ClusterId": number, "ProcId": 0, "JobStatus": status} | given)
 
 
-def outcome(source: str, collected: Collected) -> Outcome:
-    return Outcome(source, read_collected(write_collected(collected)), None, 0.1)
+def outcome(source: str, collected: Collected) -> SourceOutcome:
+    return SourceOutcome(source, read_collected(write_collected(collected)), None, 0.1)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,7 +1,7 @@
 """The one door to HTCondor's Python bindings: `htcondor2`, or the older `htcondor` where only that exists.
 
 Every call can block for ever and holds the GIL meanwhile, so callers live in a process that can be killed,
-and tell by `say` whom they ask. Failures are one class without the peer's name: CondorFailed adds it.
+and what they ask is told by `progress.report`. Failures are one class whose text names the peer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
-from cloud_monitor.system.progress import say
+from cloud_monitor.system import progress
 
 
 class CondorFailed(RuntimeError):
@@ -70,7 +70,7 @@ def query_daemons(pool: str, kind: str, constraint: str, attributes: Iterable[st
 
 def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], what: str) -> list[Ad]:
     name = f"HTCondor collector {pool or _configured_pool()}"
-    say(f"asking {name} for {what}")
+    progress.report(f"asking {name} for {what}")
     try:
         collector = _htcondor.Collector(pool) if pool else _htcondor.Collector()
         found: list[Ad] = collector.query(ad_type, constraint, list(attributes))
@@ -83,7 +83,7 @@ def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], 
 
 def local_schedd_name() -> str:
     """What this host's schedd calls itself; "" where none is configured or up."""
-    say("looking for the schedd of this host")
+    progress.report("looking for the schedd of this host")
     try:
         return str(_htcondor.Collector().locate(_DaemonType.Schedd)["Name"])
     except _FAILURES:  # a host without a schedd has no figures of it
@@ -93,7 +93,7 @@ def local_schedd_name() -> str:
 def find_schedd(name: str, pools: Sequence[str]) -> Any:
     """The schedd of that name, as the first of the pools that knows it tells; "" is this host's own."""
     if not name:
-        say("looking for the schedd of this host")
+        progress.report("looking for the schedd of this host")
         try:
             return _htcondor.Schedd()
         except _FAILURES as error:
@@ -118,7 +118,7 @@ def query_groups(
     refers to. At most `limit` groups are sent.
     """
     name = f"schedd {name}" if name else "the schedd of this host"
-    say(f"asking {name} for counts of jobs")
+    progress.report(f"asking {name} for counts of jobs")
     try:
         found: list[Ad] = schedd.query(
             constraint, projection=list(attributes), limit=limit, opts=_QueryOpt.GroupBy
@@ -133,7 +133,7 @@ def query_groups(
 def query_jobs(schedd: Any, name: str, constraint: str, attributes: Sequence[str], limit: int) -> list[Ad]:
     """At most `limit` of the schedd's jobs, in the order of its queue, with these attributes only."""
     name = f"schedd {name}" if name else "the schedd of this host"
-    say(f"asking {name} for a list of jobs")
+    progress.report(f"asking {name} for a list of jobs")
     try:
         found: list[Ad] = schedd.query(constraint, projection=list(attributes), limit=limit)
     except _FAILURES as error:

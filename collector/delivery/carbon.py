@@ -1,6 +1,6 @@
 """Send frames to one Carbon and learn whether it read them all.
 
-The close handshake is the proof: we end our side, and Carbon ends its side only after it read everything. A
+The close handshake shows it: we end our side, and Carbon ends its side only after it read everything. A
 peer that ended first (it fell over, or refused a frame) has not read everything, though its end looks the
 same: the state of the connection before and after tells the two apart.
 """

@@ -20,14 +20,14 @@ from collector.delivery.errors import RenderFailed
 _ANSWER_BYTES_MAX = 64 << 20
 
 
-class Rendered(NamedTuple):
+class RenderAnswer(NamedTuple):
     values: dict[str, dict[int, float]]  # path -> timestamp -> value
     clock_ahead_s: float | None  # how much the store's clock is ahead of ours; None where it does not tell
 
 
 def fetch_render(
     url: str, targets: Iterable[str], from_s: int, until_s: int, timeout_s: float, ca_file: Path | None = None
-) -> Rendered:
+) -> RenderAnswer:
     """Values of all targets from `from_s` to `until_s` (both included)."""
     parameters = [("target", target) for target in targets]
     parameters += [("from", str(from_s - STEP_S)), ("until", str(until_s + STEP_S)), ("format", "json")]
@@ -51,4 +51,4 @@ def fetch_render(
         raise RenderFailed(f"{url}/render: {reason or type(error).__name__}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise RenderFailed(f"{url}/render: the answer is not render's JSON ({error})") from None
-    return Rendered(values, ahead_s)
+    return RenderAnswer(values, ahead_s)

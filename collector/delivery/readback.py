@@ -18,48 +18,48 @@ LOOK_AFTER_S = 30  # stores show new points after up to 12 s
 RESEND_AFTER_S = 60  # doubled with each time a frame was sent
 RESEND_AFTER_MAX_S = 1800
 FRAMES_MAX = 1000  # looked for in one run
-TURNS = 64  # marker names of one destination; a frame's timestamp tells those of one turn apart
+SLOTS = 64  # marker names of one destination; a frame's timestamp tells those of one slot apart
 
 
-class Verdict(NamedTuple):
-    proven: list[Kept]
+class ReadbackVerdict(NamedTuple):
+    arrived: list[Kept]
     missing: list[Kept]  # to be sent again
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """Where to read back, and how to name the marker of a turn."""
+class Readback:
+    """Where to read back, and how to name the marker of a slot."""
 
     url: str
     timeout_s: float
     ca_file: Path | None
-    name_marker: Callable[[str], str]  # turn -> path
+    name_marker: Callable[[str], str]  # slot -> path
 
-    def make_marker(self, turn: int, keeps: Callable[[str], bool]) -> Marker:
-        """A marker that the lane's own node keeps: on a ring, names are tried until one falls to it."""
-        path, salt = self.name_marker(str(turn)), 0
+    def make_marker(self, slot: int, keeps: Callable[[str], bool]) -> Marker:
+        """A marker that the sender's own node keeps: on a ring, names are tried until one falls to it."""
+        path, salt = self.name_marker(str(slot)), 0
         while not keeps(path):
             salt += 1
-            path = self.name_marker(f"{turn}_{salt}")
+            path = self.name_marker(f"{slot}_{salt}")
         return Marker(path, float(int.from_bytes(os.urandom(6), "big")))
 
-    def judge(self, frames: Sequence[Kept]) -> Verdict:
+    def judge(self, frames: Sequence[Kept]) -> ReadbackVerdict:
         """Ask the store for the markers of delivered frames. RenderFailed where it cannot be asked."""
-        from collector.delivery.graphite import fetch_render  # urllib, only where proof is asked for
+        from collector.delivery.graphite import fetch_render  # urllib, only where something is read back
 
         asked = [(frame, frame.marker) for frame in frames if frame.marker is not None][:FRAMES_MAX]
-        without = [frame for frame in frames if frame.marker is None]  # kept before proof was asked for
+        without = [frame for frame in frames if frame.marker is None]  # kept before anything was read back
         if not asked:
-            return Verdict(without, [])
+            return ReadbackVerdict(without, [])
         times = [frame.timestamp for frame, _ in asked]
         targets = sorted({marker.path for _, marker in asked})
         found = fetch_render(self.url, targets, min(times), max(times), self.timeout_s, self.ca_file).values
-        proven, missing = without, []
+        arrived, missing = without, []
         for frame, marker in asked:
             if found.get(marker.path, {}).get(frame.timestamp) == marker.value:
-                proven.append(frame)
+                arrived.append(frame)
             elif frame.delivered_for_s >= min(
                 RESEND_AFTER_MAX_S, RESEND_AFTER_S << max(0, min(frame.attempts, 8) - 1)
             ):
                 missing.append(frame)
-        return Verdict(proven, missing)
+        return ReadbackVerdict(arrived, missing)

@@ -1,4 +1,4 @@
-"""One run's way to one Carbon: keep, send the fresh points, look for proof, replay what waits."""
+"""One run's way to one Carbon: keep, send the fresh points, read older ones back, replay what waits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, send_frame
 from collector.delivery.destinations import Address
 from collector.delivery.errors import RenderFailed
 from collector.delivery.frames import encode_frame, split_points
-from collector.delivery.readback import LOOK_AFTER_S, TURNS, Proof
+from collector.delivery.readback import LOOK_AFTER_S, SLOTS, Readback
 from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool
 from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside
 from collector.model import Point
@@ -21,14 +21,14 @@ _BATCH_POINTS = 50_000  # replayed over one connection, and confirmed at its end
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """One Carbon of one destination, with a spool of its own."""
+class Sender:
+    """The way to one Carbon of one destination, with a spool of its own."""
 
     destination: str  # clean name
     address: Address
     spool_path: Path
     keeps: Callable[[str], bool]  # whether this Carbon is to get a path
-    proof: Proof | None = None
+    readback: Readback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Options:
 
 @dataclass(slots=True)
 class Report:
-    """What became of a run's points on one lane; filled in as it goes, to be read at a deadline."""
+    """What became of a run's points for one Carbon; filled in as it goes, to be read at a deadline."""
 
-    lane: Lane
+    sender: Sender
     points: int = 0
     kept: bool = False  # on disk, since before the first attempt
     delivered: bool = False  # the Carbon has read the fresh points
@@ -54,9 +54,9 @@ class Report:
     done: bool = False
 
 
-class _Run:
+class _Sending:
     def __init__(self, report: Report, options: Options, now: int, deadline_s: float) -> None:
-        self.report, self.lane, self.options = report, report.lane, options
+        self.report, self.sender, self.options = report, report.sender, options
         self.now, self.deadline_s = now, deadline_s
         self.spool: Spool | None = None
 
@@ -66,7 +66,7 @@ class _Run:
             frames = self._make_frames(points)
             kept = self._keep(frames)
             if self._send_fresh(frames, kept) and self.spool is not None:
-                self._look_for_proof()
+                self._read_back()
                 self._replay()
         except SpoolUnusable as error:
             self.report.problems.append(str(error))
@@ -76,7 +76,7 @@ class _Run:
     def _open(self) -> Spool | None:
         try:
             try:
-                spool = Spool(self.lane.spool_path)
+                spool = Spool(self.sender.spool_path)
             except SpoolCorrupt as error:
                 spool = self._begin_anew(error)
             lost = spool.begin(self.now, self.options.spool_age_max_s, self.options.spool_bytes_max)
@@ -90,21 +90,21 @@ class _Run:
     def _begin_anew(self, error: SpoolCorrupt) -> Spool:
         if self.spool is not None:
             self.spool.close()
-        aside = set_aside(self.lane.spool_path, self.now)
+        aside = set_aside(self.sender.spool_path, self.now)
         self.report.problems.append(f"{error}; set aside as {aside.name}, a new spool is begun")
-        return Spool(self.lane.spool_path)
+        return Spool(self.sender.spool_path)
 
     def _make_frames(self, points: Sequence[Point]) -> list[Frame]:
         chunks = list(split_points(points))
         markers: list[Marker | None] = [None] * len(chunks)
-        if self.spool is not None and self.lane.proof is not None:
-            turns = self.spool.next_numbers(len(chunks), TURNS)
-            markers = [self.lane.proof.make_marker(turn, self.lane.keeps) for turn in turns]
+        if self.spool is not None and self.sender.readback is not None:
+            slots = self.spool.next_slots(len(chunks), SLOTS)
+            markers = [self.sender.readback.make_marker(slot, self.sender.keeps) for slot in slots]
         frames = []
         for chunk, marker in zip(chunks, markers, strict=True):
             timestamp = min(point.timestamp for point in chunk)
             extra = [] if marker is None else [Point(marker.path, timestamp, marker.value)]
-            data = encode_frame([*chunk, *extra], self.lane.address.protocol)
+            data = encode_frame([*chunk, *extra], self.sender.address.protocol)
             frames.append(Frame(timestamp, len(chunk), data, marker))
         return frames
 
@@ -140,7 +140,7 @@ class _Run:
                 if self.spool is not None:
                     if not sent and not second.sent:
                         self.spool.mark_untried(kept)
-                    if second.refused and self.lane.proof is None:
+                    if second.refused and self.sender.readback is None:
                         self.spool.mark_pending(self.spool.delivered(0))
                 return False
         self.report.delivered = True
@@ -148,22 +148,22 @@ class _Run:
             self.spool.mark_delivered(kept)
         return True
 
-    def _look_for_proof(self) -> None:
+    def _read_back(self) -> None:
         assert self.spool is not None
-        if self.lane.proof is None:
-            self.spool.mark_proven(self.spool.delivered(SETTLE_S))
+        if self.sender.readback is None:
+            self.spool.mark_arrived(self.spool.delivered(SETTLE_S))
             return
         try:
-            verdict = self.lane.proof.judge(self.spool.delivered(LOOK_AFTER_S))
+            verdict = self.sender.readback.judge(self.spool.delivered(LOOK_AFTER_S))
         except RenderFailed as error:
             self.report.problems.append(f"no proof of delivery: {error}")
             return
-        self.spool.mark_proven(verdict.proven)
+        self.spool.mark_arrived(verdict.arrived)
         self.spool.mark_pending(verdict.missing)
         if verdict.missing:
             lost = sum(frame.points for frame in verdict.missing)
             self.report.problems.append(
-                f"{self.lane.address}: took {lost} points and lost them; they go again"
+                f"{self.sender.address}: took {lost} points and lost them; they go again"
             )
 
     def _replay(self) -> None:
@@ -187,7 +187,7 @@ class _Run:
             left -= points
 
     def _send(self, frames: Iterable[bytes]) -> None:
-        send_frames(self.lane.address, frames, self.options.timeouts, self.options.tls, self.deadline_s)
+        send_frames(self.sender.address, frames, self.options.timeouts, self.options.tls, self.deadline_s)
 
     def _left_s(self) -> float:
         return self.deadline_s - time.monotonic()
@@ -201,8 +201,10 @@ class _Run:
             self.spool.close()
 
 
-def run_lane(report: Report, points: Sequence[Point], options: Options, now: int, deadline_s: float) -> None:
-    """Bring `points` to the report's lane; `now` is Unix time, `deadline_s` is on the monotonic clock."""
+def send_points(
+    report: Report, points: Sequence[Point], options: Options, now: int, deadline_s: float
+) -> None:
+    """Bring `points` to the sender's Carbon; `now` is Unix time, `deadline_s` is on the monotonic clock."""
     report.points = len(points)
-    _Run(report, options, now, deadline_s).run(points)
+    _Sending(report, options, now, deadline_s).run(points)
     report.done = True

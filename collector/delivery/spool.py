@@ -1,7 +1,7 @@
 """What is not yet delivered to one Carbon: frames on disk, written before the first attempt to send them.
 
-A frame is pending, then delivered (the close handshake), then proven where proof is asked for; only then, or
-15 minutes after delivery without proof, is it deleted. Frames are kept as the bytes that go to the socket,
+A frame is pending, then delivered (the close handshake), then arrived where it is read back; only then, or
+15 minutes after delivery where it is not, is it deleted. Frames are kept as the bytes that go to the socket,
 compressed: nothing here is ever unpickled.
 
 Ages are counted in the spool's own time, which follows the clock but takes no leap of more than an hour: a
@@ -19,14 +19,15 @@ from typing import NamedTuple
 
 from collector.delivery.spool_file import SpoolUnusable, open_file, translate
 
-SETTLE_S = 15 * 60  # how long a delivered frame is kept where nothing proves it
+SETTLE_S = 15 * 60  # how long a delivered frame is kept where it is not read back
 LEAP_MAX_S = 3600
+_SLOT = "turn"  # the counter's name in the files of every version
 
 _Execute = Callable[..., sqlite3.Cursor]
 
 
 class Marker(NamedTuple):
-    """A point that is in one frame only, so that reading it back proves the frame."""
+    """A point that is in one frame only, so that reading it back shows that the frame arrived."""
 
     path: str
     value: float
@@ -52,7 +53,7 @@ class Kept(NamedTuple):
     delivered_for_s: int = 0
 
 
-class Figures(NamedTuple):
+class SpoolFigures(NamedTuple):
     """The numbers of one spool; `dropped` and `resent` count points since it began."""
 
     points: int = 0  # pending
@@ -104,12 +105,12 @@ class Spool:
             clock = _counter(execute, "clock")
             return [_insert(execute, frame, clock) for frame in frames]
 
-    def next_numbers(self, count: int, modulus: int) -> list[int]:
-        """`count` numbers below `modulus`, going round from run to run."""
+    def next_slots(self, count: int, slots: int) -> list[int]:
+        """`count` marker slots, numbers below `slots`, going round from run to run."""
         with self._transaction() as execute:
-            start = _counter(execute, "turn")
-            _set_counter(execute, "turn", (start + count) % modulus)
-        return [(start + step) % modulus for step in range(count)]
+            start = _counter(execute, _SLOT)
+            _set_counter(execute, _SLOT, (start + count) % slots)
+        return [(start + step) % slots for step in range(count)]
 
     def pending(self, points_max: int) -> list[Kept]:
         """The oldest frames that wait, up to a number of points, but at least one where any waits."""
@@ -124,7 +125,7 @@ class Spool:
         return chosen
 
     def delivered(self, for_s: int) -> list[Kept]:
-        """Frames delivered at least `for_s` seconds ago and not proven, oldest first."""
+        """Frames delivered at least `for_s` seconds ago that may not have arrived, oldest first."""
         with self._errors():
             clock = _counter(self._connection.execute, "clock")
             rows = self._connection.execute(
@@ -171,17 +172,17 @@ class Spool:
             for kept in frames:
                 execute("UPDATE frames SET delivered_at = NULL WHERE id = ?", (kept.id,))
 
-    def mark_proven(self, frames: Sequence[Kept]) -> None:
+    def mark_arrived(self, frames: Sequence[Kept]) -> None:
         with self._transaction() as execute:
             _delete(execute, [(kept.id,) for kept in frames])
 
-    def figures(self) -> Figures:
+    def figures(self) -> SpoolFigures:
         with self._errors():
             execute = self._connection.execute
             points, oldest = execute(
                 "SELECT coalesce(sum(points), 0), min(timestamp) FROM frames WHERE delivered_at IS NULL"
             ).fetchone()
-            return Figures(points, oldest, _counter(execute, "dropped"), _counter(execute, "resent"))
+            return SpoolFigures(points, oldest, _counter(execute, "dropped"), _counter(execute, "resent"))
 
     @contextmanager
     def _transaction(self) -> Iterator[_Execute]:
@@ -203,7 +204,7 @@ class Spool:
             raise translate(self.path, error) from error
 
 
-def read_figures(path: Path) -> Figures | None:
+def read_figures(path: Path) -> SpoolFigures | None:
     """The numbers of a spool file that may be absent or unusable (None); never makes one."""
     if not path.exists():
         return None

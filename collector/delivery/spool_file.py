@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS frames (
     kept_at INTEGER NOT NULL,       -- spool time
     attempts INTEGER NOT NULL,      -- sends that may have reached the store, in whole or in part
     delivered_at INTEGER,           -- spool time; NULL while pending
-    marker_path TEXT,               -- a point of the frame that can be read back, where proof is asked for
+    marker_path TEXT,               -- a point of the frame that can be read back, where it is read back
     marker_value REAL,
     body_bytes INTEGER NOT NULL,
     body BLOB NOT NULL              -- the bytes for the socket, compressed

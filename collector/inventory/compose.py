@@ -15,8 +15,8 @@ from typing import NamedTuple
 from cloud_monitor.metrics.paths import build_path
 from cloud_monitor.system.text import displayable
 from collector.clouds import CloudFacts, Home, find_vm, homes_of, read_cloud_facts, vms_by_host
-from collector.isolate import Outcome
-from collector.model import Job, Machine, Vm, VmDetails
+from collector.isolate import SourceOutcome
+from collector.model import CloudVm, CondorJob, Machine, VmDetails
 from collector.settings import Settings
 from collector.tasks import JOB_LIST
 
@@ -73,7 +73,7 @@ class Inventory:
     jobs_cut: bool
 
 
-def compose_inventory(settings: Settings, outcomes: Sequence[Outcome], timestamp: int) -> Inventory:
+def compose_inventory(settings: Settings, outcomes: Sequence[SourceOutcome], timestamp: int) -> Inventory:
     facts = read_cloud_facts(settings, outcomes)
     by_name = {outcome.source: outcome for outcome in outcomes if outcome.answered}
     vms = list_vms(facts) if facts and knows_vms(settings, facts) else None
@@ -118,7 +118,7 @@ def list_vms(facts: CloudFacts) -> list[ListedVm]:
     return list(_with_own_hosts(rows))
 
 
-def _list_vm(vm: Vm, details: VmDetails, machines: Sequence[Machine], asked: bool) -> ListedVm:
+def _list_vm(vm: CloudVm, details: VmDetails, machines: Sequence[Machine], asked: bool) -> ListedVm:
     registered, slots, busy_slots = details.registered, details.slots, details.busy_slots
     if asked:
         registered = bool(machines)
@@ -182,7 +182,7 @@ def _with_own_hosts(rows: Sequence[ListedVm]) -> Iterator[ListedVm]:
         yield row if host == row.host else row._replace(host=host)
 
 
-def list_jobs(jobs: Sequence[Job], facts: CloudFacts | None) -> Iterator[ListedJob]:
+def list_jobs(jobs: Sequence[CondorJob], facts: CloudFacts | None) -> Iterator[ListedJob]:
     homes = homes_of(facts.vms, facts.machines or ()) if facts else {}
     by_host = vms_by_host(facts.vms) if facts else {}
     for job in jobs:
@@ -192,7 +192,7 @@ def list_jobs(jobs: Sequence[Job], facts: CloudFacts | None) -> Iterator[ListedJ
         yield ListedJob(*job[:8], *placed, *job[10:])
 
 
-def _place(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, Vm]) -> tuple[str, str]:
+def _place(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, CloudVm]) -> tuple[str, str]:
     """(host, cloud) of a machine by the names of the list of VMs; the VM may be gone from HTCondor."""
     home = homes.get(machine)
     vm = home.vm if home else find_vm(by_host, machine)

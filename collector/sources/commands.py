@@ -19,7 +19,7 @@ class LineRefused(ValueError):
     """A line that is not `path value`, or a path outside the grammar."""
 
 
-class Line(NamedTuple):
+class PrintedValue(NamedTuple):
     path: str
     value: float
 
@@ -42,12 +42,12 @@ def collect_command(settings: Settings, name: str) -> Collected:
     return Collected(values=tuple(values.items()), complaints=tuple(complaints))
 
 
-def parse_line(line: str, settings: Settings, command: str) -> Line:
+def parse_line(line: str, settings: Settings, command: str) -> PrintedValue:
     """`figure` and `group.figure` go under the command's own name; a full path of this grid stays."""
     words = line.split()
     if len(words) != 2:
         raise LineRefused(f"{line[:100]!r} is not `path value`")
-    return Line(_place(words[0], settings, command), _number(words[1]))
+    return PrintedValue(_place(words[0], settings, command), _number(words[1]))
 
 
 def _place(text: str, settings: Settings, command: str) -> str:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from cloud_monitor.metrics.paths import build_path, clean
-from cloud_monitor.system.progress import say
+from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import Settings
-from collector.sources.top_n import OTHER, cap_names
+from collector.sources.top_n import OTHER, top_names
 from worker.queue.statistics import Figures, HostFigures, read_figures
 
 _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
@@ -22,7 +22,7 @@ def collect(settings: Settings, timestamp: int) -> Collected:
 
 def query_figures(settings: Settings) -> Figures:
     """Errors name the database, without its password."""
-    say("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
+    progress.report("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
     return read_figures(settings.fleet_database_url, last=0)
 
 
@@ -30,7 +30,7 @@ def fleet_values(grid: str, figures: Figures, names_max: int) -> Iterator[tuple[
     yield from _counts("fleet_chunks", grid, figures.chunks)
     yield build_path("fleet_chunks_paused", grid=grid), figures.paused
     yield from _counts("fleet_images", grid, figures.images)
-    failures = cap_names({(kind, ""): images for kind, images in figures.failures.items()}, names_max)
+    failures = top_names({(kind, ""): images for kind, images in figures.failures.items()}, names_max)
     for (kind, _), images in sorted(failures.counts.items()):
         yield build_path("fleet_failures", grid=grid, kind=kind), images
     yield build_path("fleet_overflow", grid=grid, names="failures"), failures.overflow

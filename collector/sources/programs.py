@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import IO
 
+from cloud_monitor.system import progress
 from cloud_monitor.system.process import die_with_parent
-from cloud_monitor.system.progress import say
 
 OUTPUT_BYTES_MAX = 32 << 20
 
@@ -31,7 +31,7 @@ def split_command(command: str) -> list[str]:
 
 def run_program(words: Sequence[str]) -> str:
     """Standard output as text. The calling process is killed at its deadline, and the program with it."""
-    say(f"running {words[0]}")
+    progress.report(f"running {words[0]}")
     with tempfile.TemporaryFile() as errors:
         try:
             program = subprocess.Popen(

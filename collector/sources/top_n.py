@@ -11,20 +11,20 @@ from cloud_monitor.metrics.paths import clean
 OTHER = "other"  # reserved: clean() never makes it of a name
 
 
-class Capped(NamedTuple):
+class TopNames(NamedTuple):
     """Counts by (clean name, status); `overflow` names were summed into "other"."""
 
     counts: dict[tuple[str, str], int]
     overflow: int
 
 
-def cap_names(counts: Mapping[tuple[str, str], int], names_max: int) -> Capped:
+def top_names(counts: Mapping[tuple[str, str], int], names_max: int) -> TopNames:
     """Keep the names_max names with the most jobs (of equal ones the first by name). Input names are raw."""
     totals: Counter[str] = Counter()
     for (name, _), count in counts.items():
         totals[name] += count
     kept = {name: clean(name) for name in sorted(totals, key=lambda name: (-totals[name], name))[:names_max]}
-    capped: Counter[tuple[str, str]] = Counter()
+    shown: Counter[tuple[str, str]] = Counter()
     for (name, status), count in counts.items():
-        capped[kept.get(name, OTHER), status] += count
-    return Capped(dict(capped), len(totals) - len(kept))
+        shown[kept.get(name, OTHER), status] += count
+    return TopNames(dict(shown), len(totals) - len(kept))

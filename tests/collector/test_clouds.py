@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.clouds import cloud_values, live_host_values
-from collector.model import Machine, Placement, Vm
+from collector.model import CloudVm, Machine, Placement
 
 VMS = [
-    Vm("cern", "big", "running", ("vm-1.cern.example", "alias-1")),
-    Vm("cern", "big", "running", ("vm-2",)),
-    Vm("cern", "big", "running", ("vm-3.cern.example",)),
-    Vm("cern", "small", "running", ()),
-    Vm("cern", "small", "retiring", ("vm-4.cern.example",)),
-    Vm("cern", "small", "starting", ()),
-    Vm("west", "big", "error", ("vm-5.west.example",)),
+    CloudVm("cern", "big", "running", ("vm-1.cern.example", "alias-1")),
+    CloudVm("cern", "big", "running", ("vm-2",)),
+    CloudVm("cern", "big", "running", ("vm-3.cern.example",)),
+    CloudVm("cern", "small", "running", ()),
+    CloudVm("cern", "small", "retiring", ("vm-4.cern.example",)),
+    CloudVm("cern", "small", "starting", ()),
+    CloudVm("west", "big", "error", ("vm-5.west.example",)),
 ]
 MACHINES = [
     Machine("VM-1.cern.example", busy_slots=2, slots=("slot1_1", "slot1_2"), mips=200, kflops=20),
@@ -106,7 +106,7 @@ def test_without_an_answer_of_htcondor_nothing_is_compared() -> None:
 
 
 @given(st.lists(st.sampled_from(VMS)), st.lists(st.sampled_from(MACHINES), unique=True))
-def test_totals_are_the_sums_over_types(vms: list[Vm], machines: list[Machine]) -> None:
+def test_totals_are_the_sums_over_types(vms: list[CloudVm], machines: list[Machine]) -> None:
     values = values_of(cloud_values("g", vms, machines, None, has_scheduler=True))
     for key in ("idle", "lost", "unreg"):
         for cloud in {vm.cloud for vm in vms}:
@@ -117,14 +117,14 @@ def test_totals_are_the_sums_over_types(vms: list[Vm], machines: list[Machine]) 
             assert parts.pop("total") == sum(parts.values())
 
 
-def live(vms: list[Vm], seen: Iterable[str] = (), hosts_max: int = 10) -> dict[str, float]:
+def live(vms: list[CloudVm], seen: Iterable[str] = (), hosts_max: int = 10) -> dict[str, float]:
     pairs = live_host_values("g", vms, [], list(seen), hosts_max)
     return {path.removeprefix("util.live_hosts.g."): value for path, value in pairs}
 
 
 def test_live_hosts_are_running_and_retiring_vms_with_a_name() -> None:
     assert set(
-        live([Vm("c", "t", state, (f"vm-{state}",)) for state in ("running", "retiring", "error")])
+        live([CloudVm("c", "t", state, (f"vm-{state}",)) for state in ("running", "retiring", "error")])
     ) == {
         "vm-running",
         "vm-retiring",
@@ -132,7 +132,7 @@ def test_live_hosts_are_running_and_retiring_vms_with_a_name() -> None:
 
 
 def test_live_hosts_beyond_the_cap_are_summed_also_when_they_come_and_go() -> None:
-    crowd = [Vm("c", "t", "running", (f"vm-{number:02d}",)) for number in range(8)]
+    crowd = [CloudVm("c", "t", "running", (f"vm-{number:02d}",)) for number in range(8)]
     assert live(crowd, hosts_max=3) == {"vm-00": 1, "vm-01": 1, "vm-02": 1, "other": 5}
     seen = [f"util.live_hosts.g.old-{number}" for number in range(2)] + ["util.live_hosts.g.vm-07"]
     assert live(crowd, seen, hosts_max=3) == {"vm-07": 1, "other": 7}

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collector.check import Row, judge_clock
+from collector.check import CheckRow, judge_clock
 from collector.compose import Composed, compose
-from collector.delivery.graphite import Rendered
-from collector.delivery.spool import Figures
-from collector.isolate import Outcome
-from collector.model import Collected, Machine, Vm
+from collector.delivery.graphite import RenderAnswer
+from collector.delivery.spool import SpoolFigures
+from collector.isolate import SourceOutcome
+from collector.model import CloudVm, Collected, Machine
 from collector.settings import Settings
 from tests.collector.support import make_settings
 
 NOW = 1_700_000_040
 
 
-def outcome(source: str, *values: tuple[str, float], error: str | None = None, **facts: object) -> Outcome:
-    return Outcome(source, Collected(values=values, **facts), error, 0.25)  # type: ignore[arg-type]
+def outcome(
+    source: str, *values: tuple[str, float], error: str | None = None, **facts: object
+) -> SourceOutcome:
+    return SourceOutcome(source, Collected(values=values, **facts), error, 0.25)  # type: ignore[arg-type]
 
 
 def composed(
-    settings: Settings, *outcomes: Outcome, seen: dict[str, int] | None = None, **spools: Figures
+    settings: Settings, *outcomes: SourceOutcome, seen: dict[str, int] | None = None, **spools: SpoolFigures
 ) -> Composed:
     return compose(settings, outcomes, seen or {}, spools, NOW, 0.5)
 
@@ -56,7 +58,11 @@ def test_heartbeats_are_of_services_that_were_asked() -> None:
 
 
 def test_spools_are_summed_and_the_oldest_tells_the_age() -> None:
-    spools = {"a": Figures(5, NOW - 600, 1, 2), "b": Figures(7, NOW - 60, 3, 4), "c": Figures()}
+    spools = {
+        "a": SpoolFigures(5, NOW - 600, 1, 2),
+        "b": SpoolFigures(7, NOW - 60, 3, 4),
+        "c": SpoolFigures(),
+    }
     values = values_of(composed(make_settings(), **spools))
     own = {path.removeprefix("grids.g.collector."): value for path, value in values.items()}
     assert (own["spooled_points"], own["spool_age_s"], own["dropped_points"], own["resent_points"]) == (
@@ -70,7 +76,7 @@ def test_spools_are_summed_and_the_oldest_tells_the_age() -> None:
 
 
 def test_clouds_are_compared_across_sources_and_silent_where_the_scheduler_failed() -> None:
-    vms = (Vm("c", "big", "running", ("vm-1",)), Vm("c", "big", "running", ("vm-2",)))
+    vms = (CloudVm("c", "big", "running", ("vm-1",)), CloudVm("c", "big", "running", ("vm-2",)))
     machines = (Machine("vm-1.example.org"),)
     scheduler = outcome("cloudscheduler", ("grids.g.clouds.c.quota", 4), vms=vms)
     slots = outcome("condor_slots", machines=machines)
@@ -104,8 +110,8 @@ def test_a_further_host_keeps_out_what_belongs_to_the_owner() -> None:
 
 
 def test_a_clock_that_is_off_is_told_with_its_side() -> None:
-    def judged(ahead_s: float | None) -> Row:
-        return judge_clock("http://store", Rendered({}, ahead_s))
+    def judged(ahead_s: float | None) -> CheckRow:
+        return judge_clock("http://store", RenderAnswer({}, ahead_s))
 
     assert judged(2).level == "ok"
     assert judged(90).level == "warning"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cloud_monitor.system.progress import say, split_messages
-from collector.isolate import Outcome, Task, run_isolated
-from collector.model import Collected, Machine, Placement, Vm, read_collected, write_collected
+from cloud_monitor.system import progress
+from cloud_monitor.system.progress import split_messages
+from collector.isolate import SourceOutcome, Task, run_isolated
+from collector.model import CloudVm, Collected, Machine, Placement, read_collected, write_collected
 from tests.collector.support import ROOT, collector_environment, run_collector, write_script
 from tests.services.support import wait_until
 
@@ -22,12 +23,12 @@ FULL = Collected(
     values=(("a.b", 1.0), ("c", 0.5)),
     machines=(Machine("h", "c", "t", 1, ("slot1_1",), 2.0, 3.0), Machine("i")),
     placements=(Placement("h", "all", "running", 3),),
-    vms=(Vm("c", "t", "running", ("h", "i")), Vm("c", "t", "error")),
+    vms=(CloudVm("c", "t", "running", ("h", "i")), CloudVm("c", "t", "error")),
     complaints=("half of it",),
 )
 
 
-def run_one(collect: Callable[[], Collected], timeout_s: float = 10) -> Outcome:
+def run_one(collect: Callable[[], Collected], timeout_s: float = 10) -> SourceOutcome:
     return run_isolated({"it": Task(collect, timeout_s)})[0]
 
 
@@ -65,7 +66,7 @@ def test_tasks_run_side_by_side_and_answer_in_their_order() -> None:
 
 def test_a_late_source_is_killed_with_what_it_started_and_says_what_it_was_at(tmp_path: Path) -> None:
     def hang() -> Collected:
-        say("asking the oracle")
+        progress.report("asking the oracle")
         child = subprocess.Popen(["sleep", "600"])
         (tmp_path / "pid").write_text(str(child.pid))
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -91,7 +92,7 @@ def test_an_error_arrives_with_its_type_and_text() -> None:
 )
 def test_a_source_that_dies_is_told(end: Callable[[], None], told: str) -> None:
     def die() -> Collected:
-        say("touching libcondor")
+        progress.report("touching libcondor")
         end()
         return Collected()
 
@@ -110,8 +111,8 @@ def test_output_of_a_source_does_not_mix_with_the_lines(capfd: pytest.CaptureFix
 
 def test_half_an_answer_is_none() -> None:
     assert split_messages(b"") == ("", b"", b"")
-    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"C\0\0\0\0\0\0\0\5abc") == ("hi", b"", b"")
-    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"C\0\0\0\0\0\0\0\3abc") == ("hi", b"C", b"abc")
+    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\5abc") == ("hi", b"", b"")
+    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\3abc") == ("hi", b"A", b"abc")
 
 
 def test_a_killed_run_leaves_no_process_and_no_lock(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from dataclasses import replace
 
-from cloud_monitor.system.progress import say
+from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import Settings
 from collector.sources.cloudscheduler.v1 import parse_cloud_status as parse_v1
@@ -45,7 +45,7 @@ def _collect_v2(settings: Settings) -> Collected:
 def _query_page(settings: Settings, page: str) -> str:
     """One page as JSON text; Cloud Scheduler 2 gives JSON only to who asks for it with a Referer."""
     url = f"{settings.cloudscheduler_url.rstrip('/')}/{page}"
-    say(f"asking {url}")
+    progress.report(f"asking {url}")
     request = urllib.request.Request(url, headers={"Accept": "application/json", "Referer": url})
     if credentials := _read_credentials(settings):
         request.add_header("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())

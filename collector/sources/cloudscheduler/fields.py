@@ -1,4 +1,4 @@
-"""Numbers out of other programs' JSON, where they may come as text, as true, or not at all (pure)."""
+"""Cloud Scheduler's JSON, where a number may come as text, as true, or not at all (pure)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ YEAR_2100_S = 4_102_444_800  # later ones are milliseconds, or somebody's joke
 COUNT_MAX = 10**9
 
 
+class NotCloudStatus(ValueError):
+    """The text is not what Cloud Scheduler answers, or its command prints."""
+
+
 class NotNumber(ValueError):
     """A field that should hold a number holds something else."""
 
 
-def number_of(value: object) -> float | None:
+def parse_number(value: object) -> float | None:
     """The number; None where there is none (absent, null, "", "None"). NotNumber for anything else."""
     if value is None or (isinstance(value, str) and value.strip() in ("", "None", "null")):
         return None
@@ -25,27 +29,27 @@ def number_of(value: object) -> float | None:
     return number
 
 
-def time_of(value: object) -> int | None:
+def parse_time(value: object) -> int | None:
     """Unix time in whole seconds; None where it is no number, or not of our days."""
     return _whole(value, 1, YEAR_2100_S)
 
 
-def count_of(value: object) -> int | None:
-    """A number of things; None where it is none."""
+def parse_count(value: object) -> int | None:
+    """A count; None where it is none."""
     return _whole(value, 0, COUNT_MAX)
 
 
 def _whole(value: object, least: int, bound: int) -> int | None:
     try:
-        number = number_of(value)
+        number = parse_number(value)
     except NotNumber:
         return None
     return int(number) if number is not None and least <= number < bound else None
 
 
-def truth_of(value: object) -> bool | None:
+def parse_truth(value: object) -> bool | None:
     """true, 1, "1", "True", "yes" and their opposites; None where there is none."""
     if isinstance(value, str) and value.strip().lower() in ("true", "yes", "false", "no"):
         return value.strip().lower() in ("true", "yes")
-    number = number_of(value)
+    number = parse_number(value)
     return None if number is None else number != 0

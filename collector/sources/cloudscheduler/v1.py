@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloud_monitor.metrics.paths import build_path, clean
-from collector.model import Collected, Vm, VmDetails
-from collector.sources.cloudscheduler.fields import NotNumber, number_of, time_of, truth_of
+from collector.model import CloudVm, Collected, VmDetails
+from collector.sources.cloudscheduler.fields import (
+    NotCloudStatus,
+    NotNumber,
+    parse_number,
+    parse_time,
+    parse_truth,
+)
 
 STATES = frozenset(
     {"starting", "running", "retiring", "shutdown", "error", "suspended", "stopped", "paused", "restarting"}
     | {"stoprole", "suspending", "provisioning", "expiredproxy", "noproxy", "connectionrefused"}
 )
-
-
-class NotCloudStatus(ValueError):
-    """The text is not what `cloud_status -aj` prints."""
 
 
 def parse_cloud_status(text: str, grid: str, with_details: bool = False) -> Collected:
@@ -32,7 +34,7 @@ def parse_cloud_status(text: str, grid: str, with_details: bool = False) -> Coll
     if not isinstance(clouds, list) or not all(isinstance(cloud, dict) for cloud in clouds):
         raise NotCloudStatus("`resources` of cloud_status is not a list of clouds")
     values: dict[str, float] = {}
-    vms: list[Vm] = []
+    vms: list[CloudVm] = []
     details: list[VmDetails] = []
     complaints: list[str] = []
     for row in clouds:
@@ -54,7 +56,7 @@ def parse_cloud_status(text: str, grid: str, with_details: bool = False) -> Coll
 def _cloud_values(
     row: dict[str, Any], grid: str, cloud: str, complaints: list[str]
 ) -> Iterator[tuple[str, str, float]]:
-    fields = (("cloud_enabled", "enabled", truth_of), ("cloud_quota", "max_slots", number_of))
+    fields = (("cloud_enabled", "enabled", parse_truth), ("cloud_quota", "max_slots", parse_number))
     for key, field, read in fields:
         try:
             value = read(row.get(field))
@@ -80,9 +82,9 @@ def _vm_rows(row: dict[str, Any], complaints: list[str]) -> Iterator[dict[str, A
             complaints.append(f"{row['name']}: a VM that is no object is left out")
 
 
-def _vm(row: dict[str, Any], cloud: str) -> Vm:
+def _vm(row: dict[str, Any], cloud: str) -> CloudVm:
     hosts = (str(row.get(field) or "").strip().lower() for field in ("hostname", "alt_hostname"))
-    return Vm(
+    return CloudVm(
         cloud=cloud,
         vmtype=clean(str(row.get("vmtype") or "unknown")),
         status=_status(row.get("override_status") or row.get("status")),
@@ -93,8 +95,8 @@ def _vm(row: dict[str, Any], cloud: str) -> Vm:
 def _details(row: dict[str, Any]) -> VmDetails:
     return VmDetails(
         name=str(row.get("id") or row.get("name") or ""),
-        since=time_of(row.get("last_state_change")),
-        started_at=time_of(row.get("initialize_time")),
+        since=parse_time(row.get("last_state_change")),
+        started_at=parse_time(row.get("initialize_time")),
     )
 
 

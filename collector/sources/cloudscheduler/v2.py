@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloud_monitor.metrics.paths import build_path, clean
-from collector.model import Collected, Vm, VmDetails
-from collector.sources.cloudscheduler.fields import NotNumber, count_of, number_of, time_of, truth_of
+from collector.model import CloudVm, Collected, VmDetails
+from collector.sources.cloudscheduler.fields import (
+    NotCloudStatus,
+    NotNumber,
+    parse_count,
+    parse_number,
+    parse_time,
+    parse_truth,
+)
 
 UNLIMITED = 999_999_999  # this and more stands for no limit, -1 for not set
 
@@ -29,10 +36,6 @@ STATES = {
     "error": "error",
     "in_error": "error",
 }
-
-
-class NotCloudStatus(ValueError):
-    """The text is not what Cloud Scheduler 2 answers."""
 
 
 def parse_cloud_status(text: str, grid: str, group: str = "", with_vms: bool = False) -> Collected:
@@ -59,9 +62,9 @@ def parse_vm_list(text: str, group: str = "", with_details: bool = False) -> Col
     )
 
 
-def _vm(row: dict[str, Any], group: str) -> Vm:
+def _vm(row: dict[str, Any], group: str) -> CloudVm:
     hosts = (str(row.get(field) or "").strip().lower() for field in ("hostname", "machine"))
-    return Vm(
+    return CloudVm(
         cloud=_cloud_name(row, group),
         vmtype=clean(str(row.get("flavor_name") or "unknown")),
         status=STATES.get(_poller_status(row), "unknown"),
@@ -74,11 +77,11 @@ def _details(row: dict[str, Any]) -> VmDetails:
     status = _poller_status(row)
     return VmDetails(
         name=str(row.get("vmid") or ""),
-        since=time_of(row.get("status_changed_time")),
-        started_at=time_of(row.get("start_time")),
+        since=parse_time(row.get("status_changed_time")),
+        started_at=parse_time(row.get("start_time")),
         registered=status != "unregistered" if STATES.get(status) == "running" else None,
-        slots=count_of(row.get("condor_slots")),
-        busy_slots=count_of(row.get("condor_slots_used")),
+        slots=parse_count(row.get("condor_slots")),
+        busy_slots=parse_count(row.get("condor_slots_used")),
     )
 
 
@@ -105,8 +108,8 @@ def _cloud_name(row: dict[str, Any], group: str) -> str:
 
 
 def _cloud_values(row: dict[str, Any], grid: str, cloud: str) -> Iterator[tuple[str, float]]:
-    enabled, reachable = truth_of(row.get("enabled")), truth_of(row.get("communication_up"))
-    frozen = truth_of(row.get("freeze"))
+    enabled, reachable = parse_truth(row.get("enabled")), parse_truth(row.get("communication_up"))
+    frozen = parse_truth(row.get("freeze"))
     if enabled is not None:
         yield build_path("cloud_enabled", grid=grid, cloud=cloud), float(enabled and not frozen)
     if reachable is not None:
@@ -122,26 +125,26 @@ def _cloud_values(row: dict[str, Any], grid: str, cloud: str) -> Iterator[tuple[
 def _vm_values(row: dict[str, Any], grid: str, cloud: str) -> Iterator[tuple[str, float]]:
     counts = dict.fromkeys((*STATES.values(), "shutdown", "unknown"), 0.0)
     for ending, state in STATES.items():
-        counts[state] += number_of(row.get(f"VMs_{ending}")) or 0.0
-    known, total = sum(counts.values()), number_of(row.get("VMs"))
+        counts[state] += parse_number(row.get(f"VMs_{ending}")) or 0.0
+    known, total = sum(counts.values()), parse_number(row.get("VMs"))
     if total is not None:
         counts["unknown"] = max(0.0, total - known)
     counts["total"] = known + counts["unknown"]
     for state, count in counts.items():
         yield build_path("cloud_vms", grid=grid, cloud=cloud, vmtype=VM_TYPE, status=state), count
     for key, ending in (("cloud_idle", "idle"), ("cloud_unreg", "unregistered")):
-        count = number_of(row.get(f"VMs_{ending}")) or 0.0
+        count = parse_number(row.get(f"VMs_{ending}")) or 0.0
         for vmtype in (VM_TYPE, "total"):
             yield build_path(key, grid=grid, cloud=cloud, vmtype=vmtype), count
 
 
 def _limit(row: dict[str, Any], field: str) -> float | None:
-    number = number_of(row.get(field))
+    number = parse_number(row.get(field))
     return None if number is None or number < 0 or number >= UNLIMITED else number
 
 
 def _is_true(value: object) -> bool:
     try:
-        return bool(truth_of(value))
+        return bool(parse_truth(value))
     except NotNumber:
         return False

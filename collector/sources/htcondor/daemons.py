@@ -1,4 +1,4 @@
-"""Figures of schedds, negotiators and collector daemons, as they advertise them."""
+"""SpoolFigures of schedds, negotiators and collector daemons, as they advertise them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cloud_monitor.htcondor.bindings import Ad, find_schedd, query_groups, query
 from cloud_monitor.htcondor.job_status import status_of
 from cloud_monitor.system.text import displayable
 from collector.inventory.shares import even_shares, shares_by_interest
-from collector.model import Collected, Job
+from collector.model import Collected, CondorJob
 from collector.settings import Settings
 from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
 from collector.sources.htcondor.jobs import group_of, hash_user
@@ -100,7 +100,7 @@ def query_ads(schedd: Schedd, constraint: str, limit: int, job_types: JobTypes) 
             yield ad
 
 
-def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Job:
+def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> CondorJob:
     owner, user = text_of(ad.get("Owner")), ""
     if settings.condor_users != "hidden":
         key = settings.condor_users_key.get_secret_value().encode()
@@ -111,7 +111,7 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Jo
     if settings.condor_users != "shown":
         reason = hide_name(reason, owner, user or "user")
         group = "" if group == owner else group  # a group of one, by his name
-    return Job(
+    return CondorJob(
         id=f"{ad.get('ClusterId')}.{ad.get('ProcId')}",
         schedd=displayable(schedd),
         status=status_of(ad.get("JobStatus")),

@@ -21,7 +21,7 @@ from collector.settings import Settings
 from collector.sources.htcondor.jobtypes import JobTypes
 from collector.sources.htcondor.placements import has_clouds, query_placements
 from collector.sources.htcondor.waits import Wait, query_waits, waits_values
-from collector.sources.top_n import cap_names
+from collector.sources.top_n import top_names
 
 ALL, TOTAL = "all", "total"
 
@@ -120,7 +120,7 @@ def jobs_values(
 
 
 def names_values(settings: Settings, groups: Sequence[JobGroup]) -> Iterator[tuple[str, float]]:
-    """Counts under names that jobs bring with them, each kind of them capped."""
+    """Counts under names that jobs bring with them, of each sort the largest only."""
     users: Counter[tuple[str, str]] = Counter()
     accounting_groups: Counter[tuple[str, str]] = Counter()
     codes: Counter[tuple[str, str]] = Counter()
@@ -136,7 +136,7 @@ def names_values(settings: Settings, groups: Sequence[JobGroup]) -> Iterator[tup
     names_max = settings.condor_names_max
     yield from _status_values(settings.grid, "users", "user", users, names_max)
     yield from _status_values(settings.grid, "groups", "group", accounting_groups, names_max)
-    held = cap_names(codes, names_max)
+    held = top_names(codes, names_max)
     for (code, _), jobs in sorted(held.counts.items()):
         yield build_path("held", grid=settings.grid, code=code), jobs
 
@@ -144,14 +144,14 @@ def names_values(settings: Settings, groups: Sequence[JobGroup]) -> Iterator[tup
 def _status_values(
     grid: str, metric: str, field: str, counts: Mapping[tuple[str, str], int], names_max: int
 ) -> Iterator[tuple[str, float]]:
-    capped = cap_names(counts, names_max)
+    top = top_names(counts, names_max)
     totals: Counter[str] = Counter()
-    for (name, status), jobs in sorted(capped.counts.items()):
+    for (name, status), jobs in sorted(top.counts.items()):
         totals[name] += jobs
         yield build_path(metric, grid=grid, status=status, **{field: name}), jobs
     for name, jobs in sorted(totals.items()):
         yield build_path(metric, grid=grid, status=TOTAL, **{field: name}), jobs
-    yield build_path("condor_overflow", grid=grid, names=metric), capped.overflow
+    yield build_path("condor_overflow", grid=grid, names=metric), top.overflow
 
 
 def hash_user(name: str, key: bytes) -> str:

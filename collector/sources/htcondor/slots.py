@@ -42,7 +42,7 @@ class Slot(NamedTuple):
     disk_mb: float
 
 
-class Limits(NamedTuple):
+class RemainderLimits(NamedTuple):
     """Under these a partitionable slot's remainder is unusable."""
 
     memory_mb: int
@@ -56,7 +56,7 @@ def collect(settings: Settings, timestamp: int) -> Collected:
     if not settings.owner:
         return Collected(tuple(values))
     machines = MachineTally()
-    tally = SlotTally(Limits(settings.condor_unusable_memory_mb, settings.condor_unusable_disk_mb))
+    tally = SlotTally(RemainderLimits(settings.condor_unusable_memory_mb, settings.condor_unusable_disk_mb))
     for slot in query_all_slots(pools, expected=count_slots(daemons)):
         tally.add(slot)
         machines.add(slot.name, slot.slot_type, slot.state, slot.activity)
@@ -94,7 +94,7 @@ def read_slot(ad: Ad) -> Slot:
 class SlotTally:
     """Counts by (type, state) and sums by (resource, share) of the slots seen."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RemainderLimits) -> None:
         self.limits = limits
         self.counts: Counter[tuple[str, str]] = Counter()
         self.sums: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -107,7 +107,7 @@ class SlotTally:
         self.sums["gpus", share] += slot.gpus
 
 
-def share_of(slot: Slot, limits: Limits) -> str:
+def share_of(slot: Slot, limits: RemainderLimits) -> str:
     """What the cores, memory and GPUs of a slot are: claimed, idle, unusable, or unavailable to jobs."""
     if slot.state in ("owner", "drained"):
         return "unavailable"

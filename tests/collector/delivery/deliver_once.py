@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 from collector.delivery.carbon import Timeouts, TlsFiles
-from collector.delivery.deliver import lanes_of
+from collector.delivery.deliver import senders_of
 from collector.delivery.destinations import parse_destinations
-from collector.delivery.readback import Proof
-from collector.delivery.sender import Options, Report, run_lane
+from collector.delivery.readback import Readback
+from collector.delivery.sender import Options, Report, send_points
 from collector.delivery.spool import Spool
 from collector.model import Point
 
@@ -31,10 +31,12 @@ def points_of(timestamp: int, count: int) -> list[Point]:
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    proof = Proof(given["graphite_url"], 10, None, "soak.proof.t{}".format) if given["graphite_url"] else None
+    readback = (
+        Readback(given["graphite_url"], 10, None, "soak.proof.t{}".format) if given["graphite_url"] else None
+    )
     (destination,) = parse_destinations(given["carbon"])
-    (lane,) = lanes_of(destination, Path(given["state_dir"]), proof)
-    report = Report(lane)
+    (sender,) = senders_of(destination, Path(given["state_dir"]), readback)
+    report = Report(sender)
 
     def tell() -> None:
         while not report.kept:
@@ -43,10 +45,10 @@ def main() -> None:
 
     threading.Thread(target=tell, daemon=True).start()
     points = points_of(given["timestamp"], given["points"])
-    run_lane(report, points, OPTIONS, given["timestamp"], time.monotonic() + 8)
+    send_points(report, points, OPTIONS, given["timestamp"], time.monotonic() + 8)
     time.sleep(0.002)
-    spool = Spool(lane.spool_path)
-    unproven = len(spool.delivered(0)) if proof else 0
+    spool = Spool(sender.spool_path)
+    unproven = len(spool.delivered(0)) if readback else 0
     spool.close()
     print(
         json.dumps(

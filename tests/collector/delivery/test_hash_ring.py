@@ -8,7 +8,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from collector.delivery.deliver import lanes_of
+from collector.delivery.deliver import senders_of
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.hash_ring import Ring
 
@@ -79,8 +79,8 @@ def test_agrees_with_carbons_router(carbon_python: Path) -> None:
 
 def test_every_point_goes_to_exactly_the_nodes_of_its_path(tmp_path: Path) -> None:
     (destination,) = parse_destinations("ring://a:1:x;b:1:x;c:1:x?replication=2")
-    lanes = lanes_of(destination, tmp_path)
-    assert len({lane.spool_path for lane in lanes}) == 3
+    senders = senders_of(destination, tmp_path)
+    assert len({sender.spool_path for sender in senders}) == 3
     for number in range(200):
         path = f"grids.g.heartbeat.s{number}"
-        assert sum(lane.keeps(path) for lane in lanes) == 2
+        assert sum(sender.keeps(path) for sender in senders) == 2

@@ -59,7 +59,7 @@ def test_delivered_frames_are_kept_a_while_and_then_go(spool: Spool) -> None:
     spool.begin(NOW + SETTLE_S, WEEK_S, LARGE)
     due = spool.delivered(SETTLE_S)
     assert [(entry.id, entry.delivered_for_s) for entry in due] == [(kept[0].id, SETTLE_S)]
-    spool.mark_proven(due)
+    spool.mark_arrived(due)
     assert spool.delivered(0) == []
 
 
@@ -209,7 +209,7 @@ def test_no_pending_point_disappears_unless_it_is_counted(
             spool.mark_pending(spool.delivered(0)[:number])
         elif step == "prove":
             going = spool.delivered(0)[:number]
-            spool.mark_proven(going)
+            spool.mark_arrived(going)
             proven += sum(entry.points for entry in going)
         elif step == "begin":
             now += 60 * number

@@ -16,8 +16,8 @@ from cloud_monitor.system.text import displayable
 from collector.clouds import cloud_values
 from collector.inventory.compose import Inventory, ListedJob, ListedVm, compose_inventory
 from collector.inventory.encode import BODY_BYTES_MAX, encode_inventory
-from collector.isolate import Outcome
-from collector.model import Collected, Job, Machine, Vm, VmDetails, read_collected, write_collected
+from collector.isolate import SourceOutcome
+from collector.model import CloudVm, Collected, CondorJob, Machine, VmDetails, read_collected, write_collected
 from collector.sources.cloudscheduler import v1, v2
 from tests.collector.support import DATA, make_settings
 
@@ -27,17 +27,19 @@ V1 = (DATA / "cloudscheduler/v1.json").read_text()
 V2_VMS = (DATA / "cloudscheduler/v2_vm_list.json").read_text()
 
 
-def outcome(source: str, error: str | None = None, **collected: Any) -> Outcome:
+def outcome(source: str, error: str | None = None, **collected: Any) -> SourceOutcome:
     """After its way through the pipe, as in a run."""
-    return Outcome(source, read_collected(write_collected(Collected(**collected))), error, 0.1)
+    return SourceOutcome(source, read_collected(write_collected(Collected(**collected))), error, 0.1)
 
 
-def job(number: str, **fields: Any) -> Job:
-    row = dict(zip(Job._fields, (number, "", "held", (), "", "", 1, 2, "", "", None, "", 0), strict=True))
-    return Job(**row | fields)
+def job(number: str, **fields: Any) -> CondorJob:
+    row = dict(
+        zip(CondorJob._fields, (number, "", "held", (), "", "", 1, 2, "", "", None, "", 0), strict=True)
+    )
+    return CondorJob(**row | fields)
 
 
-def composed(*outcomes: Outcome, **given: str) -> Inventory:
+def composed(*outcomes: SourceOutcome, **given: str) -> Inventory:
     return compose_inventory(make_settings(**GIVEN | given), outcomes, NOW)
 
 
@@ -125,7 +127,7 @@ def test_a_list_that_is_not_known_is_none_and_an_empty_one_is_not() -> None:
 
 
 def test_a_source_that_failed_in_part_may_have_kept_vms_from_the_list() -> None:
-    vms = (Vm("c", "big", "running", ("a",)),)
+    vms = (CloudVm("c", "big", "running", ("a",)),)
     well = outcome("cloudscheduler", vms=vms)
     partial = outcome("cloudscheduler", "half", vms=vms, complaints=("half",))
     slots, no_slots = outcome("condor_slots"), outcome("condor_slots", "no")
@@ -136,7 +138,8 @@ def test_a_source_that_failed_in_part_may_have_kept_vms_from_the_list() -> None:
 def test_machines_without_an_answer_leave_htcondors_view_unknown() -> None:
     vms = vms_of(
         composed(
-            outcome("cloudscheduler", vms=(Vm("c", "big", "running", ("a",)),)), outcome("condor_slots", "no")
+            outcome("cloudscheduler", vms=(CloudVm("c", "big", "running", ("a",)),)),
+            outcome("condor_slots", "no"),
         )
     )
     assert (vms["a"].registered, vms["a"].idle, vms["a"].slots) == (None, None, None)
@@ -156,7 +159,10 @@ def test_a_pool_without_clouds_has_no_list_of_vms_and_clouds_by_attribute_have()
 
 
 def test_jobs_stand_on_the_hosts_and_clouds_of_the_list_of_vms() -> None:
-    vms = (Vm("cern", "big", "running", ("vm-1", "vm-1.cern.example")), Vm("west", "big", "error", ("vm-2",)))
+    vms = (
+        CloudVm("cern", "big", "running", ("vm-1", "vm-1.cern.example")),
+        CloudVm("west", "big", "error", ("vm-2",)),
+    )
     inventory = composed(
         outcome("cloudscheduler", vms=vms),
         outcome("condor_slots", machines=(Machine("VM-1.cern.example"), Machine("lost", cloud="cern"))),
@@ -195,7 +201,7 @@ names = st.sampled_from(["c1", "c2"])
 hosts = st.sampled_from([f"vm-{number}" for number in range(12)])
 states = st.sampled_from(["running", "retiring", "error", "starting", "unknown"])
 some_vms = st.lists(
-    st.builds(Vm, names, names, states, hosts.map(lambda host: (host,))), unique_by=lambda vm: vm.hosts
+    st.builds(CloudVm, names, names, states, hosts.map(lambda host: (host,))), unique_by=lambda vm: vm.hosts
 )
 some_machines = st.lists(
     st.builds(
@@ -212,7 +218,7 @@ some_machines = st.lists(
 
 @given(some_vms, some_machines, st.booleans())
 def test_whoever_counts_the_list_gets_the_cloud_figures(
-    vms: list[Vm], machines: list[Machine], has_scheduler: bool
+    vms: list[CloudVm], machines: list[Machine], has_scheduler: bool
 ) -> None:
     vms = vms if has_scheduler else []
     slots = outcome("condor_slots", machines=tuple(machines))
@@ -241,12 +247,12 @@ texts = st.text(max_size=400) | st.sampled_from(["<script>", "x" * 100_000, "\x0
 
 @settings(max_examples=60)
 @given(
-    st.lists(st.builds(Vm, names, names, states, st.tuples(texts, texts)), max_size=20),
+    st.lists(st.builds(CloudVm, names, names, states, st.tuples(texts, texts)), max_size=20),
     st.lists(st.tuples(texts, texts), max_size=20),
     st.integers(300, 30_000),
 )
 def test_the_body_keeps_within_its_bound_and_says_what_it_lacks(
-    vms: list[Vm], reasons: list[tuple[str, str]], bytes_max: int
+    vms: list[CloudVm], reasons: list[tuple[str, str]], bytes_max: int
 ) -> None:
     details = tuple(VmDetails(name=vm.hosts[1]) for vm in vms)
     jobs = tuple(listed(f"{number}.0", user, reason) for number, (user, reason) in enumerate(reasons))

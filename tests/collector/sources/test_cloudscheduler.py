@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.metrics.paths import clean
-from collector.model import Vm
+from collector.model import CloudVm
 from collector.sources.cloudscheduler import v1, v2
 from collector.sources.cloudscheduler.client import CloudSchedulerFailed, collect
+from collector.sources.cloudscheduler.fields import NotCloudStatus
 from collector.sources.programs import ProgramFailed
 from tests.collector.support import DATA, make_settings, peer, write_script
 
@@ -21,7 +22,7 @@ AZURE, LARGE, SMALL = clean("azure west"), clean("m1.large"), clean("m1.small")
 V2_VMS = (DATA / "cloudscheduler/v2_vm_list.json").read_text()
 
 
-def states(vms: tuple[Vm, ...], cloud: str) -> list[str]:
+def states(vms: tuple[CloudVm, ...], cloud: str) -> list[str]:
     return [vm.status for vm in vms if vm.cloud == cloud]
 
 
@@ -73,14 +74,14 @@ def test_v1_tells_a_field_that_holds_no_number_and_goes_on() -> None:
     ],
 )
 def test_v1_refuses_rubbish_by_name(text: str) -> None:
-    with pytest.raises(v1.NotCloudStatus, match="cloud_status"):
+    with pytest.raises(NotCloudStatus, match="cloud_status"):
         v1.parse_cloud_status(text, "g")
 
 
 def test_v1_survives_clouds_and_vms_of_odd_shapes() -> None:
     odd = {"resources": [{"vms": []}, {"name": "a", "vms": 7}, {"name": "b", "vms": [7, {}]}, {"name": "a"}]}
     collected = v1.parse_cloud_status(json.dumps(odd), "g")
-    assert collected.vms == (Vm("b", "unknown", "unknown"),)
+    assert collected.vms == (CloudVm("b", "unknown", "unknown"),)
     assert len(collected.complaints) == 3
 
 
@@ -188,5 +189,5 @@ def test_v2_failures_name_the_address_or_what_came(reply: bytes, problem: str) -
         connection.recv(65536)
         connection.sendall(reply)
 
-    with peer(serve) as address, pytest.raises((CloudSchedulerFailed, v2.NotCloudStatus), match=problem):
+    with peer(serve) as address, pytest.raises((CloudSchedulerFailed, NotCloudStatus), match=problem):
         collect(make_settings(cloudscheduler_url=f"http://{address}"))

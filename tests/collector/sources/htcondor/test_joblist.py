@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from collector.model import Collected, Job
+from collector.model import Collected, CondorJob
 from tests.collector.inventory.page import TOKEN, page
 from tests.collector.sources.htcondor.test_faults import silent
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
@@ -56,7 +56,7 @@ class Listed(NamedTuple):
     peak_kb: int  # memory that listing took
 
     @property
-    def jobs(self) -> dict[str, Job]:
+    def jobs(self) -> dict[str, CondorJob]:
         found = {job.id: job for job in self.collected.jobs}
         assert len(found) == len(self.collected.jobs)
         return found
@@ -78,10 +78,10 @@ def list_jobs(environment: dict[str, str], older_bindings: str = "") -> Listed:
     return Listed(collected, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb)
 
 
-def expected_job(ad: dict[str, Any]) -> Job:
+def expected_job(ad: dict[str, Any]) -> CondorJob:
     status = ad["JobStatus"]
     clouds = ad.get("TargetClouds", "")
-    return Job(
+    return CondorJob(
         id=f"{ad['ClusterId']}.{ad['ProcId']}",
         schedd="",
         status=NAMES[status],
@@ -100,7 +100,7 @@ def expected_job(ad: dict[str, Any]) -> Job:
     )
 
 
-def expected_jobs(pool: CondorPool) -> dict[str, Job]:
+def expected_jobs(pool: CondorPool) -> dict[str, CondorJob]:
     return {job.id: job for job in map(expected_job, pool.jobs())}
 
 

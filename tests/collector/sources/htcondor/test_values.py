@@ -18,9 +18,9 @@ from collector.sources.htcondor.jobs import group_of, hash_user
 from collector.sources.htcondor.jobtypes import JobTypes, find_faults
 from collector.sources.htcondor.machines import MachineFacts, name_cloud
 from collector.sources.htcondor.placements import slices
-from collector.sources.htcondor.slots import Limits, Slot, SlotTally, share_of, slots_values
+from collector.sources.htcondor.slots import RemainderLimits, Slot, SlotTally, share_of, slots_values
 from collector.sources.htcondor.waits import percentile
-from collector.sources.top_n import OTHER, cap_names
+from collector.sources.top_n import OTHER, top_names
 from tests.collector.support import make_settings
 
 FUNCTIONS = """
@@ -105,14 +105,14 @@ def test_the_group_of_an_accounting_group(accounting_group: str, owner: str, gro
 def test_capping_keeps_the_sum_and_the_largest(
     given_counts: dict[tuple[str, str], int], names_max: int
 ) -> None:
-    capped = cap_names(given_counts, names_max)
-    assert sum(capped.counts.values()) == sum(given_counts.values())
-    names = {name for name, _ in capped.counts}
+    top = top_names(given_counts, names_max)
+    assert sum(top.counts.values()) == sum(given_counts.values())
+    names = {name for name, _ in top.counts}
     assert len(names - {OTHER}) <= names_max
-    assert (OTHER in names) == (capped.overflow > 0)
-    assert len(names - {OTHER}) + capped.overflow == len({name for name, _ in given_counts})
+    assert (OTHER in names) == (top.overflow > 0)
+    assert len(names - {OTHER}) + top.overflow == len({name for name, _ in given_counts})
     totals: Counter[str] = Counter()
-    for (name, _), count in capped.counts.items():
+    for (name, _), count in top.counts.items():
         totals[name] += count
     raw: Counter[str] = Counter()
     for (name, _), count in given_counts.items():
@@ -169,11 +169,11 @@ def test_what_a_slot_is(
     slot_type: str, state: str, cores: float, memory_mb: float, disk_mb: float, share: str
 ) -> None:
     slot = Slot("slot1@a", slot_type, state, "idle", cores, memory_mb, 0, disk_mb)
-    assert share_of(slot, Limits(memory_mb=500, disk_mb=1024)) == share
+    assert share_of(slot, RemainderLimits(memory_mb=500, disk_mb=1024)) == share
 
 
 def test_a_slot_type_that_is_called_all_does_not_touch_the_sum() -> None:
-    tally = SlotTally(Limits(0, 0))
+    tally = SlotTally(RemainderLimits(0, 0))
     tally.add(Slot("slot1@a", "all", "total", "idle", 1, 1, 0, 0))
     values = dict(slots_values("g", tally))
     assert values["grids.g.slots.all.total"] == 1

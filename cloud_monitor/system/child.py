@@ -1,0 +1,172 @@
+"""Calls in child processes of their own, each with a deadline that is kept whatever the call does.
+
+A child ends with its parent (PR_SET_PDEATHSIG) and leads a process group, so that what it started goes with
+it. Its answer comes through a pipe as bytes; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn
+
+from cloud_monitor.system import progress
+from cloud_monitor.system.process import die_with_parent
+
+_ANSWER_BYTES_MAX = 64 << 20
+_REAP_S = 1.0
+_MESSAGE_LENGTH_MAX = 500
+
+Describe = Callable[[BaseException], str]
+
+
+class Call(NamedTuple):
+    make_answer: Callable[[], bytes]
+    timeout_s: float
+
+
+class Answer(NamedTuple):
+    """What became of one call: its answer, or why there is none."""
+
+    body: bytes | None
+    error: str
+    duration_s: float
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    pid: int
+    pipe: int
+    timeout_s: float
+    started_s: float
+    received: bytearray = field(default_factory=bytearray)
+
+
+def describe_error(error: BaseException) -> str:
+    """Its class and text in one line, for whoever does not know the class."""
+    return f"{type(error).__name__}: {error_text(error)}"
+
+
+def error_text(error: BaseException) -> str:
+    """Its text alone, in one line of bounded length."""
+    return " ".join(str(error).split())[:_MESSAGE_LENGTH_MAX]
+
+
+def run_calls(calls: Mapping[str, Call], describe: Describe = describe_error) -> dict[str, Answer]:
+    """Run all calls at once; returns when the last has answered, failed, or was killed at its deadline.
+
+    `describe` says, in the child, what an exception is called.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    answers: dict[str, Answer] = {}
+    with selectors.DefaultSelector() as selector:
+        children = (_start(name, call, describe) for name, call in calls.items())
+        waiting = {child.pipe: child for child in children}
+        for pipe in waiting:
+            selector.register(pipe, selectors.EVENT_READ)
+        while waiting:
+            now_s = time.monotonic()
+            nearest_s = min(child.started_s + child.timeout_s for child in waiting.values())
+            ready = {key.fd for key, _ in selector.select(max(0.0, nearest_s - now_s))}
+            for pipe, child in list(waiting.items()):
+                ended = pipe in ready and not _receive(child)
+                late = time.monotonic() >= child.started_s + child.timeout_s
+                if ended or late:
+                    selector.unregister(pipe)
+                    del waiting[pipe]
+                    answers[child.name] = _finish(child, late=late and not ended)
+    return {name: answers[name] for name in calls}
+
+
+def _start(name: str, call: Call, describe: Describe) -> _Child:
+    parent = os.getpid()
+    reading, writing = os.pipe()
+    started_s = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        _run_child(call, describe, writing, parent)
+    os.close(writing)
+    with suppress(OSError):  # the child does the same: whoever comes first
+        os.setpgid(pid, pid)
+    os.set_blocking(reading, False)
+    return _Child(name, pid, reading, call.timeout_s, started_s)
+
+
+def _run_child(call: Call, describe: Describe, pipe: int, parent: int) -> NoReturn:
+    status = 1
+    try:
+        die_with_parent()
+        if os.getppid() != parent:  # it ended before the kernel was told
+            os._exit(1)
+        with suppress(OSError):
+            os.setpgid(0, 0)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(2, 1)  # standard output is the parent's
+        progress.open_pipe(pipe)
+        try:
+            sort, body = progress.ANSWER, call.make_answer()
+        except BaseException as error:  # noqa: BLE001 - whatever a call raises is its answer
+            sort, body = progress.ERROR, describe(error).encode("utf-8", "replace")
+        progress.send(pipe, sort, body)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _receive(child: _Child) -> bool:
+    """Take what the pipe holds; False at its end, or where a child writes without end."""
+    try:
+        while len(child.received) <= _ANSWER_BYTES_MAX:
+            chunk = os.read(child.pipe, 1 << 20)
+            if not chunk:
+                return False
+            child.received += chunk
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _finish(child: _Child, late: bool) -> Answer:
+    os.close(child.pipe)
+    status = _end(child.pid)
+    duration_s = time.monotonic() - child.started_s
+    note, sort, body = progress.split_messages(bytes(child.received))
+    doing = f" while {note}" if note else ""
+    if late:
+        error = f"no answer within {child.timeout_s:g} s{doing}, so it was stopped"
+    elif sort == progress.ANSWER:
+        return Answer(body, "", duration_s)
+    elif sort == progress.ERROR:
+        error = body.decode()
+    else:
+        error = f"its process ended without an answer{doing} ({_describe_status(status)})"
+    return Answer(None, error, duration_s)
+
+
+def _end(pid: int) -> int | None:
+    """Kill the child's whole group and reap the child; None where it waits in the kernel and does not end."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    until_s = time.monotonic() + _REAP_S
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until_s:
+            return None
+        time.sleep(0.001)
+
+
+def _describe_status(status: int | None) -> str:
+    if status is None:
+        return "it does not end"
+    return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -52,7 +52,7 @@ class VmDetails(NamedTuple):
 
 
 class CondorJob(NamedTuple):
-    """One job in the queue of a schedd; its texts are displayable, "" where there is none."""
+    """One job in the queue of a schedd; each of its texts is one line, "" where there is none."""
 
     id: str  # Cluster.Proc
     schedd: str  # "" is the host's own

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from cloud_monitor.system.text import printable
+from cloud_monitor.system.text import without_controls
 from worker import commands
 from worker.errors import WorkerError
 from worker.settings import SettingsRefused, load_settings
@@ -61,7 +61,7 @@ def run() -> None:
     try:
         main(prog_name="python -m worker")
     except WorkerError as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
+        click.echo(f"error: {without_controls(str(error))}", err=True)
         sys.exit(1)
 
 

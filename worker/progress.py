@@ -1,4 +1,4 @@
-"""How fast images are done and when the rest will be (pure)."""
+"""How fast images are done (pure)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,3 @@ class Rate:
             return 0.0
         (first_s, first), (last_s, last) = self._marks[0], self._marks[-1]
         return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
-
-
-def duration_text(seconds: float | None) -> str:
-    """`3 d 04 h`, `2 h 05 min`, `3 min 20 s`, `12 s`; a dash where nothing is known."""
-    if seconds is None:
-        return "-"
-    whole = max(0, round(seconds))
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours:02} h"
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"

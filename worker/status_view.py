@@ -9,8 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cloud_monitor.system.text import printable
-from worker.progress import duration_text
+from cloud_monitor.system.text import duration_text, without_controls
 from worker.queue.statistics import BatchFigures, Figures, HostFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -159,4 +158,4 @@ def _count(count: int, bad: bool) -> Text:
 
 def shown(text: str) -> Text:
     """Names and errors come from outside: no markup, no control characters reach the terminal."""
-    return Text(printable(text))
+    return Text(without_controls(text))

@@ -13,7 +13,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import build_path
-from cloud_monitor.system.text import displayable
+from cloud_monitor.system.text import one_line
 from collector.clouds import CloudFacts, Home, find_vm, homes_of, read_cloud_facts, vms_by_host
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, CondorJob, Machine, VmDetails
@@ -128,9 +128,9 @@ def _list_vm(vm: CloudVm, details: VmDetails, machines: Sequence[Machine], asked
     if registered is not None and busy_slots is not None:
         idle = registered and vm.status == "running" and busy_slots == 0
     return ListedVm(
-        host=displayable(vm.hosts[0] if vm.hosts else details.name),
-        machine=displayable(machines[0].host) if machines else "",
-        name=displayable(details.name),
+        host=one_line(vm.hosts[0] if vm.hosts else details.name),
+        machine=one_line(machines[0].host) if machines else "",
+        name=one_line(details.name),
         cloud=vm.cloud,
         vmtype=vm.vmtype,
         status=vm.status,
@@ -146,8 +146,8 @@ def _list_vm(vm: CloudVm, details: VmDetails, machines: Sequence[Machine], asked
 def _list_stray(machine: Machine, home: Home, has_scheduler: bool) -> ListedVm:
     """A machine that no cloud scheduler knows, or where there is none."""
     return ListedVm(
-        host=displayable(machine.host),
-        machine=displayable(machine.host),
+        host=one_line(machine.host),
+        machine=one_line(machine.host),
         name="",
         cloud=home.cloud,
         vmtype=home.vmtype,
@@ -197,7 +197,7 @@ def _place(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, CloudV
     home = homes.get(machine)
     vm = home.vm if home else find_vm(by_host, machine)
     if vm is not None:
-        return displayable(vm.hosts[0]), vm.cloud
+        return one_line(vm.hosts[0]), vm.cloud
     return machine, home.cloud if home else ""
 
 

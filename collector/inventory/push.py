@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from cloud_monitor.system.text import displayable
+from cloud_monitor.system.text import one_line
 from collector.delivery.carbon import Timeouts
 
 _RETRY_AFTER_S = 0.5
@@ -184,10 +184,10 @@ def _connect(connection: http.client.HTTPConnection, patience_s: float) -> None:
 
 
 def _describe(page: Page, answer: _Answer) -> str:
-    text = f"{page.address}: HTTP {answer.status} {displayable(answer.reason)}".rstrip()
+    text = f"{page.address}: HTTP {answer.status} {one_line(answer.reason)}".rstrip()
     if answer.location:
-        return f"{text} to {displayable(answer.location)}: give the address itself in COLLECTOR_INVENTORY_URL"
-    said = displayable(_message_of(answer.text), _ANSWER_LENGTH_MAX)
+        return f"{text} to {one_line(answer.location)}: give the address itself in COLLECTOR_INVENTORY_URL"
+    said = one_line(_message_of(answer.text), _ANSWER_LENGTH_MAX)
     return ": ".join(filter(None, (text, said, _HINTS.get(answer.status))))
 
 

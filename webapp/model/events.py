@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloud_monitor.system.files import replace_file
-from webapp.model.freshness import Freshness, age_text, judge
+from cloud_monitor.system.text import age_text
+from webapp.model.freshness import Freshness, judge
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Snapshot
 

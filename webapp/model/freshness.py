@@ -24,16 +24,3 @@ def judge(value: float | None, timestamp: int | None, as_of: float, stale_after_
     if abs(as_of - timestamp) > stale_after_s:
         return Freshness.STALE
     return Freshness.ZERO if value == 0 else Freshness.FRESH
-
-
-def age_text(age_s: float) -> str:
-    """An age as people say it, in the two largest units: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
-    seconds = max(0, int(age_s))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from webapp.model.freshness import Freshness, age_text, judge
+from cloud_monitor.system.text import age_text
+from webapp.model.freshness import Freshness, judge
 from webapp.model.tree import Snapshot, Value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webapp.model.freshness import age_text
+from cloud_monitor.system.text import age_text
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Fleet, Value
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, show

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from cloud_monitor.system.text import age_text
 from webapp.inventory.model import GONE, UNLISTED, Item, Summary
-from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.freshness import Freshness, judge
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell, format_number
 from webapp.pages.tables import words

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from cloud_monitor.system.text import age_text
 from webapp.inventory.model import Item, Job, Summary
-from webapp.model.freshness import age_text
 from webapp.model.health import OK, Level, Mark
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell

@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cloud_monitor.system.text import duration_text
 from worker.exports.result_files import write_result_file
-from worker.progress import Rate, duration_text
+from worker.progress import Rate
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.runner.active_chunks import Hands, Work
 from worker.settings import Settings

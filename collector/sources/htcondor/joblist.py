@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cloud_monitor.htcondor.bindings import Ad, find_schedd, query_groups, query_jobs, text_of
 from cloud_monitor.htcondor.job_status import status_of
-from cloud_monitor.system.text import displayable
+from cloud_monitor.system.text import one_line
 from collector.inventory.shares import even_shares, shares_by_interest
 from collector.model import Collected, CondorJob
 from collector.settings import Settings
@@ -113,17 +113,17 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Co
         group = "" if group == owner else group  # a group of one, by his name
     return CondorJob(
         id=f"{ad.get('ClusterId')}.{ad.get('ProcId')}",
-        schedd=displayable(schedd),
+        schedd=one_line(schedd),
         status=status_of(ad.get("JobStatus")),
         types=job_types.of(ad)[:_TYPES_MAX],
-        user=displayable(user),
-        group=displayable(group),
+        user=one_line(user),
+        group=one_line(group),
         queued_at=_integer_of(ad.get("QDate"), 1, YEAR_2100_S),
         since=_integer_of(ad.get("EnteredCurrentStatus"), 1, YEAR_2100_S),
-        host=displayable(host_of(ad.get("RemoteHost"))),
-        last_host=displayable(host_of(ad.get("LastRemoteHost"))),
+        host=one_line(host_of(ad.get("RemoteHost"))),
+        last_host=one_line(host_of(ad.get("LastRemoteHost"))),
         hold_code=_integer_of(ad.get("HoldReasonCode"), -COUNT_MAX, COUNT_MAX) if held else None,
-        hold_reason=displayable(reason),
+        hold_reason=one_line(reason),
         starts=_integer_of(ad.get("NumJobStarts"), 0, COUNT_MAX) or 0,
     )
 

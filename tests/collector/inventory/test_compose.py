@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_monitor.metrics.paths import clean
-from cloud_monitor.system.text import displayable
+from cloud_monitor.system.text import one_line
 from collector.clouds import cloud_values
 from collector.inventory.compose import Inventory, ListedJob, ListedVm, compose_inventory
 from collector.inventory.encode import BODY_BYTES_MAX, encode_inventory
@@ -273,7 +273,7 @@ def test_the_body_keeps_within_its_bound_and_says_what_it_lacks(
 
 
 def listed(number: str, user: str, reason: str) -> ListedJob:
-    shown = displayable(user), displayable(reason)
+    shown = one_line(user), one_line(reason)
     return ListedJob(number, "", "held", (), shown[0], "", 1, 2, "", "", "", 1, shown[1], 0)
 
 

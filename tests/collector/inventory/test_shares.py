@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_monitor.system.text import TEXT_LENGTH_MAX, displayable
 from collector.inventory.shares import even_shares, shares_by_interest
 
 amounts = st.lists(st.integers(0, 10**6), max_size=10)
@@ -37,20 +36,3 @@ def test_even_shares_differ_only_where_less_is_wanted(wanted: list[int], room: i
     assert sum(shares) == min(room, sum(wanted))
     short = [share for share, amount in zip(shares, wanted, strict=True) if share < amount]
     assert not short or max(shares) - min(short) <= 1
-
-
-@given(st.text(st.integers(0, 0x10FFFF).map(chr), max_size=2000), st.integers(1, 400))
-def test_text_is_one_printable_line_of_bounded_length(text: str, length_max: int) -> None:
-    shown = displayable(text, length_max)
-    assert len(shown) <= length_max
-    assert shown.isprintable()
-    shown.encode()  # no half of a surrogate pair
-    assert displayable(shown, length_max) == shown
-
-
-def test_what_does_not_print_becomes_a_space_and_what_is_cut_says_so() -> None:
-    assert displayable("a\x00b\r\n\t c\u202ed\ud800e") == "a b c d e"
-    assert displayable("<script>alert(1)</script>") == "<script>alert(1)</script>"  # for the page to escape
-    assert displayable("x" * TEXT_LENGTH_MAX) == "x" * TEXT_LENGTH_MAX
-    assert displayable("x" * 1_000_000) == "x" * (TEXT_LENGTH_MAX - 1) + "…"
-    assert displayable(" " * 1_000_000 + "x") == "…"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.model.freshness import Freshness, age_text, judge
+from webapp.model.freshness import Freshness, judge
 
 values = st.none() | st.floats()
 
@@ -41,14 +41,3 @@ def test_nothing_gets_fresher_with_time(
     earlier = judge(value, timestamp, timestamp + wait_s, 180)
     later = judge(value, timestamp, timestamp + wait_s + more_s, 180)
     assert later is earlier or (earlier in shown and later is Freshness.STALE)
-
-
-@pytest.mark.parametrize(
-    ("age_s", "text"),
-    [
-        (-5, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min"), (3600, "1 h"),
-        (7500, "2 h 5 min"), (86400, "1 d"), (100_000, "1 d 3 h"),
-    ],
-)  # fmt: skip
-def test_age_text(age_s: float, text: str) -> None:
-    assert age_text(age_s) == text

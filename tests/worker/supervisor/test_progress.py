@@ -1,10 +1,10 @@
-"""Rates over a window and times left in words."""
+"""Rates over a window."""
 
 from __future__ import annotations
 
 import pytest
 
-from worker.progress import Rate, duration_text
+from worker.progress import Rate
 
 
 def test_rate_is_that_of_the_window() -> None:
@@ -18,19 +18,3 @@ def test_nothing_moves_without_two_marks() -> None:
     rate = Rate()
     rate.add(0, 5)
     assert rate.images_per_s == 0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "-"),
-        (0, "0 s"),
-        (12.4, "12 s"),
-        (200, "3 min 20 s"),
-        (3900, "1 h 05 min"),
-        (3 * 86400 + 4 * 3600, "3 d 04 h"),
-        (-5, "0 s"),
-    ],
-)
-def test_durations_in_words(seconds: float | None, text: str) -> None:
-    assert duration_text(seconds) == text

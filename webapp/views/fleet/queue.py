@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TypeVar
 
-from webapp.model.freshness import age_text
+from cloud_monitor.system.text import age_text
 from webapp.model.health import Level, Mark
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, format_number
 from webapp.pages.tables import Column, Row, Table, words

@@ -1,0 +1,52 @@
+"""Text that others wrote, and durations in words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud_monitor.system.text import TEXT_LENGTH_MAX, age_text, duration_text, one_line, without_controls
+
+
+@given(st.text(st.integers(0, 0x10FFFF).map(chr), max_size=2000), st.integers(1, 400))
+def test_text_is_one_printable_line_of_bounded_length(text: str, length_max: int) -> None:
+    shown = one_line(text, length_max)
+    assert len(shown) <= length_max
+    assert shown.isprintable()
+    shown.encode()  # no half of a surrogate pair
+    assert one_line(shown, length_max) == shown
+
+
+def test_what_does_not_print_becomes_a_space_and_what_is_cut_says_so() -> None:
+    assert one_line("a\x00b\r\n\t c\u202ed\ud800e") == "a b c d e"
+    assert one_line("<script>alert(1)</script>") == "<script>alert(1)</script>"  # for the page to escape
+    assert one_line("x" * TEXT_LENGTH_MAX) == "x" * TEXT_LENGTH_MAX
+    assert one_line("x" * 1_000_000) == "x" * (TEXT_LENGTH_MAX - 1) + "…"
+    assert one_line(" " * 1_000_000 + "x") == "…"
+
+
+def test_a_terminal_shows_where_control_characters_were() -> None:
+    assert without_controls("a\x1b[2Jb\u202ec\n") == "a\ufffd[2Jb\ufffdc\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "-"), (-5, "0 s"), (0, "0 s"), (12.4, "12 s"), (59.6, "1 min"), (200, "3 min 20 s"),
+        (3900, "1 h 5 min"), (7200, "2 h"), (3 * 86_400 + 4 * 3600, "3 d 4 h"),
+    ],
+)  # fmt: skip
+def test_durations_in_words(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("age_s", "text"),
+    [
+        (-5, "0 s"), (0, "0 s"), (59.9, "59 s"), (60, "1 min"), (119, "1 min"), (3599, "59 min"),
+        (3600, "1 h"), (7500, "2 h 5 min"), (86_400, "1 d"), (100_000, "1 d 3 h"),
+    ],
+)  # fmt: skip
+def test_ages_in_words(age_s: float, text: str) -> None:
+    assert age_text(age_s) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from tests.services.support import wait_until
 
 pytestmark = pytest.mark.timeout(300)  # real jobs on a machine that may be busy
 
+HOST, CORES = "127-0-0-1.test.local", 8  # the pool's own machine
 JOB_TYPES = {
     "mcore": ("RequestCpus > 1", lambda job: job["RequestCpus"] > 1),
     "iaas": ('regexp("^IAAS", TargetClouds)', lambda job: job.get("TargetClouds", "").startswith("IAAS")),
@@ -56,6 +58,7 @@ class Seen(NamedTuple):
 
     jobs: list[dict[str, Any]]
     slots: list[dict[str, Any]]
+    schedd: list[float]  # its figures as condor_status has them
     from_jobs: Collected
     from_slots: Collected
     between: tuple[float, float]  # times around the collection from the schedd
@@ -67,7 +70,9 @@ def collect(source: str, environment: dict[str, str]) -> Collected:
 
     from collector.settings import read_settings
 
-    found: Collected = import_module(f"collector.sources.{source}").collect(read_settings(environment), 0)
+    found: Collected = import_module(f"collector.sources.htcondor.{source}").collect(
+        read_settings(environment), 0
+    )
     return found
 
 
@@ -122,16 +127,43 @@ def seen(filled_pool: CondorPool) -> Seen:
             tuple(map(str, map(slot.get, ("Name", "State", "Activity", "Cpus")))) for slot in pool.slots()
         )
 
-    for _ in range(10):
-        before = job_state(), slot_state()
+    until_s = time.monotonic() + 200
+    while time.monotonic() < until_s:
+        wait_until(lambda: at_rest(pool), "slots as the jobs on them", 120)
+        before = job_state(), slot_state(), schedd_figures(pool)
         started = time.time()
-        from_jobs = pool.call(collect, "condor_jobs", ENVIRONMENT)
+        from_jobs = pool.call(collect, "jobs", ENVIRONMENT)
         between = started, time.time()
-        from_slots = pool.call(collect, "condor_slots", ENVIRONMENT)
-        jobs, slots = pool.jobs(), pool.slots()
-        if before == (job_state(), slot_state()):
-            return Seen(jobs, slots, from_jobs, from_slots, between)
+        from_slots = pool.call(collect, "slots", ENVIRONMENT)
+        jobs, slots, schedd = pool.jobs(), pool.slots(), schedd_figures(pool)
+        if before == (job_state(), slot_state(), schedd):
+            return Seen(jobs, slots, schedd, from_jobs, from_slots, between)
     raise AssertionError("the pool does not come to rest")
+
+
+def schedd_figures(pool: CondorPool) -> list[float]:
+    """Running, idle and held jobs, and starts, as the schedd advertised them last."""
+    names = ("TotalRunningJobs", "TotalIdleJobs", "TotalHeldJobs", "JobsStarted")
+    return [float(text) for text in pool.tool("condor_status", "-schedd", "-af", *names).split()]
+
+
+def at_rest(pool: CondorPool) -> bool:
+    """Whether the collector daemon knows of jobs, and of the slots that they are on, what the schedd knows.
+
+    Schedd and startd tell it later, and the startd frees the slots of jobs that ended when it likes.
+    """
+    activities = {2: "Busy", 7: "Suspended"}
+    jobs = pool.jobs("JobStatus == 2 || JobStatus == 7")
+    slots = pool.slots(f"Machine == {json.dumps(HOST)}")
+    made = {slot["Name"]: slot for slot in slots if slot["SlotType"] == "Dynamic"}
+    whole = sum(slot["Cpus"] for slot in slots) == CORES
+    told = schedd_figures(pool)[2] == pool.statuses().count(5)
+    return (
+        whole
+        and told
+        and {name: slot["Activity"] for name, slot in made.items()}
+        == {job["RemoteHost"]: activities[job["JobStatus"]] for job in jobs}
+    )
 
 
 def values_under(collected: Collected, prefix: str) -> dict[str, float]:
@@ -255,20 +287,17 @@ def test_machines_and_their_clouds(seen: Seen) -> None:
     assert (west.cloud, west.vmtype, sorted(west.slots)) == ("west", "vm", ["slot1", "slot2"])
     assert west.busy_slots == 1
     assert machines["hostile name.example"].cloud == ""
-    own = machines["127-0-0-1.test.local"]
+    own = machines[HOST]
     running = [job for job in seen.jobs if job["JobStatus"] in (2, 7)]
     assert own.cloud == "127"
     assert sorted(own.slots) == sorted(job["RemoteHost"].split("@")[0] for job in running)
 
 
-def test_daemons_say_what_condor_status_says(filled_pool: CondorPool, seen: Seen) -> None:
-    name = clean("127-0-0-1.test.local")
+def test_daemons_say_what_condor_status_says(seen: Seen) -> None:
+    name = clean(HOST)
     schedd = values_under(seen.from_slots, f"grids.g.condor.schedd.{name}.")
-    advertised = filled_pool.tool(
-        "condor_status", "-schedd", "-af", "TotalRunningJobs", "TotalIdleJobs", "TotalHeldJobs", "JobsStarted"
-    )
     keys = ("jobs_running", "jobs_idle", "jobs_held", "starts")
-    assert [schedd[key] for key in keys] == [float(text) for text in advertised.split()]
+    assert [schedd[key] for key in keys] == seen.schedd
     assert schedd["starts"] >= 8
     negotiator = values_under(seen.from_slots, f"grids.g.condor.negotiator.{name}.")
     assert negotiator.keys() >= {"cycle_s", "matches", "rejections", "duty_cycle"}
@@ -276,12 +305,12 @@ def test_daemons_say_what_condor_status_says(filled_pool: CondorPool, seen: Seen
     assert {path.split(".")[4] for path in collectors} == {clean("test-pool@127-0-0-1.test.local")}
 
 
-@pytest.mark.parametrize("source", ["condor_jobs", "condor_slots"])
+@pytest.mark.parametrize("source", ["jobs", "slots"])
 def test_the_older_bindings_say_the_same(
     filled_pool: CondorPool, seen: Seen, older_bindings: Path, source: str
 ) -> None:
     found = filled_pool.call(collect_with, str(older_bindings), source)
-    expected = seen.from_jobs if source == "condor_jobs" else seen.from_slots
+    expected = seen.from_jobs if source == "jobs" else seen.from_slots
     moving = ("grids.g.wait.", "grids.g.condor.")  # with the clock
     assert [row for row in found.values if not row[0].startswith(moving)] == [
         row for row in expected.values if not row[0].startswith(moving)
@@ -315,8 +344,8 @@ def find_faults_with(folder: str, expressions: dict[str, str]) -> dict[str, str]
 
 def test_a_further_host_gives_its_own_schedd_alone(filled_pool: CondorPool) -> None:
     further = {**ENVIRONMENT, "COLLECTOR_OWNER": "false"}
-    assert filled_pool.call(collect, "condor_jobs", further) == Collected()
-    found = filled_pool.call(collect, "condor_slots", further)
+    assert filled_pool.call(collect, "jobs", further) == Collected()
+    found = filled_pool.call(collect, "slots", further)
     assert found.values
     assert all(path.startswith("grids.g.condor.schedd.") for path, _ in found.values)
     assert found.machines == ()
@@ -329,16 +358,16 @@ def test_schedds_and_collectors_by_name(filled_pool: CondorPool, seen: Seen) -> 
         "COLLECTOR_CONDOR_SCHEDDS": "127-0-0-1.test.local, 127-0-0-1.test.local",
         "COLLECTOR_CONDOR_COLLECTORS": f"{filled_pool.collector_host}, {filled_pool.collector_host}",
     }
-    jobs = values_under(filled_pool.call(collect, "condor_jobs", twice), "grids.g.jobs.all.")
+    jobs = values_under(filled_pool.call(collect, "jobs", twice), "grids.g.jobs.all.")
     assert jobs["held"] == 2 * values_under(seen.from_jobs, "grids.g.jobs.all.")["held"]
-    slots = values_under(filled_pool.call(collect, "condor_slots", twice), "grids.g.slots.all.")
+    slots = values_under(filled_pool.call(collect, "slots", twice), "grids.g.slots.all.")
     assert slots["total"] == len(seen.slots)
 
 
 @pytest.mark.parametrize("mode", ["hashed", "hidden"])
 def test_users_can_be_hidden(filled_pool: CondorPool, mode: str) -> None:
     environment = {**ENVIRONMENT, "COLLECTOR_CONDOR_USERS": mode, "COLLECTOR_CONDOR_USERS_KEY": "k"}
-    found = filled_pool.call(collect, "condor_jobs", environment)
+    found = filled_pool.call(collect, "jobs", environment)
     text = "\n".join(path for path, _ in found.values)
     assert not any(name in text for name in ("alice", "carol", "dave", "erin"))
     names = {path.split(".")[0] for path in values_under(found, "grids.g.users.")}
@@ -346,7 +375,7 @@ def test_users_can_be_hidden(filled_pool: CondorPool, mode: str) -> None:
 
 
 def test_users_beyond_the_cap_are_summed(filled_pool: CondorPool, seen: Seen) -> None:
-    found = filled_pool.call(collect, "condor_jobs", {**ENVIRONMENT, "COLLECTOR_CONDOR_NAMES_MAX": "2"})
+    found = filled_pool.call(collect, "jobs", {**ENVIRONMENT, "COLLECTOR_CONDOR_NAMES_MAX": "2"})
     users = values_under(found, "grids.g.users.")
     assert {path.split(".")[0] for path in users} == {"alice", clean("carol.o'hara"), "other"}
     assert sum(value for path, value in users.items() if path.endswith(".total")) == len(seen.jobs)

@@ -7,12 +7,12 @@ producers that succeeded are filled: what was not read is not zero.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from cloud_monitor.metrics.paths import PathRefused, parse_path
+from cloud_monitor.system.files import replace_file
 
 FILL_S = 86_400
 
@@ -50,6 +50,4 @@ def read_seen(path: Path) -> dict[str, int]:
 
 def write_seen(path: Path, seen: Mapping[str, int]) -> None:
     """Replace the file as a whole, so that a killed run leaves the old one."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(seen, separators=(",", ":")))
-    os.replace(new, path)
+    replace_file(path, json.dumps(seen, separators=(",", ":")).encode(), private=False)

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+import glob
 import os
-import tempfile
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+_SUFFIX = ".new"
+_LEFT_BEHIND_S = 3600  # an older one's writer was killed
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace `path` atomically. A full disk leaves the old file and raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def replace_file(path: Path, content: bytes, *, private: bool = True) -> None:
+    """Replace `path` atomically. A full disk leaves the old file and raises OSError.
+
+    Private files can be read by this user alone, others by whom the umask lets.
+    """
+    _remove_left_behind(path)
+    with replacing(path, private=private) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, *, private: bool = True, durable: bool = False) -> Iterator[BinaryIO]:
+    """A new file beside `path`, which takes its place when the block ends, and goes where the block fails.
+
+    Durable: its content is on the disk before it takes the place.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_SUFFIX}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
+        with open(descriptor, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(new, path)
     except BaseException:
-        os.unlink(name)
+        new.unlink(missing_ok=True)
         raise
+
+
+def _remove_left_behind(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_SUFFIX}"):
+        with suppress(OSError):  # another process is as fast
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+                left.unlink()
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:

@@ -6,7 +6,6 @@ Rates need two samples a while apart: the last run's counters are kept in the st
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cloud_monitor.metrics.paths import clean
+from cloud_monitor.system.files import replace_file
 from cloud_monitor.system.usage import (
     Counters,
     CpuUse,
@@ -94,9 +94,8 @@ def _read_disks(settings: Settings) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
 
 
 def _write_sample(path: Path, load: Load) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({"monotonic_s": load.monotonic_s, "counters": asdict(load.counters)}))
-    os.replace(new, path)
+    row = {"monotonic_s": load.monotonic_s, "counters": asdict(load.counters)}
+    replace_file(path, json.dumps(row).encode(), private=False)
 
 
 def _read_sample(path: Path, load: Load) -> Load | None:

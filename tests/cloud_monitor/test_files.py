@@ -1,68 +1,19 @@
-"""The files that the processes share."""
+"""Files that are replaced whole."""
 
 from __future__ import annotations
 
 import os
-import threading
+import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from cloud_monitor.system.files import replace_file
-from tests.webapp.sample import sample_values
-from webapp.model.tree import Value
-from webapp.poll.state_files import Outcome, Polled, read_outcome, read_polled, write_outcome, write_polled
-
-NOW = 1_800_000_000.0
-TORN = (b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"version": 1}', b'{"version": 99, "taken_at": 1}')
+from cloud_monitor.system.files import replace_file, replacing, stamp_of
 
 
-def test_a_snapshot_comes_back(tmp_path: Path) -> None:
-    polled = Polled(NOW, sample_values(NOW))
-    write_polled(tmp_path, polled)
-    assert read_polled(tmp_path) == polled
-
-
-def test_an_outcome_comes_back(tmp_path: Path) -> None:
-    outcome = Outcome(attempted_at=NOW, failures=3, error="no", duration_s=0.5, series=7)
-    write_outcome(tmp_path, outcome)
-    assert read_outcome(tmp_path) == outcome
-
-
-@pytest.mark.parametrize("torn", TORN)
-def test_torn_files_count_as_no_poll_yet(tmp_path: Path, torn: bytes) -> None:
-    (tmp_path / "snapshot.json").write_bytes(torn)
-    (tmp_path / "outcome.json").write_bytes(torn)
-    assert read_polled(tmp_path) == Polled()
-    assert read_outcome(tmp_path) == Outcome()
-
-
-def test_unequal_columns_count_as_no_poll_yet(tmp_path: Path) -> None:
-    (tmp_path / "snapshot.json").write_text(
-        '{"version":1,"taken_at":1,"paths":["a","b"],"values":[1],"timestamps":[1]}'
-    )
-    assert read_polled(tmp_path) == Polled()
-
-
-def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
-    sizes = (10, 2000)
-    snapshots = [Polled(NOW, [Value(f"p{number}", 1.0, 1) for number in range(size)]) for size in sizes]
-    write_polled(tmp_path, snapshots[0])
-    stop = threading.Event()
-
-    def write() -> None:
-        while not stop.is_set():
-            for snapshot in snapshots:
-                write_polled(tmp_path, snapshot)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        seen = {len(read_polled(tmp_path).values) for _ in range(300)}
-    finally:
-        stop.set()
-        writer.join()
-    assert seen <= set(sizes)
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -72,4 +23,44 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):  # stands for any failure after the bytes were written
         replace_file(tmp_path / "folder", b"new")
     assert path.read_bytes() == b"old"
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_what_fails_on_the_way_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    replace_file(path, b"old")
+    with pytest.raises(TypeError), replacing(path, durable=True) as file:
+        file.writelines([b"half of the n", None])  # type: ignore[list-item]
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o640)])
+def test_who_may_read_it(tmp_path: Path, private: bool, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    before = os.umask(0o027)
+    try:
+        replace_file(path, b"new", private=private)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_what_killed_writers_left_behind_goes_after_an_hour(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    for name, age_s in ((".state.json.0a.new", 7200), (".state.json.0b.new", 60), (".other.0a.new", 7200)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age_s, time.time() - age_s))
+    replace_file(path, b"new")
+    assert names(tmp_path) == [".other.0a.new", ".state.json.0b.new", "state.json"]
+
+
+def test_a_stamp_tells_that_a_file_was_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert stamp_of(path) is None
+    replace_file(path, b"same")
+    first = stamp_of(path)
+    assert stamp_of(path) == first
+    replace_file(path, b"same")
+    assert stamp_of(path) != first

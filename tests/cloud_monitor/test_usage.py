@@ -168,7 +168,7 @@ def test_memory_of_a_process() -> None:
 
 READER = """
 import sys
-from worker.load import read_load
+from cloud_monitor.system.usage import read_load
 with open(sys.argv[1] + "/cgroup.procs", "w") as file:
     file.write("0")
 load = read_load()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from cloud_monitor.system.files import replace_file
 from worker.condor.jobs import (
     JobState,
     check_reachable,
@@ -89,8 +89,4 @@ class CondorFleet:
 def write_secret(path: Path, text: str) -> None:
     """Replace a file by one that only this user can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)
+    replace_file(path, text.encode())

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
+from cloud_monitor.system.files import replacing
 from worker.storage.base import BLOCK_BYTES, Directory, ImageMissing, StorageError, is_image
 
 # The file server does not answer, or has forgotten
@@ -53,16 +54,11 @@ class FolderStorage:
         self.requests += 1
         key = f"{folder}/{token}/{name}"
         place = Path(self._place(key))
-        partial = place.with_name(f"{name}.{os.getpid()}.partial")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with source.open("rb") as file, partial.open("wb") as target:
+            with source.open("rb") as file, replacing(place, private=False, durable=True) as target:
                 shutil.copyfileobj(file, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
-            partial.replace(place)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise StorageError(f"{self.url}: cannot put {key}: {error.strerror}") from error
         return key
 

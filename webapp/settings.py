@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from webapp.model.thresholds import complete_thresholds
 from webapp.pages.columns import DEFAULT_COLUMNS, check_columns
-from webapp.pages.links import places
+from webapp.pages.links import open_names
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 PREFIX = "WEBAPP_"
@@ -35,7 +35,7 @@ class Link(BaseModel):
 
     @property
     def is_general(self) -> bool:
-        return not places(self.url)
+        return not open_names(self.url)
 
 
 class Settings(BaseModel):

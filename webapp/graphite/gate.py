@@ -19,7 +19,7 @@ class GraphiteGate:
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def fetch_series(
         self, expressions: Sequence[str], from_s: int, until_s: int, points_max: int | None = None
@@ -28,7 +28,7 @@ class GraphiteGate:
 
         Raises Refused: 503 when Graphite is busy with others' plots, 502 when it cannot be used.
         """
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             raise Refused(
                 503,
                 "busy",
@@ -49,4 +49,4 @@ class GraphiteGate:
         except GraphiteFault as fault:
             raise Refused(502, "graphite_failed", str(fault), _RETRY_AFTER_S) from None
         finally:
-            self._places.release()
+            self._slots.release()

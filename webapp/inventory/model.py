@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cloud_monitor.metrics.paths import NAME_LENGTH_MAX
 
-_NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same things alike
+_NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same records alike
 TEXT_LENGTH_MAX = 300
 
 Name = Annotated[str, Field(pattern=_NAME, max_length=NAME_LENGTH_MAX)]  # may be empty: not known
@@ -25,7 +25,7 @@ GONE, UNLISTED = "gone", "unlisted"  # absent from a complete list; from one tha
 
 
 @dataclass(frozen=True, slots=True)
-class Vm:
+class VmRecord:
     host: Key
     status: Status
     name: Text = ""  # the cloud's own name or id
@@ -54,13 +54,13 @@ class Vm:
         return (self.status, *(["idle"] if self.idle else []), *(["unreg"] if unregistered else []))
 
     @property
-    def place(self) -> str:
+    def on_host(self) -> str:
         """A VM is where it is."""
         return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JobRecord:
     id: Key
     status: Status
     schedd: Text = ""
@@ -86,30 +86,30 @@ class Job:
         return (self.status,)
 
     @property
-    def place(self) -> str:
+    def on_host(self) -> str:
         """The host it is on."""
         return self.host
 
 
-Thing = Vm | Job
-KINDS: dict[str, type[Vm] | type[Job]] = {"vms": Vm, "jobs": Job}
+Record = VmRecord | JobRecord
+RECORD_TYPES: dict[str, type[VmRecord] | type[JobRecord]] = {"vms": VmRecord, "jobs": JobRecord}
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """All of one kind that a list names; `total`, by status if known, counts what it had no room for too."""
+class RecordList:
+    """The VMs, or jobs, of a payload; `total`, by status if known, counts what it had no room for too."""
 
-    things: tuple[Thing, ...]
+    records: tuple[Record, ...]
     total: int | dict[str, int] | None
     is_cut: bool  # whoever is not in it may be there all the same
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """One list of a grid, taken at an epoch second. A kind that is not in `kinds` could not be asked for."""
+class InventoryPayload:
+    """What a grid's collector sends, taken at an epoch second. What `lists` lacks could not be asked for."""
 
     taken_at: int
-    kinds: Mapping[str, Listed]
+    lists: Mapping[str, RecordList]
 
 
 class Change(NamedTuple):
@@ -121,11 +121,11 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TrackedRecord:
     """A VM or job as it was last seen, with its changes, oldest first; `gone_at` is when it was missed."""
 
     key: str
-    thing: Thing
+    record: Record
     since: int
     first_seen_at: int
     gone_at: int | None
@@ -134,12 +134,12 @@ class Item:
     @property
     def status(self) -> str:
         """Its status of now: GONE or UNLISTED once it is no longer in the list."""
-        return self.thing.status if self.gone_at is None else self.changes[-1].status
+        return self.record.status if self.gone_at is None else self.changes[-1].status
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """A grid's newest list of a kind. `totals`, by status if known, counts what it had no room for, too."""
+class ListSummary:
+    """The newest list of VMs or jobs. `totals`, by status if known, counts what it had no room for, too."""
 
     taken_at: int
     total: int | None
@@ -149,13 +149,13 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The part that was asked for: its items, how many the filter found, and how many there are by status.
+class QueryResult:
+    """The part that was asked for: its records, how many the filter found, how many there are by status.
 
-    `by_status` leaves the filter's own status out of account; `clouds` and `types` are those of all items.
+    `by_status` leaves the filter's own status out of account; `clouds` and `types` are those of all records.
     """
 
-    items: tuple[Item, ...]
+    records: tuple[TrackedRecord, ...]
     found: int
     by_status: dict[str, int]
     clouds: tuple[str, ...]

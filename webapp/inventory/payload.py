@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from webapp.inventory.model import Count, Job, Listed, Listing, Status, Time, Vm
+from webapp.inventory.model import Count, InventoryPayload, JobRecord, RecordList, Status, Time, VmRecord
 
 PACKED_MAX_BYTES = 4 * 2**20 + 64 * 1024  # what cannot be packed grows a little
 BODY_MAX_BYTES = 4 * 2**20
@@ -16,7 +16,7 @@ _ITEMS_MAX = 20_000
 _GZIP = 31  # zlib's word for a gzip header
 
 
-Kind = TypeVar("Kind", Vm, Job)
+AnyRecord = TypeVar("AnyRecord", VmRecord, JobRecord)
 
 
 class ListRefused(ValueError):
@@ -33,10 +33,10 @@ class _Body:
     taken_at: Time
     vms_total: Count | None = None
     vms_cut: bool = False
-    vms: Annotated[tuple[Vm, ...], Field(max_length=_ITEMS_MAX)] | None = None
+    vms: Annotated[tuple[VmRecord, ...], Field(max_length=_ITEMS_MAX)] | None = None
     jobs_total: Annotated[dict[Status, Count], Field(max_length=50)] | None = None
     jobs_cut: bool = False
-    jobs: Annotated[tuple[Job, ...], Field(max_length=_ITEMS_MAX)] | None = None
+    jobs: Annotated[tuple[JobRecord, ...], Field(max_length=_ITEMS_MAX)] | None = None
 
 
 _READER = TypeAdapter(_Body)
@@ -60,33 +60,33 @@ def check_size(body: bytes) -> None:
         raise ListTooLarge(f"the list is larger than {BODY_MAX_BYTES} bytes: send fewer VMs and jobs")
 
 
-def read_listing(body: bytes) -> Listing:
+def read_payload(body: bytes) -> InventoryPayload:
     """The list in a JSON body. Raises ListRefused naming the first wrong field."""
     try:
         read = _READER.validate_json(body, strict=True)
     except ValidationError as error:
         raise ListRefused(_explain(error)) from None
-    kinds = {}
+    lists = {}
     if read.vms is not None:
-        kinds["vms"] = Listed(tuple(map(_printable, read.vms)), read.vms_total, read.vms_cut)
+        lists["vms"] = RecordList(tuple(map(_printable, read.vms)), read.vms_total, read.vms_cut)
     if read.jobs is not None:
-        kinds["jobs"] = Listed(tuple(map(_printable, read.jobs)), read.jobs_total, read.jobs_cut)
-    return Listing(read.taken_at, kinds)
+        lists["jobs"] = RecordList(tuple(map(_printable, read.jobs)), read.jobs_total, read.jobs_cut)
+    return InventoryPayload(read.taken_at, lists)
 
 
-def _printable(thing: Kind) -> Kind:
+def _printable(record: AnyRecord) -> AnyRecord:
     """With blanks for control characters, line ends, and marks that turn the direction of what follows."""
     changed: dict[str, Any] = {
         field.name: "".join(char if char.isprintable() else " " for char in value)
-        for field in fields(thing)
-        if isinstance(value := getattr(thing, field.name), str) and not value.isprintable()
+        for field in fields(record)
+        if isinstance(value := getattr(record, field.name), str) and not value.isprintable()
     }
-    return replace(thing, **changed) if changed else thing
+    return replace(record, **changed) if changed else record
 
 
 def _explain(error: ValidationError) -> str:
     problem: Any = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "body"
+    where = ".".join(str(part) for part in problem["loc"]) or "body"
     shown = repr(problem["input"])
     value = f" ({shown[:80]})" if problem["type"] not in ("missing", "json_invalid") else ""
-    return f"{place}{value}: {problem['msg']}"
+    return f"{where}{value}: {problem['msg']}"

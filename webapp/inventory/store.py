@@ -13,10 +13,10 @@ from pathlib import Path
 
 from webapp.inventory.database import SUFFIX, InventoryFault, open_database
 from webapp.inventory.history import begin, goes_on, leave, proceed
-from webapp.inventory.model import GONE, KINDS, UNLISTED, Change, Listed, Listing, Thing
+from webapp.inventory.model import GONE, RECORD_TYPES, UNLISTED, Change, InventoryPayload, Record, RecordList
 
 GRIDS_MAX = 1000
-_GONE_MAX = 2000  # of each kind; a grid may end that many jobs in an hour
+_GONE_MAX = 2000  # VMs, and jobs; a grid may end that many jobs in an hour
 _AHEAD_MAX_S = 120  # a list from further in the future does not stand in the way of one from now
 _TROUBLE = frozenset({"error", "lost", "held", "unreg"})
 
@@ -35,7 +35,10 @@ _RENEW = """
 UPDATE items SET cloud = ?, types = ?, states = ?, trouble = ?, since = coalesce(?, since), data = ?
 WHERE kind = ? AND key = ?
 """
-_VALUES = {kind: attrgetter(*(field.name for field in fields(kind))) for kind in KINDS.values()}
+_VALUES = {
+    record_type: attrgetter(*(field.name for field in fields(record_type)))
+    for record_type in RECORD_TYPES.values()
+}
 _LEAVE = """
 UPDATE items SET states = ?, trouble = 0, since = ?, gone_at = ?, changes = ?, last_status = ?,
     last_host = ?, last_at = ? WHERE kind = ? AND key = ?
@@ -53,10 +56,16 @@ class OlderList(Exception):
     """The list that is kept is newer than the one that came."""
 
 
-def keep(
-    folder: Path, grid: str, listing: Listing, *, now: float, keep_gone_s: float, forget_after_s: float
+def store_payload(
+    folder: Path,
+    grid: str,
+    payload: InventoryPayload,
+    *,
+    now: float,
+    keep_gone_s: float,
+    forget_after_s: float,
 ) -> None:
-    """Make `listing` the grid's list. Raises OlderList, or InventoryFault, and has then changed nothing.
+    """Make `payload` the grid's list. Raises OlderList, or InventoryFault, and has then changed nothing.
 
     What is gone is kept for `keep_gone_s`, the lists of a silent grid for `forget_after_s`.
     """
@@ -65,9 +74,9 @@ def keep(
     with open_database(file, create=True) as database:
         assert database is not None
         database.execute("BEGIN IMMEDIATE")
-        _check_age(database, listing, now)
-        for kind, listed in listing.kinds.items():
-            _keep_kind(database, kind, listed, listing.taken_at, keep_gone_s)
+        _check_age(database, payload, now)
+        for list_name, record_list in payload.lists.items():
+            _store_list(database, list_name, record_list, payload.taken_at, keep_gone_s)
         database.execute("COMMIT")
 
 
@@ -87,81 +96,91 @@ def _make_room(folder: Path, file: Path, forget_before: float) -> None:
         raise InventoryFault(f"{folder} holds the lists of {GRIDS_MAX} grids already")
 
 
-def _check_age(database: sqlite3.Connection, listing: Listing, now: float) -> None:
+def _check_age(database: sqlite3.Connection, payload: InventoryPayload, now: float) -> None:
     kept_at = database.execute("SELECT max(taken_at) FROM lists").fetchone()[0]
-    if kept_at is not None and listing.taken_at < kept_at <= now + _AHEAD_MAX_S:
+    if kept_at is not None and payload.taken_at < kept_at <= now + _AHEAD_MAX_S:
         raise OlderList(
-            f"the list that is kept was taken at {kept_at}, this one earlier, at {listing.taken_at}"
+            f"the list that is kept was taken at {kept_at}, this one earlier, at {payload.taken_at}"
         )
 
 
-def _keep_kind(
-    database: sqlite3.Connection, kind: str, listed: Listed, taken_at: int, keep_gone_s: float
+def _store_list(
+    database: sqlite3.Connection, list_name: str, record_list: RecordList, taken_at: int, keep_gone_s: float
 ) -> None:
     known = {
-        key: (data, gone_at, Change(*last)) for key, data, gone_at, *last in database.execute(_KNOWN, (kind,))
+        key: (data, gone_at, Change(*last))
+        for key, data, gone_at, *last in database.execute(_KNOWN, (list_name,))
     }
-    present = keyed(listed.things)
+    present = keyed(record_list.records)
     renewed, changed = [], []
-    for key, thing in present.items():
-        data = pack(thing)
+    for key, record in present.items():
+        data = pack(record)
         before, gone_at, last = known.get(key, (None, None, None))
         if before == data and gone_at is None:
             continue
-        if last is not None and gone_at is None and goes_on(last, thing, taken_at):
-            renewed.append((*_columns(thing), thing.since, data, kind, key))
+        if last is not None and gone_at is None and goes_on(last, record, taken_at):
+            renewed.append((*_columns(record), record.since, data, list_name, key))
         else:
-            changed.append((key, thing, data))
+            changed.append((key, record, data))
     database.executemany(_RENEW, renewed)
-    database.executemany(_UPSERT, [_row(database, kind, *change, taken_at) for change in changed])
-    word = UNLISTED if listed.is_cut else GONE
+    database.executemany(_UPSERT, [_row(database, list_name, *change, taken_at) for change in changed])
+    word = UNLISTED if record_list.is_cut else GONE
     missed = [key for key, (_, gone_at, _) in known.items() if gone_at is None and key not in present]
-    database.executemany(_LEAVE, [_leaving(database, kind, key, word, taken_at) for key in missed])
-    database.execute(_FORGET, (kind, taken_at - keep_gone_s))
-    database.execute(_FORGET_MANY, (kind, kind, _GONE_MAX))
-    row = (kind, taken_at, time.time_ns(), json.dumps(listed.total), len(present), listed.is_cut)
+    database.executemany(_LEAVE, [_leaving(database, list_name, key, word, taken_at) for key in missed])
+    database.execute(_FORGET, (list_name, taken_at - keep_gone_s))
+    database.execute(_FORGET_MANY, (list_name, list_name, _GONE_MAX))
+    row = (
+        list_name,
+        taken_at,
+        time.time_ns(),
+        json.dumps(record_list.total),
+        len(present),
+        record_list.is_cut,
+    )
     database.execute(_LIST, row)
 
 
-def keyed(things: Iterable[Thing]) -> dict[str, Thing]:
+def keyed(records: Iterable[Record]) -> dict[str, Record]:
     """Things by key; where two have the same, the second is called `key#2`."""
-    found: dict[str, Thing] = {}
+    found: dict[str, Record] = {}
     numbers: Counter[str] = Counter()
-    for thing in things:
-        key = thing.key
+    for record in records:
+        key = record.key
         while key in found:
-            numbers[thing.key] += 1
-            key = f"{thing.key}#{numbers[thing.key] + 1}"
-        found[key] = thing
+            numbers[record.key] += 1
+            key = f"{record.key}#{numbers[record.key] + 1}"
+        found[key] = record
     return found
 
 
-def pack(thing: Thing) -> str:
+def pack(record: Record) -> str:
     """The fields in their order, without their names: a filter by text must not find those."""
-    return json.dumps(_VALUES[type(thing)](thing), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(_VALUES[type(record)](record), ensure_ascii=False, separators=(",", ":"))
 
 
 def _row(
-    database: sqlite3.Connection, kind: str, key: str, thing: Thing, data: str, at: int
+    database: sqlite3.Connection, list_name: str, key: str, record: Record, data: str, at: int
 ) -> tuple[object, ...]:
-    past = _changes(database, kind, key)
-    changes = proceed(past, thing, at) if past else begin(thing, at)
-    since = changes[-1].at if thing.since is None else thing.since
-    return (kind, key, *_columns(thing), since, at, data, json.dumps(changes), *changes[-1])
+    past = _changes(database, list_name, key)
+    changes = proceed(past, record, at) if past else begin(record, at)
+    since = changes[-1].at if record.since is None else record.since
+    return (list_name, key, *_columns(record), since, at, data, json.dumps(changes), *changes[-1])
 
 
-def _columns(thing: Thing) -> tuple[str, str, str, int]:
+def _columns(record: Record) -> tuple[str, str, str, int]:
     """What is filtered by, as it stands in the table: cloud, types, states, trouble."""
-    trouble = not _TROUBLE.isdisjoint(thing.states)
-    return thing.cloud, f" {' '.join(thing.types)} ", f" {' '.join(thing.states)} ", int(trouble)
+    trouble = not _TROUBLE.isdisjoint(record.states)
+    return record.cloud, f" {' '.join(record.types)} ", f" {' '.join(record.states)} ", int(trouble)
 
 
-def _leaving(database: sqlite3.Connection, kind: str, key: str, word: str, at: int) -> tuple[object, ...]:
-    changes = leave(_changes(database, kind, key), word, at)
-    return f" {word} ", at, at, json.dumps(changes), *changes[-1], kind, key
+def _leaving(
+    database: sqlite3.Connection, list_name: str, key: str, word: str, at: int
+) -> tuple[object, ...]:
+    changes = leave(_changes(database, list_name, key), word, at)
+    return f" {word} ", at, at, json.dumps(changes), *changes[-1], list_name, key
 
 
-def _changes(database: sqlite3.Connection, kind: str, key: str) -> list[Change]:
-    query = "SELECT changes FROM items WHERE kind = ? AND key = ?"
-    row = database.execute(query, (kind, key)).fetchone()
+def _changes(database: sqlite3.Connection, list_name: str, key: str) -> list[Change]:
+    sql = "SELECT changes FROM items WHERE kind = ? AND key = ?"
+    row = database.execute(sql, (list_name, key)).fetchone()
     return [] if row is None else [Change(*change) for change in json.loads(row[0])]

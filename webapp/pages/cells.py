@@ -16,10 +16,10 @@ WARN, BAD = "w", "b"
 
 
 class Cell(NamedTuple):
-    """`kind` is CSS classes, `title` what hovering says; `path` only where the page cannot derive it."""
+    """`css` is its classes, `title` what hovering says; `path` only where the page cannot derive it."""
 
     text: str
-    kind: str = ""
+    css: str = ""
     title: str = ""
     path: str = ""
 
@@ -40,10 +40,10 @@ def show(value: Value | None, view: SnapshotView, *, tone: str = "", path: bool 
     if value is None:
         return Cell(NOTHING, "m")
     freshness = view.freshness(value)
-    kind = _CLASSES[freshness] or (tone if freshness is Freshness.FRESH else "")
+    css = _CLASSES[freshness] or (tone if freshness is Freshness.FRESH else "")
     text = NOTHING if freshness is Freshness.MISSING or value.value is None else format_number(value.value)
     title = f"{view.age(value)} old" if freshness is Freshness.STALE else ""
-    return Cell(text, kind, title, value.path if path else "")
+    return Cell(text, css, title, value.path if path else "")
 
 
 def is_fresh(value: Value | None, view: SnapshotView) -> bool:

@@ -26,10 +26,10 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class CloudColumn:
-    """`kind` says which figure of a row it is: a VM state, a comparison, a slot, or a cloud's held jobs."""
+    """`figure` says which figure of a row it is: a VM state, a comparison, a slot, or a cloud's held jobs."""
 
     name: str
-    kind: str  # state | compare | slot | held
+    figure: str  # state | compare | slot | held
     label: str
     metric: str
     title: str = ""
@@ -64,7 +64,7 @@ class CloudTable:
 
     @property
     def slot_count(self) -> int:
-        return sum(column.kind == "slot" for column in self.columns)
+        return sum(column.figure == "slot" for column in self.columns)
 
     @property
     def folded(self) -> int:
@@ -124,7 +124,7 @@ def _cloud(cloud: Cloud, judge: Judge, columns: Sequence[CloudColumn], link: str
         quota=show(cloud.quota, view),
         rows=tuple(
             TypeRow(row.name, tuple(_cell(row, column, held if first else None, judge) for column in columns))
-            for first, row in ((place == 0, row) for place, row in enumerate(rows))
+            for first, row in ((number == 0, row) for number, row in enumerate(rows))
         ),
         folds=not mark.level and not (held and held.value) and not _has_vms(cloud.total),
     )
@@ -138,8 +138,8 @@ def _has_vms(row: VmType) -> bool:
 
 def _cell(row: VmType, column: CloudColumn, held: Value | None, judge: Judge) -> Cell:
     """A row has no cell for slots that its VM type has not; a cloud's first row alone has its held jobs."""
-    value = held if column.kind == "held" else _figure(row, column)
-    if value is None and column.kind in ("held", "slot"):
+    value = held if column.figure == "held" else _figure(row, column)
+    if value is None and column.figure in ("held", "slot"):
         return Cell("")
     return _show(value, column, judge)
 
@@ -150,14 +150,14 @@ def _show(value: Value | None, column: CloudColumn, judge: Judge, *, path: bool 
 
 
 def _figure(row: VmType, column: CloudColumn) -> Value | None:
-    if column.kind == "compare":
+    if column.figure == "compare":
         figure: Value = getattr(row, column.name)
         return figure
-    return (row.slots if column.kind == "slot" else row.states).get(column.name)
+    return (row.slots if column.figure == "slot" else row.states).get(column.name)
 
 
 def _total(grid: Grid, column: CloudColumn) -> Value | None:
-    if column.kind != "held":
+    if column.figure != "held":
         return _figure(grid.total, column)
     held = (cloud.jobs.get("all", {}).get("held") for cloud in grid.clouds)
     return add_up(f"grids.{grid.name}.clouds.*.jobs.all.held", (value for value in held if value is not None))

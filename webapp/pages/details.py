@@ -11,7 +11,7 @@ from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
 from webapp.pages.holds import held_table
-from webapp.pages.hosts import figures_table, heartbeat_cell, place_of, sources_table
+from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, sources_table
 from webapp.pages.jobs import jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
 from webapp.pages.status import GridCard, Link, grid_card
@@ -134,7 +134,7 @@ def _vms_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     states = [*cloud.total.states]
     states.sort(key=lambda state: (state != "total", state))
     columns = [Column("VMs" if state == "total" else words(state), f"vms.$.{state}") for state in states]
-    columns += [Column(words(kind), f"{kind}.$") for kind in ("idle", "lost", "unreg")]
+    columns += [Column(words(figure), f"{figure}.$") for figure in ("idle", "lost", "unreg")]
     tones = {"error": BAD, "lost": WARN, "unreg": WARN}
     rows = (
         row_of(
@@ -163,7 +163,7 @@ def _shares_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     shares = sorted({share for counts in resources.values() for share in counts})
     labels = {"cores": "Cores", "memory_mb": "Memory, MB"}
     rows = (
-        row_of(labels[kind], counts, shares, view, key=kind) for kind, counts in resources.items() if counts
+        row_of(labels[name], counts, shares, view, key=name) for name, counts in resources.items() if counts
     )
     columns = tuple(Column(words(share), f"$.{share}") for share in shares)
     return Table("Quotas of the cloud", "Resource", columns, tuple(rows), at)
@@ -181,7 +181,7 @@ _HOST_SPARKS = (
 
 
 def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
-    view, at = judge.view, place_of(grid, host)
+    view, at = judge.view, path_above(grid, host)
     mark = judge.host(host)
     tables = (
         figures_table("Host", host.sysinfo, view, at, "sysinfo."),

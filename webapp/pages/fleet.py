@@ -24,15 +24,15 @@ _ORDER = ("pending", "active", "done", "failed", "total")
 
 def work_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Chunks and images by status."""
-    kinds = {"chunks": fleet.chunks, "images": fleet.images}
-    statuses = sorted({status for counts in kinds.values() for status in counts}, key=_place)
+    work = {"chunks": fleet.chunks, "images": fleet.images}
+    statuses = sorted({status for counts in work.values() for status in counts}, key=_by_status)
     return Table(
         "Fleet",
         "Work",
         tuple(Column(words(status), f"fleet.$.{status}") for status in statuses),
         tuple(
-            row_of(words(kind), counts, statuses, view, _TONES, key=kind)
-            for kind, counts in kinds.items()
+            row_of(words(unit), counts, statuses, view, _TONES, key=unit)
+            for unit, counts in work.items()
             if counts
         ),
         f"grids.{grid}",
@@ -60,7 +60,7 @@ def _pace_cell(key: str, value: Value, view: SnapshotView) -> Cell:
 
 def failures_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Images whose result is an error, by its kind."""
-    rows = (Row(kind, (show(value, view, tone=WARN),), kind) for kind, value in fleet.failures.items())
+    rows = (Row(error, (show(value, view, tone=WARN),), error) for error, value in fleet.failures.items())
     return Table(
         "Failed images", "Error", (Column("Images", "fleet.failures.$"),), tuple(rows), f"grids.{grid}"
     )
@@ -69,7 +69,7 @@ def failures_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
 def workers_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Hosts of the fleet with the figures each of them reports."""
     figures: Sequence[str] = sorted(
-        {figure for counts in fleet.hosts.values() for figure in counts}, key=_place
+        {figure for counts in fleet.hosts.values() for figure in counts}, key=_by_status
     )
     return Table(
         "Hosts",
@@ -80,5 +80,5 @@ def workers_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     )
 
 
-def _place(name: str) -> tuple[int, str]:
+def _by_status(name: str) -> tuple[int, str]:
     return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)

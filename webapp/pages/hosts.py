@@ -18,7 +18,7 @@ SYSINFO = (
 )
 
 
-def place_of(grid: Grid, host: Host) -> str:
+def path_above(grid: Grid, host: Host) -> str:
     """The path above a host's figures: a grid's own head node has the grid's."""
     return f"grids.{grid.name}" if host is grid.own else f"grids.{grid.name}.hosts.{host.name}"
 
@@ -27,7 +27,7 @@ def hosts_table(grid: Grid, view: SnapshotView, link: str) -> Table:
     """The grid's head node and further ones; `link` leads to a host's page once its name is put behind it."""
     figures = [column.metric.removeprefix("sysinfo.") for column in SYSINFO]
     rows = (
-        row_of(host.name, host.sysinfo, figures, view, at=place_of(grid, host), link=link + host.name)
+        row_of(host.name, host.sysinfo, figures, view, at=path_above(grid, host), link=link + host.name)
         for host in (grid.own, *grid.hosts)
         if host.sysinfo
     )
@@ -65,7 +65,7 @@ def sources_table(host: Host, view: SnapshotView, at: str) -> Table:
 def heartbeat_cell(name: str, value: Value, view: SnapshotView) -> Cell:
     """A service's state and the age of its last sign of life, told by sign and word, not only by colour."""
     shown = show(value, view, path=True)
-    if shown.kind in ("s", "m"):
+    if shown.css in ("s", "m"):
         return Cell(f"{name} lost, {view.age(value)}", "hb stale", "No heartbeat for that long", value.path)
     if value.value == 0:
         return Cell(f"{name} down", "hb bad", f"Did not answer {view.age(value)} ago", value.path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
-_PLACE = re.compile(r"\{(grid|cloud|host|job)\}")
+_OPEN_NAME = re.compile(r"\{(grid|cloud|host|job)\}")
 
 
 class Link(Protocol):
@@ -15,16 +15,16 @@ class Link(Protocol):
     url: str
 
 
-def places(url: str) -> frozenset[str]:
+def open_names(url: str) -> frozenset[str]:
     """What an address leaves open; empty for one that stands on every page."""
-    return frozenset(_PLACE.findall(url))
+    return frozenset(_OPEN_NAME.findall(url))
 
 
 def links_about(links: Iterable[Link], about: str, names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Names and addresses of the links about a grid, cloud, host or job, with what is known filled in."""
-    known = {place for place, name in names.items() if name}
+    known = {what for what, name in names.items() if name}
     return tuple(
-        (link.name, _PLACE.sub(lambda place: quote(names[place[1]], safe=""), link.url))
+        (link.name, _OPEN_NAME.sub(lambda found: quote(names[found[1]], safe=""), link.url))
         for link in links
-        if about in places(link.url) <= known
+        if about in open_names(link.url) <= known
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cloud_monitor.system.text import age_text
-from webapp.inventory.model import GONE, UNLISTED, Item, Summary
+from webapp.inventory.model import GONE, UNLISTED, ListSummary, TrackedRecord
 from webapp.model.freshness import Freshness, judge
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell, format_number
@@ -17,13 +17,13 @@ TROUBLE = frozenset({"error", "lost", "held"})
 LEAVING = {GONE: "gone", UNLISTED: "no longer listed"}
 
 
-def is_stale(summary: Summary, view: SnapshotView) -> bool:
+def is_stale(summary: ListSummary, view: SnapshotView) -> bool:
     """By the rule for every figure."""
     freshness = judge(1.0, summary.taken_at, view.as_of, view.stale_after_s)
     return freshness is not Freshness.FRESH
 
 
-def age_cell(summary: Summary, view: SnapshotView) -> Cell:
+def age_cell(summary: ListSummary, view: SnapshotView) -> Cell:
     """How old a list is."""
     text = f"As of {age_text(view.as_of - summary.taken_at)} ago"
     return Cell(text, "since s" if is_stale(summary, view) else "since", utc(summary.taken_at))
@@ -42,13 +42,13 @@ def number(value: int | None) -> Cell:
     return Cell("") if value is None else Cell(format_number(value), "" if value else "z")
 
 
-def status_cell(item: Item, view: SnapshotView, *more: str) -> Cell:
+def status_cell(tracked: TrackedRecord, view: SnapshotView, *more: str) -> Cell:
     """The status and what is to be added to it; of what is gone, since when, and what it was last."""
-    if item.gone_at is not None:
-        ago = f"{LEAVING.get(item.status, item.status)} for {age_text(view.as_of - item.gone_at)}"
-        return text(f"{ago}, was {words(item.thing.status).lower()}", "z since")
-    shown = ", ".join([words(item.thing.status).lower(), *more])
-    return text(shown, BAD if item.thing.status in TROUBLE else "")
+    if tracked.gone_at is not None:
+        ago = f"{LEAVING.get(tracked.status, tracked.status)} for {age_text(view.as_of - tracked.gone_at)}"
+        return text(f"{ago}, was {words(tracked.record.status).lower()}", "z since")
+    shown = ", ".join([words(tracked.record.status).lower(), *more])
+    return text(shown, BAD if tracked.record.status in TROUBLE else "")
 
 
 def utc(at: int, view: SnapshotView | None = None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from webapp.inventory.model import Item, Part, Summary
-from webapp.inventory.query import Asked
+from webapp.inventory.model import ListSummary, QueryResult, TrackedRecord
+from webapp.inventory.query import RecordQuery
 from webapp.model.health import OK, Level, Mark
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell, format_number
@@ -20,18 +20,18 @@ _NAMES = {"unreg": "unregistered", **LEAVING}
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
-    """A column after the first. `name` is the field that it is sorted by; `make` gives an item's cell."""
+    """A column after the first. `name` is the field that it is sorted by; `make` makes a record's cell."""
 
     name: str
     label: str
-    make: Callable[[Item, SnapshotView], Cell]
+    make: Callable[[TrackedRecord, SnapshotView], Cell]
     title: str = ""
     largest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How things of one kind are listed. `heading` is that of their names."""
+class ListSpec:
+    """How VMs or jobs are listed. `heading` is that of their names."""
 
     name: str  # vms, jobs
     title: str
@@ -48,7 +48,7 @@ class Heading:
     link: str
     direction: str
     title: str
-    kind: str
+    css: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +88,39 @@ class ListPage:
 
 
 def list_page(
-    kind: Kind, label: str, asked: Asked, part: Part, summary: Summary, view: SnapshotView, address: str
+    spec: ListSpec,
+    label: str,
+    query: RecordQuery,
+    result: QueryResult,
+    summary: ListSummary,
+    view: SnapshotView,
+    address: str,
 ) -> ListPage:
     """The page at `address` of the grid called `label`."""
     stale = is_stale(summary, view)
-    columns = occurring(kind.columns, part.items, view)
-    first = (asked.page - 1) * ROWS_MAX
-    last = first + len(part.items)
+    columns = occurring(spec.columns, result.records, view)
+    first = (query.page - 1) * ROWS_MAX
+    last = first + len(result.records)
     return ListPage(
-        title=f"{kind.title} of {label}",
+        title=f"{spec.title} of {label}",
         trail=((label, address.rsplit("/", 1)[0]),),
         mark=Mark(Level.STALE, "the list is old") if stale else OK,
         age=age_cell(summary, view),
-        note=_note(kind, summary) if summary.is_cut else "",
-        chips=tuple(_chips(asked, part)),
+        note=_note(spec, summary) if summary.is_cut else "",
+        chips=tuple(_chips(query, result)),
         choices=(
-            Choice("cloud", "cloud", _with(part.clouds, asked.cloud), asked.cloud),
-            Choice("type", "type", _with(part.types, asked.type), asked.type),
-            Choice("status", "status", _with(sorted(part.by_status), asked.status), asked.status),
+            Choice("cloud", "cloud", _with(result.clouds, query.cloud), query.cloud),
+            Choice("type", "type", _with(result.types, query.type), query.type),
+            Choice("status", "status", _with(sorted(result.by_status), query.status), query.status),
         ),
         headings=(
-            _heading(asked, ListColumn("key", kind.heading, _no_cell), "name"),
-            *(_heading(asked, column, _kind_of(column, part.items, view)) for column in columns),
+            _heading(query, ListColumn("key", spec.heading, _no_cell), "name"),
+            *(_heading(query, column, _css_of(column, result.records, view)) for column in columns),
         ),
-        rows=tuple(rows_of(part.items, columns, view, f"{address}/", is_stale=stale)),
-        shown=f"{first + 1}–{last} of {format_number(part.found)}" if last > first else "",
-        before=asked.query(page=asked.page - 1) or "?" if asked.page > 1 else "",
-        after=asked.query(page=asked.page + 1) if last < part.found else "",
+        rows=tuple(rows_of(result.records, columns, view, f"{address}/", is_stale=stale)),
+        shown=f"{first + 1}–{last} of {format_number(result.found)}" if last > first else "",
+        before=query.query_string(page=query.page - 1) or "?" if query.page > 1 else "",
+        after=query.query_string(page=query.page + 1) if last < result.found else "",
     )
 
 
@@ -128,44 +134,61 @@ def list_links(address: str, cloud: str = "") -> tuple[tuple[str, str], ...]:
         ("Jobs held", "jobs", "held"),
     )
     return tuple(
-        (label, f"{address}/{kind}{Asked(cloud=cloud, status=status).query()}")
-        for label, kind, status in named
+        (label, f"{address}/{list_name}{RecordQuery(cloud=cloud, status=status).query_string()}")
+        for label, list_name, status in named
     )
 
 
 def list_table(
-    kind: Kind, part: Part, summary: Summary, view: SnapshotView, address: str, *, without: str = ""
+    spec: ListSpec,
+    result: QueryResult,
+    summary: ListSummary,
+    view: SnapshotView,
+    address: str,
+    *,
+    without: str = "",
 ) -> Table:
     """The list as one table among others, without the column that is the same for all."""
-    columns = [column for column in occurring(kind.columns, part.items, view) if column.name != without]
-    count = f", {len(part.items)} of {format_number(part.found)}" if part.found > len(part.items) else ""
+    columns = [column for column in occurring(spec.columns, result.records, view) if column.name != without]
+    count = (
+        f", {len(result.records)} of {format_number(result.found)}"
+        if result.found > len(result.records)
+        else ""
+    )
     return Table(
-        kind.title + count,
-        kind.heading,
+        spec.title + count,
+        spec.heading,
         tuple(Column(column.label, title=column.title) for column in columns),
-        tuple(rows_of(part.items, columns, view, f"{address}/", is_stale=is_stale(summary, view))),
+        tuple(rows_of(result.records, columns, view, f"{address}/", is_stale=is_stale(summary, view))),
     )
 
 
 def rows_of(
-    items: Iterable[Item], columns: Sequence[ListColumn], view: SnapshotView, link: str, *, is_stale: bool
+    records: Iterable[TrackedRecord],
+    columns: Sequence[ListColumn],
+    view: SnapshotView,
+    link: str,
+    *,
+    is_stale: bool,
 ) -> Iterable[Row]:
-    """`link` leads to an item with its key put behind it."""
-    for item in items:
-        cells = (column.make(item, view) for column in columns)
+    """`link` leads to a record with its key put behind it."""
+    for tracked in records:
+        cells = (column.make(tracked, view) for column in columns)
         yield Row(
-            item.key,
-            tuple(cell._replace(kind=f"{cell.kind} s") if is_stale and cell.text else cell for cell in cells),
-            link=link + quote(item.key, safe="/@"),
+            tracked.key,
+            tuple(cell._replace(css=f"{cell.css} s") if is_stale and cell.text else cell for cell in cells),
+            link=link + quote(tracked.key, safe="/@"),
         )
 
 
-def occurring(columns: Sequence[ListColumn], items: Sequence[Item], view: SnapshotView) -> list[ListColumn]:
+def occurring(
+    columns: Sequence[ListColumn], records: Sequence[TrackedRecord], view: SnapshotView
+) -> list[ListColumn]:
     """Columns in which anything stands."""
-    return [column for column in columns if any(column.make(item, view).text for item in items)]
+    return [column for column in columns if any(column.make(tracked, view).text for tracked in records)]
 
 
-def _no_cell(item: Item, view: SnapshotView) -> Cell:
+def _no_cell(tracked: TrackedRecord, view: SnapshotView) -> Cell:
     return Cell("")
 
 
@@ -174,40 +197,40 @@ def _with(names: Sequence[str], chosen: str) -> tuple[str, ...]:
     return tuple(names) if not chosen or chosen in names else (*names, chosen)
 
 
-def _kind_of(column: ListColumn, items: Sequence[Item], view: SnapshotView) -> str:
+def _css_of(column: ListColumn, records: Sequence[TrackedRecord], view: SnapshotView) -> str:
     """Words begin where their heading does."""
-    return WORDS if any(WORDS in column.make(item, view).kind.split() for item in items) else ""
+    return WORDS if any(WORDS in column.make(tracked, view).css.split() for tracked in records) else ""
 
 
-def _heading(asked: Asked, column: ListColumn, kind: str) -> Heading:
+def _heading(query: RecordQuery, column: ListColumn, css: str) -> Heading:
     """A click sorts by the column, the next one the other way round, a third as it was at first."""
     up, down = column.name, f"-{column.name}"
     steps = ["", down, up] if column.largest_first else ["", up, down]
-    place = steps.index(asked.sort) if asked.sort in steps else 0
-    direction = {up: "ascending", down: "descending"}.get(asked.sort, "")
-    query = asked.query(sort=steps[(place + 1) % 3]) or "?"
-    return Heading(column.label, query, direction, column.title, kind)
+    step = steps.index(query.sort) if query.sort in steps else 0
+    direction = {up: "ascending", down: "descending"}.get(query.sort, "")
+    link = query.query_string(sort=steps[(step + 1) % 3]) or "?"
+    return Heading(column.label, link, direction, column.title, css)
 
 
-def _chips(asked: Asked, part: Part) -> Iterable[Chip]:
+def _chips(query: RecordQuery, result: QueryResult) -> Iterable[Chip]:
     order = sorted(
-        part.by_status.items(), key=lambda pair: (pair[0] in LEAVING, pair[0] not in TROUBLE, pair)
+        result.by_status.items(), key=lambda pair: (pair[0] in LEAVING, pair[0] not in TROUBLE, pair)
     )
     for status, count in order:
-        is_chosen = status == asked.status
-        link = asked.query(status="" if is_chosen else status) or "?"
+        is_chosen = status == query.status
+        link = query.query_string(status="" if is_chosen else status) or "?"
         tone = BAD if status in TROUBLE else ""
         yield Chip(
             _NAMES.get(status, words(status).lower()), Cell(format_number(count), tone), link, is_chosen
         )
 
 
-def _note(kind: Kind, summary: Summary) -> str:
+def _note(spec: ListSpec, summary: ListSummary) -> str:
     """What a list that had no room for all leaves out."""
     if summary.total is None or summary.total <= summary.listed:
-        return f"Some {kind.noun} may be missing: the collector could not list all of them."
+        return f"Some {spec.noun} may be missing: the collector could not list all of them."
     named = ", ".join(
         f"{format_number(count)} {words(name).lower()}" for name, count in summary.totals.items() if count
     )
     listed, total = format_number(summary.listed), format_number(summary.total)
-    return f"{listed} of {total} {kind.noun} are listed{f' (in all: {named})' if named else ''}."
+    return f"{listed} of {total} {spec.noun} are listed{f' (in all: {named})' if named else ''}."

@@ -31,10 +31,10 @@ class Filled:
     def refresh(self) -> list[str | list[str]]:
         """The cells as the browser's refresh reads them: text, or text, class, and title where it has one."""
         return [
-            [cell.text, cell.kind, cell.title]
+            [cell.text, cell.css, cell.title]
             if cell.title
-            else [cell.text, cell.kind]
-            if cell.kind
+            else [cell.text, cell.css]
+            if cell.css
             else cell.text
             for cell in self.cells
         ]
@@ -53,9 +53,9 @@ class Skeleton:
         self._keep(cell, f"<td{attributes}>{escape(cell.text)}")
         return Markup(_GAP)
 
-    def live(self, tag: str, cell: Cell, kind: str = "") -> Markup:
-        """Any other element; `kind` is the classes it always has."""
-        cell = cell._replace(kind=f"{kind} {cell.kind}".strip())
+    def live(self, tag: str, cell: Cell, css: str = "") -> Markup:
+        """Any other element; `css` is the classes it always has."""
+        cell = cell._replace(css=f"{css} {cell.css}".strip())
         self._keep(cell, f"<{tag} data-c{_attributes(cell)}>{escape(cell.text)}</{tag}>")
         return Markup(_GAP)
 
@@ -75,10 +75,10 @@ class Skeleton:
 
 
 def _attributes(cell: Cell) -> str:
-    kind = f' class="{cell.kind}"' if " " in cell.kind else f" class={cell.kind}" if cell.kind else ""
+    css = f' class="{cell.css}"' if " " in cell.css else f" class={cell.css}" if cell.css else ""
     title = f' title="{escape(cell.title)}"' if cell.title else ""
     path = f' data-path="{escape(cell.path)}"' if cell.path else ""
-    return kind + title + path
+    return css + title + path
 
 
 def render_body(render: Callable[..., str], template: str, **values: Any) -> Filled:

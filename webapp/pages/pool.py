@@ -17,9 +17,9 @@ def resources_table(grid: Grid, view: SnapshotView) -> Table:
     """Cores, memory and GPUs of the pool; a resource that the pool has none of is left out."""
     shares = (*SHARES, *occurring(grid.resources.values(), SHARES))
     rows = (
-        row_of(label, grid.resources[kind], shares, view, key=kind)
-        for kind, label in _RESOURCES.items()
-        if any(value.value for value in grid.resources.get(kind, {}).values())
+        row_of(label, grid.resources[resource], shares, view, key=resource)
+        for resource, label in _RESOURCES.items()
+        if any(value.value for value in grid.resources.get(resource, {}).values())
     )
     columns = (Column(words(share), f"$.{share}", _TITLES.get(share, "")) for share in shares)
     return Table("Pool", "Resource", tuple(columns), tuple(rows), f"grids.{grid.name}")
@@ -34,15 +34,18 @@ def slots_table(grid: Grid, view: SnapshotView) -> Table:
         "Slots",
         "Slot type",
         tuple(Column(words(state), f"slots.$.{state}") for state in states),
-        tuple(row_of(words(kind), counts, states, view, key=kind) for kind, counts in grid.slots.items()),
+        tuple(
+            row_of(words(slot_type), counts, states, view, key=slot_type)
+            for slot_type, counts in grid.slots.items()
+        ),
         f"grids.{grid.name}",
     )
 
 
 def daemon_tables(grid: Grid, view: SnapshotView) -> Iterator[Table]:
     """A table for each kind of daemon: a row for each figure, a column for each daemon."""
-    for kind in _DAEMONS:
-        daemons: Mapping[str, Counts] = grid.condor.get(kind, {})
+    for daemon in _DAEMONS:
+        daemons: Mapping[str, Counts] = grid.condor.get(daemon, {})
         if not daemons:
             continue
         figures = sorted({figure for counts in daemons.values() for figure in counts})
@@ -51,9 +54,9 @@ def daemon_tables(grid: Grid, view: SnapshotView) -> Iterator[Table]:
             for figure in figures
         }
         yield Table(
-            words(kind),
+            words(daemon),
             "Figure",
-            tuple(Column(name, f"condor.{kind}.{name}.$") for name in daemons),
+            tuple(Column(name, f"condor.{daemon}.{name}.$") for name in daemons),
             tuple(
                 row_of(_label(figure, by_figure[figure]), by_figure[figure], daemons, view, key=figure)
                 for figure in figures

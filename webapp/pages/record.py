@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from cloud_monitor.system.text import age_text
-from webapp.inventory.model import Item, Job, Summary
+from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
 from webapp.model.health import OK, Level, Mark
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
@@ -17,35 +17,33 @@ Fact = tuple[str, Cell]
 _WHOLE = "t whole"  # words that are not cut
 
 
-def item_mark(item: Item, summary: Summary, view: SnapshotView) -> Mark:
+def record_mark(tracked: TrackedRecord, summary: ListSummary, view: SnapshotView) -> Mark:
     """Of what is gone nothing is known any more; a list that is old says nothing of now either."""
     if is_stale(summary, view):
         return Mark(Level.STALE, "the list is old")
-    if item.gone_at is not None:
-        return Mark(Level.STALE, item.status)
-    return Mark(Level.BAD, item.status) if item.status in TROUBLE else OK
+    if tracked.gone_at is not None:
+        return Mark(Level.STALE, tracked.status)
+    return Mark(Level.BAD, tracked.status) if tracked.status in TROUBLE else OK
 
 
 def facts_table(facts: Iterable[Fact]) -> Table:
     """Those that are known."""
     rows = (
-        Row(label, (cell._replace(kind=f"{cell.kind} {_WHOLE}".strip()),))
-        for label, cell in facts
-        if cell.text
+        Row(label, (cell._replace(css=f"{cell.css} {_WHOLE}".strip()),)) for label, cell in facts if cell.text
     )
     return Table("Facts", "Fact", (Column("Now"),), tuple(rows))
 
 
-def seen_facts(item: Item, summary: Summary, view: SnapshotView) -> Iterator[Fact]:
-    yield "First seen", since(item.first_seen_at, view)
-    yield "List", age_cell(summary, view)._replace(kind=AGE)
+def seen_facts(tracked: TrackedRecord, summary: ListSummary, view: SnapshotView) -> Iterator[Fact]:
+    yield "First seen", since(tracked.first_seen_at, view)
+    yield "List", age_cell(summary, view)._replace(css=AGE)
 
 
-def history_table(item: Item, view: SnapshotView) -> Table:
+def history_table(tracked: TrackedRecord, view: SnapshotView) -> Table:
     """Statuses, the newest first, each with its beginning and how long it lasted."""
     rows = []
     end = view.as_of
-    for change in reversed(item.changes):
+    for change in reversed(tracked.changes):
         lasted = age_text(max(0, end - change.at))
         status = text(words(change.status), "b" if change.status in TROUBLE else "")
         rows.append(Row(utc(change.at, view), (status, Cell(lasted, AGE), text(change.host))))
@@ -54,25 +52,25 @@ def history_table(item: Item, view: SnapshotView) -> Table:
     return _without_empty("Status history", "From, UTC", columns, rows)
 
 
-def jobs_table_of(jobs: Iterable[Item], host: str, view: SnapshotView, link: str) -> Table:
+def jobs_table_of(jobs: Iterable[TrackedRecord], host: str, view: SnapshotView, link: str) -> Table:
     """Jobs on the host now, or there last."""
     rows = []
-    for item in jobs:
-        job = item.thing
-        assert isinstance(job, Job)
-        here = "now" if job.host.lower() == host.lower() and item.gone_at is None else "before"
-        cells = (text(here), status_cell(item, view), since(item.since, view), text(job.user))
-        rows.append(Row(item.key, cells, link=link + quote(item.key, safe="/@")))
+    for tracked in jobs:
+        job = tracked.record
+        assert isinstance(job, JobRecord)
+        here = "now" if job.host.lower() == host.lower() and tracked.gone_at is None else "before"
+        cells = (text(here), status_cell(tracked, view), since(tracked.since, view), text(job.user))
+        rows.append(Row(tracked.key, cells, link=link + quote(tracked.key, safe="/@")))
     columns = (Column("Here"), Column("Status"), Column("For"), Column("User"))
     return _without_empty("Jobs on this VM", "Job", columns, rows)
 
 
-def hosts_table_of(item: Item, view: SnapshotView, link: str) -> Table:
+def hosts_table_of(tracked: TrackedRecord, view: SnapshotView, link: str) -> Table:
     """Where a job has been, the newest first, by its history and by what it says itself."""
-    job = item.thing
-    assert isinstance(job, Job)
+    job = tracked.record
+    assert isinstance(job, JobRecord)
     seen: dict[str, Cell] = {}
-    for change in reversed(item.changes):
+    for change in reversed(tracked.changes):
         if change.host:
             seen.setdefault(change.host, since(change.at, view))
     if job.last_host:
@@ -83,13 +81,13 @@ def hosts_table_of(item: Item, view: SnapshotView, link: str) -> Table:
 
 def _without_empty(caption: str, heading: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
     """The table of the columns in which anything stands."""
-    used = [place for place in range(len(columns)) if any(row.cells[place].text for row in rows)]
+    used = [column for column in range(len(columns)) if any(row.cells[column].text for row in rows)]
     return Table(
         caption,
         heading,
-        tuple(columns[place] for place in used),
+        tuple(columns[column] for column in used),
         tuple(
-            Row(row.name, tuple(row.cells[place] for place in used), row.key, row.at, row.link)
+            Row(row.name, tuple(row.cells[column] for column in used), row.key, row.at, row.link)
             for row in rows
         ),
     )

@@ -1,4 +1,4 @@
-"""Plain tables of figures: rows of one kind of thing, columns of figures, each cell plottable. Pure."""
+"""Plain tables of figures: rows of what is alike, columns of figures, each cell plottable. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webapp.pages.cells import Cell, show
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`metric` is the rest of a path below the table's or row's place, `$` standing for the row's name."""
+    """`metric` is the rest of a path below that of the table or row, `$` standing for the row's name."""
 
     label: str
     metric: str = ""
@@ -23,7 +23,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`key` fills the `$` of the columns' metrics; `at` is the row's place where it is not the table's."""
+    """`key` fills the `$` of the columns' metrics; `at` is the path above, where it is another."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -47,9 +47,9 @@ class Table:
     def is_empty(self) -> bool:
         return not self.rows
 
-    def has_words(self, place: int) -> bool:
+    def has_words(self, column: int) -> bool:
         """Whether words stand in a column, which begin where its heading does."""
-        return any("t" in row.cells[place].kind.split() for row in self.rows)
+        return any("t" in row.cells[column].css.split() for row in self.rows)
 
 
 def words(name: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from webapp.inventory.model import KINDS, Item, Summary
-from webapp.inventory.query import Asked, read_asked, sortable
+from webapp.inventory.model import RECORD_TYPES, ListSummary, TrackedRecord
+from webapp.inventory.query import RecordQuery, read_query, sortable
 from webapp.model.freshness import judge
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
@@ -20,7 +20,9 @@ from webapp.views.api import read_number
 blueprint = Blueprint("api_lists", __name__, url_prefix="/api")
 
 _LIMIT_DEFAULT, _LIMIT_MAX = 1000, 5000
-_FIELDS = {kind: [field.name for field in fields(kind)] for kind in KINDS.values()}
+_FIELDS = {
+    record_type: [field.name for field in fields(record_type)] for record_type in RECORD_TYPES.values()
+}
 
 
 @blueprint.get("/vms")
@@ -33,7 +35,7 @@ def jobs() -> Response:
     return _answer("jobs")
 
 
-def _answer(kind: str) -> Response:
+def _answer(list_name: str) -> Response:
     """The lists of one grid or of all, as far as `limit` goes."""
     settings = current_settings()
     if settings.inventory_token_file is None:
@@ -42,7 +44,7 @@ def _answer(kind: str) -> Response:
     from webapp.inventory.database import InventoryFault
     from webapp.inventory.reader import grids_with_lists, open_reader
 
-    asked = _read_asked(kind)
+    query = _read_query(list_name)
     left = read_number("limit", _LIMIT_DEFAULT, 1, _LIMIT_MAX)
     view = current_view()
     names = [
@@ -52,33 +54,33 @@ def _answer(kind: str) -> Response:
         if wanted not in names:
             raise Refused(404, "grid_unknown", f"no lists have come from a grid {wanted[:100]!r}")
         names = [wanted]
-    grids, things = [], []
+    grids, records = [], []
     try:
         for name in names:
             with open_reader(settings.inventory_folder, name) as reader:
-                summary = reader.summary(kind) if reader else None
+                summary = reader.summary(list_name) if reader else None
                 if reader is None or summary is None:
                     continue
-                part = reader.part(kind, asked, left)
-            grids.append(_describe_grid(name, summary, part.found, view))
-            things += [_describe(name, item) for item in part.items]
-            left -= len(part.items)
+                result = reader.find(list_name, query, left)
+            grids.append(_describe_grid(name, summary, result.found, view))
+            records += [_describe(name, tracked) for tracked in result.records]
+            left -= len(result.records)
     except InventoryFault as fault:
         raise Refused(503, "cannot_read", str(fault)) from None
     # A hold reason may hold markup; not even a careless reader runs it.
-    body = json.dumps({"as_of": view.as_of, "grids": grids, kind: things}).replace("<", "\\u003c")
+    body = json.dumps({"as_of": view.as_of, "grids": grids, list_name: records}).replace("<", "\\u003c")
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _read_asked(kind: str) -> Asked:
+def _read_query(list_name: str) -> RecordQuery:
     sort = request.args.get("sort", "").strip()
-    if sort and sort.removeprefix("-") not in sortable(kind):
-        known = ", ".join(sorted(sortable(kind)))
+    if sort and sort.removeprefix("-") not in sortable(list_name):
+        known = ", ".join(sorted(sortable(list_name)))
         raise Refused(400, "sort_refused", f"sort={sort[:50]!r} is none of {known}, or one with - in front")
-    return read_asked(request.args, kind)
+    return read_query(request.args, list_name)
 
 
-def _describe_grid(name: str, summary: Summary, found: int, view: SnapshotView) -> dict[str, Any]:
+def _describe_grid(name: str, summary: ListSummary, found: int, view: SnapshotView) -> dict[str, Any]:
     return {
         "grid": name,
         "taken_at": summary.taken_at,
@@ -90,15 +92,15 @@ def _describe_grid(name: str, summary: Summary, found: int, view: SnapshotView) 
     }
 
 
-def _describe(grid: str, item: Item) -> dict[str, Any]:
+def _describe(grid: str, tracked: TrackedRecord) -> dict[str, Any]:
     return {
         "grid": grid,
-        "key": item.key,
-        **{name: getattr(item.thing, name) for name in _FIELDS[type(item.thing)]},
-        "status": item.status,
-        "last_status": item.thing.status,
-        "since": item.since,
-        "first_seen_at": item.first_seen_at,
-        "gone_at": item.gone_at,
-        "changes": [change._asdict() for change in item.changes],
+        "key": tracked.key,
+        **{name: getattr(tracked.record, name) for name in _FIELDS[type(tracked.record)]},
+        "status": tracked.status,
+        "last_status": tracked.record.status,
+        "since": tracked.since,
+        "first_seen_at": tracked.first_seen_at,
+        "gone_at": tracked.gone_at,
+        "changes": [change._asdict() for change in tracked.changes],
     }

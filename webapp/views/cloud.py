@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, url_for
 
-from webapp.inventory.query import Asked
+from webapp.inventory.query import RecordQuery
 from webapp.model.health import Level, Mark
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid
@@ -23,7 +23,7 @@ from webapp.views.grid import find_grid
 from webapp.views.render import Values, judge_of, show_page
 
 if TYPE_CHECKING:
-    from webapp.inventory.reader import Reader
+    from webapp.inventory.reader import InventoryReader
 
 blueprint = Blueprint("cloud", __name__)
 
@@ -66,14 +66,14 @@ def show(grid: str, cloud: str) -> Response:
         return show_page("cloud", "detail_body.html", without, heading=heading, edition="fault")
 
 
-def _tables(reader: Reader, cloud: str, view: SnapshotView, address: str) -> tuple[Table, ...]:
+def _tables(reader: InventoryReader, cloud: str, view: SnapshotView, address: str) -> tuple[Table, ...]:
     """Its VMs and its jobs, those in trouble first, as many as a page bears."""
     tables = []
-    for kind in (VMS, JOBS):
-        summary = reader.summary(kind.name)
+    for spec in (VMS, JOBS):
+        summary = reader.summary(spec.name)
         if summary is not None:
-            part = reader.part(kind.name, Asked(cloud=cloud), _ROWS_MAX)
-            tables.append(list_table(kind, part, summary, view, f"{address}/{kind.name}", without="cloud"))
+            result = reader.find(spec.name, RecordQuery(cloud=cloud), _ROWS_MAX)
+            tables.append(list_table(spec, result, summary, view, f"{address}/{spec.name}", without="cloud"))
     return tuple(table for table in tables if not table.is_empty)
 
 

@@ -26,17 +26,17 @@ def put(grid: str) -> Response:
     """204 once the list is kept; nothing of it is kept with any other answer."""
     _check(grid)
     from cloud_monitor.system.process import give_back_memory
-    from webapp.inventory.payload import ListRefused, ListTooLarge, read_listing
-    from webapp.inventory.store import OlderList, keep
+    from webapp.inventory.payload import ListRefused, ListTooLarge, read_payload
+    from webapp.inventory.store import OlderList, store_payload
 
     settings = current_settings()
     try:
-        listing = read_listing(_read_body())
+        payload = read_payload(_read_body())
         with _told_as_503():
-            keep(
+            store_payload(
                 settings.inventory_folder,
                 grid,
-                listing,
+                payload,
                 now=time.time(),
                 keep_gone_s=settings.inventory_keep_gone_s,
                 forget_after_s=settings.forget_grid_after_s,

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, redirect, request, url_for
 
 from cloud_monitor.metrics.paths import is_clean
-from webapp.inventory.model import Item, Summary, Vm
-from webapp.inventory.query import read_asked
+from webapp.inventory.model import ListSummary, TrackedRecord, VmRecord
+from webapp.inventory.query import read_query
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import HELD, JOBS, job_page
 from webapp.pages.links import links_about
-from webapp.pages.list_page import ROWS_MAX, Kind, list_page
+from webapp.pages.list_page import ROWS_MAX, ListSpec, list_page
 from webapp.pages.vms import VMS, vm_page
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, show_page
 
 if TYPE_CHECKING:
-    from webapp.inventory.reader import Reader
+    from webapp.inventory.reader import InventoryReader
 
 blueprint = Blueprint("lists", __name__, url_prefix="/grids/<grid>")
 
@@ -40,41 +40,41 @@ def jobs(grid: str) -> Response:
 
 @blueprint.get("/vms/<path:key>")
 def vm(grid: str, key: str) -> Response:
-    return _show_item(VMS, grid, key)
+    return _show_record(VMS, grid, key)
 
 
 @blueprint.get("/jobs/<path:key>")
 def job(grid: str, key: str) -> Response:
-    return _show_item(JOBS, grid, key)
+    return _show_record(JOBS, grid, key)
 
 
-def _show_list(kind: Kind, grid: str) -> Response:
+def _show_list(spec: ListSpec, grid: str) -> Response:
     """The list, or why there is none."""
     settings = current_settings()
     if settings.inventory_token_file is None:
         _check_known(grid)
-        return _show_none(kind, grid, "off")
+        return _show_none(spec, grid, "off")
     from webapp.inventory.database import InventoryFault
     from webapp.inventory.reader import open_reader
 
-    asked = read_asked(request.args, kind.name)
+    query = read_query(request.args, spec.name)
     try:
         with open_reader(settings.inventory_folder, _checked(grid)) as reader:
-            summary = reader.summary(kind.name) if reader else None
+            summary = reader.summary(spec.name) if reader else None
             if reader is None or summary is None:
                 _check_known(grid)
-                return _show_none(kind, grid, "absent" if reader is None else "unasked", edition="0")
+                return _show_none(spec, grid, "absent" if reader is None else "unasked", edition="0")
 
             def values(view: SnapshotView) -> Values:
-                part = reader.part(kind.name, asked, ROWS_MAX)
-                address = url_for(f"lists.{kind.name}", grid=grid)
-                shown = HELD if kind is JOBS and asked.status == "held" else kind
-                page = list_page(shown, _label(grid), asked, part, summary, view, address)
-                return {"page": page, "asked": asked, "query": asked.query()[1:]}
+                result = reader.find(spec.name, query, ROWS_MAX)
+                address = url_for(f"lists.{spec.name}", grid=grid)
+                shown = HELD if spec is JOBS and query.status == "held" else spec
+                page = list_page(shown, _label(grid), query, result, summary, view, address)
+                return {"page": page, "query": query, "query_string": query.query_string()[1:]}
 
-            heading = f"{kind.title} · {grid}"
+            heading = f"{spec.title} · {grid}"
             return show_page(
-                kind.name,
+                spec.name,
                 "list_body.html",
                 values,
                 page="list.html",
@@ -82,10 +82,10 @@ def _show_list(kind: Kind, grid: str) -> Response:
                 edition=str(reader.edition()),
             )
     except InventoryFault as fault:
-        return _show_none(kind, grid, "fault", edition="fault", fault=str(fault))
+        return _show_none(spec, grid, "fault", edition="fault", fault=str(fault))
 
 
-def _show_item(kind: Kind, grid: str, key: str) -> Response:
+def _show_record(spec: ListSpec, grid: str, key: str) -> Response:
     settings = current_settings()
     if settings.inventory_token_file is None:
         abort(404)
@@ -94,33 +94,39 @@ def _show_item(kind: Kind, grid: str, key: str) -> Response:
 
     try:
         with open_reader(settings.inventory_folder, _checked(grid)) as reader:
-            summary = reader.summary(kind.name) if reader else None
+            summary = reader.summary(spec.name) if reader else None
             if reader is None or summary is None:
                 abort(404)
-            item = reader.item(kind.name, key)
-            if item is None:
-                return _lead_on(reader.jobs_called(key) if kind is JOBS else [], grid, key)
+            tracked = reader.record(spec.name, key)
+            if tracked is None:
+                return _lead_on(reader.jobs_called(key) if spec is JOBS else [], grid, key)
 
             def values(view: SnapshotView) -> Values:
-                return {"page": _item_page(reader, item, summary, view, grid)}
+                return {"page": _record_page(reader, tracked, summary, view, grid)}
 
             return show_page(
-                kind.name, "detail_body.html", values, heading=key, edition=str(reader.edition())
+                spec.name, "detail_body.html", values, heading=key, edition=str(reader.edition())
             )
     except InventoryFault as fault:
-        return _show_none(kind, grid, "fault", edition="fault", fault=str(fault))
+        return _show_none(spec, grid, "fault", edition="fault", fault=str(fault))
 
 
-def _item_page(reader: Reader, item: Item, summary: Summary, view: SnapshotView, grid: str) -> DetailPage:
+def _record_page(
+    reader: InventoryReader, tracked: TrackedRecord, summary: ListSummary, view: SnapshotView, grid: str
+) -> DetailPage:
     label, address = _label(grid), url_for("grid.show", grid=grid)
-    names = {"grid": grid, "cloud": item.thing.cloud}
-    if isinstance(item.thing, Vm):
-        jobs = reader.jobs_on(item.key, _JOBS_ON_VM_MAX)
-        page = vm_page(item, jobs, summary, view, label, address)
-        about, names["host"] = "host", item.thing.host
+    names = {"grid": grid, "cloud": tracked.record.cloud}
+    if isinstance(tracked.record, VmRecord):
+        jobs = reader.jobs_on(tracked.key, _JOBS_ON_VM_MAX)
+        page = vm_page(tracked, jobs, summary, view, label, address)
+        about, names["host"] = "host", tracked.record.host
     else:
-        page = job_page(item, summary, view, label, address)
-        about, names["job"], names["host"] = "job", item.thing.id, item.thing.host or item.thing.last_host
+        page = job_page(tracked, summary, view, label, address)
+        about, names["job"], names["host"] = (
+            "job",
+            tracked.record.id,
+            tracked.record.host or tracked.record.last_host,
+        )
     return replace(page, tools=links_about(current_settings().links, about, names))
 
 
@@ -133,13 +139,15 @@ def _lead_on(keys: list[str], grid: str, number: str) -> Response:
     return redirect(url_for("lists.jobs", grid=grid, text=number))  # type: ignore[return-value]
 
 
-def _show_none(kind: Kind, grid: str, why: str, *, edition: str | None = None, fault: str = "") -> Response:
+def _show_none(
+    spec: ListSpec, grid: str, why: str, *, edition: str | None = None, fault: str = ""
+) -> Response:
     def values(view: SnapshotView) -> Values:
-        title = f"{kind.title} of {_label(grid)}"
-        return {"page": None, "title": title, "why": why, "fault": fault, "grid": grid, "kind": kind}
+        title = f"{spec.title} of {_label(grid)}"
+        return {"page": None, "title": title, "why": why, "fault": fault, "grid": grid, "spec": spec}
 
-    heading = f"{kind.title} · {grid}"
-    return show_page(kind.name, "list_body.html", values, heading=heading, edition=edition)
+    heading = f"{spec.title} · {grid}"
+    return show_page(spec.name, "list_body.html", values, heading=heading, edition=edition)
 
 
 def _checked(grid: str) -> str:

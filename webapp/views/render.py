@@ -123,7 +123,7 @@ def _refresh(
 
 def add_filters(app: Flask) -> None:
     """What the templates write with."""
-    for make in (clock, isotime, mark_cell, reason_cell, cause_cell, groupby_kind):
+    for make in (clock, isotime, mark_cell, reason_cell, cause_cell, group_slots):
         app.template_filter(make.__name__)(make)
 
 
@@ -148,7 +148,7 @@ def cause_cell(mark: Mark) -> Cell:
     return Cell(mark.text, mark.level.kind)
 
 
-def groupby_kind(columns: Sequence[CloudColumn]) -> Iterator[tuple[str, list[CloudColumn]]]:
-    """Neighbouring columns of one kind, the slots apart from all others."""
-    for is_slot, group in groupby(columns, key=lambda column: column.kind == "slot"):
+def group_slots(columns: Sequence[CloudColumn]) -> Iterator[tuple[str, list[CloudColumn]]]:
+    """Neighbouring columns, the slots apart from all others."""
+    for is_slot, group in groupby(columns, key=lambda column: column.figure == "slot"):
         yield ("slot" if is_slot else "", list(group))

@@ -14,17 +14,17 @@ import pytest
 
 from tests.webapp.listings import NOW, job, listing, vm
 from webapp.inventory.database import InventoryFault
-from webapp.inventory.payload import read_listing
-from webapp.inventory.query import Asked
+from webapp.inventory.payload import read_payload
+from webapp.inventory.query import RecordQuery
 from webapp.inventory.reader import grids_with_lists, open_reader
-from webapp.inventory.store import keep
+from webapp.inventory.store import store_payload
 
 WRITER = """
 import json, sys
 from pathlib import Path
 from tests.webapp.listings import job, listing, vm
-from webapp.inventory.store import OlderList, keep
-from webapp.inventory.payload import read_listing
+from webapp.inventory.store import OlderList, store_payload
+from webapp.inventory.payload import read_payload
 
 folder, first, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 refused = 0
@@ -33,9 +33,9 @@ for number in range(first, first + rounds):
     size = 20 + number % 7
     body = listing(number, [vm(f"vm{i}", slots=number) for i in range(size)],
                    [job(f"1.{i}", starts=number, schedd="") for i in range(size)])
-    read = read_listing(json.dumps(body).encode())
+    read = read_payload(json.dumps(body).encode())
     try:
-        keep(folder, "belle", read, now=number, keep_gone_s=0, forget_after_s=1e9)
+        store_payload(folder, "belle", read, now=number, keep_gone_s=0, forget_after_s=1e9)
     except OlderList:
         refused += 1
 print(refused)
@@ -44,14 +44,18 @@ print(refused)
 
 def send(folder: Path, at: int, hosts: list[str], grid: str = "belle") -> None:
     body = listing(at, [vm(host) for host in hosts], [job("1.0")])
-    keep(
-        folder, grid, read_listing(json.dumps(body).encode()), now=at, keep_gone_s=3600, forget_after_s=86400
+    store_payload(
+        folder, grid, read_payload(json.dumps(body).encode()), now=at, keep_gone_s=3600, forget_after_s=86400
     )
 
 
 def hosts(folder: Path, grid: str = "belle") -> list[str] | None:
     with open_reader(folder, grid) as reader:
-        return None if reader is None else [item.key for item in reader.part("vms", Asked(), 100).items]
+        return (
+            None
+            if reader is None
+            else [record.key for record in reader.find("vms", RecordQuery(), 100).records]
+        )
 
 
 def start_writer(folder: Path, first: int, rounds: int) -> subprocess.Popen[str]:
@@ -67,12 +71,12 @@ def test_two_processes_write_while_others_read_whole_lists(tmp_path: Path) -> No
             summary = reader.summary("vms") if reader else None
             if reader is None or summary is None:
                 continue
-            vms = reader.part("vms", Asked(), 100).items
-            jobs = reader.part("jobs", Asked(), 100).items
+            vms = reader.find("vms", RecordQuery(), 100).records
+            jobs = reader.find("jobs", RecordQuery(), 100).records
         present = [item for item in vms if item.gone_at is None]
         assert len(present) == summary.listed == 20 + summary.taken_at % 7
-        assert {item.thing.slots for item in present} == {summary.taken_at}  # type: ignore[union-attr]
-        assert {item.thing.starts for item in jobs if item.gone_at is None} == {summary.taken_at}  # type: ignore[union-attr]
+        assert {item.record.slots for item in present} == {summary.taken_at}  # type: ignore[union-attr]
+        assert {item.record.starts for item in jobs if item.gone_at is None} == {summary.taken_at}  # type: ignore[union-attr]
         looks += 1
     ends = [writer.communicate(timeout=60) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0], ends
@@ -95,10 +99,10 @@ def test_a_writer_killed_in_the_middle_leaves_a_whole_list(tmp_path: Path) -> No
             assert reader is not None
             summary = reader.summary("vms")
             assert summary is not None
-            part = reader.part("vms", Asked(), 100)
-            present = [item for item in part.items if item.gone_at is None]
+            part = reader.find("vms", RecordQuery(), 100)
+            present = [record for record in part.records if record.gone_at is None]
         assert len(present) == summary.listed
-        assert {item.thing.slots for item in present} == {summary.taken_at}  # type: ignore[union-attr]
+        assert {item.record.slots for item in present} == {summary.taken_at}  # type: ignore[union-attr]
 
 
 def _has_list_of(folder: Path, first: int) -> bool:
@@ -169,13 +173,14 @@ import json, resource, sys
 from pathlib import Path
 from tests.webapp.listings import listing, vm
 from webapp.inventory.database import InventoryFault
-from webapp.inventory.store import keep
-from webapp.inventory.payload import read_listing
+from webapp.inventory.store import store_payload
+from webapp.inventory.payload import read_payload
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 body = json.dumps(listing(int(sys.argv[2]), [vm(f"vm{number}") for number in range(5000)]))
 try:
-    keep(Path(sys.argv[1]), "belle", read_listing(body.encode()), now=0, keep_gone_s=60, forget_after_s=1e9)
+    payload = read_payload(body.encode())
+    store_payload(Path(sys.argv[1]), "belle", payload, now=0, keep_gone_s=60, forget_after_s=1e9)
 except InventoryFault as fault:
     print(fault)
 """

@@ -22,7 +22,7 @@ from worker.queue.statistics import (
     read_figures,
 )
 
-Thing = TypeVar("Thing")
+Entry = TypeVar("Entry")
 
 _LAST = 20  # events, decisions, dead letters, results
 _TEXT = "t"  # the class of a cell that holds words
@@ -55,7 +55,7 @@ def _tables(figures: Figures) -> Iterable[Table]:
     yield _rows("Active chunks", "Chunk", _chunks(figures.at), figures.active, lambda chunk: chunk.name)
     yield _rows("Dead letter", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
     yield _listed(
-        "Failed images by error", {kind: _count(count, WARN) for kind, count in figures.failures.items()}
+        "Failed images by error", {error: _count(count, WARN) for error, count in figures.failures.items()}
     )
     yield _rows(
         "Decisions", "Host", _decisions(figures.at), figures.decisions, lambda decision: decision.host
@@ -205,9 +205,9 @@ def _listed(caption: str, cells: dict[str, Cell]) -> Table:
 def _rows(
     caption: str,
     heading: str,
-    columns: dict[str, Callable[[Thing], Cell]],
-    things: Iterable[Thing],
-    name: Callable[[Thing], str],
+    columns: dict[str, Callable[[Entry], Cell]],
+    entries: Iterable[Entry],
+    name: Callable[[Entry], str],
 ) -> Table:
-    rows = (Row(name(thing), tuple(make(thing) for make in columns.values())) for thing in things)
+    rows = (Row(name(entry), tuple(make(entry) for make in columns.values())) for entry in entries)
     return Table(caption, heading, tuple(Column(label) for label in columns), tuple(rows))

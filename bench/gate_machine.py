@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from worker.gate.admission import (
     Decision,
+    GateInput,
+    GateLimits,
+    GateVerdict,
     History,
-    Limits,
-    Load,
     MemoryArea,
-    Need,
     Reason,
-    Verdict,
+    ResourceEstimate,
     WorkerView,
     admit,
 )
@@ -28,7 +28,7 @@ class WorkerKind:
     """How one kind of worker behaves. Memory rises to 60 % while it loads, to its peak over `growth_s`."""
 
     name: str
-    need: Need
+    need: ResourceEstimate
     load_s: float
     growth_s: float
 
@@ -59,7 +59,7 @@ class Machine:
     cores: float
     memory_bytes: int
     kind: WorkerKind
-    limits: Limits
+    limits: GateLimits
     seed: int = 0
     others_bytes: Callable[[float], int] = lambda now_s: 800_000_000
     others_cores: Callable[[float], float] = lambda now_s: 0.2
@@ -77,10 +77,10 @@ class Machine:
             ]
             samples.append((self._cpu_pct(now_s, chance), self._memory_used_bytes(now_s)))
             decision = admit(self._load(now_s, samples), self.limits, self._history(now_s))
-            if decision.verdict is Verdict.ADMIT:
+            if decision.verdict is GateVerdict.ADMIT:
                 started += 1
                 self.workers.append(SimulatedWorker(f"w{started}", now_s, chance.uniform(-0.05, 0.05)))
-            elif decision.verdict is Verdict.DRAIN:
+            elif decision.verdict is GateVerdict.DRAIN:
                 self.drains_s = (*self.drains_s, now_s)
                 max(self.workers, key=lambda worker: worker.started_s).draining_since_s = now_s
             cpu_pct, used_bytes = samples[-1]
@@ -89,7 +89,7 @@ class Machine:
             )
         return seconds
 
-    def view(self, now_s: float) -> tuple[Load, History]:
+    def view(self, now_s: float) -> tuple[GateInput, History]:
         """What the gate would be shown at that moment."""
         chance = random.Random(self.seed)
         samples = deque(
@@ -117,11 +117,11 @@ class Machine:
         )
         return min(100.0, 100 * (busy + self.others_cores(now_s)) / self.cores)
 
-    def _load(self, now_s: float, samples: deque[tuple[float, int]]) -> Load:
+    def _load(self, now_s: float, samples: deque[tuple[float, int]]) -> GateInput:
         used = [used_bytes for _, used_bytes in samples]
         area = MemoryArea("host", sum(used) // len(used), used[-1], self.memory_bytes)
         cpu_pct = sum(cpu for cpu, _ in samples) / len(samples)
-        return Load(now_s, float(len(samples)), cpu_pct, (area,), claimable_chunks=10_000)
+        return GateInput(now_s, float(len(samples)), cpu_pct, (area,), claimable_chunks=10_000)
 
     def _history(self, now_s: float) -> History:
         views = tuple(
@@ -137,10 +137,14 @@ class Machine:
         return History(views, self.kind.need, self.drains_s)
 
 
-UPSTREAM = WorkerKind("upstream, 5 GB and 1.3 cores", Need(5 * GB, 0, 1.3), load_s=25, growth_s=60)
-OURS = WorkerKind("ours, 0.5 GB of which 0.335 GB shared, 1 core", Need(GB // 5, 335_000_000, 1.0), 1, 10)
+UPSTREAM = WorkerKind(
+    "upstream, 5 GB and 1.3 cores", ResourceEstimate(5 * GB, 0, 1.3), load_s=25, growth_s=60
+)
+OURS = WorkerKind(
+    "ours, 0.5 GB of which 0.335 GB shared, 1 core", ResourceEstimate(GB // 5, 335_000_000, 1.0), 1, 10
+)
 
-DEFAULT_LIMITS = Limits(
+DEFAULT_LIMITS = GateLimits(
     cpu_pct=75,
     memory_pct=75,
     memory_high_pct=90,
@@ -159,6 +163,6 @@ def binding_reason(seconds: list[Second]) -> Reason:
     return max(set(reasons), key=reasons.count)
 
 
-def without_cpu(limits: Limits) -> Limits:
+def without_cpu(limits: GateLimits) -> GateLimits:
     """The same limits with CPU lifted: how many workers memory alone would carry."""
     return replace(limits, cpu_pct=100)

@@ -16,9 +16,9 @@ from bench.queue_worker import Stopwatch, TimedStub
 from worker.gate.limits import gate_limits
 from worker.gate.temporary import TempFolder
 from worker.queue import Queue, open_queue
-from worker.runner.active_chunks import Hands, Work
+from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
-from worker.runner.worker_status import VitalsPage
+from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 
 ACTIVE = 32  # chunks that others work on
@@ -51,15 +51,15 @@ def decide(url: str, folder: Path, times: int, number: int) -> list[float]:
     watch = Stopwatch()
     Queue.claim = watch.on("claim", Queue.claim)  # type: ignore[method-assign]
     queue = open_queue(url)
-    hands = Hands(VitalsPage.create("bench"))
-    claimer = Claimer("bench", "host", queue, TimedStub(0), hands, place, gate_limits(settings), settings)
+    active = ActiveChunks(WorkerStatusPage.create("bench"))
+    claimer = Claimer("bench", "host", queue, TimedStub(0), active, place, gate_limits(settings), settings)
     wholes_s = []
     for _ in range(times):
         started_s = time.perf_counter()
-        work = claimer()
+        chunk = claimer()
         wholes_s.append(time.perf_counter() - started_s)
-        assert isinstance(work, Work), work
-        queue.release(work.claim, "bench")
+        assert isinstance(chunk, ActiveChunk), chunk
+        queue.release(chunk.claim, "bench")
         time.sleep(random.uniform(0, 2 * PAUSE_S))
     claimer.close()
     queue.close()

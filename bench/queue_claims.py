@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from worker.queue import Queue, Rules, open_queue
+from worker.queue import Queue, QueuePolicy, open_queue
 from worker.queue.database import Database
 
 IMAGES = 51  # a chunk
@@ -25,7 +25,7 @@ Figure = tuple[str, float, str, dict[str, Any]]
 
 
 def measure_claims(url: str, chunks: int, processes: int) -> Iterator[Figure]:
-    queue = open_queue(url, Rules())
+    queue = open_queue(url, QueuePolicy())
     fill(queue, chunks)
     claims_s, rate = together(take_chunks, url, processes)
     bare_s, bare_rate = together(take_bare, url, processes)
@@ -62,7 +62,7 @@ def together(take: Any, url: str, processes: int) -> tuple[list[float], float]:
 
 
 def take_chunks(url: str) -> tuple[list[float], float, float]:
-    queue = open_queue(url, Rules())
+    queue = open_queue(url, QueuePolicy())
     spans_s = []
     started_s = time.monotonic()
     while True:

@@ -19,7 +19,7 @@ from worker.queue import Queue
 from worker.recognition import Recognition, SourceImage
 from worker.runner.claimer import Claimer
 from worker.runner.runner import run_worker
-from worker.runner.worker_status import VitalsPage
+from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings, load_settings
 
 
@@ -78,10 +78,10 @@ def main(run: bool, name: str, host: str, parent: int, page: int) -> None:
     if run:
         supervise(settings, [sys.executable, "-m", "bench.queue_worker"], until_empty=True)
     else:
-        work(settings, name, host, parent, VitalsPage(page))
+        work(settings, name, host, parent, WorkerStatusPage(page))
 
 
-def work(settings: Settings, name: str, host: str, parent: int, page: VitalsPage) -> None:
+def work(settings: Settings, name: str, host: str, parent: int, page: WorkerStatusPage) -> None:
     """Leaves what it measured in the state folder."""
     watch = Stopwatch()
     stub = TimedStub(settings.stub_s)

@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud_monitor.system.text import duration_text, without_controls
-from worker.queue.statistics import BatchFigures, Figures, HostFigures
+from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
 SHOWN_EVENTS = 8
 SHOWN_DEAD = 5
 
 
-def status_view(figures: Figures) -> RenderableType:
+def status_view(figures: QueueFigures) -> RenderableType:
     parts: list[RenderableType] = [_totals(figures), _progress(figures)]
     if figures.batches:
         parts.append(_batches(figures))
@@ -32,14 +32,14 @@ def status_view(figures: Figures) -> RenderableType:
     return Group(*parts)
 
 
-def _totals(figures: Figures) -> Table:
+def _totals(figures: QueueFigures) -> Table:
     table = _table("", *STATES, right=STATES)
     for name, counts in (("chunks", figures.chunks), ("images", figures.images)):
         table.add_row(name, *(_count(counts[state], bad=state == "failed") for state in STATES))
     return table
 
 
-def _progress(figures: Figures) -> RenderableType:
+def _progress(figures: QueueFigures) -> RenderableType:
     images = figures.images
     total = sum(images.values()) - images["cancelled"]
     ended = images["done"] + images["failed"]
@@ -62,7 +62,7 @@ def _progress(figures: Figures) -> RenderableType:
     return Group(bar, Text(" · ".join(words)))
 
 
-def _batches(figures: Figures) -> Table:
+def _batches(figures: QueueFigures) -> Table:
     table = _table("batch", "priority", "images", "done", "failed", "chunks left", "deadline", "CPU s/image")
     for batch in figures.batches:
         total = sum(batch.images.values())
@@ -94,7 +94,7 @@ def _deadline(batch: BatchFigures, now: float) -> str | Text:
     return f"in {duration_text(left_s)}" if left_s > 0 else f"{duration_text(-left_s)} ago"
 
 
-def _hosts(figures: Figures) -> Table:
+def _hosts(figures: QueueFigures) -> Table:
     table = _table("host", "workers", "CPU", "memory", "temp MB", "gate", "seen")
     for host in figures.hosts:
         loading = f" ({host.loading} loading)" if host.loading else ""
@@ -120,7 +120,7 @@ def _last_word(host: HostFigures) -> str:
     return "-"
 
 
-def _dead(figures: Figures) -> Table:
+def _dead(figures: QueueFigures) -> Table:
     table = _table("chunk in the dead letter", "number", "images", "error")
     for chunk in figures.dead[:SHOWN_DEAD]:
         images = f"{chunk.images_done} of {chunk.images_total}"
@@ -128,7 +128,7 @@ def _dead(figures: Figures) -> Table:
     return table
 
 
-def _events(figures: Figures) -> Table:
+def _events(figures: QueueFigures) -> Table:
     table = _table("ago", "host", "event", "")
     for event in figures.events[:SHOWN_EVENTS]:
         ago = duration_text(figures.at - event.at)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from worker.gate.limits import queue_rules
-from worker.queue import Queue, Target, open_queue
+from worker.gate.limits import queue_policy
+from worker.queue import Queue, QueueTarget, open_queue
 from worker.settings import Settings
 
 target_options = [
@@ -25,14 +25,18 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def change(
-    settings: Settings, batch: str | None, chunk: int | None, what: str, run: Callable[[Queue, Target], int]
+    settings: Settings,
+    batch: str | None,
+    chunk: int | None,
+    what: str,
+    run: Callable[[Queue, QueueTarget], int],
 ) -> None:
     """Runs it on the target and says how many chunks it changed."""
     if batch is None and chunk is None:
         raise click.UsageError("name a batch, or a chunk with --chunk")
-    queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
+    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
-        changed = run(queue, Target(batch, chunk))
+        changed = run(queue, QueueTarget(batch, chunk))
     finally:
         queue.close()
     click.echo(f"{what} {changed} {'chunk' if changed == 1 else 'chunks'}")

@@ -68,7 +68,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class HostSample:
     monotonic_s: float
     load_1min: float
     cpus: float  # cores that affinity and every quota leave
@@ -114,21 +114,21 @@ class ProcessMemory:
     file_bytes: int  # mapped files, shared with other processes that map them
 
 
-def read_load(
-    previous: Load | None = None,
+def read_host_sample(
+    previous: HostSample | None = None,
     *,
     proc: Path = Path("/proc"),
     root: Path = Path("/"),
     whole_machine: bool = False,
     clock: Callable[[], float] = time.monotonic,
-) -> Load:
+) -> HostSample:
     """Take one sample. `whole_machine` looks past the groups of this process: a service's own limit."""
     groups = () if whole_machine else read_groups(proc, root)
     now_s = clock()
     with _procfs(proc):
         swap, host_memory = psutil.swap_memory(), psutil.virtual_memory()
         counters = _read_counters(groups, swap.sin, swap.sout, proc)
-    load = Load(
+    sample = HostSample(
         monotonic_s=now_s,
         load_1min=float((proc / "loadavg").read_text().split()[0]),
         cpus=min([counters.cpu[0].cpus, *(group.cpus for group in groups if group.cpus is not None)]),
@@ -140,10 +140,10 @@ def read_load(
         oom_kills=_oom_kills(groups, proc),
         counters=counters,
     )
-    return load if previous is None else replace(load, cpu_pct=cpu_pct_between(previous, load))
+    return sample if previous is None else replace(sample, cpu_pct=cpu_pct_between(previous, sample))
 
 
-def cpu_pct_between(previous: Load, current: Load) -> float | None:
+def cpu_pct_between(previous: HostSample, current: HostSample) -> float | None:
     """Percent used of the tightest bound: the cores this process may run on, or a quota above it.
 
     None where the two samples cannot be compared: no time between them, or a boot.
@@ -160,7 +160,7 @@ def cpu_pct_between(previous: Load, current: Load) -> float | None:
     return min(100.0, max(0.0, 100.0 * max(shares))) if shares else None
 
 
-def rates_between(previous: Load, current: Load) -> Rates | None:
+def rates_between(previous: HostSample, current: HostSample) -> Rates | None:
     """None where the two samples cannot be compared: no time between them, or a boot."""
     seconds = current.monotonic_s - previous.monotonic_s
     before, after = previous.counters, current.counters

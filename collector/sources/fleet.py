@@ -10,7 +10,7 @@ from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import Settings
 from collector.sources.top_n import OTHER, top_names
-from worker.queue.statistics import Figures, HostFigures, read_figures
+from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
 _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
 TOTAL = "total"
@@ -20,13 +20,13 @@ def collect(settings: Settings, timestamp: int) -> Collected:
     return Collected(tuple(fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)))
 
 
-def query_figures(settings: Settings) -> Figures:
+def query_figures(settings: Settings) -> QueueFigures:
     """Errors name the database, without its password."""
     progress.report("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
     return read_figures(settings.fleet_database_url, last=0)
 
 
-def fleet_values(grid: str, figures: Figures, names_max: int) -> Iterator[tuple[str, float]]:
+def fleet_values(grid: str, figures: QueueFigures, names_max: int) -> Iterator[tuple[str, float]]:
     yield from _counts("fleet_chunks", grid, figures.chunks)
     yield build_path("fleet_chunks_paused", grid=grid), figures.paused
     yield from _counts("fleet_images", grid, figures.images)
@@ -49,7 +49,7 @@ def _counts(metric: str, grid: str, counts: Mapping[str, int]) -> Iterator[tuple
         yield build_path(metric, grid=grid, status=status), count
 
 
-def _pace(grid: str, figures: Figures) -> Iterator[tuple[str, float]]:
+def _pace(grid: str, figures: QueueFigures) -> Iterator[tuple[str, float]]:
     """What has no value now is left out."""
     until_s = figures.next_deadline - figures.at if figures.next_deadline is not None else None
     for metric, value in (

@@ -18,12 +18,12 @@ from cloud_monitor.system.usage import (
     Counters,
     CpuUse,
     Disk,
-    Load,
+    HostSample,
     Rates,
     cpu_pct_between,
     rates_between,
     read_disks,
-    read_load,
+    read_host_sample,
 )
 from collector.model import Collected
 from collector.settings import Settings
@@ -36,11 +36,11 @@ _MB = 1 << 20
 def collect(settings: Settings, keep_state: bool = True) -> Collected:
     whole_machine = settings.host_scope == "machine"
     state = settings.state_dir / "host.json"
-    load = read_load(whole_machine=whole_machine)
+    load = read_host_sample(whole_machine=whole_machine)
     previous = _read_sample(state, load)
     if previous is None:
         time.sleep(_PAUSE_S)
-        previous, load = load, read_load(whole_machine=whole_machine)
+        previous, load = load, read_host_sample(whole_machine=whole_machine)
     if keep_state:
         with suppress(OSError):  # a full or read-only directory is told where points are kept
             _write_sample(state, load)
@@ -51,7 +51,7 @@ def collect(settings: Settings, keep_state: bool = True) -> Collected:
 
 
 def host_values(
-    settings: Settings, load: Load, cpu_pct: float | None, rates: Rates | None, disks: tuple[Disk, ...]
+    settings: Settings, load: HostSample, cpu_pct: float | None, rates: Rates | None, disks: tuple[Disk, ...]
 ) -> Iterator[tuple[str, float]]:
     """Every figure as (path, value); what could not be measured is left out."""
     memory = load.tightest_memory
@@ -93,12 +93,12 @@ def _read_disks(settings: Settings) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
         return (), (f"{error.filename or 'a file system'}: {error.strerror}",)
 
 
-def _write_sample(path: Path, load: Load) -> None:
+def _write_sample(path: Path, load: HostSample) -> None:
     row = {"monotonic_s": load.monotonic_s, "counters": asdict(load.counters)}
     replace_file(path, json.dumps(row).encode(), private=False)
 
 
-def _read_sample(path: Path, load: Load) -> Load | None:
+def _read_sample(path: Path, load: HostSample) -> HostSample | None:
     """The last run's counters, where they are of this boot and recent; the gauges are today's."""
     try:
         row = json.loads(path.read_bytes())

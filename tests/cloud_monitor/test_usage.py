@@ -13,13 +13,13 @@ import pytest
 from cloud_monitor.system.cgroups import read_groups
 from cloud_monitor.system.usage import (
     CpuUse,
-    Load,
+    HostSample,
     MemoryUse,
     cpu_pct_between,
     rates_between,
     read_disk,
     read_disks,
-    read_load,
+    read_host_sample,
     read_process_memory,
 )
 from tests.services.needs import need
@@ -39,9 +39,11 @@ def unpack(name: str, root: Path) -> Path:
 
 
 def load_of(
-    root: Path, previous: Load | None = None, at_s: float = 100.0, whole_machine: bool = False
-) -> Load:
-    return read_load(previous, proc=root / "proc", root=root, clock=lambda: at_s, whole_machine=whole_machine)
+    root: Path, previous: HostSample | None = None, at_s: float = 100.0, whole_machine: bool = False
+) -> HostSample:
+    return read_host_sample(
+        previous, proc=root / "proc", root=root, clock=lambda: at_s, whole_machine=whole_machine
+    )
 
 
 def replace_in(path: Path, old: str, new: str) -> None:
@@ -168,10 +170,10 @@ def test_memory_of_a_process() -> None:
 
 READER = """
 import sys
-from cloud_monitor.system.usage import read_load
+from cloud_monitor.system.usage import read_host_sample
 with open(sys.argv[1] + "/cgroup.procs", "w") as file:
     file.write("0")
-load = read_load()
+load = read_host_sample()
 print(load.tightest_memory.name, load.tightest_memory.limit_bytes)
 """
 

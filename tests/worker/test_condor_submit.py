@@ -25,7 +25,7 @@ from worker.condor.fleet import write_secret
 from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_needs, missing_jobs
 from worker.condor.pool import Pool, in_child
 from worker.errors import WorkerError
-from worker.gate.admission import Need
+from worker.gate.admission import ResourceEstimate
 from worker.queue.statistics import read_figures
 from worker.settings import Settings
 
@@ -168,7 +168,7 @@ def make_settings(**values: Any) -> Settings:
 
 
 def test_a_job_asks_for_what_its_workers_need() -> None:
-    needs = job_needs(Need(300_000_000, 335_000_000, 1.2), make_settings(condor_workers=4))
+    needs = job_needs(ResourceEstimate(300_000_000, 335_000_000, 1.2), make_settings(condor_workers=4))
     assert (needs.cpus, needs.workers) == (5, 4)
     assert needs.memory_mb * 0.75 >= 4 * 300 + 335
     assert needs.memory_mb < 2 * (4 * 300 + 335)
@@ -183,7 +183,7 @@ def test_a_job_asks_for_what_its_workers_need() -> None:
 @pytest.mark.parametrize(("engine", "least_mb"), [("onnx", 1500), ("stub", 0)])
 def test_the_model_can_be_prepared_in_the_slot_of_a_single_worker(engine: str, least_mb: int) -> None:
     settings = make_settings(decimer_engine=engine)
-    needs = job_needs(Need(300_000_000, 335_000_000), settings)
+    needs = job_needs(ResourceEstimate(300_000_000, 335_000_000), settings)
     description = describe_job(settings, needs, Path("/state/worker-x.toml"), until_empty=True)
     assert needs.memory_mb < 1000
     asked_mb = int(description["request_memory"]) * 1.048576
@@ -196,7 +196,9 @@ def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None
         storage_url="images ä 🧪",
         model_dir=Path('model "x"'),
     )
-    description = describe_job(settings, job_needs(Need(1, 1), settings), tmp_path / "w.toml", False)
+    description = describe_job(
+        settings, job_needs(ResourceEstimate(1, 1), settings), tmp_path / "w.toml", False
+    )
     assert not any(secret in text for text in description.values() for secret in (SECRET, "also-secret"))
     path = tmp_path / "new" / "w.toml"
     write_secret(path, config_text(settings))

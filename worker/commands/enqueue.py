@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from worker.errors import WorkerError
-from worker.gate.limits import queue_rules
+from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
 from worker.queue import open_queue
 from worker.settings import Settings
@@ -51,7 +51,7 @@ def command(
     first = next(directories, None)
     if first is None:
         raise WorkerError(f"no images in {url} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
-    queue = open_queue(settings.queue_url, queue_rules(settings))
+    queue = open_queue(settings.queue_url, queue_policy(settings))
     batch = queue.add_batch(name, storage.url, priority, due, model)
     with shown_progress() as show:
         done = enqueue(queue, batch, chain([first], directories), settings.chunk_images, show)

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from worker.gate.limits import queue_rules
+from worker.gate.limits import queue_policy
 from worker.listing import UNIT_S
 from worker.queue import open_queue
 from worker.settings import Settings
@@ -22,7 +22,7 @@ def command(settings: Settings, days: float | None) -> None:
     """
     if days is not None and not math.isfinite(days):
         raise click.BadParameter(f"{days} is no number of days", param_hint="--days")
-    queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
+    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     storage = open_storage(settings.result_files_url, settings)
     swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())
     age_s = (settings.keep_days if days is None else days) * UNIT_S["d"]

@@ -9,7 +9,7 @@ import click
 
 from worker.errors import WorkerError
 from worker.exports import FORMATS, export_to_file, export_to_stream
-from worker.gate.limits import queue_rules
+from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.settings import Settings
 
@@ -28,7 +28,7 @@ def command(settings: Settings, batch: str | None, form: str, output: Path | Non
     """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
     if resume and output is None:
         raise click.UsageError("--resume needs --output")
-    queue = open_queue(settings.queue_url, queue_rules(settings), make=False)
+    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
         if output is None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stream:

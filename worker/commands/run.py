@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from worker.gate.limits import queue_rules
+from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.settings import Settings
 from worker.supervisor.evictions import scheduled_events_url, watch_evictions
@@ -39,7 +39,7 @@ def supervise(
     `prepare_command` makes the model ready before the first one.
     """
     host, _holder = claim_host_name(settings.host_name)
-    queue = open_queue(settings.queue_url, queue_rules(settings))
+    queue = open_queue(settings.queue_url, queue_policy(settings))
     supervisor = Supervisor(queue, settings, host, worker_command, until_empty, prepare_command)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))

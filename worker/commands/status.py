@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from worker.queue.errors import QueueUnavailable
-from worker.queue.statistics import Figures, read_figures
+from worker.queue.statistics import QueueFigures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view
 
@@ -43,7 +43,7 @@ def command(settings: Settings, as_json: bool, watch: bool, every: float) -> Non
         Console().print(status_view(read_figures(settings.queue_url)))
 
 
-def status_object(figures: Figures) -> dict[str, Any]:
+def status_object(figures: QueueFigures) -> dict[str, Any]:
     return {
         **asdict(figures),
         "eta_s": figures.eta_s,

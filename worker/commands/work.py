@@ -6,7 +6,7 @@ import click
 
 from worker.decimer import open_recogniser
 from worker.runner.runner import run_worker
-from worker.runner.worker_status import VitalsPage
+from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 
 
@@ -14,8 +14,8 @@ from worker.settings import Settings
 @click.option("--name", required=True)
 @click.option("--host", required=True)
 @click.option("--parent", required=True, type=int, help="Process number of the supervisor.")
-@click.option("--page", required=True, type=int, help="Descriptor of the page of vitals.")
+@click.option("--page", required=True, type=int, help="Descriptor of the status page.")
 @click.pass_obj
 def command(settings: Settings, name: str, host: str, parent: int, page: int) -> None:
     """One worker process, started by `run`."""
-    run_worker(name, host, parent, VitalsPage(page), settings, open_recogniser)
+    run_worker(name, host, parent, WorkerStatusPage(page), settings, open_recogniser)

@@ -20,7 +20,7 @@ from worker.condor.jobs import (
 )
 from worker.condor.pool import Pool
 from worker.errors import WorkerError
-from worker.gate.limits import queue_rules
+from worker.gate.limits import queue_policy
 from worker.gate.resource_estimate import estimate
 from worker.queue import Queue, open_queue
 from worker.settings import Settings
@@ -46,7 +46,7 @@ class CondorFleet:
             return 0
         settings = self._settings
         with self._queue() as queue:
-            learned = queue.learned(settings.decimer_engine)
+            learned = queue.usage_statistics(settings.decimer_engine)
         needs = job_needs(estimate(settings, learned), settings)
         write_secret(self._config, config_text(settings))
         cluster = self._pool.add_jobs(describe_job(settings, needs, self._config, until_empty), missing)
@@ -83,7 +83,7 @@ class CondorFleet:
         return outstanding.pending == 0 and outstanding.active == 0
 
     def _queue(self) -> closing[Queue]:
-        return closing(open_queue(self._settings.queue_url, queue_rules(self._settings)))
+        return closing(open_queue(self._settings.queue_url, queue_policy(self._settings)))
 
 
 def write_secret(path: Path, text: str) -> None:

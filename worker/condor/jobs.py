@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from worker.errors import WorkerError
-from worker.gate.admission import Need
+from worker.gate.admission import ResourceEstimate
 from worker.gate.resource_estimate import MB
 from worker.settings import Settings
 
@@ -58,7 +58,7 @@ class JobState:
     reason: str  # why it is held
 
 
-def job_needs(need: Need, settings: Settings) -> JobNeeds:
+def job_needs(need: ResourceEstimate, settings: Settings) -> JobNeeds:
     """Of a supervisor with `condor_workers` workers, each of which needs `need`: its gate admits them all."""
     workers = settings.condor_workers
     allotted_bytes = (need.private_bytes * workers + need.shared_bytes) * 100 / settings.memory_threshold_pct

@@ -17,7 +17,7 @@ from enum import StrEnum
 BACKOFF_DOUBLINGS = 6  # a host that failed often is asked again after at most 2**6 times the first pause
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     ADMIT = "admit"
     HOLD = "hold"
     DRAIN = "drain"
@@ -51,18 +51,18 @@ class Reason(StrEnum):
 class Decision:
     """A verdict with its reason, a sentence for people, and the figures it was taken on."""
 
-    verdict: Verdict
+    verdict: GateVerdict
     reason: Reason
     text: str
     figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def admitted(self) -> bool:
-        return self.verdict is Verdict.ADMIT
+        return self.verdict is GateVerdict.ADMIT
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class ResourceEstimate:
     """What one worker takes: memory of its own, memory that all workers share once, and CPUs."""
 
     private_bytes: int
@@ -99,7 +99,7 @@ class TempUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class GateInput:
     """What is known at one moment, CPU and memory averaged over the last `covered_s` seconds. `preparing`
     says what is still done to the model, or why it failed; "" when workers can load it.
     """
@@ -133,13 +133,13 @@ class History:
     """The host's workers, what one of them needs, and the setbacks that call for patience."""
 
     workers: tuple[WorkerView, ...]
-    need: Need
+    need: ResourceEstimate
     drains_s: tuple[float, ...] = ()
     failed_starts_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GateLimits:
     """What an operator set. None: nothing of the kind binds; a percentage of 100 lifts that limit."""
 
     cpu_pct: float
@@ -162,32 +162,33 @@ class Limits:
         return self.chunk_images * self.image_bytes
 
 
-def admit(load: Load, limits: Limits, history: History) -> Decision:
+def admit(inputs: GateInput, limits: GateLimits, history: History) -> Decision:
     """Decide about the host's number of workers: one more, one less, or neither (and then why).
 
     Memory over its high mark drains the youngest worker, CPU never drains. Nothing else is decided while a
     worker warms up or drains, until the averages show the last one, or within the pause after a setback.
     """
-    high = _memory_high(load, limits, history)
+    high = _memory_high(inputs, limits, history)
     if high is not None:
         return high
     for check in (_patience, _work, _model, _cpu, _memory, _memory_need, _pressure):
-        held = check(load, limits, history)
+        held = check(inputs, limits, history)
         if held is not None:
             return held
-    chunk = admit_chunk(load.temp, load.active_chunks, limits)
+    chunk = admit_chunk(inputs.temp, inputs.active_chunks, limits)
     if not chunk.admitted:
         return chunk
-    worst = max(load.memory, key=lambda area: area.used_pct)
+    worst = max(inputs.memory, key=lambda area: area.used_pct)
     return Decision(
-        Verdict.ADMIT,
+        GateVerdict.ADMIT,
         Reason.ROOM,
-        f"CPU {load.cpu_pct:.0f} %, memory {worst.used_pct:.0f} % of {worst.name}: room for one more worker",
-        {**_figures(load, history), **chunk.figures},
+        f"CPU {inputs.cpu_pct:.0f} %, memory {worst.used_pct:.0f} % of {worst.name}: "
+        "room for one more worker",
+        {**_figures(inputs, history), **chunk.figures},
     )
 
 
-def admit_chunk(temp: TempUse | None, active_chunks: int, limits: Limits) -> Decision:
+def admit_chunk(temp: TempUse | None, active_chunks: int, limits: GateLimits) -> Decision:
     """Decide whether one more chunk may be claimed; `temp` None means that images are read where they lie."""
     figures: dict[str, float] = {"active_chunks": active_chunks}
     if limits.max_active_chunks is not None:
@@ -196,21 +197,21 @@ def admit_chunk(temp: TempUse | None, active_chunks: int, limits: Limits) -> Dec
             text = (
                 f"{active_chunks} chunks are active in the queue, at most {limits.max_active_chunks} may be"
             )
-            return Decision(Verdict.HOLD, Reason.ACTIVE_CHUNKS, text, figures)
+            return Decision(GateVerdict.HOLD, Reason.ACTIVE_CHUNKS, text, figures)
     if temp is not None:
         figures |= {"temp_used_bytes": temp.used_bytes, "temp_limit_bytes": temp.limit_bytes}
         used_pct = 100 * temp.used_bytes / temp.limit_bytes if temp.limit_bytes else 100.0
         left_bytes = temp.limit_bytes - temp.used_bytes
         if temp.error or used_pct > limits.temp_pct:
             text = temp.error or f"temporary storage is {used_pct:.0f} % used, over {limits.temp_pct:.0f} %"
-            return Decision(Verdict.HOLD, Reason.TEMP_USED, text, figures)
+            return Decision(GateVerdict.HOLD, Reason.TEMP_USED, text, figures)
         if left_bytes < limits.chunk_bytes:
             text = (
                 f"temporary storage has {_mb(left_bytes)} left of {_mb(temp.limit_bytes)}, "
                 f"a chunk is reckoned to take {_mb(limits.chunk_bytes)}"
             )
-            return Decision(Verdict.HOLD, Reason.TEMP_LEFT, text, figures)
-    return Decision(Verdict.ADMIT, Reason.ROOM, "room for one more chunk", figures)
+            return Decision(GateVerdict.HOLD, Reason.TEMP_LEFT, text, figures)
+    return Decision(GateVerdict.ADMIT, Reason.ROOM, "room for one more chunk", figures)
 
 
 def effective_max_chunks(
@@ -225,7 +226,7 @@ def youngest(workers: tuple[WorkerView, ...]) -> WorkerView:
     return max((worker for worker in workers if not worker.draining), key=lambda worker: worker.started_s)
 
 
-def is_warming(worker: WorkerView, now_s: float, limits: Limits) -> bool:
+def is_warming(worker: WorkerView, now_s: float, limits: GateLimits) -> bool:
     """Whether the worker is still loading, or was until so lately that the averages do not show it."""
     return worker.ready_s is None or now_s - worker.ready_s < limits.window_s
 
@@ -233,7 +234,7 @@ def is_warming(worker: WorkerView, now_s: float, limits: Limits) -> bool:
 def others_first(decision: Decision) -> Decision:
     """What becomes of an admission while another supervisor of the host has a worker that warms up."""
     text = "a worker of another supervisor of this host is warming up"
-    return Decision(Verdict.HOLD, Reason.WARMING, text, decision.figures)
+    return Decision(GateVerdict.HOLD, Reason.WARMING, text, decision.figures)
 
 
 def pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
@@ -252,42 +253,42 @@ def expected_growth_bytes(history: History) -> int:
     return growth + (0 if shared_is_loaded or not history.workers else history.need.shared_bytes)
 
 
-def _memory_high(load: Load, limits: Limits, history: History) -> Decision | None:
-    worst = max(load.memory, key=lambda area: area.used_pct)
-    if worst.used_pct < limits.memory_high_pct or load.covered_s < limits.window_s:
+def _memory_high(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    worst = max(inputs.memory, key=lambda area: area.used_pct)
+    if worst.used_pct < limits.memory_high_pct or inputs.covered_s < limits.window_s:
         return None
     if not history.workers or any(worker.draining for worker in history.workers):
         return None
-    if history.drains_s and load.now_s - history.drains_s[-1] < limits.cooldown_s:
+    if history.drains_s and inputs.now_s - history.drains_s[-1] < limits.cooldown_s:
         return None
     worker = youngest(history.workers)
     text = (
         f"memory is at {worst.used_pct:.0f} % of {worst.name}, "
         f"over {limits.memory_high_pct:.0f} %: {worker.name} drains"
     )
-    return Decision(Verdict.DRAIN, Reason.MEMORY_HIGH, text, _figures(load, history))
+    return Decision(GateVerdict.DRAIN, Reason.MEMORY_HIGH, text, _figures(inputs, history))
 
 
-def _patience(load: Load, limits: Limits, history: History) -> Decision | None:
-    figures = _figures(load, history)
+def _patience(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    figures = _figures(inputs, history)
 
     def hold(reason: Reason, text: str) -> Decision:
-        return Decision(Verdict.HOLD, reason, text, figures)
+        return Decision(GateVerdict.HOLD, reason, text, figures)
 
-    if load.covered_s < limits.window_s:
-        return hold(Reason.MEASURING, f"measured for {load.covered_s:.1f} s of {limits.window_s:g} s")
+    if inputs.covered_s < limits.window_s:
+        return hold(Reason.MEASURING, f"measured for {inputs.covered_s:.1f} s of {limits.window_s:g} s")
     for worker in history.workers:
         if worker.draining:
             return hold(Reason.COOLING, f"{worker.name} is draining")
         if worker.ready_s is None:
             return hold(Reason.WARMING, f"{worker.name} is warming up")
-        if is_warming(worker, load.now_s, limits):
+        if is_warming(worker, inputs.now_s, limits):
             return hold(Reason.SETTLING, f"the averages do not show {worker.name} yet")
     wait_s = pause_s(history.drains_s, limits.cooldown_s)
-    if history.drains_s and load.now_s - history.drains_s[-1] < wait_s:
+    if history.drains_s and inputs.now_s - history.drains_s[-1] < wait_s:
         return hold(Reason.COOLING, f"a worker was drained for memory: nothing is started for {wait_s:g} s")
     wait_s = pause_s(history.failed_starts_s, limits.failed_start_pause_s)
-    if history.failed_starts_s and load.now_s - history.failed_starts_s[-1] < wait_s:
+    if history.failed_starts_s and inputs.now_s - history.failed_starts_s[-1] < wait_s:
         count = len(history.failed_starts_s)
         return hold(
             Reason.BACKING_OFF, f"{count} workers died before their first answer: waiting {wait_s:g} s"
@@ -295,50 +296,50 @@ def _patience(load: Load, limits: Limits, history: History) -> Decision | None:
     return None
 
 
-def _work(load: Load, limits: Limits, history: History) -> Decision | None:
-    if load.queue_error:
-        return Decision(Verdict.HOLD, Reason.QUEUE, load.queue_error, _figures(load, history))
+def _work(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    if inputs.queue_error:
+        return Decision(GateVerdict.HOLD, Reason.QUEUE, inputs.queue_error, _figures(inputs, history))
     idle = sum(not worker.busy for worker in history.workers)
-    if load.claimable_chunks <= idle:
+    if inputs.claimable_chunks <= idle:
         text = "no chunk waits to be claimed"
-        return Decision(Verdict.HOLD, Reason.NO_WORK, text, _figures(load, history))
+        return Decision(GateVerdict.HOLD, Reason.NO_WORK, text, _figures(inputs, history))
     if limits.max_workers is not None and len(history.workers) >= limits.max_workers:
         text = f"as many workers run as are allowed ({len(history.workers)})"
-        return Decision(Verdict.HOLD, Reason.WORKERS, text, _figures(load, history))
+        return Decision(GateVerdict.HOLD, Reason.WORKERS, text, _figures(inputs, history))
     return None
 
 
-def _model(load: Load, limits: Limits, history: History) -> Decision | None:
-    if not load.preparing:
+def _model(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    if not inputs.preparing:
         return None
-    return Decision(Verdict.HOLD, Reason.PREPARING, load.preparing, _figures(load, history))
+    return Decision(GateVerdict.HOLD, Reason.PREPARING, inputs.preparing, _figures(inputs, history))
 
 
-def _cpu(load: Load, limits: Limits, history: History) -> Decision | None:
-    figures = _figures(load, history)
-    if load.cpu_pct >= limits.cpu_pct < 100:
-        text = f"CPU is at {load.cpu_pct:.0f} %, not under {limits.cpu_pct:.0f} %"
-        return Decision(Verdict.HOLD, Reason.CPU, text, figures)
+def _cpu(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    figures = _figures(inputs, history)
+    if inputs.cpu_pct >= limits.cpu_pct < 100:
+        text = f"CPU is at {inputs.cpu_pct:.0f} %, not under {limits.cpu_pct:.0f} %"
+        return Decision(GateVerdict.HOLD, Reason.CPU, text, figures)
     needed = (len(history.workers) + 1) * history.need.cpus
     if limits.cpus is not None and history.workers and needed > limits.cpus * 1.05:
         text = f"one more worker would bring {needed:.1f} CPUs, {limits.cpus:g} are allotted"
-        return Decision(Verdict.HOLD, Reason.CPU_NEED, text, figures)
+        return Decision(GateVerdict.HOLD, Reason.CPU_NEED, text, figures)
     return None
 
 
-def _memory(load: Load, limits: Limits, history: History) -> Decision | None:
-    for area in load.memory:
+def _memory(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
+    for area in inputs.memory:
         if area.used_pct >= limits.memory_pct:
             text = f"memory is at {area.used_pct:.0f} % of {area.name}, not under {limits.memory_pct:.0f} %"
-            return Decision(Verdict.HOLD, Reason.MEMORY, text, _figures(load, history))
+            return Decision(GateVerdict.HOLD, Reason.MEMORY, text, _figures(inputs, history))
     return None
 
 
-def _memory_need(load: Load, limits: Limits, history: History) -> Decision | None:
+def _memory_need(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
     """Refuse what would reach the mark at which a worker is drained again: that is what would oscillate."""
     need_bytes = history.need.private_bytes + (0 if history.workers else history.need.shared_bytes)
     growth_bytes = expected_growth_bytes(history)
-    for area in load.memory:
+    for area in inputs.memory:
         ceiling_bytes = area.limit_bytes * limits.memory_high_pct / 100
         used_bytes = max(area.used_bytes, area.latest_bytes)
         if used_bytes + growth_bytes + need_bytes >= ceiling_bytes:
@@ -346,23 +347,23 @@ def _memory_need(load: Load, limits: Limits, history: History) -> Decision | Non
                 f"a worker needs {_mb(need_bytes)}; {area.name} has {_mb(used_bytes)} used, "
                 f"{_mb(growth_bytes)} promised, and a ceiling of {_mb(int(ceiling_bytes))}"
             )
-            return Decision(Verdict.HOLD, Reason.MEMORY_NEED, text, _figures(load, history))
+            return Decision(GateVerdict.HOLD, Reason.MEMORY_NEED, text, _figures(inputs, history))
     return None
 
 
-def _pressure(load: Load, limits: Limits, history: History) -> Decision | None:
+def _pressure(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
     for kind, limit_pct in limits.pressure_pct.items():
-        pressure_pct = load.pressure_pct.get(kind)
+        pressure_pct = inputs.pressure_pct.get(kind)
         if pressure_pct is not None and limit_pct < 100 and pressure_pct >= limit_pct:
             text = f"tasks waited for {kind} {pressure_pct:.0f} % of the time, not under {limit_pct:.0f} %"
-            return Decision(Verdict.HOLD, Reason.PRESSURE, text, _figures(load, history))
+            return Decision(GateVerdict.HOLD, Reason.PRESSURE, text, _figures(inputs, history))
     return None
 
 
-def _figures(load: Load, history: History) -> dict[str, float]:
-    worst = max(load.memory, key=lambda area: area.used_pct)
+def _figures(inputs: GateInput, history: History) -> dict[str, float]:
+    worst = max(inputs.memory, key=lambda area: area.used_pct)
     return {
-        "cpu_pct": round(load.cpu_pct, 1),
+        "cpu_pct": round(inputs.cpu_pct, 1),
         "memory_pct": round(worst.used_pct, 1),
         "memory_used_bytes": worst.used_bytes,
         "memory_limit_bytes": worst.limit_bytes,
@@ -370,8 +371,8 @@ def _figures(load: Load, history: History) -> dict[str, float]:
         "workers_loading": sum(worker.ready_s is None for worker in history.workers),
         "growth_bytes": expected_growth_bytes(history),
         "need_bytes": history.need.private_bytes,
-        "claimable_chunks": load.claimable_chunks,
-        **{f"pressure_{kind}_pct": round(value, 1) for kind, value in load.pressure_pct.items()},
+        "claimable_chunks": inputs.claimable_chunks,
+        **{f"pressure_{kind}_pct": round(value, 1) for kind, value in inputs.pressure_pct.items()},
     }
 
 

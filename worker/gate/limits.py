@@ -1,16 +1,16 @@
-"""The gate's limits and the queue's rules as the settings say (pure)."""
+"""The gate's limits and the queue's policy as the settings say (pure)."""
 
 from __future__ import annotations
 
-from worker.gate.admission import Limits, MemoryArea, Need, WorkerView, effective_max_chunks
+from worker.gate.admission import GateLimits, MemoryArea, ResourceEstimate, WorkerView, effective_max_chunks
 from worker.gate.resource_estimate import MB
-from worker.queue import Rules
+from worker.queue import QueuePolicy
 from worker.settings import Settings
 
 
-def gate_limits(settings: Settings) -> Limits:
+def gate_limits(settings: Settings) -> GateLimits:
     image_bytes = int(settings.image_mb * MB)
-    return Limits(
+    return GateLimits(
         cpu_pct=100 if settings.cpus is not None else settings.cpu_threshold_pct,  # others use the rest
         memory_pct=settings.memory_threshold_pct,
         memory_high_pct=settings.memory_drain_pct,
@@ -30,7 +30,7 @@ def gate_limits(settings: Settings) -> Limits:
 
 
 def allotted_memory(
-    settings: Settings, workers: tuple[WorkerView, ...], need: Need
+    settings: Settings, workers: tuple[WorkerView, ...], need: ResourceEstimate
 ) -> tuple[MemoryArea, ...] | None:
     """The workers' own memory against what is allotted to them; None where nothing is: then the host
     counts.
@@ -42,8 +42,8 @@ def allotted_memory(
     return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB),)
 
 
-def queue_rules(settings: Settings) -> Rules:
-    return Rules(
+def queue_policy(settings: Settings) -> QueuePolicy:
+    return QueuePolicy(
         lease_s=settings.lease_s,
         attempts=settings.attempts,
         backoff_s=settings.backoff_s,

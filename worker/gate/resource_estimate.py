@@ -4,34 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from worker.gate.admission import Need
-from worker.queue import Learned
-from worker.runner.worker_status import Vitals
+from worker.gate.admission import ResourceEstimate
+from worker.queue import UsageStatistics
+from worker.runner.worker_status import WorkerStatus
 from worker.settings import Settings
 
 MB = 1_000_000
 ESTIMATES = {
-    "upstream": Need(5_000 * MB, cpus=1.3),  # TensorFlow with both of its models, as the earlier fleet saw it
-    "onnx": Need(170 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
-    "stub": Need(100 * MB),
+    "upstream": ResourceEstimate(
+        5_000 * MB, cpus=1.3
+    ),  # TensorFlow with both of its models, as the earlier fleet saw it
+    "onnx": ResourceEstimate(170 * MB, 335 * MB),  # prepacked weights are mapped files, shared by all workers
+    "stub": ResourceEstimate(100 * MB),
 }
 THREAD_BYTES = 60 * MB  # of the engine onnx: buffers of one thread,
 SLOT_BYTES = 8_750_000  # and of each of its slots; docs/decimer.md has what was measured
 MARGIN = 1.1  # over the peak that was learned
 
 
-def engine_need(settings: Settings) -> Need:
+def engine_estimate(settings: Settings) -> ResourceEstimate:
     """What a worker of this engine takes by what is known of it beforehand."""
     known, threads = ESTIMATES[settings.decimer_engine], settings.decimer_threads
     buffers_bytes = 0
     if settings.decimer_engine == "onnx":
         buffers_bytes = threads * (THREAD_BYTES + settings.decimer_slots * SLOT_BYTES)
-    return Need(known.private_bytes + buffers_bytes, known.shared_bytes, known.cpus * threads)
+    return ResourceEstimate(known.private_bytes + buffers_bytes, known.shared_bytes, known.cpus * threads)
 
 
-def estimate(settings: Settings, learned: Learned | None) -> Need:
+def estimate(settings: Settings, learned: UsageStatistics | None) -> ResourceEstimate:
     """Before a worker here has worked: the setting, else what the queue learned, else the engine's."""
-    known = engine_need(settings)
+    known = engine_estimate(settings)
     cpus = learned.cpus if learned is not None else known.cpus
     if settings.worker_memory_mb is not None:
         private_bytes = max(0, settings.worker_memory_mb * MB - known.shared_bytes)
@@ -39,20 +41,20 @@ def estimate(settings: Settings, learned: Learned | None) -> Need:
         private_bytes = int(max(0, learned.peak_memory_bytes - known.shared_bytes) * MARGIN)
     else:
         private_bytes = known.private_bytes
-    return Need(private_bytes, known.shared_bytes, cpus)
+    return ResourceEstimate(private_bytes, known.shared_bytes, cpus)
 
 
-def learn(need: Need, workers: Iterable[Vitals]) -> Need:
+def learn(need: ResourceEstimate, workers: Iterable[WorkerStatus]) -> ResourceEstimate:
     """The largest peak of workers that have done a chunk; what was thought before while there is none."""
-    worked = [vitals for vitals in workers if vitals.chunks_done]
+    worked = [status for status in workers if status.chunks_done]
     if not worked:
         return need
-    private_bytes = int(max(vitals.peak_private_bytes for vitals in worked) * MARGIN)
-    return Need(private_bytes, max(vitals.shared_bytes for vitals in worked), need.cpus)
+    private_bytes = int(max(status.peak_private_bytes for status in worked) * MARGIN)
+    return ResourceEstimate(private_bytes, max(status.shared_bytes for status in worked), need.cpus)
 
 
 def most_private_bytes(settings: Settings) -> int:
     """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
     if settings.worker_memory_limit_mb is not None:
         return settings.worker_memory_limit_mb * MB
-    return 2 * max(engine_need(settings).private_bytes, estimate(settings, None).private_bytes)
+    return 2 * max(engine_estimate(settings).private_bytes, estimate(settings, None).private_bytes)

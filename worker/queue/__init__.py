@@ -5,11 +5,11 @@ one directory; every image ends with exactly one *result*. A worker's life with 
 
     claim = queue.claim(worker="w1", host="vm3", engine="onnx", model="decimer-2 612f2b0a")
     if claim is None: ...                # nothing to do now
-    for image in claim.images: ...       # without a result; suspects first, each ALONE in the recogniser
+    for image in claim.images: ...       # without a result; quarantined ones first, each ALONE
     claim = queue.store(claim, results)  # every few images; renews the lease too
     claim = queue.renew(claim)           # while nothing is ready to be stored
     queue.finish(claim, usage, file)     # all images have a result; `file`: which stored file counts
-    queue.release(claim, "drained")      # or: leaves in order; nobody is blamed
+    queue.release(claim, "drained")      # or: leaves in order; no failure is recorded
     queue.fail(claim, "StorageError: x") # or: a fault of the chunk: backoff, dead letter in the end
 
 A claim is a lease by the database's clock with a fencing token, counted up by each claim of the chunk.
@@ -18,31 +18,31 @@ A claim is a lease by the database's clock with a fencing token, counted up by e
 put under chunk and token, and `finish` records the one that counts.
 
 The supervisor calls `crash` for a worker that died (its lease is released at once; the images that were in
-flight become suspects; one that kills its worker twice alone gets a result with an error), `tend` every
+flight are quarantined; one that kills its worker twice alone gets a result with an error), `maintain` every
 second or so (leases that ran out, deadlines that near or passed), `report_host`, `note_decision` and
 `add_event`.
 
-Every operation is retried over lost connections for `Rules.patience_s`, then raises `QueueUnavailable`.
-`worker.queue.statistics` reads, and only reads, what monitoring shows.
+Every operation is retried over lost connections for `QueuePolicy.patience_s`, then raises
+`QueueUnavailable`. `worker.queue.statistics` reads, and only reads, what monitoring shows.
 """
 
-from worker.queue.errors import LeaseLost, QueueError, QueueUnavailable, Refused
+from worker.queue.errors import LeaseLost, QueueError, QueueRefused, QueueUnavailable
 from worker.queue.model import (
     Added,
     Batch,
     Claim,
     DecisionNote,
     HostReport,
-    Learned,
     Lease,
+    MaintenanceRound,
     Outstanding,
     QueuedImage,
+    QueuePolicy,
+    QueueTarget,
     Result,
     ResultRow,
-    Rules,
-    Target,
-    Tended,
     Usage,
+    UsageStatistics,
 )
 from worker.queue.queue import Queue, open_queue
 
@@ -52,20 +52,20 @@ __all__ = [
     "Claim",
     "DecisionNote",
     "HostReport",
-    "Learned",
     "Lease",
     "LeaseLost",
+    "MaintenanceRound",
     "Outstanding",
     "Queue",
     "QueueError",
+    "QueuePolicy",
+    "QueueRefused",
+    "QueueTarget",
     "QueueUnavailable",
     "QueuedImage",
-    "Refused",
     "Result",
     "ResultRow",
-    "Rules",
-    "Target",
-    "Tended",
     "Usage",
+    "UsageStatistics",
     "open_queue",
 ]

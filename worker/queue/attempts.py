@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
 
 from worker.queue.claims import HELD, REMAINING, holder, lost
-from worker.queue.errors import Refused
+from worker.queue.errors import QueueRefused
 from worker.queue.hosts import add_event
-from worker.queue.model import Claim, Result, Rules, Usage
+from worker.queue.model import Claim, QueuePolicy, Result, Usage
 from worker.queue.policy import backoff_s
 from worker.queue.results import add_results
 from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks, images
@@ -63,7 +63,9 @@ def finish(connection: Connection, claim: Claim, usage: Usage, file: str | None)
         return
     held = connection.execute(select(chunks).where(HELD), holder(claim)).one_or_none()
     if held is not None:
-        raise Refused(f"chunk {claim.name}: {held.images_total - held.images_done} images have no result")
+        raise QueueRefused(
+            f"chunk {claim.name}: {held.images_total - held.images_done} images have no result"
+        )
     this = and_(chunks.c.id == claim.chunk, chunks.c.token == claim.token, chunks.c.state == DONE)
     if connection.execute(select(chunks.c.id).where(this)).one_or_none() is None:
         raise lost(claim)  # else: done by this very call, whose answer was lost
@@ -78,23 +80,25 @@ def release(connection: Connection, claim: Claim, reason: str, usage: Usage | No
         end_attempt(connection, claim.chunk, claim.token, "released", reason, usage)
 
 
-def fail(connection: Connection, rules: Rules, claim: Claim, error: str, usage: Usage | None) -> None:
+def fail(connection: Connection, policy: QueuePolicy, claim: Claim, error: str, usage: Usage | None) -> None:
     query = select(chunks).where(held_ever(claim.chunk, claim.token)).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is not None:
-        charge(connection, rules, row, error, backoff=True)
+        record_failure(connection, policy, row, error, backoff=True)
         end_attempt(connection, claim.chunk, claim.token, FAILED, error, usage)
 
 
-def charge(connection: Connection, rules: Rules, row: Row[Any], error: str, backoff: bool) -> None:
+def record_failure(
+    connection: Connection, policy: QueuePolicy, row: Row[Any], error: str, backoff: bool
+) -> None:
     """One more fault in a row for an active chunk, whose row is locked: pending again, or at its end."""
     faults = row.faults + 1
     values: dict[str, Any] = UNCLAIMED | {"faults": faults, "error": error, "state": PENDING}
-    if faults >= rules.attempts:
+    if faults >= policy.attempts:
         values |= {"state": FAILED, "ended_at": db_now()}
         add_event(connection, "failed", f"{row.name}: {error}", row.host, row.worker, row.id)
     elif backoff:
-        values["not_before"] = db_now() + backoff_s(rules, faults, random.random())
+        values["not_before"] = db_now() + backoff_s(policy, faults, random.random())
     connection.execute(update(chunks).where(chunks.c.id == row.id).values(values))
 
 
@@ -120,12 +124,12 @@ CRASHES_ALONE = 2  # after so many the image gets the crash as its result
 
 def crash(
     connection: Connection,
-    rules: Rules,
+    policy: QueuePolicy,
     chunk: int,
     token: int,
     in_flight: Sequence[int],
     error: str,
-    blame: bool,
+    is_cause: bool,
 ) -> None:
     row = connection.execute(select(chunks).where(chunks.c.id == chunk).with_for_update()).one_or_none()
     if row is None:
@@ -133,14 +137,14 @@ def crash(
     remaining = {image.number: image for image in connection.execute(REMAINING, {"chunk": chunk})}
     flying = [remaining[number] for number in in_flight if number in remaining]
     held = row.state == ACTIVE and row.token == token
-    if held and blame and len(in_flight) == 1 and flying and flying[0].suspect:
-        charge_image(connection, chunk, token, flying[0].number, error)
-    mark_suspects(connection, chunk, [image.number for image in flying])
+    if held and is_cause and len(in_flight) == 1 and flying and flying[0].quarantined:
+        record_image_failure(connection, chunk, token, flying[0].number, error)
+    quarantine(connection, chunk, [image.number for image in flying])
     if not held:
         return
     add_event(connection, "crashed", f"{row.name}: {error}", row.host, row.worker, chunk)
-    if blame and not in_flight:
-        charge(connection, rules, row, error, backoff=True)
+    if is_cause and not in_flight:
+        record_failure(connection, policy, row, error, backoff=True)
     else:
         set_free(connection, chunk, error)
     end_attempt(connection, chunk, token, "crashed", error, None)
@@ -159,13 +163,13 @@ def set_free(connection: Connection, chunk: int, error: str) -> None:
     connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
 
 
-def mark_suspects(connection: Connection, chunk: int, numbers: Sequence[int]) -> None:
+def quarantine(connection: Connection, chunk: int, numbers: Sequence[int]) -> None:
     if numbers:
         these = and_(images.c.chunk_id == chunk, images.c.number.in_(numbers))
-        connection.execute(update(images).where(these).values(suspect=True))
+        connection.execute(update(images).where(these).values(quarantined=True))
 
 
-def charge_image(connection: Connection, chunk: int, token: int, number: int, error: str) -> None:
+def record_image_failure(connection: Connection, chunk: int, token: int, number: int, error: str) -> None:
     """One more crash of a worker that had the image alone."""
     this = and_(images.c.chunk_id == chunk, images.c.number == number)
     counted = update(images).where(this).values(crashes=images.c.crashes + 1).returning(images.c.crashes)

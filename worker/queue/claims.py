@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from worker.queue.errors import LeaseLost
-from worker.queue.model import Claim, Lease, QueuedImage, Result, Rules
+from worker.queue.model import Claim, Lease, QueuedImage, QueuePolicy, Result
 from worker.queue.results import add_results
 from worker.queue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
 from worker.queue.sql import db_now
@@ -40,7 +40,7 @@ FIRST_CHUNK = (
         chunks.c.not_before <= db_now(),
         or_(chunks.c.model.is_(None), chunks.c.model == bindparam("of_model")),
     )
-    .order_by(chunks.c.urgency.desc(), chunks.c.due, chunks.c.id)
+    .order_by(chunks.c.effective_priority.desc(), chunks.c.due, chunks.c.id)
     .limit(1)
     .with_for_update(skip_locked=True)
     .scalar_subquery()
@@ -62,14 +62,14 @@ TAKE_CHUNK = (
 )
 ADD_ATTEMPT = insert(attempts).values(claimed_at=db_now())
 BATCH_OF = select(batches.c.name, batches.c.source).where(batches.c.id == bindparam("batch"))
-# Images of a chunk that have no result, suspects first
+# Images of a chunk that have no result, quarantined ones first
 REMAINING = (
-    select(images.c.number, images.c.name, images.c.suspect)
+    select(images.c.number, images.c.name, images.c.quarantined)
     .where(
         images.c.chunk_id == bindparam("chunk"),
         ~exists().where(results.c.chunk_id == images.c.chunk_id, results.c.number == images.c.number),
     )
-    .order_by(images.c.suspect.desc(), images.c.number)
+    .order_by(images.c.quarantined.desc(), images.c.number)
 )
 COUNT_ACTIVE = (
     select(func.count()).select_from(chunks).where(literal_column("state") == literal_column("'active'"))
@@ -91,7 +91,7 @@ def count_active(connection: Connection) -> int:
 
 def take_chunk(
     connection: Connection,
-    rules: Rules,
+    policy: QueuePolicy,
     worker: str,
     host: str,
     engine: str,
@@ -105,7 +105,9 @@ def take_chunk(
         if count_active(connection) >= max_active:
             return None
     names = {"by_worker": worker, "on_host": host, "with_engine": engine}
-    row = connection.execute(TAKE_CHUNK, {"lease_s": rules.lease_s, "of_model": model, **names}).one_or_none()
+    row = connection.execute(
+        TAKE_CHUNK, {"lease_s": policy.lease_s, "of_model": model, **names}
+    ).one_or_none()
     if row is not None:
         attempt = {"chunk_id": row.id, "token": row.token, "worker": worker, "host": host}
         connection.execute(ADD_ATTEMPT, attempt | {"engine": engine, "model": model})
@@ -123,22 +125,22 @@ def read_claim(connection: Connection, row: Row[Any], lease: Lease) -> Claim:
         source=batch.source,
         directory=row.directory,
         attempt=row.token,
-        priority=row.urgency,
+        priority=row.effective_priority,
         deadline=deadline_of(row.due),
         images_total=row.images_total,
-        images=tuple(QueuedImage(number, name, suspect) for number, name, suspect in remaining),
+        images=tuple(QueuedImage(number, name, quarantined) for number, name, quarantined in remaining),
         lease=lease,
     )
 
 
-def renew(connection: Connection, rules: Rules, claim: Claim) -> None:
-    if connection.execute(RENEW, holder(claim) | {"lease_s": rules.lease_s}).rowcount != 1:
+def renew(connection: Connection, policy: QueuePolicy, claim: Claim) -> None:
+    if connection.execute(RENEW, holder(claim) | {"lease_s": policy.lease_s}).rowcount != 1:
         raise lost(claim)
 
 
-def store(connection: Connection, rules: Rules, claim: Claim, given: Sequence[Result]) -> None:
+def store(connection: Connection, policy: QueuePolicy, claim: Claim, given: Sequence[Result]) -> None:
     """The renewal comes first: it locks the chunk's row, so that what follows is the holder's alone."""
-    renew(connection, rules, claim)
+    renew(connection, policy, claim)
     add_results(connection, claim.chunk, claim.token, given)
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from worker.queue.errors import QueueUnavailable, Refused
+from worker.queue.errors import QueueRefused, QueueUnavailable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -60,7 +60,10 @@ class Database:
     connection broke, until `patience_s` is over. So such a function must be safe to run twice."""
 
     def __init__(self, url: str, patience_s: float, read_only: bool = False) -> None:
-        """Reaches nothing yet. With `read_only` nothing can be written, no file is made. Raises Refused."""
+        """Reaches nothing yet. With `read_only` nothing can be written, no file is made.
+
+        Raises QueueRefused.
+        """
         self.url = parse_url(url)
         self.patience_s = patience_s
         self.engine = open_engine(self.url, read_only)
@@ -107,7 +110,10 @@ class Database:
 
 
 def parse_url(url: str) -> URL:
-    """Chooses the drivers: psycopg 3 for PostgreSQL, the standard library's for SQLite. Raises Refused."""
+    """Chooses the drivers: psycopg 3 for PostgreSQL, the standard library's for SQLite.
+
+    Raises QueueRefused.
+    """
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
@@ -118,7 +124,9 @@ def parse_url(url: str) -> URL:
         return with_hidden_password(parsed.set(drivername="postgresql+psycopg"))
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite")
-    raise Refused("WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    raise QueueRefused(
+        "WORKER_DATABASE_URL: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+    )
 
 
 def with_hidden_password(url: URL) -> URL:
@@ -133,7 +141,7 @@ def refuse_unknown_options(url: URL) -> None:
     try:
         psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
     except psycopg.ProgrammingError as error:
-        raise Refused(f"WORKER_DATABASE_URL: {error}") from None
+        raise QueueRefused(f"WORKER_DATABASE_URL: {error}") from None
 
 
 # A connection that broke or was refused, a server that starts or stops, a lock not had in time, a full disk

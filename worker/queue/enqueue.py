@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from worker.queue.errors import Refused
-from worker.queue.model import Added, Batch, Rules
-from worker.queue.policy import urgency
+from worker.queue.errors import QueueRefused
+from worker.queue.model import Added, Batch, QueuePolicy
+from worker.queue.policy import effective_priority
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
 from worker.queue.sql import db_now, insert_or_ignore
 
@@ -21,7 +21,7 @@ Place = tuple[str, int]  # a directory and the part of it that a chunk is
 
 def add_batch(
     connection: Connection,
-    rules: Rules,
+    policy: QueuePolicy,
     name: str,
     source: str,
     priority: int | None,
@@ -35,16 +35,16 @@ def add_batch(
     connection.execute(insert_or_ignore(connection, batches).values(row))
     found = connection.execute(select(batches).where(batches.c.name == name).with_for_update()).one()
     if found.source != source:
-        raise Refused(f"batch {name} is of {found.source}, not {source}: choose another --name")
+        raise QueueRefused(f"batch {name} is of {found.source}, not {source}: choose another --name")
     if given:
         connection.execute(update(batches).where(batches.c.id == found.id).values(given))
-        _apply_to_chunks(connection, rules, found.id, priority, deadline, model)
+        _apply_to_chunks(connection, policy, found.id, priority, deadline, model)
     return _batch(connection.execute(select(batches).where(batches.c.id == found.id)).one())
 
 
 def _apply_to_chunks(
     connection: Connection,
-    rules: Rules,
+    policy: QueuePolicy,
     batch_id: int,
     priority: int | None,
     deadline: float | None,
@@ -59,7 +59,7 @@ def _apply_to_chunks(
     if deadline is not None:
         values["missed"] = False
     connection.execute(update(chunks).where(left).values(values))
-    connection.execute(update(chunks).where(left).values(urgency=urgency(rules)))
+    connection.execute(update(chunks).where(left).values(effective_priority=effective_priority(policy)))
 
 
 def _batch(row: Row[Any]) -> Batch:
@@ -67,7 +67,11 @@ def _batch(row: Row[Any]) -> Batch:
 
 
 def add_directories(
-    connection: Connection, rules: Rules, batch: Batch, directories: Sequence[Listing], chunk_images: int
+    connection: Connection,
+    policy: QueuePolicy,
+    batch: Batch,
+    directories: Sequence[Listing],
+    chunk_images: int,
 ) -> Added:
     """Chunks for those images that the batch does not have; concurrent enqueues of a batch wait for each
     other.
@@ -76,7 +80,7 @@ def add_directories(
         select(batches).where(batches.c.id == batch.id).with_for_update()
     ).one_or_none()
     if current is None:
-        raise Refused(f"batch {batch.name} is gone: enqueue again")
+        raise QueueRefused(f"batch {batch.name} is gone: enqueue again")
     paths = [path for path, _ in directories]
     known = _known_names(connection, batch.id, paths)
     parts = _next_parts(connection, batch.id, paths)
@@ -99,7 +103,7 @@ def add_directories(
     connection.execute(insert(images), rows)
     if current.deadline is not None:
         fresh = chunks.c.id.in_(ids.values())
-        connection.execute(update(chunks).where(fresh).values(urgency=urgency(rules)))
+        connection.execute(update(chunks).where(fresh).values(effective_priority=effective_priority(policy)))
     return Added(len(members), len(rows))
 
 
@@ -113,7 +117,7 @@ def _insert_chunks(
         "paused": batch.paused,
         "model": batch.model,
         "priority": batch.priority,
-        "urgency": batch.priority,
+        "effective_priority": batch.priority,
         "due": NO_DEADLINE if batch.deadline is None else batch.deadline,
     }
     rows = [

@@ -13,7 +13,7 @@ class LeaseLost(QueueError):
     """
 
 
-class Refused(QueueError):
+class QueueRefused(QueueError):
     """What was asked for makes no sense: no such batch or chunk, a name taken by another source, a newer
     schema.
     """

@@ -87,7 +87,7 @@ class EventFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class QueueFigures:
     at: float
     chunks: Mapping[str, int]  # pending active done failed cancelled
     paused: int  # of the pending ones

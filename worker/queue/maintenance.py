@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
-from worker.queue.attempts import charge, end_attempt
+from worker.queue.attempts import end_attempt, record_failure
 from worker.queue.hosts import add_event
-from worker.queue.model import Rules, Tended
-from worker.queue.policy import urgency
+from worker.queue.model import MaintenanceRound, QueuePolicy
+from worker.queue.policy import effective_priority
 from worker.queue.schema import (
     DONE,
     ENDED,
@@ -28,7 +28,7 @@ from worker.queue.schema import (
 )
 from worker.queue.sql import db_now
 
-TEND_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host tends at a time
+MAINTENANCE_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host does it at a time
 SAMPLE_EVERY_S = 5
 
 EXPIRED = (
@@ -48,36 +48,36 @@ PROGRESS = select(
 )
 
 
-def tend(connection: Connection, rules: Rules) -> Tended:
-    try_lock = select(func.pg_try_advisory_xact_lock(TEND_LOCK))
+def maintain(connection: Connection, policy: QueuePolicy) -> MaintenanceRound:
+    try_lock = select(func.pg_try_advisory_xact_lock(MAINTENANCE_LOCK))
     if connection.dialect.name == "postgresql" and not connection.execute(try_lock).scalar_one():
-        return Tended()  # another host is at it
+        return MaintenanceRound()  # another host is at it
     expired = connection.execute(EXPIRED).all()
     for row in expired:
-        expire(connection, rules, row)
-    raised = raise_urgency(connection, rules)  # before those that are late are marked
+        expire(connection, policy, row)
+    raised = raise_priorities(connection, policy)  # before those that are late are marked
     missed = mark_missed(connection)
     sample(connection)
-    return Tended(len(expired), raised, missed)
+    return MaintenanceRound(len(expired), raised, missed)
 
 
-def expire(connection: Connection, rules: Rules, row: Row[tuple[object, ...]]) -> None:
+def expire(connection: Connection, policy: QueuePolicy, row: Row[tuple[object, ...]]) -> None:
     """Frees the chunk for another host at once; its worker or its host is dead, asleep, or cut off."""
     error = f"lease of {row.worker} on {row.host} ran out"
     add_event(connection, "expired", f"{row.name}: {error}", row.host, row.worker, row.id)
-    charge(connection, rules, row, error, backoff=False)
+    record_failure(connection, policy, row, error, backoff=False)
     end_attempt(connection, row.id, row.token, "expired", error, None)
 
 
-def raise_urgency(connection: Connection, rules: Rules) -> int:
-    risen = urgency(rules)
+def raise_priorities(connection: Connection, policy: QueuePolicy) -> int:
+    risen = effective_priority(policy)
     near = and_(
         text("NOT missed"),  # such a one has been raised as far as it goes
         chunks.c.state == PENDING,
-        chunks.c.due <= db_now() + rules.deadline_near_s,
-        chunks.c.urgency < risen,
+        chunks.c.due <= db_now() + policy.deadline_near_s,
+        chunks.c.effective_priority < risen,
     )
-    return connection.execute(update(chunks).where(near).values(urgency=risen)).rowcount
+    return connection.execute(update(chunks).where(near).values(effective_priority=risen)).rowcount
 
 
 def mark_missed(connection: Connection) -> int:

@@ -7,14 +7,14 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from worker.queue.database import Database
-from worker.queue.errors import QueueError, Refused
+from worker.queue.errors import QueueError, QueueRefused
 from worker.queue.schema import REVISION
 
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
 
 
 def bring_up_to_date(database: Database) -> None:
-    """Raises Refused when the schema is newer than this program."""
+    """Raises QueueRefused when the schema is newer than this program."""
     if database.read(read_revision) != REVISION:
         database.write(upgrade)
 
@@ -47,6 +47,8 @@ def upgrade(connection: Connection) -> None:
     revision = read_revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
-        raise Refused(f"the queue's schema {revision} is newer than this program's ({REVISION}): update it")
+        raise QueueRefused(
+            f"the queue's schema {revision} is newer than this program's ({REVISION}): update it"
+        )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class QueuePolicy:
     """What the queue decides by; see docs/settings.md."""
 
     lease_s: float = 60
@@ -59,7 +59,7 @@ class Lease:
 class QueuedImage:
     number: int  # within its chunk, from 0
     name: str  # within its directory
-    suspect: bool = False  # was in flight when a worker crashed: to be tried alone
+    quarantined: bool = False  # was in flight when a worker crashed: to be tried alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Claim:
     priority: int
     deadline: float | None
     images_total: int
-    images: tuple[QueuedImage, ...]  # without a result yet, suspects first
+    images: tuple[QueuedImage, ...]  # without a result yet, quarantined ones first
     lease: Lease
 
     @property
@@ -130,7 +130,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class QueueTarget:
     """What an operator's command is about: a whole batch, or one chunk of it."""
 
     batch: str | None = None
@@ -150,16 +150,16 @@ class Outstanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What a worker of an engine turned out to need."""
+class UsageStatistics:
+    """What chunks of an engine took of their workers."""
 
     peak_memory_bytes: int
     cpus: float  # used on average while working
 
 
 @dataclass(frozen=True, slots=True)
-class Tended:
-    """What a round of tending changed."""
+class MaintenanceRound:
+    """What a round of maintenance changed."""
 
     expired: int = 0  # leases that ran out
     raised: int = 0  # priorities raised because the deadline nears

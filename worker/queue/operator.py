@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from worker.queue.attempts import UNCLAIMED
-from worker.queue.errors import Refused
+from worker.queue.errors import QueueRefused
 from worker.queue.hosts import add_event
-from worker.queue.model import Target
+from worker.queue.model import QueueTarget
 from worker.queue.schema import (
     ACTIVE,
     CANCELLED,
@@ -33,7 +33,7 @@ AFRESH = UNCLAIMED | {
 }
 
 
-def retry(connection: Connection, target: Target, failed_images: bool) -> int:
+def retry(connection: Connection, target: QueueTarget, failed_images: bool) -> int:
     chosen = find(connection, target)
     revived = and_(chosen, chunks.c.state.in_((FAILED, CANCELLED)))
     ids = list(connection.execute(select(chunks.c.id).where(revived).with_for_update()).scalars())
@@ -58,7 +58,7 @@ def drop_failed(connection: Connection, chunk: int) -> None:
     connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
 
 
-def cancel(connection: Connection, target: Target) -> int:
+def cancel(connection: Connection, target: QueueTarget) -> int:
     """Whoever works on one notices: what it holds is no longer active."""
     chosen = and_(find(connection, target), chunks.c.state.in_(UNFINISHED))
     query = select(chunks.c.id, chunks.c.token, chunks.c.state).where(chosen).order_by(chunks.c.id)
@@ -72,7 +72,7 @@ def cancel(connection: Connection, target: Target) -> int:
     return noted(connection, "cancel", target, len(rows))
 
 
-def set_paused(connection: Connection, target: Target, paused: bool) -> int:
+def set_paused(connection: Connection, target: QueueTarget, paused: bool) -> int:
     """Chunks at an end, should they be put back, and those that are added to a batch later, are paused with
     it.
     """
@@ -85,30 +85,30 @@ def set_paused(connection: Connection, target: Target, paused: bool) -> int:
     return noted(connection, "pause" if paused else "resume", target, changed)
 
 
-def find(connection: Connection, target: Target) -> ColumnElement[bool]:
-    """The condition on chunks. Raises Refused when the batch, or the chunk, or the chunk in the batch is not
-    there.
+def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
+    """The condition on chunks. Raises QueueRefused when the batch, or the chunk, or the chunk in the batch is
+    not there.
     """
     wanted: list[ColumnElement[bool]] = []
     if target.batch is not None:
         query = select(batches.c.id).where(batches.c.name == target.batch)
         batch = connection.execute(query).scalar_one_or_none()
         if batch is None:
-            raise Refused(f"there is no batch {target.batch}")
+            raise QueueRefused(f"there is no batch {target.batch}")
         wanted.append(chunks.c.batch_id == batch)
     if target.chunk is not None:
         wanted.append(chunks.c.id == target.chunk)
         is_number = abs(target.chunk) < 2**63  # databases count no further
         if not is_number or connection.execute(select(func.count()).where(*wanted)).scalar_one() == 0:
-            raise Refused(
+            raise QueueRefused(
                 f"there is no chunk {target.chunk}" + (f" in batch {target.batch}" * bool(target.batch))
             )
     if not wanted:
-        raise Refused("name a batch or a chunk")
+        raise QueueRefused("name a batch or a chunk")
     return and_(*wanted)
 
 
-def noted(connection: Connection, kind: str, target: Target, changed: int) -> int:
+def noted(connection: Connection, kind: str, target: QueueTarget, changed: int) -> int:
     what = f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
     add_event(connection, kind, f"{what}: {changed} chunks", chunk=target.chunk)
     return changed

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, case
 
-from worker.queue.model import Rules
+from worker.queue.model import QueuePolicy
 from worker.queue.schema import chunks
 from worker.queue.sql import db_now
 
 
-def urgency(rules: Rules) -> ColumnElement[int]:
+def effective_priority(policy: QueuePolicy) -> ColumnElement[int]:
     """3 within `deadline_urgent_s` of the deadline and after it, at least 2 within `deadline_near_s`, else
     the priority that was asked for.
     """
     left_s = chunks.c.due - db_now()
     return case(
         (chunks.c.priority == 3, 3),
-        (left_s <= rules.deadline_urgent_s, 3),
-        (left_s <= rules.deadline_near_s, 2),
+        (left_s <= policy.deadline_urgent_s, 3),
+        (left_s <= policy.deadline_near_s, 2),
         else_=chunks.c.priority,
     )
 
 
-def backoff_s(rules: Rules, faults: int, jitter: float) -> float:
+def backoff_s(policy: QueuePolicy, faults: int, jitter: float) -> float:
     """Wait after the fault of that number in a row (from 1): doubled each time, up to the most, and within it
     spread by `jitter` (0 to 1) over the upper half, so that chunks that failed together do not come back
     together.
     """
-    whole = min(rules.backoff_s * 2.0 ** (faults - 1), rules.backoff_most_s)
+    whole = min(policy.backoff_s * 2.0 ** (faults - 1), policy.backoff_most_s)
     return whole * (0.5 + jitter / 2)

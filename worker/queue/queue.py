@@ -18,15 +18,15 @@ from worker.queue.model import (
     Claim,
     DecisionNote,
     HostReport,
-    Learned,
     Lease,
+    MaintenanceRound,
     Outstanding,
+    QueuePolicy,
+    QueueTarget,
     Result,
     ResultRow,
-    Rules,
-    Target,
-    Tended,
     Usage,
+    UsageStatistics,
     now_s,
 )
 from worker.queue.results import chunks_with_results, ended_files, read_results
@@ -34,26 +34,26 @@ from worker.queue.results import chunks_with_results, ended_files, read_results
 EXPORTED_CHUNKS = 20  # read together
 
 
-def open_queue(url: str, rules: Rules | None = None, make: bool = True) -> Queue:
+def open_queue(url: str, policy: QueuePolicy | None = None, make: bool = True) -> Queue:
     """`sqlite:///FILE` or `postgresql://...`; brings the schema up to date, and makes what is missing, unless
     without `make`.
 
-    Raises QueueUnavailable; QueueError when there is no queue and none is to be made; Refused when the schema
-    is newer than this program.
+    Raises QueueUnavailable; QueueError when there is no queue and none is to be made; QueueRefused when the
+    schema is newer than this program.
     """
-    rules = rules or Rules()
+    policy = policy or QueuePolicy()
     if not make:
-        with closing(Database(url, rules.patience_s, read_only=True)) as reader:
+        with closing(Database(url, policy.patience_s, read_only=True)) as reader:
             require_queue(reader)
-    database = Database(url, rules.patience_s)
+    database = Database(url, policy.patience_s)
     bring_up_to_date(database)
-    return Queue(database, rules)
+    return Queue(database, policy)
 
 
 class Queue:
-    def __init__(self, database: Database, rules: Rules) -> None:
+    def __init__(self, database: Database, policy: QueuePolicy) -> None:
         self.database = database
-        self.rules = rules
+        self.policy = policy
 
     def close(self) -> None:
         self.database.close()
@@ -69,11 +69,11 @@ class Queue:
         model: str | None = None,
     ) -> Batch:
         """The batch of that name, made when there is none. One that exists takes what is not None here, also
-        for its chunks that are not done. Raises Refused when it has another source.
+        for its chunks that are not done. Raises QueueRefused when it has another source.
         """
         return self.database.write(
             lambda connection: enqueue.add_batch(
-                connection, self.rules, name, source, priority, deadline, model
+                connection, self.policy, name, source, priority, deadline, model
             )
         )
 
@@ -85,7 +85,7 @@ class Queue:
         """
         return self.database.write(
             lambda connection: enqueue.add_directories(
-                connection, self.rules, batch, directories, chunk_images
+                connection, self.policy, batch, directories, chunk_images
             )
         )
 
@@ -101,12 +101,12 @@ class Queue:
         asked_at = now_s()
         row = self.database.write(
             lambda connection: claims.take_chunk(
-                connection, self.rules, worker, host, engine, model, max_active
+                connection, self.policy, worker, host, engine, model, max_active
             )
         )
         if row is None:
             return None
-        lease = Lease(asked_at + self.rules.lease_s)
+        lease = Lease(asked_at + self.policy.lease_s)
         return self.database.read(lambda connection: claims.read_claim(connection, row, lease))
 
     def renew(self, claim: Claim) -> Claim:
@@ -116,8 +116,8 @@ class Queue:
     def store(self, claim: Claim, results: Sequence[Result]) -> Claim:
         """Keeps the results and renews. An image that has a result keeps it. Raises LeaseLost."""
         asked_at = now_s()
-        self.database.write(lambda connection: claims.store(connection, self.rules, claim, results))
-        return claim.with_lease(Lease(asked_at + self.rules.lease_s))
+        self.database.write(lambda connection: claims.store(connection, self.policy, claim, results))
+        return claim.with_lease(Lease(asked_at + self.policy.lease_s))
 
     def stored(self, claim: Claim) -> list[ResultRow]:
         """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
@@ -126,7 +126,7 @@ class Queue:
     def finish(self, claim: Claim, usage: Usage, file: str | None = None) -> None:
         """The chunk is done; `file` is the stored file that counts.
 
-        Raises LeaseLost; Refused when images lack a result.
+        Raises LeaseLost; QueueRefused when images lack a result.
         """
         self.database.write(lambda connection: attempts.finish(connection, claim, usage, file))
 
@@ -135,35 +135,39 @@ class Queue:
         self.database.write(lambda connection: attempts.release(connection, claim, reason, usage))
 
     def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> None:
-        """A fault of the chunk as a whole: claimed again after a backoff; failed after `Rules.attempts` of
-        them without a result stored between.
+        """A fault of the chunk as a whole: claimed again after a backoff; failed after `QueuePolicy.attempts`
+        of them without a result stored between.
         """
-        self.database.write(lambda connection: attempts.fail(connection, self.rules, claim, error, usage))
+        self.database.write(lambda connection: attempts.fail(connection, self.policy, claim, error, usage))
 
     # a supervisor
 
-    def crash(self, chunk: int, token: int, in_flight: Sequence[int], error: str, blame: bool = True) -> None:
+    def crash(
+        self, chunk: int, token: int, in_flight: Sequence[int], error: str, is_cause: bool = True
+    ) -> None:
         """The worker that held the claim is dead: frees the chunk at once. The images in flight (by number)
-        become suspects; a suspect that was in flight alone for the second time gets `error` as its result.
-        With nothing in flight it is a fault of the chunk, as in `fail`. Without `blame` (killed from
-        outside) neither an image nor the chunk is charged. Frees and charges nothing when the lease was
-        lost before.
+        are quarantined; one that was in flight alone after that for the second time gets `error` as its
+        result. With nothing in flight it is a failure of the chunk, as in `fail`. Unless the work `is_cause`
+        (a worker may be killed from outside) no failure is recorded. Frees and records nothing when the lease
+        was lost before.
         """
         self.database.write(
-            lambda connection: attempts.crash(connection, self.rules, chunk, token, in_flight, error, blame)
+            lambda connection: attempts.crash(
+                connection, self.policy, chunk, token, in_flight, error, is_cause
+            )
         )
 
     def free(self, worker: str, error: str) -> None:
         """What a dead worker still holds after each `crash`: it died between a claim and the telling of it.
-        Nobody is charged.
+        No failure is recorded.
         """
         self.database.write(lambda connection: attempts.free(connection, worker, error))
 
-    def tend(self) -> Tended:
+    def maintain(self) -> MaintenanceRound:
         """Frees chunks whose lease ran out, raises priorities as deadlines near, marks missed deadlines,
         samples progress. Cheap, safe from any number of hosts at once; call it every second or so.
         """
-        return self.database.write(lambda connection: maintenance.tend(connection, self.rules))
+        return self.database.write(lambda connection: maintenance.maintain(connection, self.policy))
 
     def outstanding(self) -> Outstanding:
         return self.database.read(usage.outstanding)
@@ -172,9 +176,9 @@ class Queue:
         """In the whole queue, for the gate."""
         return self.database.read(claims.count_active)
 
-    def learned(self, engine: str) -> Learned | None:
+    def usage_statistics(self, engine: str) -> UsageStatistics | None:
         """What the last chunks done with the engine needed; None when none was done."""
-        return self.database.read(lambda connection: usage.learned(connection, engine))
+        return self.database.read(lambda connection: usage.usage_statistics(connection, engine))
 
     def report_host(self, report: HostReport) -> None:
         self.database.write(lambda connection: hosts.report_host(connection, report))
@@ -194,22 +198,22 @@ class Queue:
 
     # an operator
 
-    def retry(self, target: Target, failed_images: bool = False) -> int:
+    def retry(self, target: QueueTarget, failed_images: bool = False) -> int:
         """Chunks that are pending again: failed and cancelled ones; with `failed_images` also those at an end
-        with images whose result is an error, which is dropped. Raises Refused, as all of these do, when there
-        is no such target.
+        with images whose result is an error, which is dropped. Raises QueueRefused, as all of these do, when
+        there is no such target.
         """
         return self.database.write(lambda connection: operator.retry(connection, target, failed_images))
 
-    def cancel(self, target: Target) -> int:
+    def cancel(self, target: QueueTarget) -> int:
         """Chunks not at an end become cancelled; a worker on one notices with its next renewal."""
         return self.database.write(lambda connection: operator.cancel(connection, target))
 
-    def pause(self, target: Target) -> int:
+    def pause(self, target: QueueTarget) -> int:
         """Chunks that are not claimed any more; those being worked on are finished."""
         return self.database.write(lambda connection: operator.set_paused(connection, target, True))
 
-    def resume(self, target: Target) -> int:
+    def resume(self, target: QueueTarget) -> int:
         return self.database.write(lambda connection: operator.set_paused(connection, target, False))
 
     def prune(self, older_than_s: float) -> dict[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Row, and_, bindparam, func, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.queue.errors import Refused
+from worker.queue.errors import QueueRefused
 from worker.queue.model import Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
 from worker.queue.sql import db_now
@@ -209,7 +209,7 @@ def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple
     if batch is not None:
         found = connection.execute(select(batches.c.id).where(batches.c.name == batch)).scalar_one_or_none()
         if found is None:
-            raise Refused(f"there is no batch {batch}")
+            raise QueueRefused(f"there is no batch {batch}")
         query = query.where(chunks.c.batch_id == found)
     return [(chunk, count) for chunk, count in connection.execute(query)]
 

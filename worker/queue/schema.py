@@ -62,9 +62,8 @@ chunks = Table(
     Column("state", Text, nullable=False),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("priority", SmallInteger, nullable=False),  # as asked for
-    Column(
-        "urgency", SmallInteger, nullable=False
-    ),  # the same, raised as the deadline nears: claims go by it
+    # the same, raised as the deadline nears: claims go by it
+    Column("urgency", SmallInteger, key="effective_priority", nullable=False),
     Column("due", Double, nullable=False),  # the deadline, or NO_DEADLINE
     Column("missed", Boolean, nullable=False, server_default=text("false")),
     Column("not_before", Double, nullable=False, server_default=text("0")),  # backoff
@@ -93,7 +92,7 @@ chunks = Table(
 )
 Index(
     "chunks_to_claim",
-    chunks.c.urgency.desc(),
+    chunks.c.effective_priority.desc(),
     chunks.c.due,
     chunks.c.id,
     postgresql_where=text("state = 'pending' AND NOT paused"),
@@ -138,7 +137,8 @@ images = Table(
     Column("chunk_id", Id, ForeignKey("chunks.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("suspect", Boolean, nullable=False, server_default=text("false")),
+    # was in flight when a worker crashed: tried alone
+    Column("suspect", Boolean, key="quarantined", nullable=False, server_default=text("false")),
     Column("crashes", SmallInteger, nullable=False, server_default=text("0")),  # of workers that had it alone
     sqlite_with_rowid=False,
 )

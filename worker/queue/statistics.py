@@ -19,8 +19,8 @@ from worker.queue.figures import (
     ChunkFigures,
     DecisionFigures,
     EventFigures,
-    Figures,
     HostFigures,
+    QueueFigures,
 )
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
@@ -53,15 +53,15 @@ __all__ = [
     "ChunkFigures",
     "DecisionFigures",
     "EventFigures",
-    "Figures",
     "HostFigures",
     "QueueError",
+    "QueueFigures",
     "ResultRow",
     "read_figures",
 ]
 
 
-def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 0) -> Figures:
+def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 0) -> QueueFigures:
     """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results.
     Raises QueueUnavailable; QueueError when there is no queue of this program's version.
     """
@@ -114,12 +114,12 @@ OUTCOMES = (
 CHUNKS = select(chunks, batches.c.name.label("batch")).join(batches, batches.c.id == chunks.c.batch_id)
 
 
-def count(connection: Connection, last: int, latest: int) -> Figures:
+def count(connection: Connection, last: int, latest: int) -> QueueFigures:
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
     notes = [decision_of(row) for row in connection.execute(newest(decisions, decisions.c.id, last))]
-    return Figures(
+    return QueueFigures(
         at=now,
         chunks=chunks_by_state(counts),
         paused=sum(row.paused for row in counts if row.state == PENDING),
@@ -207,7 +207,7 @@ def read_chunks(connection: Connection, state: str, query: Select[Any]) -> tuple
             name=row.name,
             batch=row.batch,
             state=row.state,
-            priority=row.urgency,
+            priority=row.effective_priority,
             deadline=deadline_of(row.due),
             worker=row.worker,
             host=row.host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from worker.queue.model import Learned, Outstanding
+from worker.queue.model import Outstanding, UsageStatistics
 from worker.queue.schema import ACTIVE, DONE, PENDING, UNFINISHED, attempts, chunks
 from worker.queue.sql import db_now
 
@@ -27,7 +27,7 @@ def outstanding(connection: Connection) -> Outstanding:
     )
 
 
-def learned(connection: Connection, engine: str) -> Learned | None:
+def usage_statistics(connection: Connection, engine: str) -> UsageStatistics | None:
     """From the last attempts that finished their chunk: the largest peak, and CPU time by wall time of them
     all.
     """
@@ -40,4 +40,4 @@ def learned(connection: Connection, engine: str) -> Learned | None:
     )
     query = select(func.max(last.c.peak_memory_bytes), func.sum(last.c.cpu_s), func.sum(last.c.wall_s))
     peak, cpu_s, wall_s = connection.execute(query).one()
-    return Learned(int(peak), cpu_s / wall_s) if peak else None
+    return UsageStatistics(int(peak), cpu_s / wall_s) if peak else None

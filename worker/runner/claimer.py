@@ -9,11 +9,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from worker.gate.admission import Decision, Limits, Reason, admit_chunk
+from worker.gate.admission import Decision, GateLimits, Reason, admit_chunk
 from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.recognition import Recogniser
-from worker.runner.active_chunks import Hands, Work
+from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.settings import Settings
 from worker.storage import Storage, open_storage
 
@@ -31,16 +31,16 @@ class Claimer:
         host: str,
         queue: Queue,
         recogniser: Recogniser,
-        hands: Hands,
+        active: ActiveChunks,
         folder: TempFolder,
-        limits: Limits,
+        limits: GateLimits,
         settings: Settings,
     ) -> None:
         self._name = name
         self._host = host
         self._queue = queue
         self._recogniser = recogniser
-        self._hands = hands
+        self._active = active
         self._folder = folder
         self._limits = limits
         self._settings = settings
@@ -49,7 +49,7 @@ class Claimer:
         self._noted: Reason | None = None
         self._noted_s = 0.0
 
-    def __call__(self) -> Work | str:
+    def __call__(self) -> ActiveChunk | str:
         try:
             return self._claim()
         except QueueUnavailable as error:
@@ -62,7 +62,7 @@ class Claimer:
         for storage in self._storages.values():
             storage.close()
 
-    def _claim(self) -> Work | str:
+    def _claim(self) -> ActiveChunk | str:
         temp_dir = Path(self._settings.temp_dir)
         maximum = self._limits.max_active_chunks
         active_chunks = self._queue.active_chunks() if maximum is not None else 0
@@ -86,14 +86,14 @@ class Claimer:
         if storage is None:
             storage = self._storages[claim.source] = open_storage(claim.source, self._settings)
         log.info("%s: claimed, %d of %d images to do", claim.name, len(claim.images), claim.images_total)
-        return Work(claim, storage, time.monotonic(), unanswered=len(claim.images))
+        return ActiveChunk(claim, storage, time.monotonic(), unanswered=len(claim.images))
 
     def _reserve(self, one_more: bool) -> None:
         """Room for what is left of the chunks in hand, and for the one that is about to be claimed."""
         self._folder.reserve(self._bytes_in_hand() + one_more * self._limits.chunk_bytes)
 
     def _bytes_in_hand(self) -> int:
-        return sum(work.unanswered for work in self._hands.works) * self._limits.image_bytes
+        return sum(chunk.unanswered for chunk in self._active.chunks) * self._limits.image_bytes
 
     def _note(self, decision: Decision) -> None:
         """One like the last only now and then."""

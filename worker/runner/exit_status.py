@@ -11,37 +11,35 @@ EXIT_LATE = 75  # gave up its chunks because leaving in order took too long
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
-    """`name` is short ("SIGSEGV", "OOM", "exit 3"); `blames` says whether the images in flight may be the
-    cause.
-    """
+class WorkerExit:
+    """`name` is short ("SIGSEGV", "OOM", "exit 3"); `images_may_be_cause`: those that were in flight."""
 
     name: str
     text: str
     in_order: bool
-    blames: bool
+    images_may_be_cause: bool
 
 
-def explain_death(return_code: int, oom_kills: int, stall_s: float | None) -> Death:
+def explain_exit(return_code: int, oom_kills: int, stall_s: float | None) -> WorkerExit:
     """From `Popen.returncode`, the growth of the OOM counter since the last look, and how long the worker had
     made no progress when its supervisor ended it (None: it did not).
 
-    A SIGKILL without an OOM kill comes from outside: it blames nobody.
+    A SIGKILL without an OOM kill comes from outside: no image is its cause.
     """
     if stall_s is not None:
-        return Death("stalled", f"made no progress for {stall_s:.0f} s and was ended", False, True)
+        return WorkerExit("stalled", f"made no progress for {stall_s:.0f} s and was ended", False, True)
     if return_code == EXIT_LEFT:
-        return Death("left", "left in order", True, False)
+        return WorkerExit("left", "left in order", True, False)
     if return_code == EXIT_LATE:
-        return Death("late", "could not leave in order in time", False, False)
+        return WorkerExit("late", "could not leave in order in time", False, False)
     if return_code > 0:
-        return Death(f"exit {return_code}", f"exited with code {return_code}", False, True)
+        return WorkerExit(f"exit {return_code}", f"exited with code {return_code}", False, True)
     name = _signal_name(-return_code)
     if name == "SIGKILL" and oom_kills > 0:
-        return Death("OOM", "was killed by the kernel because memory ran out (OOM)", False, True)
+        return WorkerExit("OOM", "was killed by the kernel because memory ran out (OOM)", False, True)
     if name in {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"}:
-        return Death(name, f"was ended from outside by {name}", False, False)
-    return Death(name, f"crashed by {name}", False, True)
+        return WorkerExit(name, f"was ended from outside by {name}", False, False)
+    return WorkerExit(name, f"crashed by {name}", False, True)
 
 
 def _signal_name(number: int) -> str:

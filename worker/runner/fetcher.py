@@ -23,7 +23,7 @@ from pathlib import Path
 
 from worker.gate.temporary import TempFolder
 from worker.queue import QueuedImage
-from worker.runner.active_chunks import Hands, Work
+from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.storage import ImageMissing, StorageError
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Fetched:
 class Run:
     """Some images of a chunk on their way to the recogniser, in order."""
 
-    work: Work
+    chunk: ActiveChunk
     fetched: Future[list[Fetched]]
 
 
@@ -58,15 +58,15 @@ class Fetcher:
 
     def __init__(
         self,
-        claim: Callable[[], Work | str],
-        hands: Hands,
+        claim: Callable[[], ActiveChunk | str],
+        active: ActiveChunks,
         folder: TempFolder,
         leaving: threading.Event,
         ahead_images: int,
         ahead_threads: int,
     ) -> None:
         self._claim = claim
-        self._hands = hands
+        self._active = active
         self._folder = folder
         self._counted_s = 0.0
         self._leaving = leaving
@@ -122,14 +122,14 @@ class Fetcher:
             while not self._leaving.is_set():
                 self._tidy()
                 claimed = self._host_trouble() or self._claim()
-                if isinstance(claimed, Work):
+                if isinstance(claimed, ActiveChunk):
                     idle_s = IDLE_FIRST_S
-                    self._hands.say("working")
-                    self._hands.take(claimed)
+                    self._active.say("working")
+                    self._active.take(claimed)
                     self._download(claimed)
                 else:
-                    if not self._hands.works:
-                        self._hands.say("idle", held_reason=claimed)
+                    if not self._active.chunks:
+                        self._active.say("idle", held_reason=claimed)
                     self._leaving.wait(idle_s * random.uniform(0.5, 1))
                     idle_s = min(idle_s * 2, IDLE_MOST_S)
         except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
@@ -143,40 +143,40 @@ class Fetcher:
         error, since_s = self._disk_error
         return f"temporary storage: {error}" if time.monotonic() - since_s < DISK_PAUSE_S else ""
 
-    def _download(self, work: Work) -> None:
-        images = work.claim.images
+    def _download(self, chunk: ActiveChunk) -> None:
+        images = chunk.claim.images
         for start in range(0, len(images), self._run_images):
             while not self._room.acquire(timeout=0.5):
                 self._tidy()
                 if self._leaving.is_set():
                     return
             self._tidy()
-            if self._leaving.is_set() or work.over:
+            if self._leaving.is_set() or chunk.over:
                 self._room.release()
                 return
             run = images[start : start + self._run_images]
-            self._ready.put(Run(work, self._pool.submit(self._fetch_run, work, run)))
+            self._ready.put(Run(chunk, self._pool.submit(self._fetch_run, chunk, run)))
 
-    def _fetch_run(self, work: Work, images: tuple[QueuedImage, ...]) -> list[Fetched]:
+    def _fetch_run(self, chunk: ActiveChunk, images: tuple[QueuedImage, ...]) -> list[Fetched]:
         """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
         fetched: list[Fetched] = []
         try:
             for image in images:
-                fetched.append(self._fetch(work, image))
+                fetched.append(self._fetch(chunk, image))
         except BaseException:
             discard(fetched)
             raise
         return fetched
 
-    def _fetch(self, work: Work, image: QueuedImage) -> Fetched:
-        claim = work.claim
+    def _fetch(self, chunk: ActiveChunk, image: QueuedImage) -> Fetched:
+        claim = chunk.claim
         suffix = os.path.splitext(image.name)[1]
         path = Path(f"{self._folder.path}/{claim.chunk}-{image.number}{suffix}")
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
             try:
-                sha256 = work.storage.get(claim.key(image), path)
-                self._hands.note_progress()
+                sha256 = chunk.storage.get(claim.key(image), path)
+                self._active.note_progress()
                 return Fetched(image, path, sha256)
             except ImageMissing as missing:
                 _unlink(path)

@@ -1,7 +1,7 @@
 """One worker process: takes chunk after chunk, until it is told to leave or decides to.
 
-Threads share the work: the fetcher claims and downloads ahead, this one recognises, the keeper stores,
-renews and finishes, the watch sees to signals, memory and the end. The recogniser never waits for database
+Threads share the work: the fetcher claims and downloads ahead, this one recognises, the committer stores,
+renews and finishes, the watchdog sees to signals, memory and the end. The recogniser never waits for database
 or storage.
 """
 
@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.gate.limits import gate_limits, queue_rules
+from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
 from worker.queue import Result, open_queue
 from worker.recognition import Recogniser, Recognition, SourceImage
-from worker.runner.active_chunks import Hands, Work
+from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
-from worker.runner.committer import Keeper
+from worker.runner.committer import Committer
 from worker.runner.exit_status import EXIT_FAILED
 from worker.runner.fetcher import Fetched, Fetcher, Run, discard
-from worker.runner.watchdog import Watch
-from worker.runner.worker_status import VitalsPage
+from worker.runner.watchdog import Watchdog
+from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 from worker.storage import StorageError, open_storage
 
@@ -40,7 +40,7 @@ def run_worker(
     name: str,
     host: str,
     parent: int,
-    page: VitalsPage,
+    page: WorkerStatusPage,
     settings: Settings,
     open_recogniser: Callable[[Settings], Recogniser],
 ) -> None:
@@ -49,34 +49,34 @@ def run_worker(
     """
     sys.setswitchinterval(SWITCH_S)
     leaving = threading.Event()
-    hands = Hands(page)
-    watch = Watch(hands, leaving, parent, most_private_bytes(settings), settings.drain_s)
+    active = ActiveChunks(page)
+    watchdog = Watchdog(active, leaving, parent, most_private_bytes(settings), settings.drain_s)
     folder = TempFolder(Path(settings.temp_dir), name)
-    watch.clean_up = folder.remove
+    watchdog.clean_up = folder.remove
     try:
-        watch.start()
+        watchdog.start()
         recogniser = open_recogniser(settings)
         log.info("%s: engine %s, model %s is loaded", name, recogniser.engine, recogniser.model)
-        queue = open_queue(settings.queue_url, queue_rules(settings))
+        queue = open_queue(settings.queue_url, queue_policy(settings))
         results = open_storage(settings.result_files_url, settings)
-        keeper = Keeper(queue, results, hands, folder.path, settings)
-        watch.give_up = keeper.close_all
-        claimer = Claimer(name, host, queue, recogniser, hands, folder, gate_limits(settings), settings)
-        fetcher = Fetcher(claimer, hands, folder, leaving, settings.ahead_images, settings.ahead_threads)
-        hands.say("idle")
-        keeper.start()
+        committer = Committer(queue, results, active, folder.path, settings)
+        watchdog.give_up = committer.close_all
+        claimer = Claimer(name, host, queue, recogniser, active, folder, gate_limits(settings), settings)
+        fetcher = Fetcher(claimer, active, folder, leaving, settings.ahead_images, settings.ahead_threads)
+        active.say("idle")
+        committer.start()
         fetcher.start()
         try:
-            Line(recogniser, fetcher, hands, leaving).run()
+            RecognitionLoop(recogniser, fetcher, active, leaving).run()
         except BaseException:
             log.exception("the recogniser failed")
             leaving.set()
             try:
-                keeper.store_all()
+                committer.store_all()
             finally:
-                watch.end(EXIT_FAILED)
+                watchdog.end(EXIT_FAILED)
         fetcher.stop()
-        keeper.stop()
+        committer.stop()
         for closing in (claimer, results, queue):
             closing.close()
         if fetcher.failure is not None:
@@ -89,41 +89,41 @@ def run_worker(
 class Item:
     """A downloaded image of a chunk."""
 
-    work: Work
+    chunk: ActiveChunk
     fetched: Fetched
 
 
-class Line:
+class RecognitionLoop:
     """The recogniser with what goes into it and what comes out."""
 
     def __init__(
-        self, recogniser: Recogniser, fetcher: Fetcher, hands: Hands, leaving: threading.Event
+        self, recogniser: Recogniser, fetcher: Fetcher, active: ActiveChunks, leaving: threading.Event
     ) -> None:
         self._recogniser = recogniser
         self._fetcher = fetcher
-        self._hands = hands
+        self._active = active
         self._leaving = leaving
         self._ready: deque[Item] = deque()
         self._in_flight: dict[str, Item] = {}
 
     def run(self) -> None:
-        """Until leaving: suspects alone, all others in one stream for as long as there are any ready."""
+        """Until leaving: quarantined images alone, all others in one stream while any are ready."""
         while not self._leaving.is_set():
             if not self._fill(WAIT_S):
                 continue
-            alone = self._ready[0].fetched.image.suspect
-            items = iter([self._ready.popleft()]) if alone else self._unsuspected()
+            alone = self._ready[0].fetched.image.quarantined
+            items = iter([self._ready.popleft()]) if alone else self._stream()
             for recognition in self._recogniser.recognise(self._images(items)):
                 self._answer(recognition)
             for key in list(self._in_flight):
                 self._answer(Recognition(key, None, error="NoAnswer: the recogniser gave no answer"))
 
-    def _unsuspected(self) -> Iterator[Item]:
+    def _stream(self) -> Iterator[Item]:
         """What may join the stream. It ends when nothing is ready, or the recogniser would keep what it has
-        half done; and before a suspect, which must be alone.
+        half done; and before a quarantined image, which must be alone.
         """
         while not self._leaving.is_set() and self._fill(0 if self._in_flight else WAIT_S):
-            if self._ready[0].fetched.image.suspect:
+            if self._ready[0].fetched.image.quarantined:
                 return
             yield self._ready.popleft()
 
@@ -133,7 +133,7 @@ class Line:
             run = self._fetcher.next_run(timeout_s)
             if run is None:
                 return False
-            self._ready.extend(Item(run.work, fetched) for fetched in self._downloaded(run))
+            self._ready.extend(Item(run.chunk, fetched) for fetched in self._downloaded(run))
         return True
 
     def _downloaded(self, run: Run) -> list[Fetched]:
@@ -141,38 +141,38 @@ class Line:
         try:
             fetched = run.fetched.result()
         except StorageError as error:
-            run.work.fault = run.work.fault or str(error)
+            run.chunk.fault = run.chunk.fault or str(error)
             return []
         except OSError as error:
-            run.work.released = run.work.released or f"temporary storage: {error}"
+            run.chunk.released = run.chunk.released or f"temporary storage: {error}"
             return []
         except Exception as error:
-            log.exception("%s", run.work.claim.name)
-            run.work.fault = run.work.fault or f"{type(error).__name__}: {error}"
+            log.exception("%s", run.chunk.claim.name)
+            run.chunk.fault = run.chunk.fault or f"{type(error).__name__}: {error}"
             return []
-        if run.work.over:
+        if run.chunk.over:
             discard(fetched)
             return []
         return fetched
 
     def _images(self, items: Iterator[Item]) -> Iterator[SourceImage]:
         for item in items:
-            work, fetched = item.work, item.fetched
-            if work.over:
+            chunk, fetched = item.chunk, item.fetched
+            if chunk.over:
                 discard([fetched])
             elif fetched.error is not None:
-                self._hands.answer(work, Result(fetched.image.number, None, error=fetched.error))
+                self._active.answer(chunk, Result(fetched.image.number, None, error=fetched.error))
             else:
-                key = f"{work.claim.chunk}.{work.claim.token}.{fetched.image.number}"
+                key = f"{chunk.claim.chunk}.{chunk.claim.token}.{fetched.image.number}"
                 self._in_flight[key] = item
-                self._hands.start(work, fetched.image.number)
+                self._active.start(chunk, fetched.image.number)
                 yield SourceImage(key, fetched.path)
 
     def _answer(self, recognition: Recognition) -> None:
         item = self._in_flight.pop(recognition.key)
         self._fetcher.tidy(item.fetched)
-        self._hands.answer(
-            item.work,
+        self._active.answer(
+            item.chunk,
             Result(
                 item.fetched.image.number,
                 recognition.smiles,

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from cloud_monitor.system.usage import read_process_memory
-from worker.runner.active_chunks import Hands
+from worker.runner.active_chunks import ActiveChunks
 from worker.runner.exit_status import EXIT_LATE, EXIT_LEFT
 
 log = logging.getLogger(__name__)
@@ -27,20 +27,20 @@ LATEST_S = (
 )
 
 
-class Watch:
+class Watchdog:
     """Sets `leaving` when it is time to go. `give_up` stores and gives back what is held while the recogniser
     hangs; `clean_up` removes temporary files; both are called here only where the process ends here.
     """
 
     def __init__(
         self,
-        hands: Hands,
+        active: ActiveChunks,
         leaving: threading.Event,
         parent: int,
         most_private_bytes: int,
         drain_s: float,
     ) -> None:
-        self._hands = hands
+        self._active = active
         self._leaving = leaving
         self._parent = parent
         self._most_private_bytes = most_private_bytes
@@ -57,12 +57,12 @@ class Watch:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(self._wake_write)
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def leave(self, reason: str) -> None:
         if not self._leaving.is_set():
             log.info("leaving: %s", reason)
-        self._hands.say("leaving", leaving_reason=reason)
+        self._active.say("leaving", leaving_reason=reason)
         self._leaving.set()
 
     def end(self, code: int) -> NoReturn:
@@ -86,9 +86,9 @@ class Watch:
         memory = read_process_memory(os.getpid())
         if memory is None:
             return
-        self._hands.see_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
-        if memory.private_bytes > self._most_private_bytes and self._hands.is_ready:
-            self._hands.outgrown = True
+        self._active.see_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
+        if memory.private_bytes > self._most_private_bytes and self._active.is_ready:
+            self._active.outgrown = True
             self.leave(
                 f"its memory is at {memory.private_bytes / 1e6:,.0f} MB, "
                 f"over {self._most_private_bytes / 1e6:,.0f} MB"
@@ -99,7 +99,7 @@ class Watch:
         if self._left_since_s is None:
             self._left_since_s = now_s
             threading.Thread(target=self._end_latest, name="latest", daemon=True).start()
-        if not self._hands.is_ready:
+        if not self._active.is_ready:
             self.end(EXIT_LEFT)  # still loading: there is nothing to save
         if now_s - self._left_since_s > self._drain_s:
             log.warning("images in the recogniser are given back: they take too long")

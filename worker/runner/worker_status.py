@@ -28,8 +28,8 @@ State = Literal["loading", "idle", "working", "leaving"]
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkVitals:
-    """A chunk in a worker's hands. `in_flight` are the numbers of the images the recogniser has just now."""
+class ChunkStatus:
+    """A chunk that a worker has claimed. `in_flight`: numbers of the images that the recogniser has."""
 
     chunk: int
     token: int
@@ -40,7 +40,7 @@ class ChunkVitals:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class WorkerStatus:
     """A worker's state; moments are CLOCK_MONOTONIC, which all processes of a host share."""
 
     state: State = "loading"
@@ -53,10 +53,10 @@ class Vitals:
     shared_bytes: int = 0
     held_reason: str = ""
     leaving_reason: str = ""
-    chunks: tuple[ChunkVitals, ...] = field(default=())
+    chunks: tuple[ChunkStatus, ...] = field(default=())
 
 
-class VitalsPage:
+class WorkerStatusPage:
     """One side of the page; the supervisor creates it and hands its descriptor to the worker."""
 
     def __init__(self, descriptor: int) -> None:
@@ -66,17 +66,17 @@ class VitalsPage:
         self._number = 0
 
     @classmethod
-    def create(cls, name: str) -> VitalsPage:
+    def create(cls, name: str) -> WorkerStatusPage:
         descriptor = os.memfd_create(name)
         os.ftruncate(descriptor, PAGE_BYTES)
         return cls(descriptor)
 
-    def write(self, vitals: Vitals) -> None:
+    def write(self, status: WorkerStatus) -> None:
         """Replace what is said; one writer only."""
-        text = json.dumps(_values_of(vitals), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_values_of(status), ensure_ascii=False, separators=(",", ":"))
         content = text.encode(errors="replace")  # a path may hold what is no character
         if len(content) > _HALF_BYTES - _HEADER.size:
-            raise ValueError(f"vitals of {len(content)} bytes do not fit into a page")
+            raise ValueError(f"status of {len(content)} bytes do not fit into a page")
         self._number += 1
         start = (self._number % 2) * _HALF_BYTES
         self._memory[start + _HEADER.size : start + _HEADER.size + len(content)] = content
@@ -91,15 +91,15 @@ class VitalsPage:
     def clear_in_flight(self, slot: int) -> None:
         self._flight[slot] = 0
 
-    def read(self) -> Vitals:
+    def read(self) -> WorkerStatus:
         """The newest half that is whole, with the images in flight; a worker that has said nothing is
         loading. One is always whole, but which may change between the looks at both: then look again.
         """
         for _ in range(LOOKS):
             halves = sorted((half for half in map(self._read_half, (0, 1)) if half is not None), reverse=True)
             if halves:
-                return _vitals_of(halves[0][1], self._read_flight())
-        return Vitals()
+                return _status_of(halves[0][1], self._read_flight())
+        return WorkerStatus()
 
     def close(self) -> None:
         self._flight.release()
@@ -122,17 +122,17 @@ class VitalsPage:
         return (number, content) if zlib.crc32(content) == checksum else None
 
 
-def _values_of(vitals: Vitals) -> dict[str, Any]:
+def _values_of(status: WorkerStatus) -> dict[str, Any]:
     """By name, chunks as lists, without what the table holds. (asdict takes ten times as long.)"""
-    values: dict[str, Any] = {name: getattr(vitals, name) for name in Vitals.__slots__}
-    values["chunks"] = [(one.chunk, one.token, one.name, one.done, one.total) for one in vitals.chunks]
+    values: dict[str, Any] = {name: getattr(status, name) for name in WorkerStatus.__slots__}
+    values["chunks"] = [(one.chunk, one.token, one.name, one.done, one.total) for one in status.chunks]
     return values
 
 
-def _vitals_of(content: bytes, flight: dict[int, list[int]]) -> Vitals:
+def _status_of(content: bytes, flight: dict[int, list[int]]) -> WorkerStatus:
     values = json.loads(content)
     chunks = tuple(
-        ChunkVitals(chunk, token, name, done, total, tuple(sorted(flight.get(chunk, ()))))
+        ChunkStatus(chunk, token, name, done, total, tuple(sorted(flight.get(chunk, ()))))
         for chunk, token, name, done, total in values.pop("chunks")
     )
-    return Vitals(**values, chunks=chunks)
+    return WorkerStatus(**values, chunks=chunks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from cloud_monitor.system.usage import Load
+from cloud_monitor.system.usage import HostSample
 from worker.gate.admission import MemoryArea
 
 
@@ -13,9 +13,9 @@ class Averages:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._samples: deque[Load] = deque()
+        self._samples: deque[HostSample] = deque()
 
-    def add(self, sample: Load) -> None:
+    def add(self, sample: HostSample) -> None:
         self._samples.append(sample)
         while len(self._samples) > 2 and self.covered_s - self._step_s(0) >= self._window_s:
             self._samples.popleft()
@@ -30,7 +30,7 @@ class Averages:
         return self.latest.oom_kills - self._samples[0].oom_kills
 
     @property
-    def latest(self) -> Load:
+    def latest(self) -> HostSample:
         return self._samples[-1]
 
     @property

@@ -10,7 +10,7 @@ import socket
 OFF = "off"
 
 
-class WarmUpTurn:
+class WarmUpLock:
     """Held by the supervisor whose worker warms up. Who wants it has to have the one place in front of it
     first, so that who has just had it does not go before who waits.
 

@@ -11,50 +11,50 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.queue import Learned, Outstanding, Queue, QueueUnavailable
+from worker.queue import Outstanding, Queue, QueueUnavailable, UsageStatistics
 
 log = logging.getLogger(__name__)
 
 ROUND_S = 1.0
 LEARN_EVERY_S = 60
-MOST_LETTERS = 10_000  # what waits for a database that is away; the oldest reports go first, crashes never
+MOST_CALLS = 10_000  # what waits for a database that is away; the oldest reports go first, crashes never
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class QueueState:
     """What the queue said last, and when (monotonic); `error` is why it says nothing now."""
 
     outstanding: Outstanding | None = None
     active_chunks: int = 0
-    learned: Learned | None = None
+    learned: UsageStatistics | None = None
     read_s: float = 0.0
     error: str = ""
 
 
-Letter = Callable[[], None]
+Call = Callable[[], None]
 
 
-class Clerk:
+class Outbox:
     def __init__(self, queue: Queue, engine: str) -> None:
         self._queue = queue
         self._engine = engine
-        self._urgent: deque[Letter] = deque()
-        self._letters: deque[Letter] = deque(maxlen=MOST_LETTERS)
+        self._urgent: deque[Call] = deque()
+        self._calls: deque[Call] = deque(maxlen=MOST_CALLS)
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
-        self._learned: Learned | None = None
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._learned: UsageStatistics | None = None
         self._learned_s: float | None = None
-        self.news = News(error="the queue was not asked yet")
+        self.queue_state = QueueState(error="the queue was not asked yet")
 
     def start(self) -> None:
         self._thread.start()
 
-    def send(self, letter: Letter, urgent: bool = False) -> None:
+    def send(self, call: Call, urgent: bool = False) -> None:
         """Do it as soon as the queue can be reached; what is urgent (a crash) comes first and is never
         dropped.
         """
-        (self._urgent if urgent else self._letters).append(letter)
+        (self._urgent if urgent else self._calls).append(call)
         if urgent:
             self._wake.set()
 
@@ -69,36 +69,36 @@ class Clerk:
             stopping = self._stopping.is_set()
             try:
                 self._send_all(self._urgent)
-                self._send_all(self._letters)
-                self.news = self._read_news()
+                self._send_all(self._calls)
+                self.queue_state = self._read_state()
                 if stopping:
                     return
             except QueueUnavailable as error:
                 log.warning("%s", error)
-                self.news = News(learned=self._learned, error=str(error))
+                self.queue_state = QueueState(learned=self._learned, error=str(error))
             except Exception as error:
                 log.exception("the queue could not be read")
-                self.news = News(learned=self._learned, error=f"{type(error).__name__}: {error}")
+                self.queue_state = QueueState(learned=self._learned, error=f"{type(error).__name__}: {error}")
             self._wake.wait(ROUND_S)
             self._wake.clear()
 
-    def _send_all(self, letters: deque[Letter]) -> None:
+    def _send_all(self, calls: deque[Call]) -> None:
         """In order; one that waits for the database stays the first, one that is refused is dropped."""
-        while letters:
+        while calls:
             try:
-                letters[0]()
+                calls[0]()
             except QueueUnavailable:
                 raise
             except Exception:
                 log.exception("the queue refused a report")
-            letters.popleft()
+            calls.popleft()
 
-    def _read_news(self) -> News:
+    def _read_state(self) -> QueueState:
         now_s = time.monotonic()
         if self._learned_s is None or now_s - self._learned_s > LEARN_EVERY_S:
-            self._learned, self._learned_s = self._queue.learned(self._engine), now_s
-        tended = self._queue.tend()
-        if tended.expired:
-            log.info("%d leases of workers that are gone ran out", tended.expired)
+            self._learned, self._learned_s = self._queue.usage_statistics(self._engine), now_s
+        maintained = self._queue.maintain()
+        if maintained.expired:
+            log.info("%d leases of workers that are gone ran out", maintained.expired)
         outstanding = self._queue.outstanding()
-        return News(outstanding, outstanding.active, self._learned, now_s)
+        return QueueState(outstanding, outstanding.active, self._learned, now_s)

@@ -1,7 +1,7 @@
 """Has the recogniser's model made ready on this host, in a process of its own, before the first worker.
 
 Fetching and converting take memory that recognising never takes again, and fail in ways (no package index, a
-full disk) that no chunk and no image is to blame for.
+full disk) that no chunk and no image is the cause of.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from worker.gate.admission import pause_s
-from worker.runner.exit_status import explain_death
+from worker.runner.exit_status import explain_exit
 from worker.supervisor.worker_logs import last_lines, open_log
 
 log = logging.getLogger(__name__)
@@ -112,9 +112,9 @@ class Preparation:
                 self._tell("prepared", f"the model is ready after {took_s:.0f} s")
             return
         said = last_lines(self._log_file, 1).removeprefix("error: ")
-        death = explain_death(process.returncode, oom_kills, None)
+        ended = explain_exit(process.returncode, oom_kills, None)
         self._fail(
-            now_s, said if death.name == "exit 1" and said else f"it {death.text}; it said last: {said}"
+            now_s, said if ended.name == "exit 1" and said else f"it {ended.text}; it said last: {said}"
         )
 
     def _fail(self, now_s: float, why: str) -> None:

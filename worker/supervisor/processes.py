@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.gate.admission import WorkerView
-from worker.runner.worker_status import Vitals, VitalsPage
+from worker.runner.worker_status import WorkerStatus, WorkerStatusPage
 from worker.supervisor.worker_logs import open_log
 
 
@@ -19,24 +19,24 @@ from worker.supervisor.worker_logs import open_log
 class WorkerProcess:
     name: str
     process: subprocess.Popen[bytes]
-    page: VitalsPage
+    page: WorkerStatusPage
     log: Path
     started_s: float
     asked_to_leave_s: float | None = None
     stalled_for_s: float | None = None
 
     @property
-    def vitals(self) -> Vitals:
+    def status(self) -> WorkerStatus:
         return self.page.read()
 
-    def view(self, vitals: Vitals) -> WorkerView:
+    def view(self, status: WorkerStatus) -> WorkerView:
         return WorkerView(
             name=self.name,
             started_s=self.started_s,
-            ready_s=vitals.ready_s,
-            private_bytes=vitals.private_bytes,
-            busy=vitals.state != "idle",
-            draining=self.asked_to_leave_s is not None or vitals.state == "leaving",
+            ready_s=status.ready_s,
+            private_bytes=status.private_bytes,
+            busy=status.state != "idle",
+            draining=self.asked_to_leave_s is not None or status.state == "leaving",
         )
 
     def ask_to_leave(self) -> None:
@@ -57,7 +57,7 @@ def start_worker(command: Sequence[str], name: str, host: str, log_folder: Path)
     """Start `command` with the options of `python -m worker work`, in a session of its own: a Ctrl-C in the
     terminal is for the supervisor, which asks its workers in turn. Raises OSError.
     """
-    page = VitalsPage.create(name)
+    page = WorkerStatusPage.create(name)
     options = {"name": name, "host": host, "parent": os.getpid(), "page": page.descriptor}
     try:
         with open_log(log_folder, name) as log:

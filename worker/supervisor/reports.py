@@ -6,11 +6,11 @@ import logging
 import time
 from functools import partial
 
-from worker.gate.admission import Decision, Reason, TempUse, Verdict
+from worker.gate.admission import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
 from worker.settings import Settings
 from worker.supervisor.averages import Averages
-from worker.supervisor.outbox import Clerk
+from worker.supervisor.outbox import Outbox
 from worker.supervisor.processes import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -22,9 +22,9 @@ PATIENCE = frozenset({Reason.MEASURING, Reason.PREPARING, Reason.WARMING, Reason
 
 
 class Reporter:
-    def __init__(self, queue: Queue, clerk: Clerk, host: str, settings: Settings) -> None:
+    def __init__(self, queue: Queue, outbox: Outbox, host: str, settings: Settings) -> None:
         self._queue = queue
-        self._clerk = clerk
+        self._outbox = outbox
         self._host = host
         self._settings = settings
         self._reported_s = 0.0
@@ -34,7 +34,7 @@ class Reporter:
 
     def event(self, kind: str, message: str, worker: str = "") -> None:
         log.info("%s: %s", kind, message)
-        self._clerk.send(partial(self._queue.add_event, kind, message, self._host, worker))
+        self._outbox.send(partial(self._queue.add_event, kind, message, self._host, worker))
 
     def decided(self, decision: Decision) -> None:
         """Note the decision; one like the last only now and then."""
@@ -44,12 +44,12 @@ class Reporter:
         if same and now_s - self._noted_s < REPEAT_EVERY_S:
             return
         self._noted_s = now_s
-        subject = "drain" if decision.verdict is Verdict.DRAIN else "spawn"
+        subject = "drain" if decision.verdict is GateVerdict.DRAIN else "spawn"
         note = DecisionNote(
             self._host, subject, decision.admitted, decision.reason, decision.figures, decision.text
         )
-        self._clerk.send(partial(self._queue.note_decision, note))
-        if decision.verdict is Verdict.HOLD and decision.reason not in PATIENCE | {self._held}:
+        self._outbox.send(partial(self._queue.note_decision, note))
+        if decision.verdict is GateVerdict.HOLD and decision.reason not in PATIENCE | {self._held}:
             self._held = decision.reason
             self.event("held_back", decision.text)
 
@@ -61,10 +61,10 @@ class Reporter:
             return
         self._reported_s = now_s
         if averages.started:
-            self._clerk.send(partial(self._queue.report_host, self._report(averages, workers, temp)))
+            self._outbox.send(partial(self._queue.report_host, self._report(averages, workers, temp)))
 
     def _report(self, averages: Averages, workers: list[WorkerProcess], temp: TempUse) -> HostReport:
-        seen = [(worker, worker.vitals) for worker in workers]
+        seen = [(worker, worker.status) for worker in workers]
         figures: dict[str, float] = {
             "cpus": averages.latest.cpus,
             "load_1min": averages.latest.load_1min,
@@ -78,7 +78,7 @@ class Reporter:
             host=self._host,
             environment=self._settings.environment,
             workers=len(seen),
-            loading=sum(vitals.ready_s is None for _, vitals in seen),
+            loading=sum(status.ready_s is None for _, status in seen),
             cpu_pct=averages.cpu_pct,
             memory_pct=max(area.used_pct for area in averages.memory),
             temp_bytes=temp.used_bytes,
@@ -87,12 +87,12 @@ class Reporter:
                 {
                     "name": worker.name,
                     "pid": worker.process.pid,
-                    "state": vitals.state,
-                    "chunk": vitals.chunks[0].name if vitals.chunks else None,
-                    "images_done": vitals.images_done,
-                    "private_bytes": vitals.private_bytes,
-                    "held_reason": vitals.held_reason,
+                    "state": status.state,
+                    "chunk": status.chunks[0].name if status.chunks else None,
+                    "images_done": status.images_done,
+                    "private_bytes": status.private_bytes,
+                    "held_reason": status.held_reason,
                 }
-                for worker, vitals in seen
+                for worker, status in seen
             ),
         )

@@ -1,7 +1,7 @@
 """Keeps as many workers on this host as the gate admits, and sees to those that die, hang or have to go.
 
 `Supervisor.run` is a round every `sample_s`: look at the host, reap the dead, end what hangs, ask the gate,
-act, report. Everything that can wait for the database goes through the clerk.
+act, report. Everything that can wait for the database goes through the outbox.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cloud_monitor.system.usage import read_load
+from cloud_monitor.system.usage import read_host_sample
 from worker.gate.admission import (
     Decision,
+    GateInput,
+    GateLimits,
+    GateVerdict,
     History,
-    Limits,
-    Load,
-    Need,
+    ResourceEstimate,
     TempUse,
-    Verdict,
     admit,
     is_warming,
     others_first,
@@ -31,13 +31,13 @@ from worker.gate.limits import allotted_memory, gate_limits
 from worker.gate.resource_estimate import estimate, learn
 from worker.gate.temporary import read_temp_use, sweep_temp
 from worker.queue import Queue
-from worker.runner.exit_status import explain_death
-from worker.runner.worker_status import Vitals
+from worker.runner.exit_status import explain_exit
+from worker.runner.worker_status import WorkerStatus
 from worker.settings import Settings
 from worker.supervisor.averages import Averages
-from worker.supervisor.exits import Fallen
-from worker.supervisor.host_locks import WarmUpTurn
-from worker.supervisor.outbox import Clerk
+from worker.supervisor.exits import ExitHandler
+from worker.supervisor.host_locks import WarmUpLock
+from worker.supervisor.outbox import Outbox
 from worker.supervisor.preparation import Preparation
 from worker.supervisor.processes import WorkerProcess, start_worker
 from worker.supervisor.reports import Reporter
@@ -65,10 +65,10 @@ class Supervisor:
         self._host = host
         self._worker_command = worker_command
         self._until_empty = until_empty
-        self._limits: Limits = gate_limits(settings)
-        self._clerk = Clerk(queue, settings.decimer_engine)
-        self._fallen = Fallen(queue, self._clerk, host)
-        self._reporter = Reporter(queue, self._clerk, host, settings)
+        self._limits: GateLimits = gate_limits(settings)
+        self._outbox = Outbox(queue, settings.decimer_engine)
+        self._exits = ExitHandler(queue, self._outbox, host)
+        self._reporter = Reporter(queue, self._outbox, host, settings)
         self._averages = Averages(settings.average_s)
         self._preparation = Preparation(
             prepare_command,
@@ -77,9 +77,9 @@ class Supervisor:
             settings.load_s,
             self._reporter.event,
         )
-        self._turn = WarmUpTurn(settings.warm_up_group)
+        self._turn = WarmUpLock(settings.warm_up_group)
         self._workers: list[WorkerProcess] = []
-        self._past: deque[Vitals] = deque(maxlen=20)
+        self._past: deque[WorkerStatus] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()
         self._failed_starts_s: tuple[float, ...] = ()
         self._started = 0
@@ -96,7 +96,7 @@ class Supervisor:
     def run(self) -> None:
         """Until asked to leave, or, with `until_empty`, until nothing is pending or active in the queue."""
         self._sweep()
-        self._clerk.start()
+        self._outbox.start()
         self._reporter.event("started", f"supervisor of {self._host} started")
         dismissed_in_s = 0.0
         try:
@@ -108,19 +108,19 @@ class Supervisor:
             for worker in self._workers:
                 worker.kill()
             self._preparation.stop()
-            self._clerk.stop(last_words_s(dismissed_in_s))
+            self._outbox.stop(last_words_s(dismissed_in_s))
 
     def _round(self) -> None:
         previous = self._averages.latest if self._averages.started else None
-        self._averages.add(read_load(previous))
+        self._averages.add(read_host_sample(previous))
         self._reap()
         self._look_after_workers()
         decision = self._decide()
-        if decision.verdict is Verdict.ADMIT:
+        if decision.verdict is GateVerdict.ADMIT:
             self._spawn()
-        elif decision.verdict is Verdict.DRAIN:
+        elif decision.verdict is GateVerdict.DRAIN:
             self._drains_s = (*self._drains_s, time.monotonic())
-            drained = youngest(tuple(worker.view(worker.vitals) for worker in self._workers))
+            drained = youngest(tuple(worker.view(worker.status) for worker in self._workers))
             self._drain(
                 next(worker for worker in self._workers if worker.name == drained.name), decision.text
             )
@@ -128,39 +128,39 @@ class Supervisor:
         self._reporter.report(self._averages, self._workers, self._temp())
 
     def _decide(self) -> Decision:
-        seen = [(worker, worker.vitals) for worker in self._workers]
-        views = tuple(worker.view(vitals) for worker, vitals in seen)
+        seen = [(worker, worker.status) for worker in self._workers]
+        views = tuple(worker.view(status) for worker, status in seen)
         hour_ago_s = time.monotonic() - 3600
         self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
-        if any(vitals.images_done for _, vitals in seen):
+        if any(status.images_done for _, status in seen):
             self._failed_starts_s = ()
-        need = self._need([vitals for _, vitals in seen])
-        news = self._clerk.news
-        outstanding = news.outstanding
+        need = self._need([status for _, status in seen])
+        state = self._outbox.queue_state
+        outstanding = state.outstanding
         claimable = outstanding is not None and outstanding.next_in_s == 0
-        load = Load(
+        inputs = GateInput(
             now_s=time.monotonic(),
             covered_s=self._averages.covered_s,
             cpu_pct=self._averages.cpu_pct,
             memory=allotted_memory(self._settings, views, need) or self._averages.memory,
             pressure_pct=self._averages.pressure_pct,
             temp=self._temp(),
-            active_chunks=news.active_chunks,
+            active_chunks=state.active_chunks,
             claimable_chunks=outstanding.pending if outstanding is not None and claimable else 0,
-            queue_error=news.error,
+            queue_error=state.error,
             preparing=self._preparation.look(self._averages.oom_kills),
         )
-        decision = admit(load, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
-        if not any(is_warming(view, load.now_s, self._limits) for view in views if not view.draining):
+        decision = admit(inputs, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+        if not any(is_warming(view, inputs.now_s, self._limits) for view in views if not view.draining):
             self._turn.give_back()
-        if decision.verdict is not Verdict.ADMIT:
+        if decision.verdict is not GateVerdict.ADMIT:
             self._turn.wait_no_more()
         elif not self._turn.take():
             return others_first(decision)
         return decision
 
-    def _need(self, running: list[Vitals]) -> Need:
-        return learn(estimate(self._settings, self._clerk.news.learned), [*running, *self._past])
+    def _need(self, running: list[WorkerStatus]) -> ResourceEstimate:
+        return learn(estimate(self._settings, self._outbox.queue_state.learned), [*running, *self._past])
 
     def _temp(self) -> TempUse:
         """Nothing is left where it cannot be counted."""
@@ -198,13 +198,13 @@ class Supervisor:
         """Take leave of every worker whose process has ended; its chunks are free again at once."""
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
-            vitals = worker.vitals
+            status = worker.status
             oom_kills = self._averages.oom_kills
-            death = explain_death(worker.process.returncode, oom_kills, worker.stalled_for_s)
-            self._fallen.bury(worker, vitals, death)
-            if vitals.chunks_done:
-                self._past.append(vitals)
-            if death.blames and (vitals.ready_s is None or not self._fallen.host_is_proven):
+            ended = explain_exit(worker.process.returncode, oom_kills, worker.stalled_for_s)
+            self._exits.handle(worker, status, ended)
+            if status.chunks_done:
+                self._past.append(status)
+            if ended.images_may_be_cause and (status.ready_s is None or not self._exits.host_is_proven):
                 self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
             worker.page.close()
             self._sweep()
@@ -212,30 +212,30 @@ class Supervisor:
     def _look_after_workers(self) -> None:
         settings, now_s = self._settings, time.monotonic()
         for worker in self._workers:
-            vitals = worker.vitals
+            status = worker.status
             rotate_log(worker.log, int(settings.log_mb * 1e6), settings.log_files)
             if worker.asked_to_leave_s is not None:
                 if now_s - worker.asked_to_leave_s > LEAVE_S:
                     worker.kill()
                 continue
-            if vitals.ready_s is None and now_s - worker.started_s > settings.load_s:
+            if status.ready_s is None and now_s - worker.started_s > settings.load_s:
                 worker.stalled_for_s = now_s - worker.started_s
                 worker.kill()
-            elif vitals.chunks and now_s - vitals.progress_s > settings.stall_s:
-                worker.stalled_for_s = now_s - vitals.progress_s
+            elif status.chunks and now_s - status.progress_s > settings.stall_s:
+                worker.stalled_for_s = now_s - status.progress_s
                 worker.kill()
-            elif vitals.state == "idle" and now_s - vitals.progress_s > settings.idle_s:
+            elif status.state == "idle" and now_s - status.progress_s > settings.idle_s:
                 self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")
 
     def _is_empty(self) -> bool:
         """Nothing pending or active, said by the queue after the last worker had anything in hand."""
         now_s = time.monotonic()
-        if any(worker.vitals.chunks for worker in self._workers) or self._quiet_since_s is None:
+        if any(worker.status.chunks for worker in self._workers) or self._quiet_since_s is None:
             self._quiet_since_s = now_s
             return False
-        news = self._clerk.news
-        left = news.outstanding
-        return left is not None and news.read_s > self._quiet_since_s and not (left.pending or left.active)
+        state = self._outbox.queue_state
+        left = state.outstanding
+        return left is not None and state.read_s > self._quiet_since_s and not (left.pending or left.active)
 
     def _dismiss(self, reason: str) -> float:
         """Ask all workers to leave, and wait until they have; how many seconds that took."""

@@ -34,7 +34,7 @@ def test_a_leaking_worker_leaves_in_order(fleet: Fleet) -> None:
         assert group.oom_kills == 0, fleet.said()
     fleet.check_all_once()
     assert "left in order: its memory is at" in fleet.said()
-    assert "suspect" not in fleet.said()
+    assert "quarantined" not in fleet.said()
 
 
 def test_an_oom_kill_is_named_and_its_images_are_done_alone(fleet: Fleet) -> None:

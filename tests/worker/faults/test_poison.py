@@ -39,8 +39,8 @@ def test_poisonous_images_end_alone(fleet: Fleet) -> None:
     fleet.check_all_once(failed=failed)
 
 
-def test_a_host_on_which_no_worker_ever_answered_does_not_blame_images(fleet: Fleet) -> None:
-    """Every image crashes here: this host may be the cause, so it backs off and charges none at once."""
+def test_a_host_on_which_no_worker_ever_answered_records_no_failure_of_images(fleet: Fleet) -> None:
+    """Every image crashes here: this host may be the cause, so it backs off and counts none at once."""
     fleet.add_images("a", [b"segfault"] * 12)
     fleet.enqueue()
     supervisor = fleet.start()

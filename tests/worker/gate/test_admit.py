@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from bench.gate_machine import DEFAULT_LIMITS as LIMITS
 from bench.gate_machine import GB
 from worker.gate.admission import (
+    GateInput,
+    GateLimits,
+    GateVerdict,
     History,
-    Limits,
-    Load,
     MemoryArea,
-    Need,
     Reason,
+    ResourceEstimate,
     TempUse,
-    Verdict,
     WorkerView,
     admit,
     admit_chunk,
@@ -26,15 +26,15 @@ from worker.gate.admission import (
     others_first,
 )
 
-NEED = Need(private_bytes=5 * GB, cpus=1.3)
+NEED = ResourceEstimate(private_bytes=5 * GB, cpus=1.3)
 
 
 def host(used_gb: float, limit_gb: float = 64, name: str = "host") -> MemoryArea:
     return MemoryArea(name, int(used_gb * GB), int(used_gb * GB), int(limit_gb * GB))
 
 
-def load(cpu_pct: float = 20, used_gb: float = 4, **other: object) -> Load:
-    return replace(Load(1000, 5, cpu_pct, (host(used_gb),)), **other)  # type: ignore[arg-type]
+def load(cpu_pct: float = 20, used_gb: float = 4, **other: object) -> GateInput:
+    return replace(GateInput(1000, 5, cpu_pct, (host(used_gb),)), **other)  # type: ignore[arg-type]
 
 
 def worker(number: int, ready_s: float | None = 100, private_gb: float = 5, **other: object) -> WorkerView:
@@ -85,10 +85,10 @@ def test_admits_on_a_machine_with_room() -> None:
     ids=lambda value: value.value if isinstance(value, Reason) else "",
 )
 def test_holds_and_names_what_binds(
-    reason: Reason, given_load: Load, limits: Limits, given_history: History
+    reason: Reason, given_load: GateInput, limits: GateLimits, given_history: History
 ) -> None:
     decision = admit(given_load, limits, given_history)
-    assert (decision.verdict, decision.reason) == (Verdict.HOLD, reason)
+    assert (decision.verdict, decision.reason) == (GateVerdict.HOLD, reason)
     assert decision.text
 
 
@@ -100,7 +100,7 @@ def test_temporary_storage_out_of_reach_is_named() -> None:
 
 def test_an_admission_waits_for_other_supervisors_with_the_figures_it_had() -> None:
     decision = others_first(admit(load(), LIMITS, history()))
-    assert (decision.verdict, decision.reason) == (Verdict.HOLD, Reason.WARMING)
+    assert (decision.verdict, decision.reason) == (GateVerdict.HOLD, Reason.WARMING)
     assert decision.figures["cpu_pct"] == 20
 
 
@@ -118,7 +118,7 @@ def test_workers_that_still_load_count_in_full() -> None:
 
 
 def test_shared_weights_count_once() -> None:
-    need = Need(private_bytes=GB, shared_bytes=2 * GB)
+    need = ResourceEstimate(private_bytes=GB, shared_bytes=2 * GB)
     area = MemoryArea("host", 0, 0, int(3.3 * GB))
     first = admit(load(memory=(area,)), LIMITS, History((), need))
     assert first.reason is Reason.MEMORY_NEED
@@ -128,12 +128,12 @@ def test_shared_weights_count_once() -> None:
 
 def test_memory_over_the_high_mark_drains_the_youngest() -> None:
     decision = admit(load(used_gb=60), LIMITS, history(worker(1), worker(3), worker(2)))
-    assert (decision.verdict, decision.reason) == (Verdict.DRAIN, Reason.MEMORY_HIGH)
+    assert (decision.verdict, decision.reason) == (GateVerdict.DRAIN, Reason.MEMORY_HIGH)
     assert "w3" in decision.text
 
 
 def test_cpu_never_drains() -> None:
-    assert admit(load(cpu_pct=100), LIMITS, history(worker(1))).verdict is Verdict.HOLD
+    assert admit(load(cpu_pct=100), LIMITS, history(worker(1))).verdict is GateVerdict.HOLD
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_cpu_never_drains() -> None:
     ids=["no workers", "one drains", "cooling down"],
 )
 def test_drains_one_at_a_time(calm: History) -> None:
-    assert admit(load(used_gb=60), LIMITS, calm).verdict is Verdict.HOLD
+    assert admit(load(used_gb=60), LIMITS, calm).verdict is GateVerdict.HOLD
 
 
 def test_pause_doubles_with_each_drain() -> None:

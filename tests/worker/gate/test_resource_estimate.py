@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from worker.gate.admission import Need
+from worker.gate.admission import ResourceEstimate
 from worker.gate.resource_estimate import ESTIMATES, estimate, learn, most_private_bytes
-from worker.queue import Learned
-from worker.runner.worker_status import Vitals
+from worker.queue import UsageStatistics
+from worker.runner.worker_status import WorkerStatus
 from worker.settings import Settings
 
 MB = 1_000_000
@@ -45,24 +45,24 @@ def test_a_worker_reckoned_with_less_than_its_weights_does_not_leave_for_it() ->
 
 
 def test_what_the_queue_learned_replaces_it() -> None:
-    need = estimate(settings("upstream"), Learned(2000 * MB, 1.2))
+    need = estimate(settings("upstream"), UsageStatistics(2000 * MB, 1.2))
     assert (need.private_bytes, need.cpus) == (2200 * MB, 1.2)
 
 
 def test_shared_weights_are_not_counted_with_each_worker() -> None:
-    need = estimate(settings("onnx"), Learned(535 * MB, 1))
-    assert need == Need(220 * MB, 335 * MB, 1)
+    need = estimate(settings("onnx"), UsageStatistics(535 * MB, 1))
+    assert need == ResourceEstimate(220 * MB, 335 * MB, 1)
 
 
 def test_the_setting_wins() -> None:
     assert (
-        estimate(settings("upstream", worker_memory_mb=3000), Learned(2000 * MB, 1)).private_bytes
+        estimate(settings("upstream", worker_memory_mb=3000), UsageStatistics(2000 * MB, 1)).private_bytes
         == 3000 * MB
     )
 
 
 def test_a_worker_that_did_a_chunk_teaches() -> None:
-    fresh = Vitals(peak_private_bytes=9000 * MB)
-    worked = Vitals(peak_private_bytes=1000 * MB, shared_bytes=300 * MB, chunks_done=1)
+    fresh = WorkerStatus(peak_private_bytes=9000 * MB)
+    worked = WorkerStatus(peak_private_bytes=1000 * MB, shared_bytes=300 * MB, chunks_done=1)
     assert learn(ESTIMATES["upstream"], [fresh]) == ESTIMATES["upstream"]
-    assert learn(ESTIMATES["upstream"], [fresh, worked]) == Need(1100 * MB, 300 * MB, 1.3)
+    assert learn(ESTIMATES["upstream"], [fresh, worked]) == ResourceEstimate(1100 * MB, 300 * MB, 1.3)

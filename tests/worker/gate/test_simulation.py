@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from bench.gate_machine import DEFAULT_LIMITS, GB, OURS, UPSTREAM, Machine, Second, WorkerKind, binding_reason
-from worker.gate.admission import Reason, Verdict
+from worker.gate.admission import GateVerdict, Reason
 
 CORES = 16
 
@@ -60,7 +60,7 @@ def test_a_neighbour_that_takes_memory_is_met_by_few_drains(seed: int) -> None:
         others_bytes=lambda now_s: 22 * GB if int(now_s) % 1200 >= 600 else GB,
     )
     seconds = machine.run(3 * 3600)
-    drains = [second for second in seconds if second.decision.verdict is Verdict.DRAIN]
+    drains = [second for second in seconds if second.decision.verdict is GateVerdict.DRAIN]
     assert drains, "the neighbour's memory must be made room for"
     assert all(later.now_s - earlier.now_s >= 60 for earlier, later in pairwise(drains))
     assert len(drains) <= 12, "each further drain makes the gate more patient"

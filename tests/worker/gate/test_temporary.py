@@ -18,7 +18,7 @@ from worker.supervisor.supervisor import Supervisor
 HOLDER = """
 import sys, time
 from pathlib import Path
-from worker.temporary import TempFolder
+from worker.gate.temporary import TempFolder
 folder = TempFolder(Path(sys.argv[1]), "held")
 (folder.path / "image.png").write_bytes(bytes(1000))
 folder.count()

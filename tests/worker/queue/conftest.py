@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import Postgres
-from worker.queue import Queue, Rules, open_queue
+from worker.queue import Queue, QueuePolicy, open_queue
 
-RULES = Rules(lease_s=30, attempts=3, backoff_s=10, patience_s=10)
+RULES = QueuePolicy(lease_s=30, attempts=3, backoff_s=10, patience_s=10)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

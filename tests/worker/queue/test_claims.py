@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass, nothing, row
-from worker.queue import LeaseLost, Queue, Refused, Target, Usage
+from worker.queue import LeaseLost, Queue, QueueRefused, QueueTarget, Usage
 
 
 def test_highest_priority_then_nearest_deadline_then_oldest(queue: Queue) -> None:
@@ -26,10 +26,10 @@ def test_highest_priority_then_nearest_deadline_then_oldest(queue: Queue) -> Non
 def test_a_nearing_deadline_raises_the_priority(queue: Queue) -> None:
     add(queue, "urgent-to-be", 1, priority=1, deadline=time.time() + 20_000)
     add(queue, "normal", 2, priority=2, chunk_images=1)
-    assert queue.tend().raised == 0
+    assert queue.maintain().raised == 0
     assert claim(queue).batch == "normal"
     let_pass(queue, 10_000)  # less than four hours are left
-    assert queue.tend().raised == 1
+    assert queue.maintain().raised == 1
     held = claim(queue)
     assert (held.batch, held.priority) == ("urgent-to-be", 2)
 
@@ -70,7 +70,7 @@ def test_results_are_stored_in_portions_and_the_chunk_is_done_when_all_are_there
     add(queue, images=3, chunk_images=3)
     held = claim(queue)
     queue.store(held, answers(held, [0]))
-    with pytest.raises(Refused, match="2 images have no result"):
+    with pytest.raises(QueueRefused, match="2 images have no result"):
         queue.finish(held, Usage())
     queue.store(held, answers(held, [1, 2]))
     queue.finish(held, Usage(cpu_s=3, wall_s=4, peak_memory_bytes=5), "batch/1/1/results.jsonl")
@@ -106,7 +106,7 @@ def test_who_lost_the_lease_can_write_nothing(queue: Queue) -> None:
     ):
         with pytest.raises(LeaseLost, match=r"batch/d#0.*token 1"):
             attempt()
-    assert queue.tend().expired == 1
+    assert queue.maintain().expired == 1
     taken = claim(queue, worker="w2")
     assert (taken.chunk, taken.token) == (held.chunk, 2)
     queue.release(held, "too late")  # gives back nothing that is not its own
@@ -128,7 +128,7 @@ def test_renewing_and_storing_keep_the_lease(queue: Queue) -> None:
         held = queue.renew(held)
         let_pass(queue, 20)
         held = queue.store(held, [])
-    assert queue.tend().expired == 0
+    assert queue.maintain().expired == 0
     assert 29 < held.lease.remaining_s() <= 30
     complete(queue, held)
 
@@ -158,7 +158,7 @@ def test_faults_in_a_row_wait_longer_each_and_end_in_the_dead_letter(queue: Queu
     failed = row(queue, held.chunk)
     assert (failed.state, failed.error) == ("failed", "StorageError: unreachable")
     assert failed.ended_at is not None
-    assert queue.retry(Target(batch="batch")) == 1
+    assert queue.retry(QueueTarget(batch="batch")) == 1
     complete(queue, claim(queue))
 
 
@@ -177,7 +177,7 @@ def test_leases_that_run_out_without_progress_are_faults(queue: Queue) -> None:
     for _ in range(3):
         held = claim(queue)
         let_pass(queue, 31)
-        assert queue.tend().expired == 1
+        assert queue.maintain().expired == 1
     assert row(queue, held.chunk).state == "failed"
 
 
@@ -185,11 +185,11 @@ def test_a_deadline_is_missed_once(queue: Queue) -> None:
     add(queue, "late", 2, chunk_images=1, deadline=time.time() + 100)
     add(queue, "never", 1)
     first = claim(queue)
-    assert queue.tend().missed == 0
+    assert queue.maintain().missed == 0
     complete(queue, first)
     let_pass(queue, 200)
-    assert queue.tend().missed == 1
-    assert queue.tend().missed == 0
+    assert queue.maintain().missed == 1
+    assert queue.maintain().missed == 0
     assert not row(queue, first.chunk).missed
     last = claim(queue)
     complete(queue, last)
@@ -201,13 +201,13 @@ def test_a_deadline_that_is_moved_is_open_again(queue: Queue) -> None:
     for _ in range(3):  # the first chunk into the dead letter
         queue.fail(claim(queue), "StorageError: x")
         let_pass(queue, 50)
-    assert queue.tend().missed == 2
+    assert queue.maintain().missed == 2
     queue.add_batch("late", "/data", deadline=time.time() + 20_000)
     assert [row(queue, chunk).missed for chunk in (1, 2)] == [False, False]
-    assert [row(queue, chunk).urgency for chunk in (1, 2)] == [1, 1]
+    assert [row(queue, chunk).effective_priority for chunk in (1, 2)] == [1, 1]
     let_pass(queue, 17_000)
-    assert queue.retry(Target(batch="late")) == 1
-    assert queue.tend().raised == 2
+    assert queue.retry(QueueTarget(batch="late")) == 1
+    assert queue.maintain().raised == 2
 
 
 def test_a_chunk_done_after_its_deadline_is_missed_without_tending(queue: Queue) -> None:

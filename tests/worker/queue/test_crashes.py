@@ -1,4 +1,4 @@
-"""Suspects: what a worker's death says about the images it was on."""
+"""Quarantine: what a worker's exit says about the images it was on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_crash_frees_the_chunk_at_once_and_its_images_in_flight_come_first(que
     with pytest.raises(LeaseLost):
         queue.renew(held)
     again = claim(queue)
-    assert [(image.number, image.suspect) for image in again.images] == [
+    assert [(image.number, image.quarantined) for image in again.images] == [
         (2, True), (3, True), (1, False), (4, False),
     ]  # fmt: skip
     assert row(queue, held.chunk).faults == 0
@@ -34,7 +34,7 @@ def test_what_a_dead_worker_never_told_of_is_free_at_once_too(queue: Queue) -> N
     assert (again.chunk, row(queue, told.chunk).state) == (told.chunk, "active")
     freed = row(queue, untold.chunk)
     assert (freed.state, freed.faults, freed.error) == ("pending", 0, KILLED)
-    assert not any(image.suspect for image in claim(queue).images)
+    assert not any(image.quarantined for image in claim(queue).images)
 
 
 def test_an_image_that_kills_its_worker_twice_alone_gets_the_crash_as_its_result(queue: Queue) -> None:
@@ -43,10 +43,10 @@ def test_an_image_that_kills_its_worker_twice_alone_gets_the_crash_as_its_result
     queue.crash(held.chunk, held.token, [0, 1], KILLED)
     for _ in range(2):
         held = claim(queue)
-        assert held.images[0].suspect
+        assert held.images[0].quarantined
         queue.crash(held.chunk, held.token, [0], KILLED)
     last = claim(queue)
-    assert [(image.number, image.suspect) for image in last.images] == [(1, True), (2, False)]
+    assert [(image.number, image.quarantined) for image in last.images] == [(1, True), (2, False)]
     complete(queue, last)
     stored = {found.result.number: found.result for found in queue.results()}
     assert stored[0].error == "WorkerCrash: SIGSEGV"
@@ -67,20 +67,20 @@ def test_a_chunk_whose_last_image_was_given_up_is_claimed_once_more_to_be_finish
     assert row(queue, held.chunk).state == "done"
 
 
-def test_an_image_in_flight_alone_is_not_charged_before_it_is_suspect(queue: Queue) -> None:
+def test_an_image_in_flight_alone_is_not_counted_before_it_is_quarantined(queue: Queue) -> None:
     add(queue, images=1)
     held = claim(queue)
     queue.crash(held.chunk, held.token, [0], KILLED)
     assert image_rows(queue, held.chunk)[0].crashes == 0
 
 
-def test_an_operators_kill_blames_nobody(queue: Queue) -> None:
+def test_an_operators_kill_is_nobodys_failure(queue: Queue) -> None:
     add(queue, images=2)
     for _ in range(10):
         held = claim(queue)
-        queue.crash(held.chunk, held.token, [0], "SIGKILL", blame=False)
+        queue.crash(held.chunk, held.token, [0], "SIGKILL", is_cause=False)
         held = claim(queue)
-        queue.crash(held.chunk, held.token, [], "SIGKILL", blame=False)
+        queue.crash(held.chunk, held.token, [], "SIGKILL", is_cause=False)
     assert row(queue, held.chunk).faults == 0
     assert image_rows(queue, held.chunk)[0].crashes == 0
     complete(queue, claim(queue))
@@ -101,11 +101,11 @@ def test_a_crash_reported_late_charges_nothing_and_takes_nothing_from_the_new_ho
     add(queue, images=2)
     late = claim(queue)
     let_pass(queue, 31)
-    queue.tend()
+    queue.maintain()
     held = claim(queue, worker="w2")
     for _ in range(3):
         queue.crash(late.chunk, late.token, [1], KILLED)
-    assert [(image.suspect, image.crashes) for image in image_rows(queue, late.chunk)] == [
+    assert [(image.quarantined, image.crashes) for image in image_rows(queue, late.chunk)] == [
         (False, 0),
         (True, 0),
     ]

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.worker.queue.helpers import add, answers, claim, nothing, row
 from worker.errors import WorkerError
 from worker.listing import enqueue
-from worker.queue import Added, Queue, Refused, open_queue
+from worker.queue import Added, Queue, QueueRefused, open_queue
+from worker.queue.enqueue import split
 from worker.storage import Directory
 
 
@@ -32,7 +35,7 @@ def test_adding_again_adds_what_is_new(queue: Queue) -> None:
 
 def test_a_batch_keeps_its_source(queue: Queue) -> None:
     queue.add_batch("b", "/data")
-    with pytest.raises(Refused, match="batch b is of /data, not /other"):
+    with pytest.raises(QueueRefused, match="batch b is of /data, not /other"):
         queue.add_batch("b", "/other")
 
 
@@ -81,3 +84,13 @@ def test_names_are_data(queue: Queue) -> None:
     assert [image.name for image in held.images] == names
     queue.store(held, [found.__class__(found.number, "C\0", error=None) for found in answers(held)])
     assert {found.result.smiles for found in queue.results()} == {"C\ufffd"}
+
+
+@given(st.lists(st.text(max_size=3), max_size=200), st.integers(1, 60))
+def test_a_split_is_whole_ordered_and_even(names: list[str], most: int) -> None:
+    parts = split(names, most)
+    assert [name for part in parts for name in part] == names
+    sizes = {len(part) for part in parts}
+    assert all(0 < size <= most for size in sizes)
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    assert len(parts) == -(-len(names) // most)

@@ -26,11 +26,11 @@ from sqlalchemy import delete, select
 
 from tests.services.postgres import Postgres
 from tests.worker.queue.helpers import WHO, let_pass
-from worker.queue import Claim, LeaseLost, Queue, Result, Rules, Target, Usage, open_queue
+from worker.queue import Claim, LeaseLost, Queue, QueuePolicy, QueueTarget, Result, Usage, open_queue
 from worker.queue.schema import chunks, metadata
 
 LEASE_S = 1000.0  # far longer than a test runs: time passes by `let_pass` alone
-RULES = Rules(lease_s=LEASE_S, attempts=3, backoff_s=100, backoff_most_s=400)
+RULES = QueuePolicy(lease_s=LEASE_S, attempts=3, backoff_s=100, backoff_most_s=400)
 WORKERS = ("w1", "w2", "w3")
 
 
@@ -129,11 +129,11 @@ class Fleet(RuleBasedStateMachine):
         holding.over = True
 
     @precondition(lambda self: self.holdings)
-    @rule(data=st.data(), blame=st.booleans())
-    def crash(self, data: st.DataObject, blame: bool) -> None:
+    @rule(data=st.data(), is_cause=st.booleans())
+    def crash(self, data: st.DataObject, is_cause: bool) -> None:
         holding = data.draw(st.sampled_from(self.holdings))
         flying = data.draw(st.sets(st.integers(0, holding.claim.images_total - 1), max_size=2))
-        self.queue.crash(holding.claim.chunk, holding.claim.token, sorted(flying), "SIGSEGV", blame)
+        self.queue.crash(holding.claim.chunk, holding.claim.token, sorted(flying), "SIGSEGV", is_cause)
         holding.over = True
 
     # time and operators
@@ -145,14 +145,14 @@ class Fleet(RuleBasedStateMachine):
             holding.age_s += seconds
 
     @rule()
-    def tend(self) -> None:
-        self.queue.tend()
+    def maintain(self) -> None:
+        self.queue.maintain()
         for holding in self.holdings:
             holding.over = holding.over or holding.age_s >= LEASE_S
 
     @rule(what=st.sampled_from(["pause", "resume", "cancel", "retry"]))
     def operate(self, what: str) -> None:
-        getattr(self.queue, what)(Target(batch="b1"))
+        getattr(self.queue, what)(QueueTarget(batch="b1"))
         if what == "cancel":
             for holding in self.holdings:
                 holding.over = holding.over or holding.claim.batch == "b1"
@@ -174,10 +174,10 @@ class Fleet(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Everything can be brought to its end."""
         let_pass(self.queue, LEASE_S)  # of the longest backoffs too
-        self.queue.tend()
+        self.queue.maintain()
         for batch in self.batches:
-            self.queue.resume(Target(batch=batch))
-            self.queue.retry(Target(batch=batch))
+            self.queue.resume(QueueTarget(batch=batch))
+            self.queue.retry(QueueTarget(batch=batch))
         while (found := self.queue.claim(**WHO)) is not None:
             self.queue.store(found, [Result(image.number, "end") for image in found.images])
             self.queue.finish(found, Usage())

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import worker.queue
-from worker.queue import Queue, Refused, open_queue
+from worker.queue import Queue, QueueRefused, open_queue
 from worker.queue.schema import REVISION, metadata
 
 MIGRATIONS = Path(worker.queue.__file__).parent / "migrations"
@@ -36,5 +36,5 @@ def test_a_newer_schema_is_refused(queue: Queue, queue_url: str) -> None:
     queue.database.write(
         lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     )
-    with pytest.raises(Refused, match="schema 9999 is newer"):
+    with pytest.raises(QueueRefused, match="schema 9999 is newer"):
         open_queue(queue_url)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.worker.queue.helpers import add, age_batches, answers, claim, complete, let_pass, nothing, row
-from worker.queue import DecisionNote, HostReport, LeaseLost, Queue, Refused, Target, Usage
+from worker.queue import DecisionNote, HostReport, LeaseLost, Queue, QueueRefused, QueueTarget, Usage
 
-ALL = Target(batch="batch")
+ALL = QueueTarget(batch="batch")
 
 
 def test_a_cancelled_chunk_is_lost_to_its_worker(queue: Queue) -> None:
@@ -28,7 +28,7 @@ def test_a_cancelled_chunk_is_lost_to_its_worker(queue: Queue) -> None:
 def test_one_chunk_can_be_meant(queue: Queue) -> None:
     add(queue, images=2, chunk_images=1)
     first = claim(queue).chunk
-    assert queue.cancel(Target(chunk=first)) == 1
+    assert queue.cancel(QueueTarget(chunk=first)) == 1
     assert queue.outstanding().pending == 1
 
 
@@ -58,9 +58,9 @@ def test_what_was_cancelled_while_paused_is_not_left_paused(queue: Queue) -> Non
 
 def test_what_is_not_there_is_refused(queue: Queue) -> None:
     add(queue)
-    of_chunks = [Target(chunk=99), Target(batch="batch", chunk=99), Target(chunk=99 << 60)]
-    for target in (Target(batch="other"), *of_chunks, Target()):
-        with pytest.raises(Refused, match=r"no batch other|no chunk \d+|name a batch"):
+    of_chunks = [QueueTarget(chunk=99), QueueTarget(batch="batch", chunk=99), QueueTarget(chunk=99 << 60)]
+    for target in (QueueTarget(batch="other"), *of_chunks, QueueTarget()):
+        with pytest.raises(QueueRefused, match=r"no batch other|no chunk \d+|name a batch"):
             queue.cancel(target)
 
 
@@ -100,6 +100,6 @@ def test_prune_takes_old_notes(queue: Queue) -> None:
     queue.report_host(HostReport("vm1", "local", 1, 0, 1, 1, 1))
     queue.note_decision(DecisionNote("vm1", "spawn", True, "room"))
     queue.add_event("spawned", "w1")
-    queue.tend()
+    queue.maintain()
     gone = {table: count for table, count in queue.prune(0).items() if count}
     assert gone == {"hosts": 1, "decisions": 1, "events": 1, "samples": 1}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.services.postgres import Postgres
 from tests.worker.queue.helpers import add, answers, claim, complete, row
-from worker.queue import QueueUnavailable, Refused, Rules, open_queue
+from worker.queue import QueuePolicy, QueueRefused, QueueUnavailable, open_queue
 from worker.queue.database import Database
 
 
@@ -35,7 +35,7 @@ def test_a_restart_of_the_server_is_ridden_out(own_postgres: Postgres) -> None:
 
 def test_a_server_that_stays_away_is_named_without_its_password(own_postgres: Postgres) -> None:
     url = own_postgres.create_database().replace("postgres@", "postgres:geheim@")
-    queue = open_queue(url, Rules(patience_s=1))
+    queue = open_queue(url, QueuePolicy(patience_s=1))
     own_postgres.stop()
     started = time.monotonic()
     with pytest.raises(QueueUnavailable, match=r"postgresql\+psycopg://postgres:\*\*\*@127") as said:
@@ -68,7 +68,7 @@ def test_a_locked_sqlite_file_is_waited_for(tmp_path: Path) -> None:
     ],
 )
 def test_other_databases_are_refused(url: str) -> None:
-    with pytest.raises(Refused, match="WORKER_DATABASE_URL"):
+    with pytest.raises(QueueRefused, match="WORKER_DATABASE_URL"):
         open_queue(url)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass
-from worker.queue import DecisionNote, HostReport, Queue, QueueError, Target, Usage, open_queue
+from worker.queue import DecisionNote, HostReport, Queue, QueueError, QueueTarget, Usage, open_queue
 from worker.queue.database import Database
 from worker.queue.results import choose
 from worker.queue.statistics import read_figures
@@ -42,9 +42,9 @@ def test_counts_by_state_of_everything_and_of_each_batch(queue: Queue, queue_url
         queue.renew(active)
         queue.fail(claim(queue), "StorageError: x")
     queue.store(active, answers(active, [active.images[0].number]))
-    queue.cancel(Target(chunk=5))
+    queue.cancel(QueueTarget(chunk=5))
     add(queue, "b2", 3, chunk_images=3)
-    queue.pause(Target(batch="b2"))
+    queue.pause(QueueTarget(batch="b2"))
     shown = read_figures(queue_url)
     assert shown.chunks == {"pending": 2, "active": 1, "done": 1, "failed": 1, "cancelled": 1}
     assert shown.images == {"pending": 5, "active": 1, "done": 2, "failed": 3, "cancelled": 2}
@@ -78,10 +78,10 @@ def test_the_rate_is_that_of_the_last_minute(queue: Queue, queue_url: str) -> No
     add(queue, images=40, chunk_images=20)
     queue.report_host(REPORT)
     assert read_figures(queue_url).images_per_s == 0
-    queue.tend()
+    queue.maintain()
     complete(queue, claim(queue))
     let_pass(queue, 10)
-    queue.tend()
+    queue.maintain()
     shown = read_figures(queue_url)
     assert shown.images_per_s == pytest.approx(2, rel=0.1)
     assert shown.eta_s == pytest.approx(10, rel=0.1)
@@ -111,13 +111,13 @@ def test_hosts_with_their_last_decisions(queue: Queue, queue_url: str) -> None:
 
 def test_what_was_learned_of_an_engine(queue: Queue) -> None:
     add(queue, images=4, chunk_images=2)
-    assert queue.learned("stub") is None
+    assert queue.usage_statistics("stub") is None
     complete(queue, claim(queue), cpu_s=10, wall_s=8, peak_memory_bytes=500)
     complete(queue, claim(queue), cpu_s=16, wall_s=12, peak_memory_bytes=400)
-    needs = queue.learned("stub")
+    needs = queue.usage_statistics("stub")
     assert needs is not None
     assert (needs.peak_memory_bytes, needs.cpus) == (500, 1.3)
-    assert queue.learned("onnx") is None
+    assert queue.usage_statistics("onnx") is None
 
 
 def test_the_latest_results_are_those_of_active_and_ended_chunks_alike(queue: Queue, queue_url: str) -> None:

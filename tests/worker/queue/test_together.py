@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.worker.queue.helpers import WHO, add, answers
-from worker.queue import Claim, Queue, Rules, Usage, open_queue
+from worker.queue import Claim, Queue, QueuePolicy, Usage, open_queue
 
 AT_ONCE = 8
 
@@ -15,7 +15,7 @@ def together(queue_url: str, run: object) -> list[object]:
     """Each call with a queue of its own, as if it were another process."""
 
     def one(number: int) -> object:
-        queue = open_queue(queue_url, Rules())
+        queue = open_queue(queue_url, QueuePolicy())
         try:
             return run(queue, number)  # type: ignore[operator]
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
-from worker.queue import Target
+from worker.queue import QueueTarget
 from worker.queue.statistics import read_figures
 
 
@@ -34,7 +34,7 @@ def test_results_that_cannot_be_uploaded_fail_their_chunk_and_retry_mends_it(fle
     assert len(list(queue.results())) == 5, "what was recognised is kept"
     stored_at = {row.image: row.stored_at for row in queue.results()}
     fleet.results.unlink()
-    assert queue.retry(Target(batch="batch")) == 1
+    assert queue.retry(QueueTarget(batch="batch")) == 1
     queue.close()
     assert fleet.wait(fleet.start()) == 0, fleet.said()
     rows = fleet.check_all_once()
@@ -42,7 +42,7 @@ def test_results_that_cannot_be_uploaded_fail_their_chunk_and_retry_mends_it(fle
 
 
 def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
-    """Somebody tidies up /tmp: the chunk is given back, the worker replaced or goes on, nobody is blamed."""
+    """Somebody tidies /tmp: the chunk is given back, the worker replaced or goes on, no failure counts."""
     fleet.add_images("a", [bytes(number + 1) for number in range(120)])
     fleet.enqueue()
     supervisor = fleet.start(WORKER_STUB_S="0.05")

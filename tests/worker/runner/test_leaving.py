@@ -1,4 +1,4 @@
-"""Workers and supervisors that are asked to leave: in time, with what they have, and nothing blamed."""
+"""Workers and supervisors that are asked to leave: in time, with what they have, and no failure recorded."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from worker.decimer.stub import StubRecogniser
 from worker.gate.limits import gate_limits
 from worker.gate.temporary import TempFolder, read_temp_use
 from worker.queue import Queue, open_queue
-from worker.runner.active_chunks import Hands, Work
+from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.fetcher import Fetcher
-from worker.runner.worker_status import VitalsPage
+from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 
 MB = 1_000_000
@@ -57,13 +57,15 @@ def folder(settings: Settings) -> TempFolder:
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands(VitalsPage.create("own"))
+def active() -> ActiveChunks:
+    return ActiveChunks(WorkerStatusPage.create("own"))
 
 
 @pytest.fixture
-def claimer(queue: Queue, folder: TempFolder, hands: Hands, settings: Settings) -> Iterator[Claimer]:
-    claimer = Claimer("own", "host", queue, StubRecogniser(0), hands, folder, gate_limits(settings), settings)
+def claimer(queue: Queue, folder: TempFolder, active: ActiveChunks, settings: Settings) -> Iterator[Claimer]:
+    claimer = Claimer(
+        "own", "host", queue, StubRecogniser(0), active, folder, gate_limits(settings), settings
+    )
     yield claimer
     claimer.close()
 
@@ -82,15 +84,15 @@ def test_own_files_and_what_others_told_hold_a_claim_back(
     os.truncate(own, 1_500_000)
     assert claimer() == "temporary storage is 85 % used, over 80 %"
     own.unlink()
-    assert isinstance(claimer(), Work)
+    assert isinstance(claimer(), ActiveChunk)
     assert used_bytes(settings) == 9 * MB, "a chunk's room is reserved"
 
 
 def test_downloads_are_told_to_the_others_without_another_claim(
-    claimer: Claimer, folder: TempFolder, hands: Hands, settings: Settings
+    claimer: Claimer, folder: TempFolder, active: ActiveChunks, settings: Settings
 ) -> None:
     leaving = threading.Event()
-    fetcher = Fetcher(claimer, hands, folder, leaving, ahead_images=2, ahead_threads=1)
+    fetcher = Fetcher(claimer, active, folder, leaving, ahead_images=2, ahead_threads=1)
     fetcher.start()
     try:
         wait_until(lambda: list(folder.path.glob("*.png")), "a download")

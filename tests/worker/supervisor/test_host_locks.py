@@ -13,7 +13,7 @@ import pytest
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
 from worker.queue.statistics import read_figures
-from worker.supervisor.host_locks import OFF, WarmUpTurn
+from worker.supervisor.host_locks import OFF, WarmUpLock
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def group() -> str:
 
 
 def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
-    one, other = WarmUpTurn(group), WarmUpTurn(group)
+    one, other = WarmUpLock(group), WarmUpLock(group)
     assert one.take()
     assert one.take(), "it has it"
     assert not other.take()
@@ -35,7 +35,7 @@ def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
 
 
 def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
-    one, other = WarmUpTurn(group), WarmUpTurn(group)
+    one, other = WarmUpLock(group), WarmUpLock(group)
     assert one.take()
     assert not other.take()
     other.wait_no_more()
@@ -44,7 +44,7 @@ def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
 
 
 def test_groups_and_those_who_are_alone_do_not_wait_for_each_other(group: str) -> None:
-    assert all(WarmUpTurn(name).take() for name in (group, f"{group}-other", OFF, OFF))
+    assert all(WarmUpLock(name).take() for name in (group, f"{group}-other", OFF, OFF))
 
 
 @pytest.fixture

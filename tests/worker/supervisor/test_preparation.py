@@ -120,7 +120,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 def test_no_worker_is_started_without_a_model(fleet: Fleet) -> None:
-    """The supervisor waits and says why, in the queue and in its log; the images are blamed for nothing."""
+    """The supervisor waits and says why, in the queue and in its log; no failure of an image is recorded."""
     fleet.add_images("a", [b"1"])
     fleet.enqueue()
     supervisor = fleet.start(RUN)

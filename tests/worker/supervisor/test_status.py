@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from tests.worker.fleet import ROOT, Fleet
-from worker.queue import Target
+from worker.queue import QueueTarget
 from worker.queue.statistics import ChunkFigures, read_figures
 from worker.status_view import status_view
 
@@ -121,7 +121,7 @@ def test_watch_goes_on_while_there_is_work_and_ends_with_it(fleet: Fleet) -> Non
             assert any("40 of 45 images" in line for line in watch.stdout)
         assert watch.poll() is None
         queue = fleet.queue()
-        queue.cancel(Target(batch=HOSTILE))
+        queue.cancel(QueueTarget(batch=HOSTILE))
         queue.close()
         assert any("40 of 40 images" in line for line in watch.stdout)
         assert watch.wait(60) == 0

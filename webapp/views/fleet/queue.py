@@ -15,9 +15,9 @@ from worker.queue.statistics import (
     BatchFigures,
     ChunkFigures,
     DecisionFigures,
-    Figures,
     HostFigures,
     QueueError,
+    QueueFigures,
     ResultRow,
     read_figures,
 )
@@ -37,7 +37,7 @@ def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Mark, ...]]:
     return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_marks(figures))
 
 
-def _marks(figures: Figures) -> Iterable[Mark]:
+def _marks(figures: QueueFigures) -> Iterable[Mark]:
     if figures.chunks.get("failed"):
         yield Mark(Level.WARN, f"{figures.chunks['failed']} chunks in the dead letter", ("queue",))
     if figures.deadlines.get("missed"):
@@ -47,7 +47,7 @@ def _marks(figures: Figures) -> Iterable[Mark]:
             yield Mark(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
 
 
-def _tables(figures: Figures) -> Iterable[Table]:
+def _tables(figures: QueueFigures) -> Iterable[Table]:
     yield _listed("Queue", _summary(figures))
     yield _rows("Batches", "Batch", _batches(figures.at), figures.batches, lambda batch: batch.name)
     yield _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
@@ -70,7 +70,7 @@ def _tables(figures: Figures) -> Iterable[Table]:
     )  # fmt: skip
 
 
-def _summary(figures: Figures) -> dict[str, Cell]:
+def _summary(figures: QueueFigures) -> dict[str, Cell]:
     def span(seconds: float | None) -> Cell:
         return Cell(NOTHING, "m") if seconds is None else Cell(age_text(seconds))
 

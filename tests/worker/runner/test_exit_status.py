@@ -1,14 +1,14 @@
-"""Every way a worker can end has a name, and only those that an image may have caused blame one."""
+"""Every way a worker can end has a name, and only some may have been caused by an image."""
 
 from __future__ import annotations
 
 import pytest
 
-from worker.runner.exit_status import explain_death
+from worker.runner.exit_status import explain_exit
 
 
 @pytest.mark.parametrize(
-    ("return_code", "oom_kills", "stall_s", "name", "in_order", "blames"),
+    ("return_code", "oom_kills", "stall_s", "name", "in_order", "images_may_be_cause"),
     [
         (0, 0, None, "left", True, False),
         (75, 0, None, "late", False, False),
@@ -23,9 +23,14 @@ from worker.runner.exit_status import explain_death
         (-63, 0, None, "signal 63", False, True),
     ],
 )
-def test_names_and_blames(
-    return_code: int, oom_kills: int, stall_s: float | None, name: str, in_order: bool, blames: bool
+def test_names_and_causes(
+    return_code: int,
+    oom_kills: int,
+    stall_s: float | None,
+    name: str,
+    in_order: bool,
+    images_may_be_cause: bool,
 ) -> None:
-    death = explain_death(return_code, oom_kills, stall_s)
-    assert (death.name, death.in_order, death.blames) == (name, in_order, blames)
-    assert death.text
+    ended = explain_exit(return_code, oom_kills, stall_s)
+    assert (ended.name, ended.in_order, ended.images_may_be_cause) == (name, in_order, images_may_be_cause)
+    assert ended.text

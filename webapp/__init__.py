@@ -57,7 +57,6 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     def asset_url(name: str) -> str:
         return url_for("static", filename=name)
 
-    app.template_global("static_url")(asset_url)
     handle_refusals(app)
     register_views(app)
     prerenderer = Prerenderer(app.wsgi_app)

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from webapp.model.columns import DEFAULT_COLUMNS, check_columns
+from webapp.model.links import open_names
 from webapp.model.thresholds import complete_thresholds
-from webapp.pages.columns import DEFAULT_COLUMNS, check_columns
-from webapp.pages.links import open_names
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 PREFIX = "WEBAPP_"

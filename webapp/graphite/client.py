@@ -24,7 +24,7 @@ class GraphiteFault(Exception):
     """Graphite could not be asked, or its answer could not be used."""
 
 
-class Point(NamedTuple):
+class SeriesPoint(NamedTuple):
     """A point of a series; value None is a gap. Render JSON has them the other way round."""
 
     timestamp: int
@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 class Series(NamedTuple):
     target: str
-    points: list[Point]
+    points: list[SeriesPoint]
 
 
 def fetch(
@@ -131,19 +131,19 @@ def _series(raw: Any, url: str) -> Series:
         ) from None
 
 
-def _point(value: object, timestamp: object) -> Point:
+def _point(value: object, timestamp: object) -> SeriesPoint:
     if type(timestamp) is not int:
         raise TypeError
     if value is None:
-        return Point(timestamp, None)
+        return SeriesPoint(timestamp, None)
     if type(value) is not float:
         if type(value) is not int:
             raise TypeError
         try:
             value = float(value)
         except OverflowError:
-            return Point(timestamp, None)
-    return Point(timestamp, value if math.isfinite(value) else None)
+            return SeriesPoint(timestamp, None)
+    return SeriesPoint(timestamp, value if math.isfinite(value) else None)
 
 
 def _skip(text: str, at: int) -> int:

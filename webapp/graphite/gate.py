@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from webapp.errors import RequestRefused
 from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
-from webapp.serving.errors import Refused
 
 AT_ONCE = 2
 _ANSWER_MAX_BYTES = 64 * 2**20
@@ -26,10 +26,10 @@ class GraphiteGate:
     ) -> list[Series]:
         """Ask Graphite for expressions that the caller has built itself or checked.
 
-        Raises Refused: 503 when Graphite is busy with others' plots, 502 when it cannot be used.
+        Raises RequestRefused: 503 when Graphite is busy with others' plots, 502 when it cannot be used.
         """
         if not self._slots.acquire(blocking=False):
-            raise Refused(
+            raise RequestRefused(
                 503,
                 "busy",
                 f"{AT_ONCE} plots are being read from Graphite; try again shortly",
@@ -47,6 +47,6 @@ class GraphiteGate:
             )
             return list(parse_series(body, self._url))
         except GraphiteFault as fault:
-            raise Refused(502, "graphite_failed", str(fault), _RETRY_AFTER_S) from None
+            raise RequestRefused(502, "graphite_failed", str(fault), _RETRY_AFTER_S) from None
         finally:
             self._slots.release()

@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import STEP_S
-from webapp.graphite.client import Point
+from webapp.graphite.client import SeriesPoint
 from webapp.graphite.gate import GraphiteGate
-from webapp.graphite.targets import Target
+from webapp.graphite.targets import PlotTarget
 from webapp.graphite.timerange import Range
 
 
@@ -22,7 +22,7 @@ class Sampled(NamedTuple):
     values: list[float | None]
 
 
-class Table(NamedTuple):
+class JoinedSeries(NamedTuple):
     """Several series on common timestamps: `columns` has one list a series, in their order."""
 
     step_s: int
@@ -30,13 +30,13 @@ class Table(NamedTuple):
     columns: list[list[float | None]]
 
 
-def step_of(points: Sequence[Point], default_s: int) -> int:
+def step_of(points: Sequence[SeriesPoint], default_s: int) -> int:
     """The distance of neighbouring points in seconds; the smallest one where they differ."""
     gaps = (after.timestamp - before.timestamp for before, after in pairwise(points))
     return min((gap for gap in gaps if gap > 0), default=default_s)
 
 
-def resample(points: Iterable[Point], step_s: int, from_s: int, until_s: int) -> Sampled:
+def resample(points: Iterable[SeriesPoint], step_s: int, from_s: int, until_s: int) -> Sampled:
     """Average the points after `from_s` and up to `until_s` into steps that start at multiples of `step_s`.
 
     Every step is there from the first to the last that has a point.
@@ -59,7 +59,7 @@ def fit_step(step_s: int, from_s: int, until_s: int, points_max: int) -> int:
     return step_s * max(1, math.ceil((until_s - from_s) / most / step_s))
 
 
-def join(series: Sequence[Sampled]) -> Table:
+def join(series: Sequence[Sampled]) -> JoinedSeries:
     """Join series of one step on the timestamp; where a series has no such step, the cell is None."""
     step_s = max((one.step_s for one in series), default=0)
     timestamps = sorted({timestamp for one in series for timestamp in one.timestamps})
@@ -67,7 +67,7 @@ def join(series: Sequence[Sampled]) -> Table:
     for one in series:
         by_time = dict(zip(one.timestamps, one.values, strict=True))
         columns.append([by_time.get(timestamp) for timestamp in timestamps])
-    return Table(step_s, timestamps, columns)
+    return JoinedSeries(step_s, timestamps, columns)
 
 
 def _mean(total: float, count: int) -> float | None:
@@ -78,17 +78,17 @@ def _mean(total: float, count: int) -> float | None:
 
 
 class Reading(NamedTuple):
-    target: Target
+    target: PlotTarget
     sampled: Sampled  # empty for a target that Graphite has nothing of
 
 
 def read_targets(
-    gate: GraphiteGate, targets: list[Target], span: Range, points_max: int, step_s: int | None = None
+    gate: GraphiteGate, targets: list[PlotTarget], span: Range, points_max: int, step_s: int | None = None
 ) -> list[Reading]:
     """One reading a target, in order, all at the same step: the given one or the finest that fits.
 
     It is never finer than the coarsest that any of them is kept in, and wide enough for the range to take at
-    most `points_max` steps. Raises Refused as GraphiteGate does.
+    most `points_max` steps. Raises RequestRefused as GraphiteGate does.
     """
     # One fewer, as fit_step reckons: Graphite's averages and ours then have the same step.
     graphite_points = None if step_s else points_max - 1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from webapp.serving.errors import Refused
+from webapp.errors import RequestRefused
 
 _RELATIVE = re.compile(r"-(\d{1,9})(s|min|h|d|w|mon|y)\Z")
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "mon": 30 * 86400, "y": 365 * 86400}
@@ -23,14 +23,14 @@ class Range(NamedTuple):
 
 
 def parse_range(from_text: str, until_text: str, now: float, zone: tzinfo, range_max_days: int) -> Range:
-    """Raises Refused (400) for a time that cannot be read and for a range that is empty or too long."""
+    """Raises RequestRefused (400) for a time that cannot be read, a range that is empty or too long."""
     from_s, until_s = (
         parse_time(name, text, now, zone) for name, text in (("from", from_text), ("until", until_text))
     )
     if from_s >= until_s:
-        raise Refused(400, "range_empty", f"from ({from_s}) must be before until ({until_s})")
+        raise RequestRefused(400, "range_empty", f"from ({from_s}) must be before until ({until_s})")
     if until_s - from_s > range_max_days * 86400:
-        raise Refused(400, "range_too_long", f"a range of at most {range_max_days} days is served")
+        raise RequestRefused(400, "range_too_long", f"a range of at most {range_max_days} days is served")
     return Range(from_s, until_s)
 
 
@@ -45,12 +45,12 @@ def parse_time(name: str, text: str, now: float, zone: tzinfo) -> int:
     else:
         found = _absolute(name, text, zone)
     if not 0 <= found <= _EPOCH_MAX:
-        raise Refused(400, "time_refused", f"{name}={text[:50]!r} lies outside 1970 to 2106")
+        raise RequestRefused(400, "time_refused", f"{name}={text[:50]!r} lies outside 1970 to 2106")
     return found
 
 
 def parse_zone(text: str) -> tzinfo:
-    """An IANA time zone such as Europe/Vienna. Raises Refused (400) for what is none."""
+    """An IANA time zone such as Europe/Vienna. Raises RequestRefused (400) for what is none."""
     if text == "UTC":
         return UTC
     if re.fullmatch(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}", text):
@@ -58,7 +58,7 @@ def parse_zone(text: str) -> tzinfo:
             return ZoneInfo(text)
         except (KeyError, ValueError, OSError):  # absent, not a zone's file, a folder
             pass
-    raise Refused(
+    raise RequestRefused(
         400, "zone_refused", f"tz={text[:50]!r} is not a time zone; expected a name such as Europe/Vienna"
     )
 
@@ -70,4 +70,4 @@ def _absolute(name: str, text: str, zone: tzinfo) -> int:
             return int((found if found.tzinfo else found.replace(tzinfo=zone)).timestamp())
     except (ValueError, OverflowError, OSError):
         pass
-    raise Refused(400, "time_refused", f"{name}={text[:50]!r} is not a time; {_ACCEPTED}") from None
+    raise RequestRefused(400, "time_refused", f"{name}={text[:50]!r} is not a time; {_ACCEPTED}") from None

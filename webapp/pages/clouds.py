@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from webapp.model.build import add_up
+from webapp.model.columns import DEFAULT_COLUMNS, STATES
 from webapp.model.health import Judge, Mark
 from webapp.model.tree import Cloud, Grid, Value, VmType
 from webapp.pages.cells import Cell, is_fresh, show
-from webapp.pages.columns import DEFAULT_COLUMNS, STATES
 from webapp.pages.tables import natural, occurring, words
 
 _NO_TYPE = ""  # of the one row of a cloud that has no VM type yet

@@ -5,12 +5,14 @@ One hash for the whole folder, in a folder of its own, lets ES modules import ea
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "static"
 TEMPLATES = Path(__file__).parent.parent / "templates"
 MAX_AGE_S = 365 * 86400
+_ENTRY, _CLASSIC = "main.js", "theme.js"  # the latter runs before the page is drawn, and is no module
 
 # What pages ask for by name; the scripts that js/main.js imports come with it.
 NEEDED = (
@@ -34,6 +36,13 @@ def check_parts(folder: Path = FOLDER) -> None:
             f"{', '.join(missing)} missing in {folder}: the page would be broken; "
             "install Cloud Monitor anew, from a whole wheel or checkout"
         )
+
+
+@cache
+def modules() -> tuple[str, ...]:
+    """The modules of every page, named so that browsers ask for them at once, not one after the other."""
+    names = sorted(path.name for path in (FOLDER / "js").glob("*.js"))
+    return (_ENTRY, *(name for name in names if name not in (_ENTRY, _CLASSIC)))
 
 
 def hash_of(*folders: Path) -> str:

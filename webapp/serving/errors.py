@@ -7,25 +7,16 @@ import logging
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
+from webapp.errors import RequestRefused
+
 log = logging.getLogger(__name__)
 
 _FOR_PROGRAMS = ("/api/", "/export", "/metrics", "/health")
 
 
-class Refused(Exception):
-    """A request that is turned down. `code` is a short word, `message` says what would be accepted."""
-
-    def __init__(self, status: int, code: str, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after_s = retry_after_s
-
-
 def handle_refusals(app: Flask) -> None:
-    @app.errorhandler(Refused)
-    def refused(error: Refused) -> Response:
+    @app.errorhandler(RequestRefused)
+    def refused(error: RequestRefused) -> Response:
         response = answer(error.status, error.code, error.message)
         if error.retry_after_s is not None:
             response.headers["Retry-After"] = str(error.retry_after_s)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
+from webapp.errors import RequestRefused
 from webapp.graphite.series import Reading, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
 from webapp.model.snapshot_view import SnapshotView
 from webapp.serving.context import current_gate, current_settings
-from webapp.serving.errors import Refused
 from webapp.serving.page_cache import cached_response
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -62,12 +62,14 @@ def openapi() -> Response:
 
 
 def read_number(name: str, default: int, least: int, most: int) -> int:
-    """A whole number of the query, within bounds. Raises Refused (400) saying which."""
+    """A whole number of the query, within bounds. Raises RequestRefused (400) saying which."""
     text = request.args.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
-        raise Refused(400, f"{name}_refused", f"{name}={text[:50]!r} is not a number from {least} to {most}")
+        raise RequestRefused(
+            400, f"{name}_refused", f"{name}={text[:50]!r} is not a number from {least} to {most}"
+        )
     return int(text)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from webapp.errors import RequestRefused
 from webapp.inventory.model import RECORD_TYPES, ListSummary, TrackedRecord
 from webapp.inventory.query import RecordQuery, read_query, sortable
 from webapp.model.freshness import judge
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
-from webapp.serving.errors import Refused
 from webapp.views.api import read_number
 
 blueprint = Blueprint("api_lists", __name__, url_prefix="/api")
@@ -40,7 +40,7 @@ def _answer(list_name: str) -> Response:
     settings = current_settings()
     if settings.inventory_token_file is None:
         text = "no lists of VMs and jobs are kept: WEBAPP_INVENTORY_TOKEN_FILE is not set"
-        raise Refused(404, "inventory_off", text)
+        raise RequestRefused(404, "inventory_off", text)
     from webapp.inventory.database import InventoryFault
     from webapp.inventory.reader import grids_with_lists, open_reader
 
@@ -52,7 +52,7 @@ def _answer(list_name: str) -> Response:
     ]
     if wanted := request.args.get("grid", ""):
         if wanted not in names:
-            raise Refused(404, "grid_unknown", f"no lists have come from a grid {wanted[:100]!r}")
+            raise RequestRefused(404, "grid_unknown", f"no lists have come from a grid {wanted[:100]!r}")
         names = [wanted]
     grids, records = [], []
     try:
@@ -66,7 +66,7 @@ def _answer(list_name: str) -> Response:
             records += [_describe(name, tracked) for tracked in result.records]
             left -= len(result.records)
     except InventoryFault as fault:
-        raise Refused(503, "cannot_read", str(fault)) from None
+        raise RequestRefused(503, "cannot_read", str(fault)) from None
     # A hold reason may hold markup; not even a careless reader runs it.
     body = json.dumps({"as_of": view.as_of, "grids": grids, list_name: records}).replace("<", "\\u003c")
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
@@ -76,7 +76,9 @@ def _read_query(list_name: str) -> RecordQuery:
     sort = request.args.get("sort", "").strip()
     if sort and sort.removeprefix("-") not in sortable(list_name):
         known = ", ".join(sorted(sortable(list_name)))
-        raise Refused(400, "sort_refused", f"sort={sort[:50]!r} is none of {known}, or one with - in front")
+        raise RequestRefused(
+            400, "sort_refused", f"sort={sort[:50]!r} is none of {known}, or one with - in front"
+        )
     return read_query(request.args, list_name)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from markupsafe import escape
 
+from webapp.errors import RequestRefused
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
-from webapp.serving.errors import Refused
 from webapp.serving.page_cache import cached_response
 from webapp.views.render import judge_of
 
@@ -21,7 +21,7 @@ _LETTER_PX = 7
 @blueprint.get("/badge/<grid>.svg")
 def show(grid: str) -> Response:
     if all(known.name != grid for known in current_view().snapshot.grids):
-        raise Refused(404, "no_such_grid", "no grid of that name is shown")
+        raise RequestRefused(404, "no_such_grid", "no grid of that name is shown")
     return cached_response(lambda view: _draw(grid, view), content_type="image/svg+xml")
 
 

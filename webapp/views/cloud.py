@@ -9,11 +9,11 @@ from flask import Blueprint, Response, abort, url_for
 
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import Level, Mark
+from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid
 from webapp.pages.details import DetailPage, cloud_page
 from webapp.pages.job_list import JOBS
-from webapp.pages.links import links_about
 from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
 from webapp.pages.vms import VMS

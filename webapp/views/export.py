@@ -12,11 +12,11 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from webapp.graphite.series import Reading, Table, join, read_targets
+from webapp.errors import RequestRefused
+from webapp.graphite.series import JoinedSeries, Reading, join, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.serving.context import current_gate, current_settings
-from webapp.serving.errors import Refused
 from webapp.views.api import read_number
 
 blueprint = Blueprint("export", __name__)
@@ -29,7 +29,7 @@ def show() -> Response:
     settings = current_settings()
     name = request.args.get("format", "csv")
     if name not in _FORMATS:
-        raise Refused(400, "format_refused", f"format={name[:50]!r} is none of csv, tsv, json")
+        raise RequestRefused(400, "format_refused", f"format={name[:50]!r} is none of csv, tsv, json")
     zone = parse_zone(request.args.get("tz", "UTC"))
     targets = check_targets(request.args.getlist("target"), settings.series_max)
     now, days = time.time(), settings.range_max_days
@@ -54,7 +54,7 @@ def local_time(timestamp: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(timestamp, zone).isoformat()
 
 
-def write_separated(delimiter: str, readings: list[Reading], table: Table, zone: tzinfo) -> str:
+def write_separated(delimiter: str, readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> str:
     """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -65,7 +65,7 @@ def write_separated(delimiter: str, readings: list[Reading], table: Table, zone:
     return text.getvalue()
 
 
-def write_json(readings: list[Reading], table: Table, zone: tzinfo) -> str:
+def write_json(readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> str:
     return json.dumps(
         {
             "step_s": table.step_s,
@@ -80,7 +80,7 @@ def write_json(readings: list[Reading], table: Table, zone: tzinfo) -> str:
     )
 
 
-_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Table, tzinfo], str]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[list[Reading], JoinedSeries, tzinfo], str]]] = {
     "csv": ("text/csv; charset=utf-8", partial(write_separated, ",")),
     "tsv": ("text/tab-separated-values; charset=utf-8", partial(write_separated, "\t")),
     "json": ("application/json", write_json),

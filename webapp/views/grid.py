@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, abort, url_for
 
+from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Grid
 from webapp.pages.details import grid_page
-from webapp.pages.links import links_about
 from webapp.pages.list_page import list_links
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings

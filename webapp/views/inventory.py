@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from flask import Blueprint, Response, json, request
 
 from cloud_monitor.metrics.paths import is_clean
+from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
-from webapp.serving.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ def put(grid: str) -> Response:
                 forget_after_s=settings.forget_grid_after_s,
             )
     except ListTooLarge as large:
-        raise Refused(413, "list_too_large", str(large)) from None
+        raise RequestRefused(413, "list_too_large", str(large)) from None
     except ListRefused as refused:
-        raise Refused(400, "list_refused", str(refused)) from None
+        raise RequestRefused(400, "list_refused", str(refused)) from None
     except OlderList as older:
-        raise Refused(409, "older_list", str(older)) from None
+        raise RequestRefused(409, "older_list", str(older)) from None
     finally:
         give_back_memory()
     return Response(status=204, headers={"Cache-Control": "no-store"})
@@ -66,40 +66,44 @@ def get(grid: str) -> Response:
 
 
 def _check(grid: str) -> None:
-    """Raises Refused: 404 where no token is set, 401 for another token, 400 for what is no grid's name."""
+    """Raises RequestRefused: 404 where no token is set, 401 for another, 400 for what is no grid's name."""
     _check_token()
     if not is_clean(grid):
-        raise Refused(400, "grid_refused", "the grid's name is not one of metric paths: [A-Za-z0-9_-]+")
+        raise RequestRefused(
+            400, "grid_refused", "the grid's name is not one of metric paths: [A-Za-z0-9_-]+"
+        )
 
 
 def _check_token() -> None:
     file = current_settings().inventory_token_file
     if file is None:
         text = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
-        raise Refused(404, "inventory_off", text)
+        raise RequestRefused(404, "inventory_off", text)
     try:
         with open(file, "rb") as opened:
             token = opened.readline(TOKEN_MAX_BYTES).strip()
     except OSError as error:
         log.error("WEBAPP_INVENTORY_TOKEN_FILE=%s: %s", file, error.strerror)
         text = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
-        raise Refused(503, "token_unreadable", text) from None
+        raise RequestRefused(503, "token_unreadable", text) from None
     if not token:
-        raise Refused(503, "token_unreadable", "the first line of WEBAPP_INVENTORY_TOKEN_FILE is empty")
+        raise RequestRefused(
+            503, "token_unreadable", "the first line of WEBAPP_INVENTORY_TOKEN_FILE is empty"
+        )
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), token):
         text = "the token is not that of WEBAPP_INVENTORY_TOKEN_FILE (Authorization: Bearer TOKEN)"
-        raise Refused(401, "token_refused", text)
+        raise RequestRefused(401, "token_refused", text)
 
 
 def _read_body() -> bytes:
     from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES, unpack
 
     if request.mimetype != "application/json":
-        raise Refused(415, "type_refused", "Content-Type: application/json is expected")
+        raise RequestRefused(415, "type_refused", "Content-Type: application/json is expected")
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("gzip", "identity"):
-        raise Refused(415, "encoding_refused", "Content-Encoding: gzip, or none, is expected")
+        raise RequestRefused(415, "encoding_refused", "Content-Encoding: gzip, or none, is expected")
     is_packed = encoding == "gzip"
     request.max_content_length = PACKED_MAX_BYTES if is_packed else BODY_MAX_BYTES
     body = request.get_data(cache=False)
@@ -114,4 +118,4 @@ def _told_as_503() -> Iterator[None]:
         yield
     except InventoryFault as fault:
         log.error("lists of VMs and jobs: %s", fault)
-        raise Refused(503, "cannot_keep", str(fault), retry_after_s=60) from None
+        raise RequestRefused(503, "cannot_keep", str(fault), retry_after_s=60) from None

@@ -10,10 +10,10 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from cloud_monitor.metrics.paths import is_clean
 from webapp.inventory.model import ListSummary, TrackedRecord, VmRecord
 from webapp.inventory.query import read_query
+from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import HELD, JOBS, job_page
-from webapp.pages.links import links_about
 from webapp.pages.list_page import ROWS_MAX, ListSpec, list_page
 from webapp.pages.vms import VMS, vm_page
 from webapp.poll.current import current_view

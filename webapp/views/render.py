@@ -19,6 +19,7 @@ from webapp.model.thresholds import complete_thresholds
 from webapp.pages.cells import Cell
 from webapp.pages.clouds import CloudColumn
 from webapp.pages.live_cells import Filled, render_body
+from webapp.serving.assets import modules
 from webapp.serving.context import current_settings
 from webapp.serving.page_cache import cached_response, uncached_response
 
@@ -31,29 +32,6 @@ NAV = (
     ("fleet", "Fleet", "fleet.show"),
     ("plot", "Plot", "plot.show"),
 )
-# The modules of every page, named so that the browser asks for them at once and not one after the other.
-MODULES = tuple(
-    f"{name}.js"
-    for name in (
-        *(
-            "main",
-            "changes",
-            "chart",
-            "clock",
-            "dom",
-            "events",
-            "filter",
-            "finder",
-            "keys",
-            "legend",
-            "livecells",
-            "look",
-        ),
-        *("numbers", "paths", "picture", "plotcontrols", "plotpanel", "plotstate", "ranges", "refresh"),
-        *("select", "series", "sort", "sparks"),
-    )
-)
-
 Values = Mapping[str, Any]
 
 
@@ -98,7 +76,7 @@ def show_page(
             view=view,
             settings=current_settings(),
             nav=NAV,
-            modules=MODULES,
+            modules=modules(),
             events=events(),
             **found,
         )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.services.proxy import Mode, run_proxy
 from tests.services.support import free_port
-from webapp.graphite.client import GraphiteFault, Point, Series, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, Series, SeriesPoint, fetch, parse_series
 
 URL = "http://graphite.example:8080"
 
@@ -23,7 +23,9 @@ def parse(body: bytes) -> list[Series]:
 
 def test_points_are_named_and_gaps_kept() -> None:
     body = b'[{"target": "a.b", "tags": {"name": "a.b"}, "datapoints": [[1.5, 60], [null, 120], [2, 180]]}]'
-    assert parse(body) == [Series("a.b", [Point(60, 1.5), Point(120, None), Point(180, 2.0)])]
+    assert parse(body) == [
+        Series("a.b", [SeriesPoint(60, 1.5), SeriesPoint(120, None), SeriesPoint(180, 2.0)])
+    ]
 
 
 def test_what_is_no_number_is_a_gap() -> None:
@@ -33,7 +35,7 @@ def test_what_is_no_number_is_a_gap() -> None:
 
 def test_an_integer_beyond_floats_is_a_gap() -> None:
     body = b'[{"target": "a", "datapoints": [[1' + b"0" * 400 + b", 60]]}]"
-    assert parse(body)[0].points == [Point(60, None)]
+    assert parse(body)[0].points == [SeriesPoint(60, None)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_no_json_raises_anything_else(value: object) -> None:
 
 
 _values = st.none() | st.floats(allow_nan=False, allow_infinity=False)
-_points = st.lists(st.builds(Point, st.integers(0, 2**32), _values), max_size=5)
+_points = st.lists(st.builds(SeriesPoint, st.integers(0, 2**32), _values), max_size=5)
 
 
 @given(st.lists(st.builds(Series, st.text(max_size=10), _points), max_size=4), st.sampled_from([None, 1]))

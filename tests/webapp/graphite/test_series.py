@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.graphite.client import Point
+from webapp.errors import RequestRefused
+from webapp.graphite.client import SeriesPoint
 from webapp.graphite.series import Sampled, fit_step, join, resample, step_of
 from webapp.graphite.targets import check_target, check_targets
 from webapp.graphite.timerange import Range, parse_range, parse_time, parse_zone
-from webapp.serving.errors import Refused
 
 NOW = 1_800_000_000.0
 
@@ -54,7 +54,7 @@ def test_a_star_is_the_sum_over_names() -> None:
     ],
 )  # fmt: skip
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         check_target(text)
     assert caught.value.status == 400
 
@@ -63,7 +63,7 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_what_reaches_graphite_holds_no_syntax_of_its_own(text: str) -> None:
     try:
         target = check_target(text)
-    except Refused:
+    except RequestRefused:
         return
     assert set(target.text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.*")
 
@@ -71,9 +71,9 @@ def test_what_reaches_graphite_holds_no_syntax_of_its_own(text: str) -> None:
 def test_targets_are_counted_once_each() -> None:
     idle, held = "grids.g.jobs.all.idle", "grids.g.jobs.all.held"
     assert [target.text for target in check_targets([idle, held, idle], 2)] == [idle, held]
-    with pytest.raises(Refused, match="at most 1 "):
+    with pytest.raises(RequestRefused, match="at most 1 "):
         check_targets([idle, held], 1)
-    with pytest.raises(Refused, match="at least one"):
+    with pytest.raises(RequestRefused, match="at least one"):
         check_targets([], 1)
 
 
@@ -102,7 +102,7 @@ def test_a_time_without_offset_is_meant_in_the_zone() -> None:
     ],
 )  # fmt: skip
 def test_other_times_are_refused_by_name(text: str) -> None:
-    with pytest.raises(Refused, match="from="):
+    with pytest.raises(RequestRefused, match="from="):
         parse_time("from", text, NOW, UTC)
 
 
@@ -110,7 +110,7 @@ def test_other_times_are_refused_by_name(text: str) -> None:
     "text", ["", "Nowhere/City", "../../etc/passwd", "/etc/localtime", "Europe", "UTC\x00", "a" * 99]
 )
 def test_other_zones_are_refused(text: str) -> None:
-    with pytest.raises(Refused, match="tz="):
+    with pytest.raises(RequestRefused, match="tz="):
         parse_zone(text)
 
 
@@ -121,25 +121,25 @@ def test_ranges_are_bounded() -> None:
         (("now", "now"), "before"),
         (("-11d", "now"), "at most 10 days"),
     ):
-        with pytest.raises(Refused, match=said):
+        with pytest.raises(RequestRefused, match=said):
             parse_range(*pair, NOW, UTC, 10)
 
 
 @given(st.text(max_size=30))
 def test_no_text_raises_anything_else(text: str) -> None:
     for parse in (lambda: parse_time("from", text, NOW, UTC), lambda: parse_zone(text)):
-        with suppress(Refused):
+        with suppress(RequestRefused):
             parse()
 
 
 def test_steps_are_averaged_and_gaps_stay_gaps() -> None:
     points = [
-        Point(0, 1.0),
-        Point(60, 3.0),
-        Point(120, None),
-        Point(180, None),
-        Point(240, 5.0),
-        Point(300, None),
+        SeriesPoint(0, 1.0),
+        SeriesPoint(60, 3.0),
+        SeriesPoint(120, None),
+        SeriesPoint(180, None),
+        SeriesPoint(240, 5.0),
+        SeriesPoint(300, None),
     ]
     assert resample(points, 120, -1, 360) == Sampled(120, [0, 120, 240], [2.0, None, 5.0])
 
@@ -153,12 +153,12 @@ def test_series_are_joined_on_the_timestamp() -> None:
 
 _values = st.none() | st.floats(-1e6, 1e6)
 _points = st.lists(st.tuples(st.integers(0, 200), _values), max_size=40).map(
-    lambda raw: [Point(60 * minute, value) for minute, value in sorted(raw, key=itemgetter(0))]
+    lambda raw: [SeriesPoint(60 * minute, value) for minute, value in sorted(raw, key=itemgetter(0))]
 )
 
 
 @given(_points, st.integers(1, 20))
-def test_averages_lie_within_and_every_step_is_there(points: list[Point], factor: int) -> None:
+def test_averages_lie_within_and_every_step_is_there(points: list[SeriesPoint], factor: int) -> None:
     sampled = resample(points, 60 * factor, -1, 12_000)
     assert sampled.timestamps == sorted(set(sampled.timestamps))
     known = [value for _, value in points if value is not None]
@@ -176,5 +176,5 @@ def test_the_step_fits_the_range(step_s: int, from_s: int, length_s: int, points
 
 
 def test_the_step_is_the_smallest_distance() -> None:
-    assert step_of([Point(0, 1.0), Point(300, 1.0), Point(360, 1.0)], 7) == 60
-    assert step_of([Point(0, 1.0)], 7) == 7
+    assert step_of([SeriesPoint(0, 1.0), SeriesPoint(300, 1.0), SeriesPoint(360, 1.0)], 7) == 60
+    assert step_of([SeriesPoint(0, 1.0)], 7) == 7

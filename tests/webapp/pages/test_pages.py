@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.model.build import build_snapshot
+from webapp.model.columns import check_columns
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import DEFAULTS, complete_thresholds
 from webapp.model.tree import Value
 from webapp.pages.cells import Cell, format_number, show
-from webapp.pages.columns import check_columns
 from webapp.pages.holds import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words

@@ -10,7 +10,7 @@ from urllib.parse import quote
 _OPEN_NAME = re.compile(r"\{(grid|cloud|host|job)\}")
 
 
-class Link(Protocol):
+class LinkTemplate(Protocol):
     name: str
     url: str
 
@@ -20,7 +20,9 @@ def open_names(url: str) -> frozenset[str]:
     return frozenset(_OPEN_NAME.findall(url))
 
 
-def links_about(links: Iterable[Link], about: str, names: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def links_about(
+    links: Iterable[LinkTemplate], about: str, names: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
     """Names and addresses of the links about a grid, cloud, host or job, with what is known filled in."""
     known = {what for what, name in names.items() if name}
     return tuple(

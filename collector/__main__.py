@@ -15,7 +15,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from cloud_monitor.program import program_name, version_text
 
 if TYPE_CHECKING:
     from collector.settings import Settings
@@ -58,11 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m collector",
+        prog=program_name("collector"),
         description="Collect one minute's figures of a grid and send them to Carbon.",
         epilog="Settings: COLLECTOR_ variables or --config (docs/settings.md). Exit codes: 0 all delivered, "
         "1 a source or a destination failed, 2 settings refused, 3 nothing delivered, 4 another run going.",
     )
+    parser.add_argument("--version", action="version", version=version_text("collector"))
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--dry-run", action="store_true", help="print `path value timestamp` lines, send nothing"
@@ -140,8 +143,12 @@ def _guard(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # a sender that hangs in a dead resolver or disk must not hold the run
+
+
+if __name__ == "__main__":
+    run()

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from types import FrameType
 
+from cloud_monitor.program import part_command
 from cloud_monitor.system.process import die_with_parent
 
 log = logging.getLogger("collector")
@@ -43,7 +43,7 @@ def run_loop(seconds: int, arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    command = [sys.executable, "-m", "collector", *arguments]
+    command = [*part_command("collector"), *arguments]
     with subprocess.Popen(command, preexec_fn=die_with_parent) as process:
         try:
             return process.wait(_RUN_MAX_S)

@@ -8,9 +8,11 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import waitress
 
+from cloud_monitor.program import program_name, version_text
 from webapp import create_app
 from webapp.serving.assets import PartsMissing
 from webapp.settings import Settings, SettingsRefused, read_settings
@@ -21,7 +23,8 @@ _BODY_MAX_BYTES = 8 * 2**20  # no request is larger; waitress writes them to a f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m webapp", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program_name("webapp"), description=__doc__)
+    parser.add_argument("--version", action="version", version=version_text("webapp"))
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
     options = parser.parse_args(arguments)
     try:
@@ -70,5 +73,9 @@ def _explain(error: OSError, settings: Settings) -> str:
     return f"cannot serve at {settings.host}:{settings.port} (WEBAPP_HOST, WEBAPP_PORT): {error}"
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

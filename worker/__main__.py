@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from cloud_monitor import __version__
+from cloud_monitor.program import program_name, version_text
 from cloud_monitor.system.text import without_controls
 from worker import commands
 from worker.errors import WorkerError
@@ -37,6 +39,7 @@ class Commands(click.Group):
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TOML file of settings; the environment wins."
 )
+@click.version_option(__version__, message=version_text("worker"))
 @click.pass_context
 def main(context: click.Context, config: Path | None) -> None:
     """Recognise directories of drawings on any number of machines: enqueue, run, status, results."""
@@ -59,7 +62,7 @@ def configure_logging(level: str) -> None:
 def run() -> None:
     """Errors that were foreseen end with one line, without a traceback, and exit code 1."""
     try:
-        main(prog_name="python -m worker")
+        main(prog_name=program_name("worker"))
     except WorkerError as error:
         click.echo(f"error: {without_controls(str(error))}", err=True)
         sys.exit(1)

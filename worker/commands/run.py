@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Sequence
 
 import click
 
+from cloud_monitor.program import part_command
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.settings import Settings
@@ -24,7 +24,7 @@ def command(context: click.Context, until_empty: bool) -> None:
     settings: Settings = context.obj
     config = context.find_root().params["config"]
     options = ["--config", str(config)] if config else []
-    program = [sys.executable, "-m", "worker", *options]
+    program = [*part_command("worker"), *options]
     prepare_command = [*program, "model", "fetch"] if settings.decimer_engine == "onnx" else None
     supervise(settings, [*program, "work"], until_empty, prepare_command)
 

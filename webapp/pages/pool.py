@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid
-from webapp.pages.tables import Column, Row, Table, figure_label, natural, occurring, row_of, words
+from webapp.pages.tables import Column, Table, figure_label, natural, occurring, row_of, words
 
 SHARES = ("total", "claimed", "idle", "unusable")
 _RESOURCES = {"cores": "Cores", "memory_mb": "Memory, MB", "gpus": "GPUs"}
@@ -69,25 +69,15 @@ def _label(figure: str, by_daemon: Counts) -> str:
     return figure_label(figure, next(iter(by_daemon.values())).path)
 
 
-def waiting_rows(grid: Grid, view: SnapshotView, *, with_paths: bool = False) -> tuple[Row, ...]:
-    names = sorted(grid.wait, key=lambda name: (name != "all", natural(name)))
-    return tuple(
-        row_of(
-            "All" if name == "all" else name,
-            grid.wait[name],
-            ("p50_s", "p95_s"),
-            view,
-            key=name,
-            at=f"grids.{grid.name}",
-            with_paths=with_paths,
-        )
-        for name in names
-    )
-
-
 def waiting_table(grid: Grid, view: SnapshotView) -> Table:
+    """How long idle jobs have been waiting, by type, `all` first."""
     columns = (
         Column("Half, s", "wait.$.p50_s", "half of the idle jobs have waited less than this, in seconds"),
         Column("95 %, s", "wait.$.p95_s", "95 % of the idle jobs have waited less than this, in seconds"),
     )
-    return Table("Waiting", "Type", columns, waiting_rows(grid, view), f"grids.{grid.name}")
+    names = sorted(grid.wait, key=lambda name: (name != "all", natural(name)))
+    rows = (
+        row_of("All" if name == "all" else name, grid.wait[name], ("p50_s", "p95_s"), view, key=name)
+        for name in names
+    )
+    return Table("Waiting", "Type", columns, tuple(rows), f"grids.{grid.name}")

@@ -100,9 +100,8 @@ def row_of(
     key: str = "",
     at: str = "",
     link: str = "",
-    with_paths: bool = False,
 ) -> Row:
     """A row of the named figures out of `counts`; one that is absent is shown as missing."""
     tone = tones or {}
-    cells = (show(counts.get(each), view, tone=tone.get(each, ""), path=with_paths) for each in figures)
+    cells = (show(counts.get(each), view, tone=tone.get(each, "")) for each in figures)
     return Row(name, tuple(cells), key or name, at, link)

@@ -1,10 +1,40 @@
-"""The modules that a page names are those that its script imports, each once."""
+"""The static parts: all that pages ask for is there, whole, and a start without it is refused by name."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
-from webapp.serving.assets import FOLDER, modules
+import pytest
+
+from tests.services.needs import need
+from tests.services.support import absent
+from webapp.serving.assets import FOLDER, NEEDED, TEMPLATES, modules
+
+ROOT = FOLDER.parent.parent
+VENDORED = {
+    "LICENSE": "LICENSE",
+    "uPlot.iife.min.js": "dist/uPlot.iife.min.js",
+    "uPlot.min.css": "dist/uPlot.min.css",
+}
+
+
+def test_what_templates_name_is_what_a_start_insists_on() -> None:
+    named = {
+        name
+        for template in TEMPLATES.rglob("*.html")
+        for _, name in re.findall(r"""asset_url\((["'])([^"']*\.\w+)\1\)""", template.read_text())
+    }
+    assert named == set(NEEDED)
+
+
+def test_every_script_that_is_imported_is_there() -> None:
+    for script in (FOLDER / "js").glob("*.js"):
+        for name in re.findall(r"""(?:from|import)\s*\(?["']\./([\w.]+)["']""", script.read_text()):
+            assert (script.parent / name).is_file(), f"{script.name} imports {name}"
 
 
 def imported_by(name: str) -> set[str]:
@@ -20,3 +50,33 @@ def test_the_modules_named_are_those_that_the_script_imports() -> None:
             waiting += imported_by(name)
     assert modules()[0] == "main.js"
     assert sorted(modules()) == sorted(reached)
+
+
+def test_the_vendored_plotter_is_the_pinned_packages() -> None:
+    need("npm")
+    package = ROOT / "node_modules/uplot"
+    if not package.is_dir():
+        absent("uplot is not installed (npm ci, with node from apt install nodejs npm)")
+    vendored = {path.name: path.read_bytes() for path in (FOLDER / "vendor").iterdir()}
+    assert vendored == {name: (package / source).read_bytes() for name, source in VENDORED.items()}
+
+
+@pytest.mark.parametrize("lost", ["vendor/uPlot.iife.min.js", "js/main.js"])
+def test_a_start_without_its_static_parts_is_refused_by_name(tmp_path: Path, lost: str) -> None:
+    for package in ("cloud_monitor", "webapp"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "webapp/static" / lost).unlink()
+    ended = subprocess.run(
+        [sys.executable, "-m", "webapp"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.strip() == (
+        f"{lost} missing in {tmp_path}/webapp/static: the page would be broken; install Cloud Monitor anew, "
+        "from a whole wheel or checkout"
+    )
+    assert not (tmp_path / "state").exists()

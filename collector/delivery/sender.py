@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloud_monitor.system.sqlite_file import Identity, identity_of, set_aside
 from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, send_frames
 from collector.delivery.destinations import Address
 from collector.delivery.errors import RenderFailed
 from collector.delivery.frames import encode_frame, split_points
 from collector.delivery.readback import LOOK_AFTER_S, SLOTS, Readback
 from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool
-from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside
+from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable
 from collector.model import Point
 
 _RETRY_AFTER_S = 0.5
@@ -69,37 +71,61 @@ class _Sending:
                 self._read_back()
                 self._replay()
         except SpoolUnusable as error:
-            self.report.problems.append(str(error))
+            self._tell_unusable(error)
         finally:
             self._close()
 
+    def _tell_unusable(self, error: SpoolUnusable) -> None:
+        """One that is corrupt goes out of the next run's way."""
+        try:
+            if isinstance(error, SpoolCorrupt) and self.spool is not None:
+                self._set_aside(error, self.spool.identity)
+            else:
+                self.report.problems.append(str(error))
+        except SpoolUnusable as failure:
+            self.report.problems.append(str(failure))
+
     def _open(self) -> Spool | None:
+        found = identity_of(self.sender.spool_path)
         try:
             try:
-                spool = Spool(self.sender.spool_path)
+                return self._begin()
             except SpoolCorrupt as error:
-                spool = self._begin_anew(error)
-            lost = spool.begin(self.now, self.options.spool_age_max_s, self.options.spool_bytes_max)
-            if lost:
-                self.report.problems.append(f"{spool.path}: {lost} points given up (bounds of age and size)")
+                self._set_aside(error, found)
+                return self._begin()
         except SpoolUnusable as error:
             self.report.problems.append(f"cannot keep points: {error}")
             return None
+
+    def _begin(self) -> Spool:
+        spool = Spool(self.sender.spool_path)
+        try:
+            lost = spool.begin(self.now, self.options.spool_age_max_s, self.options.spool_bytes_max)
+        except SpoolUnusable:
+            spool.close()
+            raise
+        if lost:
+            self.report.problems.append(f"{spool.path}: {lost} points given up (bounds of age and size)")
         return spool
 
-    def _begin_anew(self, error: SpoolCorrupt) -> Spool:
+    def _set_aside(self, error: SpoolCorrupt, broken: Identity | None) -> None:
         if self.spool is not None:
             self.spool.close()
-        aside = set_aside(self.sender.spool_path, self.now)
-        self.report.problems.append(f"{error}; set aside as {aside.name}, a new spool is begun")
-        return Spool(self.sender.spool_path)
+            self.spool = None
+        try:
+            aside = set_aside(self.sender.spool_path, broken)
+        except OSError as failure:
+            raise SpoolUnusable(f"{error}, and it cannot be renamed: {failure.strerror}") from failure
+        fate = f"set aside as {aside.name}" if aside else "another run set it aside"
+        self.report.problems.append(f"{error}; {fate}, a new spool is begun")
 
     def _make_frames(self, points: Sequence[Point]) -> list[Frame]:
         chunks = list(split_points(points))
         markers: list[Marker | None] = [None] * len(chunks)
         if self.spool is not None and self.sender.readback is not None:
-            slots = self.spool.next_slots(len(chunks), SLOTS)
-            markers = [self.sender.readback.make_marker(slot, self.sender.keeps) for slot in slots]
+            with suppress(SpoolUnusable):  # then they cannot be kept either, which is told
+                slots = self.spool.next_slots(len(chunks), SLOTS)
+                markers = [self.sender.readback.make_marker(slot, self.sender.keeps) for slot in slots]
         frames = []
         for chunk, marker in zip(chunks, markers, strict=True):
             timestamp = min(point.timestamp for point in chunk)
@@ -115,7 +141,8 @@ class _Sending:
             try:
                 kept = self.spool.add(frames)
             except SpoolCorrupt as error:
-                self.spool = self._begin_anew(error)
+                self._set_aside(error, self.spool.identity)
+                self.spool = self._begin()
                 kept = self.spool.add(frames)
         except SpoolUnusable as error:
             self.report.problems.append(f"cannot keep points: {error}")

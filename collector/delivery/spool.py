@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cloud_monitor.system.sqlite_file import identity_of
 from collector.delivery.spool_file import SpoolUnusable, open_file, translate
 
 SETTLE_S = 15 * 60  # how long a delivered frame is kept where it is not read back
@@ -68,6 +69,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = open_file(path)
+        self.identity = identity_of(path)
 
     def close(self) -> None:
         with suppress(sqlite3.Error):

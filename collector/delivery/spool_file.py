@@ -1,13 +1,13 @@
-"""The SQLite file of a spool: opened, told apart from a corrupt one, and set aside where it is that."""
+"""The SQLite file of a spool: its tables, and what is a spool and what is to be set aside."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
 
+from cloud_monitor.system.sqlite_file import connect, is_broken
+
 VERSION = 1
-_BUSY_S = 10.0
-_SET_ASIDE_MAX = 3  # corrupt files kept for whoever wants to look; the oldest goes
 
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -44,15 +44,17 @@ def open_file(path: Path) -> sqlite3.Connection:
     """Open the file, or make it. SpoolCorrupt where there is something else in its place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
         raise SpoolUnusable(f"{path}: {error}") from error
+    try:
+        connection = connect(path, synchronous="FULL", check_same_thread=False)
+    except sqlite3.Error as error:
+        raise translate(path, error) from error
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise SpoolCorrupt(f"{path}: not a spool that this version knows")
             connection.executescript(_SCHEMA)
-        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("SELECT id, marker_value FROM frames LIMIT 1").fetchone()
     except sqlite3.Error as error:
         connection.close()
@@ -65,23 +67,5 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 def translate(path: Path, error: sqlite3.Error) -> SpoolUnusable:
     """Tell what is broken from what is only full, read-only or busy."""
-    code = getattr(error, "sqlite_errorcode", None)
-    broken = code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    missing = "no such table" in str(error) or "no such column" in str(error)
-    return (SpoolCorrupt if broken or missing else SpoolUnusable)(f"{path}: {error}")
-
-
-def set_aside(path: Path, now: int) -> Path:
-    """Rename a corrupt file (and its log) out of the way; returns its new name."""
-    aside = path.with_name(f"{path.name}.corrupt-{now}")
-    try:
-        for suffix in ("", "-wal", "-shm"):
-            source = path.with_name(path.name + suffix)
-            if source.exists():
-                source.rename(aside.with_name(aside.name + suffix))
-        old = sorted(path.parent.glob(f"{path.name}.corrupt-*"))
-        for stale in old[: max(0, len(old) - 3 * _SET_ASIDE_MAX)]:
-            stale.unlink(missing_ok=True)
-    except OSError as error:
-        raise SpoolUnusable(f"{path}: corrupt, and it cannot be renamed: {error.strerror}") from error
-    return aside
+    foreign = "no such table" in str(error) or "no such column" in str(error)
+    return (SpoolCorrupt if foreign or is_broken(error) else SpoolUnusable)(f"{path}: {error}")

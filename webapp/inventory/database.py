@@ -6,22 +6,18 @@ corrupt file comes again with the next list, but for the histories.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from cloud_monitor.system.sqlite_file import Identity, connect, identity_of, is_broken, set_aside
+
 log = logging.getLogger(__name__)
 
 SUFFIX = ".sqlite"
-BUSY_S = 10.0  # longest wait for another process's transaction, which takes a fraction of a second
 _VERSION = 2
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_SET_ASIDE_MAX = 3
 _SCHEMA = """
 DROP TABLE IF EXISTS lists;
 DROP TABLE IF EXISTS items;
@@ -66,13 +62,13 @@ def open_database(file: Path, *, create: bool = False) -> Iterator[sqlite3.Conne
     if not create and not file.exists():
         yield None
         return
-    seen = _identity(file)
+    found = identity_of(file)
     try:
         with closing(_connect(file)) as connection:
             yield connection
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT:
-            _set_aside(file, seen)
+        if is_broken(error):
+            _set_aside(file, found)
         raise InventoryFault(
             f"{file}: {error}; the folder must be writable, and its disk not full"
         ) from error
@@ -81,9 +77,8 @@ def open_database(file: Path, *, create: bool = False) -> Iterator[sqlite3.Conne
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=BUSY_S, isolation_level=None)
+    connection = connect(file, synchronous="NORMAL")
     try:
-        connection.execute("PRAGMA synchronous = NORMAL")
         if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             _prepare(connection)
     except BaseException:
@@ -103,27 +98,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+def _set_aside(file: Path, broken: Identity | None) -> None:
     try:
-        status = file.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _set_aside(file: Path, seen: tuple[int, int] | None) -> None:
-    """Rename the corrupt file, unless another process has done so and begun a new one."""
-    try:
-        with open(file.with_name("lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if seen is None or _identity(file) != seen:
-                return
-            aside = file.with_name(f"{file.name}.corrupt-{time.time_ns()}")
-            os.rename(file, aside)
-            for other in ("-wal", "-shm"):
-                file.with_name(file.name + other).unlink(missing_ok=True)
-            for old in sorted(file.parent.glob(f"{file.name}.corrupt-*"))[:-_SET_ASIDE_MAX]:
-                old.unlink(missing_ok=True)
-            log.error("%s is corrupt: set aside as %s; the next list begins a new one", file, aside.name)
+        aside = set_aside(file, broken)
     except OSError as error:
         log.error("%s is corrupt and cannot be set aside: %s", file, error)
+        return
+    if aside is not None:
+        log.error("%s is corrupt: set aside as %s; the next list begins a new one", file, aside.name)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.delivery.spool import SETTLE_S, Frame, Marker, Spool, read_figures
-from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable, set_aside
+from collector.delivery.spool_file import SpoolCorrupt, SpoolUnusable
 from tests.collector.support import ROOT
 
 NOW = 1_700_000_040
@@ -116,9 +116,6 @@ def test_a_foreign_or_broken_file_is_told_from_a_busy_one(tmp_path: Path) -> Non
         other.execute("CREATE TABLE somebody_elses (x)")
     with pytest.raises(SpoolCorrupt, match="not a spool"):
         Spool(path)
-    aside = set_aside(path, NOW)
-    assert aside.exists()
-    assert not path.exists()
 
 
 def test_a_broken_page_is_found_when_it_is_read(tmp_path: Path, spool: Spool) -> None:

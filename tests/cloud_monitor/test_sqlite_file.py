@@ -1,0 +1,91 @@
+"""SQLite files: broken ones told from busy and full ones, and set aside once, however many find them."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from cloud_monitor.system.sqlite_file import KEPT_MAX, connect, identity_of, is_broken, set_aside
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "some.sqlite"
+    with closing(connect(path, synchronous="FULL")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE rows (text)")
+        connection.executemany("INSERT INTO rows VALUES (?)", [("x" * 500,)] * 100)
+    return path
+
+
+def fault_of(path: Path, *statements: str) -> sqlite3.Error:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        *before, last = statements
+        for statement in before:
+            connection.execute(statement)
+        with pytest.raises(sqlite3.Error) as caught:
+            connection.execute(last).fetchall()
+        return caught.value
+
+
+def test_what_is_busy_full_or_read_only_is_not_broken(database: Path) -> None:
+    with closing(connect(database, synchronous="NORMAL")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not is_broken(fault_of(database, "BEGIN IMMEDIATE"))
+    fill = "INSERT INTO rows VALUES (zeroblob(1000000))"
+    assert not is_broken(fault_of(database, "PRAGMA max_page_count = 20", fill))
+    assert not is_broken(fault_of(database, "PRAGMA query_only = 1", "DELETE FROM rows"))
+    assert not is_broken(OSError(5, "an error of the disk"))
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 4096])
+def test_text_and_torn_pages_are_broken(database: Path, keep_bytes: int) -> None:
+    content = database.read_bytes()
+    database.write_bytes(content[:keep_bytes] + b"this is no database " * 2000)
+    assert is_broken(fault_of(database, "SELECT * FROM rows"))
+
+
+def test_a_broken_file_goes_aside_with_its_log_and_the_oldest_go(database: Path, tmp_path: Path) -> None:
+    names = []
+    for number in range(KEPT_MAX + 2):
+        database.write_text(f"broken {number}")
+        database.with_name("some.sqlite-wal").write_text(f"log {number}")
+        database.with_name("some.sqlite-shm").touch()
+        aside = set_aside(database, identity_of(database))
+        assert aside is not None
+        assert aside.read_text() == f"broken {number}"
+        assert aside.with_name(f"{aside.name}-wal").read_text() == f"log {number}"
+        names.append(aside.name)
+    kept = {name + suffix for name in names[-KEPT_MAX:] for suffix in ("", "-wal")}
+    assert {path.name for path in tmp_path.iterdir()} == kept | {"lock"}
+
+
+def test_of_many_that_find_it_broken_at_once_one_sets_it_aside(database: Path) -> None:
+    """Each begins a new one, which the others must leave alone."""
+    broken, together = identity_of(database), Barrier(8)
+
+    def mend(number: int) -> Path | None:
+        together.wait()
+        aside = set_aside(database, broken)
+        with closing(connect(database, synchronous="NORMAL")) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS new (number)")
+            connection.execute("INSERT INTO new VALUES (?)", (number,))
+        return aside
+
+    with ThreadPoolExecutor(8) as pool:
+        moved = [aside for aside in pool.map(mend, range(8)) if aside is not None]
+    assert len(moved) == 1
+    with closing(connect(database, synchronous="NORMAL")) as connection:
+        numbers = [row[0] for row in connection.execute("SELECT number FROM new ORDER BY number")]
+    assert numbers == list(range(8))
+
+
+def test_what_is_not_there_was_not_broken(database: Path) -> None:
+    database.unlink()
+    assert identity_of(database) is None
+    assert set_aside(database, identity_of(database)) is None

@@ -9,7 +9,7 @@ from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.graphite.gate import GraphiteGate
-from webapp.metrics.counters import Counters
+from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.poll import current
 from webapp.poll.poller import Poller
@@ -47,7 +47,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     order = GridOrder(settings.grids_first, settings.hidden_grids)
     latest = current.Latest(settings.state_dir, clock, order, settings.stale_after_s)
     latest.reload()
-    counters = Counters(settings.state_dir)
+    counters = SharedCounters(settings.state_dir)
     gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
     keep_parts(app, settings, gate, counters)
     app.extensions[current.EXTENSION] = latest

@@ -38,7 +38,7 @@ class Totals:
     processes: int
 
 
-class Counters:
+class SharedCounters:
     """This process's counters. `add` and `observe` cost about a microsecond; `flush` writes the file."""
 
     def __init__(self, state_dir: Path) -> None:

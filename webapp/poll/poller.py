@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from cloud_monitor.metrics.paths import ROOT
 from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
-from webapp.metrics.counters import POLL_DURATION, POLLS, Counters
+from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.events import note, read_log, write_log
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
@@ -48,7 +48,7 @@ class Poller:
         settings: Settings,
         latest: Latest,
         clock: Callable[[], float],
-        counters: Counters,
+        counters: SharedCounters,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_news` is called in the thread whenever pages are to be rendered anew."""

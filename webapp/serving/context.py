@@ -7,7 +7,7 @@ from typing import cast
 from flask import Flask, current_app
 
 from webapp.graphite.gate import GraphiteGate
-from webapp.metrics.counters import Counters
+from webapp.metrics.counters import SharedCounters
 from webapp.settings import Settings
 
 _SETTINGS = "cloud_monitor.settings"
@@ -15,7 +15,7 @@ _GATE = "cloud_monitor.graphite_gate"
 _COUNTERS = "cloud_monitor.counters"
 
 
-def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, counters: Counters) -> None:
+def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, counters: SharedCounters) -> None:
     app.extensions[_SETTINGS] = settings
     app.extensions[_GATE] = gate
     app.extensions[_COUNTERS] = counters
@@ -29,5 +29,5 @@ def current_gate() -> GraphiteGate:
     return cast(GraphiteGate, current_app.extensions[_GATE])
 
 
-def current_counters() -> Counters:
-    return cast(Counters, current_app.extensions[_COUNTERS])
+def current_counters() -> SharedCounters:
+    return cast(SharedCounters, current_app.extensions[_COUNTERS])

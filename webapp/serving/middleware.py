@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from webapp.metrics.counters import LATENCY, REQUESTS, Counters
+from webapp.metrics.counters import LATENCY, REQUESTS, SharedCounters
 from webapp.poll.current import Latest
 from webapp.serving.assets import MAX_AGE_S
 from webapp.serving.page_cache import PageCache
@@ -48,7 +48,7 @@ class Middleware:
         prerenderer: Prerenderer,
         page_cache: PageCache,
         latest: Latest,
-        counters: Counters,
+        counters: SharedCounters,
         static: str,
     ) -> None:
         self._flask = flask

@@ -16,7 +16,7 @@ from webapp.pages.details import DetailPage, cloud_page
 from webapp.pages.job_list import JOBS
 from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
-from webapp.pages.vms import VMS
+from webapp.pages.vm_list import VMS
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.grid import find_grid

@@ -15,7 +15,7 @@ from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
 from webapp.pages.job_list import HELD, JOBS, job_page
 from webapp.pages.list_page import ROWS_MAX, ListSpec, list_page
-from webapp.pages.vms import VMS, vm_page
+from webapp.pages.vm_list import VMS, vm_page
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, show_page

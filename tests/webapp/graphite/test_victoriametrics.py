@@ -14,7 +14,7 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.metrics.counters import Counters
+from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
@@ -62,7 +62,7 @@ class Reader:
 def open_reader(url: str, state_dir: Path) -> Reader:
     settings = Settings(graphite_url=url, state_dir=state_dir, poll_window_s=WINDOW_S)
     latest = Latest(state_dir, time.time, GridOrder(), settings.stale_after_s)
-    poller = Poller(settings, latest, time.time, Counters(state_dir))
+    poller = Poller(settings, latest, time.time, SharedCounters(state_dir))
     return Reader(create_app(settings, poll=False).test_client(), poller, latest, state_dir)
 
 

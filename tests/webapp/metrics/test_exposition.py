@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.services.needs import find_program
 from tests.webapp.sample import write_sample
 from webapp import create_app
-from webapp.metrics.counters import Counters
+from webapp.metrics.counters import SharedCounters
 from webapp.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/prometheus"
@@ -82,13 +82,13 @@ def test_requests_are_counted_by_route_and_status(client: FlaskClient) -> None:
 
 
 def test_the_sum_is_over_processes_that_live_and_that_lived(tmp_path: Path) -> None:
-    first, second = Counters(tmp_path), Counters(tmp_path)
+    first, second = SharedCounters(tmp_path), SharedCounters(tmp_path)
     first.add("requests", "/", "200", amount=3)
     second.add("requests", "/", "200", amount=4)
     second.flush()
     assert first.totals().counters["requests", "/", "200"] == 7
     assert first.totals().processes == 2
-    third = Counters(tmp_path)
+    third = SharedCounters(tmp_path)
     third.flush()
     before = third.totals()
     assert (before.processes, len(list(tmp_path.glob("telemetry/*.json")))) == (3, 3)
@@ -96,22 +96,22 @@ def test_the_sum_is_over_processes_that_live_and_that_lived(tmp_path: Path) -> N
 
 def test_a_process_that_was_killed_leaves_its_counts_to_the_next(tmp_path: Path) -> None:
     source = (
-        "import os, sys; from pathlib import Path; from webapp.metrics.counters import Counters; "
-        "t = Counters(Path(sys.argv[1])); t.add('polls', 'ok'); t.flush(); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from webapp.metrics.counters import SharedCounters; "
+        "t = SharedCounters(Path(sys.argv[1])); t.add('polls', 'ok'); t.flush(); os.kill(os.getpid(), 9)"
     )
     for _ in range(3):
         subprocess.run([sys.executable, "-c", source, str(tmp_path)], check=False)
-    totals = Counters(tmp_path).totals()
+    totals = SharedCounters(tmp_path).totals()
     assert totals.counters["polls", "ok"] == 3
     assert (totals.processes, len(list(tmp_path.glob("telemetry/*.json")))) == (1, 1)
     assert totals.cpu_s > 0
 
 
 def test_a_torn_file_of_counts_stops_nothing(tmp_path: Path) -> None:
-    Counters(tmp_path).flush()
+    SharedCounters(tmp_path).flush()
     (tmp_path / "telemetry/0.json").write_text('{"counters": [[')
     (tmp_path / "telemetry/7.json").write_text('{"counters": 3}')
-    counters = Counters(tmp_path)
+    counters = SharedCounters(tmp_path)
     counters.add("polls", "ok")
     assert counters.totals().counters == {("polls", "ok"): 1.0}
 

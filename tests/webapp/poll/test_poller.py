@@ -17,7 +17,7 @@ from tests.services.graphite import Graphite
 from tests.services.proxy import Mode, Proxy, run_proxy
 from tests.services.support import wait_until
 from tests.webapp.feed import feed
-from webapp.metrics.counters import Counters
+from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
@@ -46,7 +46,7 @@ def settings_for(url: str, state_dir: Path, **more: float) -> Settings:
 def poller_for(settings: Settings, clock: Clock) -> tuple[Poller, Latest]:
     settings.state_dir.mkdir(exist_ok=True)
     latest = Latest(settings.state_dir, clock, GridOrder(), settings.stale_after_s)
-    return Poller(settings, latest, clock, Counters(settings.state_dir)), latest
+    return Poller(settings, latest, clock, SharedCounters(settings.state_dir)), latest
 
 
 @pytest.fixture

@@ -2,42 +2,45 @@
 
 The recogniser's thread tells which images it takes and what it read; the committer's thread takes the results
 from here to the queue. What the supervisor must know of a dead worker is told it at once, through the page
-of status.
+of the worker's status.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from worker.queue import Claim, Result, Usage
 from worker.runner.worker_status import FLIGHT_SLOTS, ChunkStatus, State, WorkerStatus, WorkerStatusPage
 from worker.storage import Storage
 
-PUBLISH_S = 0.1  # between two words about mere progress
+PUBLISH_S = 0.1  # between two reports of mere progress
 
 
-@dataclass(eq=False, slots=True)
 class ActiveChunk:
-    """A claimed chunk. `fault` is why it cannot be done; `lost` that it is no longer ours: keep nothing of
-    it.
+    """A claimed chunk. Any thread may read its fields; they are written by its methods alone, under its lock.
+
+    `fault` is why it cannot be done, `released` why it is given back; `lost` that it is no longer ours: keep
+    nothing of it. `unanswered` counts its images without a result.
     """
 
-    claim: Claim
-    storage: Storage
-    started_s: float
-    unanswered: int
-    in_flight: set[int] = field(default_factory=set)
-    results: list[Result] = field(default_factory=list)
-    results_since_s: float | None = None
-    uploaded_s: float = 0.0
-    uploads_failed: int = 0
-    cpu_s: float = 0.0
-    peak_rss_bytes: int = 0
-    fault: str | None = None
-    released: str | None = None
-    lost: bool = False
+    def __init__(self, claim: Claim, storage: Storage) -> None:
+        self._lock = threading.Lock()
+        self._results: list[Result] = []
+        self._cpu_s = 0.0
+        self._peak_rss_bytes = 0
+        self.claim = claim
+        self.storage = storage
+        self.started_s = time.monotonic()
+        self.unanswered = len(claim.images)
+        self.in_flight: frozenset[int] = frozenset()
+        self.results_since_s: float | None = None
+        self.uploaded_s = 0.0
+        self.uploads_failed = 0
+        self.fault: str | None = None
+        self.released: str | None = None
+        self.lost = False
 
     @property
     def over(self) -> bool:
@@ -48,8 +51,77 @@ class ActiveChunk:
     def complete(self) -> bool:
         return self.unanswered == 0
 
-    def usage(self, now_s: float) -> Usage:
-        return Usage(self.cpu_s, self.peak_rss_bytes, now_s - self.started_s)
+    @property
+    def results_waiting(self) -> int:
+        """Results that are not stored yet."""
+        return len(self._results)
+
+    def usage(self) -> Usage:
+        with self._lock:
+            return Usage(self._cpu_s, self._peak_rss_bytes, time.monotonic() - self.started_s)
+
+    def status(self) -> ChunkStatus:
+        claim = self.claim
+        return ChunkStatus(
+            claim.chunk, claim.token, claim.name, claim.images_total - self.unanswered, claim.images_total
+        )
+
+    def start_image(self, number: int) -> None:
+        with self._lock:
+            self.in_flight |= {number}
+
+    def add_result(self, result: Result, cpu_s: float) -> None:
+        """An image has its result, which took that CPU time."""
+        with self._lock:
+            self._cpu_s += cpu_s
+            self.unanswered -= 1
+            self.in_flight -= {result.number}
+            if not self.lost:
+                self._results.append(result)
+                self.results_since_s = self.results_since_s or time.monotonic()
+
+    def take_results(self) -> list[Result]:
+        """Those that are not stored yet; they are the caller's to store or to put back."""
+        with self._lock:
+            results, self._results, self.results_since_s = self._results, [], None
+            return results
+
+    def put_back(self, results: list[Result]) -> None:
+        """Results that could not be stored yet."""
+        with self._lock:
+            self._results = results + self._results
+            self.results_since_s = self.results_since_s or time.monotonic()
+
+    def set_claim(self, claim: Claim) -> None:
+        """The same claim with a new lease."""
+        with self._lock:
+            self.claim = claim
+
+    def note_memory(self, rss_bytes: int) -> None:
+        with self._lock:
+            self._peak_rss_bytes = max(self._peak_rss_bytes, rss_bytes)
+
+    def note_upload(self) -> None:
+        """A file of partial results goes to storage."""
+        with self._lock:
+            self.uploaded_s = time.monotonic()
+
+    def note_failed_upload(self) -> None:
+        with self._lock:
+            self.uploads_failed += 1
+
+    def set_fault(self, reason: str) -> None:
+        """The first reason stays, as with `set_released`."""
+        with self._lock:
+            self.fault = self.fault or reason
+
+    def set_released(self, reason: str) -> None:
+        with self._lock:
+            self.released = self.released or reason
+
+    def set_lost(self) -> None:
+        with self._lock:
+            self.lost = True
 
 
 class ActiveChunks:
@@ -65,7 +137,7 @@ class ActiveChunks:
         self._cpu_mark_s = time.process_time()
         self._published_s = 0.0
         self.commit_needed = threading.Event()  # at once, not only when its round comes
-        self.outgrown = False  # leaves for its own memory: what the recogniser has may be the cause
+        self.outgrown = False
         self.images_done = 0
         self.progress_s = time.monotonic()
         self._publish()
@@ -83,7 +155,7 @@ class ActiveChunks:
     def is_ready(self) -> bool:
         return self._status.ready_s is not None
 
-    def say(self, state: State, held_reason: str = "", leaving_reason: str = "") -> None:
+    def set_state(self, state: State, held_reason: str = "", leaving_reason: str = "") -> None:
         """Loading, idle (and why nothing is claimed), working or leaving (and why); leaving is for good."""
         with self._lock:
             if self._status.state == "leaving":
@@ -102,7 +174,7 @@ class ActiveChunks:
             )
             self._publish()
 
-    def take(self, chunk: ActiveChunk) -> None:
+    def add(self, chunk: ActiveChunk) -> None:
         with self._lock:
             self._chunks.append(chunk)
             self.progress_s = time.monotonic()
@@ -112,28 +184,29 @@ class ActiveChunks:
         """Work goes on, though the recogniser has nothing of it just now: an image is on disk, an upload is
         tried again.
         """
-        self.progress_s = time.monotonic()
+        with self._lock:
+            self.progress_s = time.monotonic()
 
-    def start(self, chunk: ActiveChunk, number: int) -> None:
+    def set_outgrown(self) -> None:
+        """The worker leaves for its own memory: what the recogniser has may be the cause."""
+        with self._lock:
+            self.outgrown = True
+
+    def start_image(self, chunk: ActiveChunk, number: int) -> None:
         """The recogniser takes an image."""
         with self._lock:
-            chunk.in_flight.add(number)
+            chunk.start_image(number)
             slot = self._slots[_image_of(chunk, number)] = self._free_slots.pop()
             self._page.set_in_flight(slot, chunk.claim.chunk, number)
 
-    def answer(self, chunk: ActiveChunk, result: Result) -> None:
-        """An image has its result; CPU time since the last answer was this one's."""
+    def add_result(self, chunk: ActiveChunk, result: Result) -> None:
+        """An image has its result; CPU time since the last one was this one's."""
         now_s, cpu_s = time.monotonic(), time.process_time()
         with self._lock:
-            chunk.cpu_s += cpu_s - self._cpu_mark_s
+            chunk.add_result(result, cpu_s - self._cpu_mark_s)
             self._cpu_mark_s = cpu_s
-            chunk.unanswered -= 1
             if chunk.complete:
                 self.commit_needed.set()
-            chunk.in_flight.discard(result.number)
-            if not chunk.lost:
-                chunk.results.append(result)
-                chunk.results_since_s = chunk.results_since_s or now_s
             self.progress_s = now_s
             self.images_done += 1
             if self.images_done == 1 or now_s - self._published_s > PUBLISH_S:
@@ -143,29 +216,18 @@ class ActiveChunks:
                 self._page.clear_in_flight(slot)
                 self._free_slots.append(slot)
 
-    def take_results(self, chunk: ActiveChunk) -> list[Result]:
-        with self._lock:
-            results, chunk.results, chunk.results_since_s = chunk.results, [], None
-            return results
-
-    def put_back(self, chunk: ActiveChunk, results: list[Result]) -> None:
-        """Results that could not be stored yet."""
-        with self._lock:
-            chunk.results = results + chunk.results
-            chunk.results_since_s = chunk.results_since_s or time.monotonic()
-
-    def drop(self, chunk: ActiveChunk, done: bool) -> None:
-        """The chunk is the worker's no more, done or not."""
+    def remove(self, chunk: ActiveChunk, done: bool) -> None:
+        """The chunk is this worker's no more, done or not."""
         with self._lock:
             self._chunks.remove(chunk)
             if done:
                 self._status = replace(self._status, chunks_done=self._status.chunks_done + 1)
             self._publish()
 
-    def see_memory(self, rss_bytes: int, private_bytes: int, shared_bytes: int) -> None:
+    def note_memory(self, rss_bytes: int, private_bytes: int, shared_bytes: int) -> None:
         with self._lock:
             for chunk in self._chunks:
-                chunk.peak_rss_bytes = max(chunk.peak_rss_bytes, rss_bytes)
+                chunk.note_memory(rss_bytes)
             self._status = replace(
                 self._status,
                 private_bytes=private_bytes,
@@ -176,20 +238,14 @@ class ActiveChunks:
 
     def _publish(self) -> None:
         self._published_s = time.monotonic()
-        chunks = tuple(
-            ChunkStatus(
-                chunk.claim.chunk,
-                chunk.claim.token,
-                chunk.claim.name,
-                chunk.claim.images_total - chunk.unanswered,
-                chunk.claim.images_total,
+        self._page.write(
+            replace(
+                self._status,
+                chunks=tuple(chunk.status() for chunk in self._chunks),
+                progress_s=self.progress_s,
+                images_done=self.images_done,
             )
-            for chunk in self._chunks
         )
-        status = replace(
-            self._status, chunks=chunks, progress_s=self.progress_s, images_done=self.images_done
-        )
-        self._page.write(status)
 
 
 def _image_of(chunk: ActiveChunk, number: int) -> tuple[int, int, int]:

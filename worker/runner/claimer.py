@@ -68,8 +68,8 @@ class Claimer:
         active_chunks = self._queue.active_chunks() if maximum is not None else 0
         self._folder.count()
         with temp_claims(temp_dir):
-            in_hand = {self._folder.path.name: self._bytes_in_hand()}
-            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, in_hand)
+            own_bytes = {self._folder.path.name: self._bytes_to_come()}
+            temp = read_temp_use(temp_dir, self._settings.temp_limit_bytes, own_bytes)
             decision = admit_chunk(temp, active_chunks, self._limits)
             self._reserve(one_more=decision.admitted)
         if not decision.admitted:
@@ -86,13 +86,13 @@ class Claimer:
         if storage is None:
             storage = self._storages[claim.source] = open_storage(claim.source, self._settings)
         log.info("%s: claimed, %d of %d images to do", claim.name, len(claim.images), claim.images_total)
-        return ActiveChunk(claim, storage, time.monotonic(), unanswered=len(claim.images))
+        return ActiveChunk(claim, storage)
 
     def _reserve(self, one_more: bool) -> None:
-        """Room for what is left of the chunks in hand, and for the one that is about to be claimed."""
-        self._folder.reserve(self._bytes_in_hand() + one_more * self._limits.chunk_bytes)
+        """Room for what is left of the active chunks, and for the one that is about to be claimed."""
+        self._folder.reserve(self._bytes_to_come() + one_more * self._limits.chunk_bytes)
 
-    def _bytes_in_hand(self) -> int:
+    def _bytes_to_come(self) -> int:
         return sum(chunk.unanswered for chunk in self._active.chunks) * self._limits.image_bytes
 
     def _note(self, decision: Decision) -> None:

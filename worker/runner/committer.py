@@ -1,5 +1,5 @@
-"""Keeps what a worker has read: stores results, renews leases, uploads and finishes chunks, in a thread of
-its own.
+"""Brings what a worker has read to the queue, in a thread of its own: stores results, renews leases, uploads
+and finishes chunks.
 
 It renews a lease only while downloads or the recogniser make progress, and drops a chunk before its lease can
 have run out: from then on nothing of it is stored, whatever the recogniser still answers.
@@ -35,7 +35,7 @@ UPLOAD_TRIES = 300
 
 
 class Committer:
-    """One for all chunks of a worker. `keep_once` may also be called by the thread that ends the worker."""
+    """One for all chunks of a worker. `close_all` may also be called by the thread that ends the worker."""
 
     def __init__(
         self, queue: Queue, results: Storage, active: ActiveChunks, folder: Path, settings: Settings
@@ -73,15 +73,15 @@ class Committer:
                     log.warning("%s: %s", chunk.claim.name, error)
 
     def close_all(self) -> None:
-        """What `stop` does at the end; for the watcher too, when the recogniser does not end in time."""
+        """What `stop` does at the end; for the watchdog too, when the recogniser does not end in time."""
         self._stopping.set()
         with self._turn:
             for chunk in self._active.chunks:
                 if not chunk.complete:
-                    chunk.released = chunk.released or self._active.leaving_reason or "left"
+                    chunk.set_released(self._active.leaving_reason or "left")
             while self._active.chunks:
                 for chunk in self._active.chunks:
-                    self._keep(chunk)
+                    self._commit(chunk)
                 time.sleep(ROUND_S)
             self._uploader.shutdown()
 
@@ -91,10 +91,10 @@ class Committer:
             self._active.commit_needed.clear()
             with self._turn:
                 for chunk in self._active.chunks:
-                    self._keep(chunk)
+                    self._commit(chunk)
                 self._tell_progress()
 
-    def _keep(self, chunk: ActiveChunk) -> None:
+    def _commit(self, chunk: ActiveChunk) -> None:
         """One round for one chunk. A database that is away costs rounds, and in the end the lease."""
         try:
             if chunk.lost or chunk.claim.lease.remaining_s() < LEASE_MARGIN * self._settings.lease_s:
@@ -113,23 +113,23 @@ class Committer:
 
     def _store(self, chunk: ActiveChunk, all_of_it: bool) -> bool:
         """Store what is due; whether nothing waits any more."""
-        waiting = len(chunk.results)
+        waiting = chunk.results_waiting
         age_s = time.monotonic() - (chunk.results_since_s or time.monotonic())
         if not waiting or not (
             all_of_it or waiting >= self._settings.store_images or age_s >= self._settings.store_s
         ):
             return True
-        results = self._active.take_results(chunk)
+        results = chunk.take_results()
         try:
-            chunk.claim = self._queue.store(chunk.claim, results)
+            chunk.set_claim(self._queue.store(chunk.claim, results))
         except QueueUnavailable:
-            self._active.put_back(chunk, results)
+            chunk.put_back(results)
             raise
-        return not chunk.results
+        return chunk.results_waiting == 0
 
     def _end(self, chunk: ActiveChunk) -> bool:
         """Finish, fail or give back a chunk that is at its end; whether it was."""
-        usage = chunk.usage(time.monotonic())
+        usage = chunk.usage()
         if chunk.complete:
             return self._finish(chunk, usage)
         if chunk.fault is not None and not chunk.in_flight:
@@ -171,7 +171,7 @@ class Committer:
             log.info("%s: done, %d images", chunk.claim.name, chunk.claim.images_total)
         elif _passes(error) and chunk.uploads_failed < UPLOAD_TRIES:
             log.warning("%s: results are not uploaded yet: %s", chunk.claim.name, error)
-            chunk.uploads_failed += 1
+            chunk.note_failed_upload()
             self._active.note_progress()
             self._uploads[chunk] = self._uploader.submit(self._upload, chunk, "results.jsonl", RETRY_S)
             return False
@@ -184,12 +184,11 @@ class Committer:
     def _renew(self, chunk: ActiveChunk) -> None:
         stalled = time.monotonic() - self._active.progress_s > self._settings.stall_s
         if chunk.claim.lease.remaining_s() < RENEW_AT * self._settings.lease_s and not stalled:
-            chunk.claim = self._queue.renew(chunk.claim)
+            chunk.set_claim(self._queue.renew(chunk.claim))
 
     def _upload_partial(self, chunk: ActiveChunk) -> None:
-        now_s = time.monotonic()
-        if now_s - max(chunk.uploaded_s, chunk.started_s) >= self._settings.upload_s:
-            chunk.uploaded_s = now_s
+        if time.monotonic() - max(chunk.uploaded_s, chunk.started_s) >= self._settings.upload_s:
+            chunk.note_upload()
             self._uploader.submit(self._upload, chunk, "partial.jsonl").add_done_callback(_log_failure)
 
     def _upload(self, chunk: ActiveChunk, name: str, wait_s: float = 0) -> str:
@@ -208,13 +207,13 @@ class Committer:
             self._results.sweep(chunk.claim.folder, keep)
 
     def _lose(self, chunk: ActiveChunk, why: str) -> None:
-        chunk.lost = True
+        chunk.set_lost()
         log.warning("%s: no longer ours: %s", chunk.claim.name, why)
         self._drop(chunk, done=False)
 
     def _drop(self, chunk: ActiveChunk, done: bool) -> None:
         self._uploads.pop(chunk, None)
-        self._active.drop(chunk, done)
+        self._active.remove(chunk, done)
 
     def _tell_progress(self) -> None:
         now_s = time.monotonic()

@@ -31,14 +31,15 @@ log = logging.getLogger(__name__)
 DISK_PAUSE_S = 10.0
 DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is given back
 COUNT_EVERY_S = 0.5  # what the images on disk hold
-MOMENT_S = 0.2
+BEGUN_S = 0.2
 IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedImage:
     """An image on disk with its SHA-256, or why it cannot be had (`error`, a fault of the image)."""
 
+    chunk: ActiveChunk
     image: QueuedImage
     path: Path
     sha256: str = ""
@@ -46,11 +47,11 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ImageRun:
     """Some images of a chunk on their way to the recogniser, in order."""
 
     chunk: ActiveChunk
-    fetched: Future[list[Fetched]]
+    fetched: Future[list[FetchedImage]]
 
 
 class Fetcher:
@@ -73,8 +74,8 @@ class Fetcher:
         self._run_images = max(1, ahead_images // ahead_threads)
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
-        self._ready: queue.SimpleQueue[Run] = queue.SimpleQueue()
-        self._next: Run | None = None
+        self._ready: queue.SimpleQueue[ImageRun] = queue.SimpleQueue()
+        self._next: ImageRun | None = None
         self._used: deque[Path] = deque()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self._disk_error = ("", -DISK_PAUSE_S)
@@ -88,20 +89,20 @@ class Fetcher:
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
 
-    def next_run(self, timeout_s: float) -> Run | None:
+    def next_run(self, timeout_s: float) -> ImageRun | None:
         """The next images in order of claim; None when none were claimed, or not downloaded, in time. A
         download that was begun is worth a moment: a stream that ends leaves the recogniser's slots empty.
         """
         if self._next is None:
             with suppress(queue.Empty):
                 self._next = self._ready.get(timeout=timeout_s) if timeout_s else self._ready.get_nowait()
-        if self._next is None or not wait([self._next.fetched], max(timeout_s, MOMENT_S)).done:
+        if self._next is None or not wait([self._next.fetched], max(timeout_s, BEGUN_S)).done:
             return None
         run, self._next = self._next, None
         self._room.release()
         return run
 
-    def tidy(self, fetched: Fetched) -> None:
+    def tidy(self, fetched: FetchedImage) -> None:
         """Its file is not needed any more, and goes soon; the recogniser does not wait for that."""
         self._used.append(fetched.path)
 
@@ -124,12 +125,12 @@ class Fetcher:
                 claimed = self._host_trouble() or self._claim()
                 if isinstance(claimed, ActiveChunk):
                     idle_s = IDLE_FIRST_S
-                    self._active.say("working")
-                    self._active.take(claimed)
+                    self._active.set_state("working")
+                    self._active.add(claimed)
                     self._download(claimed)
                 else:
                     if not self._active.chunks:
-                        self._active.say("idle", held_reason=claimed)
+                        self._active.set_state("idle", held_reason=claimed)
                     self._leaving.wait(idle_s * random.uniform(0.5, 1))
                     idle_s = min(idle_s * 2, IDLE_MOST_S)
         except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
@@ -155,11 +156,11 @@ class Fetcher:
                 self._room.release()
                 return
             run = images[start : start + self._run_images]
-            self._ready.put(Run(chunk, self._pool.submit(self._fetch_run, chunk, run)))
+            self._ready.put(ImageRun(chunk, self._pool.submit(self._fetch_run, chunk, run)))
 
-    def _fetch_run(self, chunk: ActiveChunk, images: tuple[QueuedImage, ...]) -> list[Fetched]:
+    def _fetch_run(self, chunk: ActiveChunk, images: tuple[QueuedImage, ...]) -> list[FetchedImage]:
         """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
-        fetched: list[Fetched] = []
+        fetched: list[FetchedImage] = []
         try:
             for image in images:
                 fetched.append(self._fetch(chunk, image))
@@ -168,7 +169,7 @@ class Fetcher:
             raise
         return fetched
 
-    def _fetch(self, chunk: ActiveChunk, image: QueuedImage) -> Fetched:
+    def _fetch(self, chunk: ActiveChunk, image: QueuedImage) -> FetchedImage:
         claim = chunk.claim
         suffix = os.path.splitext(image.name)[1]
         path = Path(f"{self._folder.path}/{claim.chunk}-{image.number}{suffix}")
@@ -177,10 +178,10 @@ class Fetcher:
             try:
                 sha256 = chunk.storage.get(claim.key(image), path)
                 self._active.note_progress()
-                return Fetched(image, path, sha256)
+                return FetchedImage(chunk, image, path, sha256)
             except ImageMissing as missing:
                 _unlink(path)
-                return Fetched(image, path, error=f"ImageMissing: {missing}")
+                return FetchedImage(chunk, image, path, error=f"ImageMissing: {missing}")
             except OSError as error:
                 _unlink(path)
                 if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
@@ -192,7 +193,7 @@ class Fetcher:
                 raise
 
 
-def discard(fetched: Iterable[Fetched]) -> None:
+def discard(fetched: Iterable[FetchedImage]) -> None:
     """Remove the files of images that are not needed any more."""
     for one in fetched:
         _unlink(one.path)

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from worker.gate.limits import gate_limits, queue_policy
@@ -20,11 +19,11 @@ from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
 from worker.queue import Result, open_queue
 from worker.recognition import Recogniser, Recognition, SourceImage
-from worker.runner.active_chunks import ActiveChunk, ActiveChunks
+from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.committer import Committer
 from worker.runner.exit_status import EXIT_FAILED
-from worker.runner.fetcher import Fetched, Fetcher, Run, discard
+from worker.runner.fetcher import FetchedImage, Fetcher, ImageRun, discard
 from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
@@ -63,7 +62,7 @@ def run_worker(
         watchdog.give_up = committer.close_all
         claimer = Claimer(name, host, queue, recogniser, active, folder, gate_limits(settings), settings)
         fetcher = Fetcher(claimer, active, folder, leaving, settings.ahead_images, settings.ahead_threads)
-        active.say("idle")
+        active.set_state("idle")
         committer.start()
         fetcher.start()
         try:
@@ -85,14 +84,6 @@ def run_worker(
         folder.remove()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A downloaded image of a chunk."""
-
-    chunk: ActiveChunk
-    fetched: Fetched
-
-
 class RecognitionLoop:
     """The recogniser with what goes into it and what comes out."""
 
@@ -103,27 +94,27 @@ class RecognitionLoop:
         self._fetcher = fetcher
         self._active = active
         self._leaving = leaving
-        self._ready: deque[Item] = deque()
-        self._in_flight: dict[str, Item] = {}
+        self._ready: deque[FetchedImage] = deque()
+        self._in_flight: dict[str, FetchedImage] = {}
 
     def run(self) -> None:
         """Until leaving: quarantined images alone, all others in one stream while any are ready."""
         while not self._leaving.is_set():
             if not self._fill(WAIT_S):
                 continue
-            alone = self._ready[0].fetched.image.quarantined
-            items = iter([self._ready.popleft()]) if alone else self._stream()
-            for recognition in self._recogniser.recognise(self._images(items)):
+            alone = self._ready[0].image.quarantined
+            images = iter([self._ready.popleft()]) if alone else self._stream()
+            for recognition in self._recogniser.recognise(self._sources(images)):
                 self._answer(recognition)
             for key in list(self._in_flight):
                 self._answer(Recognition(key, None, error="NoAnswer: the recogniser gave no answer"))
 
-    def _stream(self) -> Iterator[Item]:
+    def _stream(self) -> Iterator[FetchedImage]:
         """What may join the stream. It ends when nothing is ready, or the recogniser would keep what it has
         half done; and before a quarantined image, which must be alone.
         """
         while not self._leaving.is_set() and self._fill(0 if self._in_flight else WAIT_S):
-            if self._ready[0].fetched.image.quarantined:
+            if self._ready[0].image.quarantined:
                 return
             yield self._ready.popleft()
 
@@ -133,54 +124,54 @@ class RecognitionLoop:
             run = self._fetcher.next_run(timeout_s)
             if run is None:
                 return False
-            self._ready.extend(Item(run.chunk, fetched) for fetched in self._downloaded(run))
+            self._ready.extend(self._downloaded(run))
         return True
 
-    def _downloaded(self, run: Run) -> list[Fetched]:
+    def _downloaded(self, run: ImageRun) -> list[FetchedImage]:
         """The run's images; none where their chunk is over, or is at fault for not having them."""
         try:
             fetched = run.fetched.result()
         except StorageError as error:
-            run.chunk.fault = run.chunk.fault or str(error)
+            run.chunk.set_fault(str(error))
             return []
         except OSError as error:
-            run.chunk.released = run.chunk.released or f"temporary storage: {error}"
+            run.chunk.set_released(f"temporary storage: {error}")
             return []
         except Exception as error:
             log.exception("%s", run.chunk.claim.name)
-            run.chunk.fault = run.chunk.fault or f"{type(error).__name__}: {error}"
+            run.chunk.set_fault(f"{type(error).__name__}: {error}")
             return []
         if run.chunk.over:
             discard(fetched)
             return []
         return fetched
 
-    def _images(self, items: Iterator[Item]) -> Iterator[SourceImage]:
-        for item in items:
-            chunk, fetched = item.chunk, item.fetched
+    def _sources(self, images: Iterator[FetchedImage]) -> Iterator[SourceImage]:
+        for fetched in images:
+            chunk, number = fetched.chunk, fetched.image.number
             if chunk.over:
                 discard([fetched])
             elif fetched.error is not None:
-                self._active.answer(chunk, Result(fetched.image.number, None, error=fetched.error))
+                self._active.add_result(chunk, Result(number, None, error=fetched.error))
             else:
-                key = f"{chunk.claim.chunk}.{chunk.claim.token}.{fetched.image.number}"
-                self._in_flight[key] = item
-                self._active.start(chunk, fetched.image.number)
+                key = f"{chunk.claim.chunk}.{chunk.claim.token}.{number}"
+                self._in_flight[key] = fetched
+                self._active.start_image(chunk, number)
                 yield SourceImage(key, fetched.path)
 
     def _answer(self, recognition: Recognition) -> None:
-        item = self._in_flight.pop(recognition.key)
-        self._fetcher.tidy(item.fetched)
-        self._active.answer(
-            item.chunk,
+        fetched = self._in_flight.pop(recognition.key)
+        self._fetcher.tidy(fetched)
+        self._active.add_result(
+            fetched.chunk,
             Result(
-                item.fetched.image.number,
+                fetched.image.number,
                 recognition.smiles,
                 recognition.tokens,
                 recognition.confidences,
                 recognition.truncated,
                 recognition.error,
                 recognition.precision,
-                item.fetched.sha256,
+                fetched.sha256,
             ),
         )

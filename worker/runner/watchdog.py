@@ -22,7 +22,7 @@ from worker.runner.exit_status import EXIT_LATE, EXIT_LEFT
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.5
-LATEST_S = (
+LEAVE_AT_MOST_S = (
     23.0  # from the wish to leave to the end of the process: under the 25 s that a spot eviction leaves
 )
 
@@ -62,7 +62,7 @@ class Watchdog:
     def leave(self, reason: str) -> None:
         if not self._leaving.is_set():
             log.info("leaving: %s", reason)
-        self._active.say("leaving", leaving_reason=reason)
+        self._active.set_state("leaving", leaving_reason=reason)
         self._leaving.set()
 
     def end(self, code: int) -> NoReturn:
@@ -86,9 +86,9 @@ class Watchdog:
         memory = read_process_memory(os.getpid())
         if memory is None:
             return
-        self._active.see_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
+        self._active.note_memory(memory.rss_bytes, memory.private_bytes, memory.file_bytes)
         if memory.private_bytes > self._most_private_bytes and self._active.is_ready:
-            self._active.outgrown = True
+            self._active.set_outgrown()
             self.leave(
                 f"its memory is at {memory.private_bytes / 1e6:,.0f} MB, "
                 f"over {self._most_private_bytes / 1e6:,.0f} MB"
@@ -98,7 +98,7 @@ class Watchdog:
         """The main thread has the first `drain_s` for itself; then what it has is saved; then it is over."""
         if self._left_since_s is None:
             self._left_since_s = now_s
-            threading.Thread(target=self._end_latest, name="latest", daemon=True).start()
+            threading.Thread(target=self._end_at_deadline, name="deadline", daemon=True).start()
         if not self._active.is_ready:
             self.end(EXIT_LEFT)  # still loading: there is nothing to save
         if now_s - self._left_since_s > self._drain_s:
@@ -106,7 +106,7 @@ class Watchdog:
             self.give_up()
             self.end(EXIT_LEFT)
 
-    def _end_latest(self) -> None:
-        time.sleep(LATEST_S)
+    def _end_at_deadline(self) -> None:
+        time.sleep(LEAVE_AT_MOST_S)
         log.error("could not store and give back everything in time: the leases run out by themselves")
         self.end(EXIT_LATE)

@@ -51,7 +51,7 @@ def summary(trace: str, rule: str, outcomes: list[Outcome]) -> dict[str, object]
 
 def decision_ms(rounds: int) -> float:
     chance = random.Random(7)
-    work = [Due(chance.uniform(600, 86_400), chance.randint(1, 500)) for _ in range(10_000)]
+    work = [Due(chance.uniform(600, 86_400), chance.randint(1, 500)) for _ in range(1000)]
     given = ScalingInput(0, work, machines=1000, up=950, images_per_s=1.9, boot_s=240, cpu_share=0.9)
     rule, times = DeadlineRule(most=1000), []
     for _ in range(rounds):
@@ -73,7 +73,7 @@ def main() -> None:
                 outcomes = list(pool.map(run, [(trace, rule, seed) for seed in seeds]))
                 print(json.dumps(summary(trace, rule, outcomes)), flush=True)
     line = {"name": "scaling_decision", "value": round(decision_ms(3 if tiny else 30), 2), "unit": "ms"}
-    print(json.dumps(line | {"machines": 1000, "chunks": 10_000}))
+    print(json.dumps(line | {"machines": 1000, "deadlines": 1000}))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder = Path(temporary)
         with serve(["-c", _PEER, "PORT", str(folder / "list.json")]) as (url, _):
             peer = measure(url, lists, rounds)
-        write_sample(folder)
+        write_sample(folder, time.time())
         variables = {
             "WEBAPP_PORT": "PORT",
             "WEBAPP_STATE_DIR": temporary,

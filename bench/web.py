@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     seconds, rounds = (1, 1) if options.tiny else (5, 3)
     with open_folder() as root:
-        write_sample(root / "state", grids=GRIDS)
+        write_sample(root / "state", time.time(), GRIDS)
         (root / "peer.wsgi").write_text(_PEER.format(site_packages=sysconfig.get_path("purelib")))
         (root / "page.gz").write_bytes(b"")
         variables = {"WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1", "WEBAPP_POLL_EVERY_S": "3600"}

@@ -49,7 +49,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     latest.reload()
     counters = SharedCounters(settings.state_dir)
     gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
-    keep_parts(app, settings, gate, counters)
+    keep_parts(app, settings, clock, gate, counters)
     app.extensions[current.EXTENSION] = latest
     app.extensions[page_cache.EXTENSION] = pages = page_cache.PageCache(version)
 

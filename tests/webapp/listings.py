@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from tests.webapp.sample import NOW
+
 TOKEN = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
-NOW = int(time.time()) // 60 * 60
 
 
 def write_token(folder: Path) -> Path:

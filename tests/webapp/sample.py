@@ -12,6 +12,7 @@ from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.state_files import Polled, write_outcome, write_polled
 
+NOW = 1_760_000_040  # a minute of the past: tests that need not wait for a real one take place in it
 GRIDS = ("belle", "atlas", "quiet")
 STATES = {"starting": 2, "running": 40, "retiring": 1, "error": 1, "shutdown": 0, "unknown": 0, "total": 44}
 STATUSES = {"idle": 120, "running": 80, "held": 7, "completed": 15, "removed": 0, "total": 222}
@@ -27,9 +28,13 @@ def sample_values(now: float, grids: tuple[str, ...] = GRIDS) -> list[Value]:
     return found
 
 
-def write_sample(state_dir: Path, now: float | None = None, grids: tuple[str, ...] = GRIDS) -> None:
+def clock() -> float:
+    """What the app's clock shows in tests that are not about its going on."""
+    return NOW + 20.0
+
+
+def write_sample(state_dir: Path, now: float = NOW + 20.0, grids: tuple[str, ...] = GRIDS) -> None:
     """Put a snapshot of the sample where `create_app(settings, poll=False)` finds it."""
-    now = time.time() if now is None else now
     state_dir.mkdir(parents=True, exist_ok=True)
     values = sample_values(now, grids)
     write_polled(state_dir, Polled(now, values))
@@ -119,4 +124,4 @@ def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    write_sample(Path(sys.argv[1]))
+    write_sample(Path(sys.argv[1]), time.time())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from flask import Flask, current_app
@@ -12,17 +13,26 @@ from webapp.settings import Settings
 
 _SETTINGS = "cloud_monitor.settings"
 _GATE = "cloud_monitor.graphite_gate"
+_CLOCK = "cloud_monitor.clock"
 _COUNTERS = "cloud_monitor.counters"
 
 
-def keep_parts(app: Flask, settings: Settings, gate: GraphiteGate, counters: SharedCounters) -> None:
+def keep_parts(
+    app: Flask, settings: Settings, clock: Callable[[], float], gate: GraphiteGate, counters: SharedCounters
+) -> None:
     app.extensions[_SETTINGS] = settings
+    app.extensions[_CLOCK] = clock
     app.extensions[_GATE] = gate
     app.extensions[_COUNTERS] = counters
 
 
 def current_settings() -> Settings:
     return cast(Settings, current_app.extensions[_SETTINGS])
+
+
+def current_time() -> float:
+    """What the app's clock shows, epoch seconds."""
+    return cast(Callable[[], float], current_app.extensions[_CLOCK])()
 
 
 def current_gate() -> GraphiteGate:

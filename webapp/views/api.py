@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from webapp.graphite.series import Reading, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
 from webapp.model.snapshot_view import SnapshotView
-from webapp.serving.context import current_gate, current_settings
+from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.serving.page_cache import cached_response
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -34,7 +33,7 @@ def series() -> Response:
     span = parse_range(
         request.args.get("from", "-1h"),
         request.args.get("until", "now"),
-        time.time(),
+        current_time(),
         UTC,
         settings.range_max_days,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import partial
@@ -16,7 +15,7 @@ from webapp.errors import RequestRefused
 from webapp.graphite.series import JoinedSeries, Reading, join, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range, parse_zone
-from webapp.serving.context import current_gate, current_settings
+from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.views.api import read_number
 
 blueprint = Blueprint("export", __name__)
@@ -32,7 +31,7 @@ def show() -> Response:
         raise RequestRefused(400, "format_refused", f"format={name[:50]!r} is none of csv, tsv, json")
     zone = parse_zone(request.args.get("tz", "UTC"))
     targets = check_targets(request.args.getlist("target"), settings.series_max)
-    now, days = time.time(), settings.range_max_days
+    now, days = current_time(), settings.range_max_days
     span = parse_range(request.args.get("from", "-1h"), request.args.get("until", "now"), now, zone, days)
     step_s = read_number("step", 0, 1, _STEP_MAX_S) or None
     readings = read_targets(current_gate(), targets, span, settings.points_max, step_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,7 @@ from flask import Blueprint, Response, json, request
 
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
-from webapp.serving.context import current_settings
+from webapp.serving.context import current_settings, current_time
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def put(grid: str) -> Response:
                 settings.inventory_folder,
                 grid,
                 payload,
-                now=time.time(),
+                now=current_time(),
                 keep_gone_s=settings.inventory_keep_gone_s,
                 forget_after_s=settings.forget_grid_after_s,
             )

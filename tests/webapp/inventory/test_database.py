@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.webapp.listings import NOW, job, listing, vm
+from tests.services.support import wait_until
+from tests.webapp.listings import job, listing, vm
+from tests.webapp.sample import NOW
 from webapp.inventory.database import InventoryFault
 from webapp.inventory.payload import read_payload
 from webapp.inventory.query import RecordQuery
@@ -89,9 +91,8 @@ def test_two_processes_write_while_others_read_whole_lists(tmp_path: Path) -> No
 def test_a_writer_killed_in_the_middle_leaves_a_whole_list(tmp_path: Path) -> None:
     for round_ in range(5):
         writer = start_writer(tmp_path, 1_000_000 * (round_ + 1), 100_000)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and not _has_list_of(tmp_path, 1_000_000 * (round_ + 1)):
-            time.sleep(0.02)
+        first = 1_000_000 * (round_ + 1)
+        wait_until(lambda first=first: _has_list_of(tmp_path, first), "the round's first list")
         time.sleep(0.03 * round_)
         writer.send_signal(signal.SIGKILL)
         writer.communicate()

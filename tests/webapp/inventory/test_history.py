@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.webapp.listings import NOW, job, listing, vm
+from tests.webapp.listings import job, listing, vm
+from tests.webapp.sample import NOW
 from webapp.inventory.history import CHANGES_MAX, begin, leave, proceed
 from webapp.inventory.model import Change, JobRecord, TrackedRecord, VmRecord
 from webapp.inventory.payload import read_payload

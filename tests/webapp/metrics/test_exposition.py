@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.services.needs import find_program
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.metrics.counters import SharedCounters
 from webapp.settings import Settings
@@ -24,7 +24,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs/prometheus"
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
     write_sample(tmp_path)
-    return create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+    return create_app(Settings(state_dir=tmp_path), poll=False, clock=clock).test_client()
 
 
 def scrape(client: FlaskClient) -> dict[str, Metric]:

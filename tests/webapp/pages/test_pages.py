@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.model.build import build_snapshot
 from webapp.model.columns import check_columns
@@ -41,7 +41,7 @@ PAGES = (
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     folder = tmp_path_factory.mktemp("pages")
     write_sample(folder)
-    return create_app(read_settings(state_dir=folder), poll=False).test_client()
+    return create_app(read_settings(state_dir=folder), poll=False, clock=clock).test_client()
 
 
 class CellsOf(HTMLParser):
@@ -165,7 +165,7 @@ def test_columns_and_thresholds_are_checked() -> None:
 
 def test_only_the_chosen_columns_are_shown(tmp_path: Path) -> None:
     write_sample(tmp_path)
-    app = create_app(read_settings(state_dir=tmp_path, columns=("running", "held")), poll=False)
+    app = create_app(read_settings(state_dir=tmp_path, columns=("running", "held")), poll=False, clock=clock)
     html = app.test_client().get("/").text
     assert ">Running" in html
     assert ">Unreg." not in html

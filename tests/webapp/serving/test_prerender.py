@@ -8,7 +8,7 @@ from pathlib import Path
 from werkzeug.test import EnvironBuilder
 
 from tests.services.support import wait_until
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from webapp import POLLER, create_app
 from webapp.poll import current
 from webapp.serving import page_cache
@@ -42,7 +42,7 @@ def test_a_new_minute_is_rendered_before_the_next_visitor(tmp_path: Path) -> Non
 
 def test_an_address_counts_for_a_few_minutes(tmp_path: Path) -> None:
     write_sample(tmp_path)
-    app = create_app(Settings(state_dir=tmp_path), poll=False)
+    app = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock)
     asked: list[str] = []
     now = 0.0
 

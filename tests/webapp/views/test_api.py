@@ -114,7 +114,7 @@ def test_the_resolution_can_be_chosen_and_is_stated(client: FlaskClient) -> None
 
 
 def test_a_third_plot_at_once_is_turned_away_and_the_page_is_not(tmp_path: Path) -> None:
-    write_sample(tmp_path)
+    write_sample(tmp_path, time.time())
     with run_proxy() as proxy:
         proxy.mode = "slow"
         app = client_for(proxy.url, tmp_path, graphite_timeout_s=3).application
@@ -150,7 +150,7 @@ def test_every_lie_of_graphite_is_a_502_without_its_text(tmp_path: Path) -> None
 
 def test_health_tells_young_from_old_and_absent(tmp_path: Path) -> None:
     assert client_for("http://127.0.0.1:1", tmp_path).get("/health").status_code == 503
-    write_sample(tmp_path)
+    write_sample(tmp_path, time.time())
     fresh = client_for("http://127.0.0.1:1", tmp_path).get("/health")
     assert (fresh.status_code, fresh.json["status"]) == (200, "ok")
     write_sample(tmp_path, time.time() - 400)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.views.badge import draw_badge
@@ -14,7 +14,7 @@ from webapp.views.badge import draw_badge
 def test_a_grid_has_a_badge_under_its_shown_name(tmp_path: Path) -> None:
     write_sample(tmp_path)
     client = create_app(
-        Settings(state_dir=tmp_path, grid_names={"belle": "Belle <II>"}), poll=False
+        Settings(state_dir=tmp_path, grid_names={"belle": "Belle <II>"}), poll=False, clock=clock
     ).test_client()
     answer = client.get("/badge/belle.svg")
     assert answer.content_type == "image/svg+xml"
@@ -31,7 +31,7 @@ def test_a_grid_has_a_badge_under_its_shown_name(tmp_path: Path) -> None:
 
 def test_a_quiet_grid_does_not_look_well(tmp_path: Path) -> None:
     write_sample(tmp_path)
-    client = create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+    client = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock).test_client()
     assert (
         ">no data<" in client.get("/badge/quiet.svg").text
         or ">critical<" in client.get("/badge/quiet.svg").text
@@ -41,7 +41,7 @@ def test_a_quiet_grid_does_not_look_well(tmp_path: Path) -> None:
 def test_an_unknown_or_hidden_grid_has_none(tmp_path: Path) -> None:
     write_sample(tmp_path)
     client = create_app(
-        Settings(state_dir=tmp_path, hidden_grids=frozenset({"atlas"})), poll=False
+        Settings(state_dir=tmp_path, hidden_grids=frozenset({"atlas"})), poll=False, clock=clock
     ).test_client()
     assert client.get("/badge/nowhere.svg").status_code == 404
     assert client.get("/badge/atlas.svg").status_code == 404

@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, update
 
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import add, claim, complete
 from webapp import create_app
 from webapp.settings import read_settings
@@ -27,7 +27,7 @@ def fleet(tmp_path: Path) -> Fleet:
     def open_fleet(url: str) -> FlaskClient:
         write_sample(tmp_path / "state")
         settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
-        return create_app(settings, poll=False).test_client()
+        return create_app(settings, poll=False, clock=clock).test_client()
 
     return open_fleet
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +15,7 @@ from werkzeug.routing import Rule
 
 from cloud_monitor.metrics.paths import parse_path
 from tests.services.proxy import Proxy, run_proxy
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
 from webapp.serving.middleware import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
@@ -46,7 +45,7 @@ def proxy() -> Iterator[Proxy]:
 def app(proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Flask:
     state_dir = tmp_path_factory.mktemp("state")
     write_sample(state_dir)
-    return create_app(Settings(graphite_url=proxy.url, state_dir=state_dir), poll=False)
+    return create_app(Settings(graphite_url=proxy.url, state_dir=state_dir), poll=False, clock=clock)
 
 
 def routes(app: Flask) -> list[Rule]:
@@ -120,7 +119,7 @@ def test_too_many_and_too_long_are_refused(app: Flask) -> None:
     client = app.test_client()
     many = [f"grids.g{number}.jobs.all.idle" for number in range(51)]
     assert client.get("/api/series", query_string={"target": many}).status_code == 400
-    long = {"target": GOOD["target"], "from": int(time.time()) - 4000 * 86400, "until": "now"}
+    long = {"target": GOOD["target"], "from": NOW - 4000 * 86400, "until": "now"}
     assert client.get("/api/series", query_string=long).status_code == 400
     assert (
         client.get("/api/series", query_string={"target": GOOD["target"], "points": 5001}).status_code == 400
@@ -136,7 +135,7 @@ def test_nothing_changes_anything(app: Flask) -> None:
 
 
 def test_a_fault_shows_nothing_of_itself(app: Flask, tmp_path: Path) -> None:
-    broken = create_app(Settings(state_dir=tmp_path), poll=False)
+    broken = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock)
 
     def fail() -> str:
         raise RuntimeError("password in /etc/secret")

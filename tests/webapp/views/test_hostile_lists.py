@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.listings import NOW, job, listing, put_list, sample_list, vm, write_token
-from tests.webapp.sample import write_sample
+from tests.webapp.listings import job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
 from webapp.serving.middleware import CONTENT_SECURITY_POLICY
 from webapp.settings import Settings
@@ -85,7 +85,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     settings = Settings.model_validate(
         {"state_dir": folder, "inventory_token_file": write_token(folder), "links": links}
     )
-    app = create_app(settings, poll=False)
+    app = create_app(settings, poll=False, clock=clock)
     put_list(app, "atlas", sample_list())
     vms = [
         vm("placeholder", status="error" if place % 7 == 0 else "running") | {field: text}

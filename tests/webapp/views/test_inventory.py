@@ -6,15 +6,14 @@ import gzip
 import json
 import os
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.webapp.listings import NOW, TOKEN, job, listing, put_list, sample_list, vm, write_token
-from tests.webapp.sample import write_sample
+from tests.webapp.listings import TOKEN, job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
 from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES
 from webapp.settings import Settings
@@ -23,7 +22,9 @@ from webapp.settings import Settings
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     write_sample(tmp_path)
-    return create_app(Settings(state_dir=tmp_path, inventory_token_file=write_token(tmp_path)), poll=False)
+    return create_app(
+        Settings(state_dir=tmp_path, inventory_token_file=write_token(tmp_path)), poll=False, clock=clock
+    )
 
 
 def kept(app: Flask, grid: str = "belle") -> Any:
@@ -75,7 +76,7 @@ def test_a_changed_token_file_counts_at_once(app: Flask, tmp_path: Path) -> None
 
 
 def test_without_the_setting_nothing_is_taken_and_nothing_made(tmp_path: Path) -> None:
-    app = create_app(Settings(state_dir=tmp_path), poll=False)
+    app = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock)
     answer = put_list(app, "belle", sample_list())
     assert answer.status_code == 404
     assert "WEBAPP_INVENTORY_TOKEN_FILE is not set" in answer.json["error"]["message"]
@@ -196,7 +197,7 @@ def test_an_older_list_is_refused_and_one_of_the_same_minute_replaces(app: Flask
 
 
 def test_a_clock_that_ran_ahead_does_not_shut_its_grid_out(app: Flask) -> None:
-    ahead = int(time.time()) + 86400
+    ahead = NOW + 86400
     put_list(app, "belle", listing(ahead, [vm("a")]))
     assert put_list(app, "belle", listing(NOW, [vm("a")])).status_code == 204
     assert kept(app)["taken_at"] == NOW
@@ -214,7 +215,9 @@ def test_a_kind_that_could_not_be_asked_for_stays_as_it_is(app: Flask) -> None:
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     write_sample(tmp_path)
     (tmp_path / "inventory").write_text("a file stands where the folder should be")
-    app = create_app(Settings(state_dir=tmp_path, inventory_token_file=write_token(tmp_path)), poll=False)
+    app = create_app(
+        Settings(state_dir=tmp_path, inventory_token_file=write_token(tmp_path)), poll=False, clock=clock
+    )
     answer = put_list(app, "belle", sample_list())
     assert answer.status_code == 503
     assert str(tmp_path / "inventory") in answer.json["error"]["message"]

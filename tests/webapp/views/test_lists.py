@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -14,13 +13,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.webapp.listings import NOW, job, listing, put_list, sample_list, vm, write_token
-from tests.webapp.sample import write_sample
+from tests.webapp.listings import job, listing, put_list, sample_list, vm, write_token
+from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
 from webapp.settings import Settings
 
 
-def make_app(folder: Path, clock: Callable[[], float] = time.time, **settings: Any) -> Flask:
+def make_app(folder: Path, clock: Callable[[], float] = clock, **settings: Any) -> Flask:
     write_sample(folder, clock())
     given = {"inventory_token_file": write_token(folder), "grid_names": {"belle": "Belle II"}, **settings}
     return create_app(Settings(state_dir=folder, **given), poll=False, clock=clock)
@@ -290,7 +289,7 @@ def test_links_to_other_tools_name_the_vm_and_the_job(tmp_path: Path) -> None:
 
 def test_without_lists_the_pages_say_how_to_get_them(tmp_path: Path) -> None:
     write_sample(tmp_path)
-    off = create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+    off = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock).test_client()
     for kind in ("vms", "jobs"):
         answer = off.get(f"/grids/belle/{kind}")
         assert answer.status_code == 200

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from tests.services.proxy import run_proxy
 from tests.webapp.listings import TOKEN, put_list, sample_list, write_token
-from tests.webapp.sample import write_sample
+from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.settings import Settings
 
@@ -35,6 +35,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
                 graphite_url=proxy.url, state_dir=state_dir, inventory_token_file=write_token(state_dir)
             ),
             poll=False,
+            clock=clock,
         )
         put_list(app, "belle", sample_list())
         yield app
@@ -66,7 +67,7 @@ def test_answers_are_as_described(app: Flask, name: str) -> None:
 
 
 def test_the_description_is_valid_and_names_every_route_for_programs(tmp_path: Path) -> None:
-    app = create_app(Settings(state_dir=tmp_path), poll=False)
+    app = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock)
     document = app.test_client().get("/api/openapi.json").json
     validate(document)
     routes = {

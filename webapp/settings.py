@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from webapp.model.columns import DEFAULT_COLUMNS, check_columns
+from webapp.model.health import HealthRules
 from webapp.model.links import open_names
 from webapp.model.thresholds import complete_thresholds
 
@@ -123,6 +124,10 @@ class Settings(BaseModel):
     @property
     def inventory_folder(self) -> Path:
         return self.state_dir / "inventory"
+
+    @property
+    def health_rules(self) -> HealthRules:
+        return HealthRules(complete_thresholds(self.thresholds), self.grid_names, self.heartbeat_names)
 
     @field_validator("graphite_url")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 TEXT_LENGTH_MAX = 300
+_THIN_SPACE = " "  # narrow and unbreakable, between thousands
 _READ_MAX = 4 * TEXT_LENGTH_MAX  # runs of blanks shrink, so a little more is looked at than shown
 
 
@@ -46,3 +47,14 @@ def _in_units(seconds: int) -> str:
             rest = seconds % size // smaller
             return f"{seconds // size} {name} {rest} {smaller_name}" if rest else f"{seconds // size} {name}"
     return f"{max(0, seconds)} s"
+
+
+def format_number(value: float) -> str:
+    """Integers in full, with thin spaces between thousands; other numbers with about three figures."""
+    if value == int(value):
+        return f"{int(value):,}".replace(",", _THIN_SPACE)
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2
+    rounded = f"{value:,.{digits}f}"
+    shortened = rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
+    return shortened.replace(",", _THIN_SPACE)

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, CounterValues, Totals
 from webapp.model.freshness import Freshness
+from webapp.model.health import Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Grid, Value
 
@@ -34,13 +35,13 @@ _FLEET_GAUGES = (
 )
 
 
-def expose(view: SnapshotView, totals: Totals, health: Mapping[str, int]) -> bytes:
-    """The text for a scrape. `health` is each grid's mark: 0 ok, 1 warning, 2 stale, 3 critical."""
+def expose(view: SnapshotView, totals: Totals, levels: Mapping[str, Level]) -> bytes:
+    """The text for a scrape. `levels` are the grids' by name."""
 
     class Answer(Collector):
         def collect(self) -> Iterable[Metric]:
             yield from _own(view, totals)
-            yield from _grids(view, health)
+            yield from _grids(view, levels)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Answer())
@@ -83,7 +84,7 @@ def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
     yield _gauge("cloud_monitor_processes", "Processes of the page.", totals.processes)
 
 
-def _grids(view: SnapshotView, health: Mapping[str, int]) -> Iterator[Metric]:
+def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
     grids = view.snapshot.grids
 
     def table(
@@ -98,15 +99,14 @@ def _grids(view: SnapshotView, health: Mapping[str, int]) -> Iterator[Metric]:
     ages = GaugeMetricFamily(
         "cloud_monitor_grid_age_seconds", "Age of a grid's newest point.", labels=["grid"]
     )
-    marks = GaugeMetricFamily(
-        "cloud_monitor_grid_health", "0 ok, 1 warning, 2 no fresh data, 3 critical.", labels=["grid"]
-    )
+    words = ", ".join(f"{level:d} {level.word}" for level in Level)
+    health = GaugeMetricFamily("cloud_monitor_grid_health", f"{words}.", labels=["grid"])
     for grid in grids:
         if grid.newest is not None:
             ages.add_metric([grid.name], max(0, view.as_of - grid.newest))
-        marks.add_metric([grid.name], health[grid.name])
+        health.add_metric([grid.name], levels[grid.name])
     yield ages
-    yield marks
+    yield health
     yield table(
         "cloud_monitor_grid_heartbeat", "1 the service answered the collector, 0 it did not.",
         ["grid", "service"],

@@ -1,30 +1,40 @@
-"""Health marks: how a cloud, a host, a grid and everything is doing, and which child is the cause. Pure.
+"""The one judge of health: which conditions hold in a snapshot, and which of them explain the others. Pure.
 
-A level's mark is the worst among those below it, so worsening a leaf never improves what is above it. Only
-fresh values are judged by thresholds; what has no fresh value at all is marked stale.
+Pages, events, badges, /metrics and alerts all ask it. Causes and symptoms are decided in one step over one
+snapshot: a poll that fails > a grid that is silent > a heartbeat that is lost, with the figures it stands for
+> a cloud that cannot be reached > the rest. A cause is at least as bad as its worst symptom, and a place as
+the worst below it, so that nothing looks better by getting worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import quote, unquote
 
+from cloud_monitor.system.text import age_text
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.thresholds import Threshold, tone_of
-from webapp.model.tree import Cloud, Counts, Fleet, Grid, Host, Snapshot, Value
-from webapp.pages.cells import format_number, is_fresh
+from webapp.model.tree import Cloud, Grid, Host, Value
 
-_HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk": "disk_pct"}
+POLL_FAILING = "poll_failing"
+GRID_SILENT = "grid_silent"
+HEARTBEAT_LOST = "heartbeat_lost"
+CLOUD_UNREACHABLE = "cloud_unreachable"
+CLOUD_SILENT = "cloud_silent"
+COLLECTOR_SERVICE = "cloud_monitor"  # the heartbeat of the collector itself
+_EXPLAINS_NOTHING = 5
+_ABSENCES = frozenset({GRID_SILENT, HEARTBEAT_LOST, CLOUD_SILENT})
 
 
 class Level(IntEnum):
     OK = 0
     WARN = 1
     BAD = 2
-    STALE = (
-        3  # not known: its figures are old; the worst, so that going quiet never looks like getting better
-    )
+    STALE = 3  # nothing fresh is known; the worst, so that going quiet never looks like getting better
 
     @property
     def word(self) -> str:
@@ -35,11 +45,79 @@ class Level(IntEnum):
         return ("ok", "warn", "bad", "stale")[self]
 
 
+class Key(NamedTuple):
+    """What makes two conditions the same one at different times. Empty where a name does not apply.
+
+    The grid's own head node has no host name here; `part` is the service of a heartbeat.
+    """
+
+    kind: str
+    grid: str = ""
+    cloud: str = ""
+    host: str = ""
+    part: str = ""
+
+    @property
+    def text(self) -> str:
+        """As one word: names may hold anything, so they are quoted."""
+        return "/".join(quote(name, safe="") for name in self).rstrip("/")
+
+    @staticmethod
+    def parse(text: str) -> Key:
+        """The inverse of `text`. Raises ValueError."""
+        names = [unquote(name) for name in text.split("/")]
+        if not names[0] or len(names) > len(Key._fields):
+            raise ValueError(f"{text[:200]!r} is not the key of a condition")
+        return Key(*names)
+
+    @property
+    def rank(self) -> int:
+        """How much it may explain: the lower, the more."""
+        if self.kind == HEARTBEAT_LOST:
+            return 2 if self.part == COLLECTOR_SERVICE else 3
+        return {POLL_FAILING: 0, GRID_SILENT: 1, CLOUD_UNREACHABLE: 4}.get(self.kind, _EXPLAINS_NOTHING)
+
+    @property
+    def may_explain(self) -> bool:
+        return self.rank < _EXPLAINS_NOTHING
+
+
+class Since(NamedTuple):
+    """Since when a condition holds (epoch seconds), and how often it has gone and come back meanwhile."""
+
+    began: float
+    flaps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong now. `where` begins with the grid's name as it is shown."""
+
+    key: Key
+    level: Level
+    text: str
+    where: tuple[str, ...]
+    over: str  # what is said when it has ended
+    tells_age: bool = False  # the text itself says for how long
+    producers: frozenset[str] = frozenset()  # whose figures it is read from
+    is_of_host: bool = False  # about a head node, not about the grid at large or a cloud of it
+    cause: Key | None = None  # what explains it altogether; None: it is a cause itself
+
+    @property
+    def full_text(self) -> str:
+        """With the names below the grid: `cloud-a: 3 VMs in error`."""
+        return Mark(self.level, self.text, self.where[1:] if self.key.grid else self.where).text
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
+    """How something is doing, as a page shows it."""
+
     level: Level
     reason: str = ""
     where: tuple[str, ...] = ()  # the child that is the cause, outermost name first
+    since: str = ""  # for how long, where that is known and not in the reason
+    symptoms: tuple[Mark, ...] = ()
 
     @property
     def text(self) -> str:
@@ -55,112 +133,136 @@ def worst(marks: Iterable[Mark]) -> Mark:
     return max(marks, key=lambda mark: mark.level, default=OK)
 
 
-def sort_worst_first(marks: Iterable[Mark]) -> list[Mark]:
-    """What is not well, the worst first, otherwise in the order given."""
-    return sorted((mark for mark in marks if mark.level), key=lambda mark: -mark.level)
-
-
 @dataclass(frozen=True, slots=True)
-class Judge:
-    """Judges places of the tree at one moment."""
+class HealthRules:
+    """What an operator may change: from where on a figure is wrong, and how things are called."""
+
+    thresholds: Mapping[str, Threshold]
+    grid_names: Mapping[str, str] = field(default_factory=dict)
+    heartbeat_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Health:
+    """What was found in one snapshot; built by webapp.model.judge.
+
+    `conditions` are all that hold: causes first, the worst first, each followed by its symptoms. A condition
+    that is unknown, since what it is read from is old, is not said to hold, and not to be over either.
+    """
 
     view: SnapshotView
-    thresholds: Mapping[str, Threshold]
-    grid_names: Mapping[str, str]
-    heartbeat_names: Mapping[str, str]
+    rules: HealthRules
+    conditions: tuple[Condition, ...]
+    unknown: frozenset[Key] = frozenset()
+    since: Mapping[Key, Since] = field(default_factory=dict)
+
+    @cached_property
+    def _by_key(self) -> dict[Key, Condition]:
+        return {condition.key: condition for condition in self.conditions}
+
+    @cached_property
+    def _by_grid(self) -> dict[str, list[Condition]]:
+        found: dict[str, list[Condition]] = {}
+        for condition in self.conditions:
+            found.setdefault(condition.key.grid, []).append(condition)
+        return found
+
+    @property
+    def causes(self) -> tuple[Condition, ...]:
+        return tuple(condition for condition in self.conditions if condition.cause is None)
+
+    def is_unknown(self, key: Key) -> bool:
+        """Whether nothing can be said of it now. What absence of data alone explains is unknown, too."""
+        if key.kind == POLL_FAILING:
+            return False
+        if Key(POLL_FAILING) in self._by_key or self.view.snapshot.is_empty:
+            return True
+        silent = Key(GRID_SILENT, key.grid)
+        return key in self.unknown or (key != silent and silent in self._by_key)
+
+    def grid_label(self, grid: str) -> str:
+        return self.rules.grid_names.get(grid, grid)
+
+    def heartbeat_label(self, service: str) -> str:
+        return self.rules.heartbeat_names.get(service, service)
 
     def tone(self, threshold: str, value: Value | None) -> str:
         """The class of a figure's cell by its threshold; none for what is not fresh."""
-        if value is None or not is_fresh(value, self.view):
+        if value is None or not self.view.is_fresh(value):
             return ""
-        return tone_of(self.thresholds[threshold], value.value)
+        return tone_of(self.rules.thresholds[threshold], value.value)
 
-    def cloud(self, cloud: Cloud) -> Mark:
-        return worst(self._of_cloud(cloud))
-
-    def host(self, host: Host) -> Mark:
-        return worst(self._of_host(host))
+    def overall(self) -> Mark:
+        return worst(self.marks())
 
     def grid(self, grid: Grid) -> Mark:
-        return worst(self.grid_marks(grid))
+        return self._lead(self._by_grid.get(grid.name, ()), 1)
 
-    def snapshot(self, snapshot: Snapshot) -> Mark:
-        return worst(self.snapshot_marks(snapshot))
+    def cloud(self, cloud: Cloud) -> Mark:
+        return self._lead(self._of_cloud(cloud), 2)
 
-    def snapshot_marks(self, snapshot: Snapshot) -> Iterator[Mark]:
-        """Every mark of every grid, with the grid's name in front."""
-        for grid in snapshot.grids:
-            name = self.grid_names.get(grid.name, grid.name)
-            for mark in self.grid_marks(grid):
-                yield Mark(mark.level, mark.reason, (name, *mark.where))
+    def host(self, grid: Grid, host: Host) -> Mark:
+        return self._lead(self._of_host(grid, host), 2)
 
-    def grid_marks(self, grid: Grid) -> Iterator[Mark]:
-        """One mark for each thing of a grid that is not well."""
-        if (age := self._too_old(grid.newest)) is not None:
-            yield Mark(Level.STALE, f"no data for {age}")
-            return
-        yield from self._of_host(grid.own)
-        for host in grid.hosts:
-            yield from _under(host.name, self._of_host(host))
-        for cloud in grid.clouds:
-            yield from _under(cloud.name, self._of_cloud(cloud))
-        yield from self._of_jobs(grid)
-        yield from _under("fleet", self._of_fleet(grid.fleet))
+    def marks(self) -> tuple[Mark, ...]:
+        """One mark for each cause, the worst first, with its symptoms below it."""
+        return self._nest(self.conditions, 0)
 
-    def _of_cloud(self, cloud: Cloud) -> Iterator[Mark]:
-        if (age := self._too_old(cloud.newest)) is not None:
-            yield Mark(Level.STALE, f"no data for {age}")
-            return
-        yield from self._above(
-            "vms_error", cloud.total.states.get("error"), "{} VMs in error", "1 VM in error"
+    def grid_marks(self, grid: Grid) -> tuple[Mark, ...]:
+        """The causes of what is not well in a grid, be they in it or above it."""
+        return self._nest(self._by_grid.get(grid.name, ()), 1)
+
+    def cloud_marks(self, cloud: Cloud) -> tuple[Mark, ...]:
+        return self._nest(self._of_cloud(cloud), 2)
+
+    def host_marks(self, grid: Grid, host: Host) -> tuple[Mark, ...]:
+        return self._nest(self._of_host(grid, host), 2)
+
+    def fleet_marks(self) -> tuple[Mark, ...]:
+        """Those of the worker fleet, in all grids."""
+        found = [one for one in self.conditions if one.key.part == "fleet" or one.producers == {"fleet"}]
+        return self._nest(found, 0)
+
+    def since_text(self, condition: Condition) -> str:
+        """For how long it holds, where the text does not say it; and whether it comes and goes."""
+        since = self.since.get(condition.key)
+        if since is None:
+            return ""
+        age_s = self.view.as_of - since.began
+        age = "" if condition.tells_age or age_s < 60 else f"for {age_text(age_s)}"
+        flaps = f"on and off {since.flaps} times" if since.flaps else ""
+        return ", ".join(filter(None, (age, flaps)))
+
+    def _of_cloud(self, cloud: Cloud) -> list[Condition]:
+        return [one for one in self._by_grid.get(cloud.grid, ()) if one.key.cloud == cloud.name]
+
+    def _of_host(self, grid: Grid, host: Host) -> list[Condition]:
+        name = "" if host is grid.own else host.name
+        found = self._by_grid.get(grid.name, ())
+        return [one for one in found if one.key.host == name and one.is_of_host]
+
+    def _lead(self, conditions: Sequence[Condition], depth: int) -> Mark:
+        """The mark of a place: as bad as the worst there; for what is absent its cause speaks."""
+        if not conditions:
+            return OK
+        lead = min(conditions, key=lambda one: (-one.level, one.key.rank))
+        cause = self._by_key[lead.cause] if lead.cause and lead.key.kind in _ABSENCES else lead
+        return replace(self._mark(cause, depth), level=lead.level)
+
+    def _nest(self, conditions: Iterable[Condition], depth: int) -> tuple[Mark, ...]:
+        groups: dict[Key, list[Condition]] = {}
+        for condition in conditions:
+            group = groups.setdefault(condition.cause or condition.key, [])
+            if condition.cause:
+                group.append(condition)
+        return tuple(self._mark(self._by_key[key], depth, symptoms) for key, symptoms in groups.items())
+
+    def _mark(self, condition: Condition, depth: int, symptoms: Iterable[Condition] = ()) -> Mark:
+        """`depth` is how many names the place of the mark stands for already."""
+        return Mark(
+            condition.level,
+            condition.text,
+            condition.where[depth:] if condition.key.grid else condition.where,
+            self.since_text(condition),
+            tuple(self._mark(symptom, depth) for symptom in symptoms),
         )
-        yield from self._above("vms_lost", cloud.total.lost, "{} VMs lost", "1 VM lost")
-        yield from self._above("vms_unreg", cloud.total.unreg, "{} VMs unregistered", "1 VM unregistered")
-        if is_fresh(cloud.reachable, self.view) and cloud.reachable.value == 0:
-            yield Mark(Level.WARN, "its interface does not answer")
-
-    def _of_host(self, host: Host) -> Iterator[Mark]:
-        for service, value in host.heartbeats.items():
-            name = self.heartbeat_names.get(service, service)
-            if not is_fresh(value, self.view):
-                yield Mark(Level.BAD, f"{name} heartbeat lost for {self.view.age(value)}")
-            elif value.value == 0:
-                yield Mark(Level.BAD, f"{name} does not answer")
-        for figure, threshold in _HOST_FIGURES.items():
-            yield from self._above(threshold, host.sysinfo.get(figure), figure.upper() + " at {} %")
-        yield from self._above(
-            "spool_age_s", host.collector.get("spool_age_s"), "figures wait for delivery since {} s"
-        )
-
-    def _of_jobs(self, grid: Grid) -> Iterator[Mark]:
-        share = held_share(grid.jobs.get("all", {}))
-        yield from self._above("held_pct", share, "{} % of the jobs are held")
-
-    def _of_fleet(self, fleet: Fleet) -> Iterator[Mark]:
-        failed = fleet.chunks.get("failed")
-        yield from self._above("chunks_failed", failed, "{} chunks given up", "1 chunk given up")
-
-    def _above(self, name: str, value: Value | None, text: str, singular: str = "") -> Iterator[Mark]:
-        if value is None or value.value is None or not is_fresh(value, self.view):
-            return
-        warn, bad = self.thresholds[name]
-        if value.value >= warn:
-            reason = singular if singular and value.value == 1 else text.format(format_number(value.value))
-            yield Mark(Level.BAD if value.value >= bad else Level.WARN, reason)
-
-    def _too_old(self, newest: int | None) -> str | None:
-        value = Value("", 1.0, newest)
-        return None if is_fresh(value, self.view) else self.view.age(value) or "ever"
-
-
-def _under(name: str, marks: Iterable[Mark]) -> Iterator[Mark]:
-    for mark in marks:
-        yield Mark(mark.level, mark.reason, (name, *mark.where))
-
-
-def held_share(counts: Counts) -> Value | None:
-    """Held jobs in % of all; None where that cannot be said."""
-    held, total = counts.get("held"), counts.get("total")
-    if held is None or total is None or held.value is None or not total.value:
-        return None
-    return Value(held.path, round(100 * held.value / total.value, 1), held.timestamp)

@@ -47,6 +47,10 @@ class SnapshotView:
     def freshness(self, value: Value) -> Freshness:
         return judge(value.value, value.timestamp, self.as_of, self.stale_after_s)
 
+    def is_fresh(self, value: Value | None) -> bool:
+        """Whether a value may be judged: it holds now, be it zero or not."""
+        return value is not None and self.freshness(value) in (Freshness.FRESH, Freshness.ZERO)
+
     def age(self, value: Value) -> str:
         """The value's age as text; empty for a value that is missing."""
         return "" if value.timestamp is None else age_text(self.as_of - value.timestamp)

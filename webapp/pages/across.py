@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from webapp.model.health import Judge
+from webapp.model.health import Health
 from webapp.model.tree import Grid
 from webapp.pages.holds import held_table
 from webapp.pages.jobs import jobs_table
@@ -25,30 +25,32 @@ class Section:
 
 
 def across(
-    judge: Judge, address: Callable[[str], str], tables: Callable[[Grid], Iterator[Table]]
+    health: Health, address: Callable[[str], str], tables: Callable[[Grid], Iterator[Table]]
 ) -> tuple[Section, ...]:
     """A section for each grid that has such tables; `address` leads to a grid's page."""
     sections = []
-    for grid in judge.view.snapshot.grids:
+    for grid in health.view.snapshot.grids:
         found = tuple(table for table in tables(grid) if not table.is_empty)
         if found:
-            label = judge.grid_names.get(grid.name, grid.name)
+            label = health.grid_label(grid.name)
             sections.append(Section(grid.name, label, address(grid.name), found))
     return tuple(sections)
 
 
-def held_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
-    return across(judge, address, lambda grid: iter((held_table(grid, judge.view),)))
+def held_sections(health: Health, address: Callable[[str], str]) -> tuple[Section, ...]:
+    return across(health, address, lambda grid: iter((held_table(grid, health.view),)))
 
 
-def waiting_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
-    return across(judge, address, lambda grid: iter((waiting_table(grid, judge.view),)))
+def waiting_sections(health: Health, address: Callable[[str], str]) -> tuple[Section, ...]:
+    return across(health, address, lambda grid: iter((waiting_table(grid, health.view),)))
 
 
-def user_sections(judge: Judge, address: Callable[[str], str]) -> tuple[Section, ...]:
+def user_sections(health: Health, address: Callable[[str], str]) -> tuple[Section, ...]:
     def tables(grid: Grid) -> Iterator[Table]:
         at = f"grids.{grid.name}"
-        yield jobs_table(grid.users, judge, at, caption="Users", heading="User", below="users")
-        yield jobs_table(grid.groups, judge, at, caption="Accounting groups", heading="Group", below="groups")
+        yield jobs_table(grid.users, health, at, caption="Users", heading="User", below="users")
+        yield jobs_table(
+            grid.groups, health, at, caption="Accounting groups", heading="Group", below="groups"
+        )
 
-    return across(judge, address, tables)
+    return across(health, address, tables)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from webapp.model.build import add_up
 from webapp.model.columns import DEFAULT_COLUMNS, STATES
-from webapp.model.health import Judge, Mark
+from webapp.model.health import Health, Mark
 from webapp.model.tree import Cloud, Grid, Value, VmType
-from webapp.pages.cells import Cell, is_fresh, show
+from webapp.pages.cells import Cell, show
 from webapp.pages.tables import natural, occurring, words
 
 _NO_TYPE = ""  # of the one row of a cloud that has no VM type yet
@@ -76,15 +76,15 @@ class CloudTable:
         return sum(len(cloud.rows) for cloud in self.clouds if not cloud.folds)
 
 
-def cloud_table(grid: Grid, judge: Judge, names: Sequence[str], link: str) -> CloudTable:
+def cloud_table(grid: Grid, health: Health, names: Sequence[str], link: str) -> CloudTable:
     """`names` are the columns by the settings; `link` leads to a cloud with its name put behind it."""
     columns = tuple(_columns(names, [*(row for cloud in grid.clouds for row in cloud.vmtypes), grid.total]))
-    view = judge.view
+    view = health.view
     return CloudTable(
         at=f"grids.{grid.name}",
         columns=columns,
-        clouds=tuple(_cloud(cloud, judge, columns, link) for cloud in grid.clouds),
-        total=tuple(_show(_total(grid, column), column, judge, path=True) for column in columns),
+        clouds=tuple(_cloud(cloud, health, columns, link) for cloud in grid.clouds),
+        total=tuple(_show(_total(grid, column), column, health, path=True) for column in columns),
         quota=show(
             add_up(f"grids.{grid.name}.clouds.*.quota", (cloud.quota for cloud in grid.clouds)),
             view,
@@ -112,19 +112,19 @@ def _columns(names: Sequence[str], rows: Sequence[VmType]) -> Iterator[CloudColu
             )
 
 
-def _cloud(cloud: Cloud, judge: Judge, columns: Sequence[CloudColumn], link: str) -> CloudRows:
-    view, mark = judge.view, judge.cloud(cloud)
+def _cloud(cloud: Cloud, health: Health, columns: Sequence[CloudColumn], link: str) -> CloudRows:
+    view, mark = health.view, health.cloud(cloud)
     rows = cloud.vmtypes or (VmType(_NO_TYPE, {}, *(Value("", None, None),) * 3, {}),)
     held = cloud.jobs.get("all", {}).get("held")
     return CloudRows(
         name=cloud.name,
         link=link + cloud.name,
         mark=mark,
-        is_off=is_fresh(cloud.enabled, view) and cloud.enabled.value == 0,
+        is_off=view.is_fresh(cloud.enabled) and cloud.enabled.value == 0,
         quota=show(cloud.quota, view),
         rows=tuple(
-            TypeRow(row.name, tuple(_cell(row, column, held if first else None, judge) for column in columns))
-            for first, row in ((number == 0, row) for number, row in enumerate(rows))
+            TypeRow(row.name, _cells(row, columns, held if number == 0 else None, health))
+            for number, row in enumerate(rows)
         ),
         folds=not mark.level and not (held and held.value) and not _has_vms(cloud.total),
     )
@@ -136,17 +136,23 @@ def _has_vms(row: VmType) -> bool:
     )
 
 
-def _cell(row: VmType, column: CloudColumn, held: Value | None, judge: Judge) -> Cell:
+def _cells(
+    row: VmType, columns: Sequence[CloudColumn], held: Value | None, health: Health
+) -> tuple[Cell, ...]:
+    return tuple(_cell(row, column, held, health) for column in columns)
+
+
+def _cell(row: VmType, column: CloudColumn, held: Value | None, health: Health) -> Cell:
     """A row has no cell for slots that its VM type has not; a cloud's first row alone has its held jobs."""
     value = held if column.figure == "held" else _figure(row, column)
     if value is None and column.figure in ("held", "slot"):
         return Cell("")
-    return _show(value, column, judge)
+    return _show(value, column, health)
 
 
-def _show(value: Value | None, column: CloudColumn, judge: Judge, *, path: bool = False) -> Cell:
-    tone = judge.tone(_THRESHOLDS[column.name], value) if column.name in _THRESHOLDS else ""
-    return show(value, judge.view, tone=tone, path=path)
+def _show(value: Value | None, column: CloudColumn, health: Health, *, path: bool = False) -> Cell:
+    tone = health.tone(_THRESHOLDS[column.name], value) if column.name in _THRESHOLDS else ""
+    return show(value, health.view, tone=tone, path=path)
 
 
 def _figure(row: VmType, column: CloudColumn) -> Value | None:

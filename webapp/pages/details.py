@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from webapp.model.health import Judge, Mark, sort_worst_first, worst
+from webapp.model.health import Health, Mark, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
@@ -42,15 +42,15 @@ class DetailPage:
     tools: tuple[tuple[str, str], ...] = ()  # and of other tools that know more about it
 
 
-def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> DetailPage:
-    view, at = judge.view, f"grids.{grid.name}"
-    card = grid_card(grid, judge, columns, link)
+def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: Link) -> DetailPage:
+    view, at = health.view, f"grids.{grid.name}"
+    card = grid_card(grid, health, columns, link)
     tables = (
         slots_table(grid, view),
         held_table(grid, view),
         waiting_table(grid, view),
-        jobs_table(grid.users, judge, at, caption="Users", heading="User", below="users"),
-        jobs_table(grid.groups, judge, at, caption="Accounting groups", heading="Group", below="groups"),
+        jobs_table(grid.users, health, at, caption="Users", heading="User", below="users"),
+        jobs_table(grid.groups, health, at, caption="Accounting groups", heading="Group", below="groups"),
         *daemon_tables(grid, view),
         workers_table(grid.name, grid.fleet, view),
     )
@@ -58,7 +58,7 @@ def grid_page(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> D
         title=card.label,
         trail=(),
         mark=card.mark,
-        marks=tuple(sort_worst_first(judge.grid_marks(grid))),
+        marks=health.grid_marks(grid),
         sparks=tuple(_grid_sparks(grid, view)),
         heartbeats=card.heartbeats,
         tables=tuple(table for table in tables if not table.is_empty),
@@ -81,22 +81,21 @@ def _grid_sparks(grid: Grid, view: SnapshotView) -> Iterator[Spark]:
         yield from _spark(label, value, view, tone=tone)
 
 
-def cloud_page(grid: Grid, cloud: Cloud, judge: Judge, link: Link) -> DetailPage:
-    view, at = judge.view, f"grids.{grid.name}.clouds.{cloud.name}"
-    mark = judge.cloud(cloud)
+def cloud_page(grid: Grid, cloud: Cloud, health: Health, link: Link) -> DetailPage:
+    view, at = health.view, f"grids.{grid.name}.clouds.{cloud.name}"
     tables = (
         _settings_table(cloud, view, at),
         _vms_table(cloud, view, at),
         _slots_table(cloud, view, at),
-        jobs_table(cloud.jobs, judge, at),
+        jobs_table(cloud.jobs, health, at),
         figures_table("VMs by the cloud's own count", cloud.api_vms, view, at, "api-vms.", with_units=False),
         _shares_table(cloud, view, at),
     )
     return DetailPage(
         title=cloud.name,
-        trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
-        mark=mark,
-        marks=(mark,) if mark.level else (),
+        trail=((health.grid_label(grid.name), link("grid.show", grid=grid.name)),),
+        mark=health.cloud(cloud),
+        marks=health.cloud_marks(cloud),
         sparks=tuple(_cloud_sparks(cloud, view)),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),
@@ -180,9 +179,8 @@ _HOST_SPARKS = (
 )
 
 
-def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
-    view, at = judge.view, path_above(grid, host)
-    mark = judge.host(host)
+def host_page(grid: Grid, host: Host, health: Health, link: Link) -> DetailPage:
+    view, at = health.view, path_above(grid, host)
     tables = (
         figures_table("Host", host.sysinfo, view, at, "sysinfo."),
         figures_table("File systems", host.disks, view, at, "sysinfo.disks."),
@@ -196,27 +194,27 @@ def host_page(grid: Grid, host: Host, judge: Judge, link: Link) -> DetailPage:
     )
     return DetailPage(
         title=host.name,
-        trail=((judge.grid_names.get(grid.name, grid.name), link("grid.show", grid=grid.name)),),
-        mark=mark,
-        marks=(mark,) if mark.level else (),
+        trail=((health.grid_label(grid.name), link("grid.show", grid=grid.name)),),
+        mark=health.host(grid, host),
+        marks=health.host_marks(grid, host),
         sparks=tuple(
             spark
             for label, name, unit in _HOST_SPARKS
             for spark in _spark(label, host.sysinfo.get(name), view, unit=unit)
         ),
         heartbeats=tuple(
-            heartbeat_cell(judge.heartbeat_names.get(service, service), value, view)
+            heartbeat_cell(health.heartbeat_label(service), value, view)
             for service, value in host.heartbeats.items()
         ),
         tables=tuple(table for table in tables if not table.is_empty),
     )
 
 
-def fleet_page(judge: Judge, link: Link) -> DetailPage:
+def fleet_page(health: Health, link: Link) -> DetailPage:
     """The worker fleet of every grid that has one."""
-    view = judge.view
+    view = health.view
     grids = [grid for grid in view.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
-    named = [(judge.grid_names.get(grid.name, grid.name), grid) for grid in grids]
+    named = [(health.grid_label(grid.name), grid) for grid in grids]
     tables = [
         table
         for name, grid in named
@@ -238,12 +236,12 @@ def fleet_page(judge: Judge, link: Link) -> DetailPage:
             tone=BAD if status == "failed" else "",
         )
     ]
-    marks = [mark for mark in judge.snapshot_marks(view.snapshot) if "fleet" in mark.where[1:2]]
+    marks = health.fleet_marks()
     return DetailPage(
         title="Fleet",
         trail=(),
         mark=worst(marks),
-        marks=tuple(sort_worst_first(marks)),
+        marks=marks,
         sparks=tuple(sparks),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from webapp.model.health import Judge, held_share
+from webapp.model.health import Health
+from webapp.model.judge import held_share
 from webapp.model.tree import Counts
 from webapp.pages.tables import Column, Table, natural, occurring, row_of, words
 
@@ -19,7 +20,7 @@ STATUSES = (
 
 def jobs_table(
     jobs: Mapping[str, Counts],
-    judge: Judge,
+    health: Health,
     at: str,
     *,
     caption: str = "Jobs",
@@ -40,8 +41,8 @@ def jobs_table(
                 "All" if name == "all" else name,
                 jobs[name],
                 statuses,
-                judge.view,
-                {"held": judge.tone("held_pct", held_share(jobs[name]))},
+                health.view,
+                {"held": health.tone("held_pct", held_share(jobs[name]))},
                 key=name,
             )
             for name in names

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cloud_monitor.system.text import age_text
+from cloud_monitor.system.text import age_text, format_number
 from webapp.inventory.model import GONE, UNLISTED, ListSummary, TrackedRecord
 from webapp.model.freshness import Freshness, judge
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import BAD, Cell, format_number
+from webapp.pages.cells import BAD, Cell
 from webapp.pages.tables import words
 
 WORDS = "t"  # the class of a cell that holds words

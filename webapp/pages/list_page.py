@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from cloud_monitor.system.text import format_number
 from webapp.inventory.model import ListSummary, QueryResult, TrackedRecord
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import OK, Level, Mark
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import BAD, Cell, format_number
+from webapp.pages.cells import BAD, Cell
 from webapp.pages.list_cells import LEAVING, TROUBLE, WORDS, age_cell, is_stale
 from webapp.pages.tables import Column, Row, Table, words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webapp.model.health import Judge, Mark, sort_worst_first, worst
+from webapp.model.health import Health, Mark, worst
 from webapp.model.tree import Grid, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.clouds import CloudTable, cloud_table
@@ -22,7 +22,7 @@ Link = Callable[..., str]  # (endpoint, **names) -> address
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """A line about something that is not well; `anchor` is the card it belongs to."""
+    """A cause of what is not well; `anchor` is the card it belongs to, empty where it has none."""
 
     mark: Mark
     anchor: str
@@ -64,18 +64,21 @@ class StatusPage:
         return sum(card.clouds.folded for card in self.cards if card.clouds)
 
 
-def status_page(judge: Judge, columns: Sequence[str], link: Link) -> StatusPage:
-    snapshot = judge.view.snapshot
-    marks = sort_worst_first(judge.snapshot_marks(snapshot))
-    anchors = {judge.grid_names.get(grid.name, grid.name): anchor_of(grid.name) for grid in snapshot.grids}
-    listed = marks if len(marks) <= ATTENTION_MAX else marks[: ATTENTION_MAX - 1]
+def status_page(health: Health, columns: Sequence[str], link: Link) -> StatusPage:
+    snapshot = health.view.snapshot
+    marks = health.marks()
+    attention = [
+        Attention(mark, anchor_of(cause.key.grid) if cause.key.grid else "")
+        for mark, cause in zip(marks, health.causes, strict=True)
+    ]
+    listed = attention if len(attention) <= ATTENTION_MAX else attention[: ATTENTION_MAX - 1]
     return StatusPage(
         mark=worst(marks),
-        vms=tuple(_vm_figures(judge)),
-        jobs=tuple(_job_figures(judge)),
-        attention=tuple(Attention(mark, anchors.get(mark.where[0], "")) for mark in listed),
+        vms=tuple(_vm_figures(health)),
+        jobs=tuple(_job_figures(health)),
+        attention=tuple(listed),
         unlisted=len(marks) - len(listed),
-        cards=tuple(grid_card(grid, judge, columns, link) for grid in snapshot.grids),
+        cards=tuple(grid_card(grid, health, columns, link) for grid in snapshot.grids),
     )
 
 
@@ -83,23 +86,23 @@ def anchor_of(grid: str) -> str:
     return f"grid-{grid}"
 
 
-def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> GridCard:
-    view, at = judge.view, f"grids.{grid.name}"
+def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: Link) -> GridCard:
+    view, at = health.view, f"grids.{grid.name}"
     address = link("grid.show", grid=grid.name)
     tables = (
-        jobs_table(grid.jobs, judge, at),
+        jobs_table(grid.jobs, health, at),
         resources_table(grid, view),
         hosts_table(grid, view, f"{address}/hosts/"),
         work_table(grid.name, grid.fleet, view),
     )
-    clouds = cloud_table(grid, judge, columns, f"{address}/clouds/")
+    clouds = cloud_table(grid, health, columns, f"{address}/clouds/")
     return GridCard(
         name=grid.name,
-        label=judge.grid_names.get(grid.name, grid.name),
+        label=health.grid_label(grid.name),
         link=address,
-        mark=judge.grid(grid),
+        mark=health.grid(grid),
         heartbeats=tuple(
-            heartbeat_cell(judge.heartbeat_names.get(service, service), value, view)
+            heartbeat_cell(health.heartbeat_label(service), value, view)
             for service, value in grid.heartbeats.items()
         ),
         clouds=clouds if grid.clouds else None,
@@ -107,29 +110,29 @@ def grid_card(grid: Grid, judge: Judge, columns: Sequence[str], link: Link) -> G
     )
 
 
-def _vm_figures(judge: Judge) -> Iterator[Figure]:
-    total = judge.view.snapshot.total
+def _vm_figures(health: Health) -> Iterator[Figure]:
+    total = health.view.snapshot.total
     for name in ("total", "starting", "running", "retiring", "error"):
         if name in total.states:
             label = "VMs" if name == "total" else name.capitalize()
             threshold = "vms_error" if name == "error" else ""
-            yield _figure(label, total.states[name], judge, threshold)
+            yield _figure(label, total.states[name], health, threshold)
     for label, value, threshold in (
         ("Idle", total.idle, ""),
         ("Lost", total.lost, "vms_lost"),
         ("Unregistered", total.unreg, "vms_unreg"),
     ):
         if value.value is not None:
-            yield _figure(label, value, judge, threshold)
+            yield _figure(label, value, health, threshold)
 
 
-def _job_figures(judge: Judge) -> Iterator[Figure]:
-    jobs = judge.view.snapshot.jobs
+def _job_figures(health: Health) -> Iterator[Figure]:
+    jobs = health.view.snapshot.jobs
     for name in ("total", "idle", "running", "completed", "held"):
         if name in jobs:
-            yield _figure("Jobs" if name == "total" else name.capitalize(), jobs[name], judge)
+            yield _figure("Jobs" if name == "total" else name.capitalize(), jobs[name], health)
 
 
-def _figure(label: str, value: Value, judge: Judge, threshold: str = "") -> Figure:
-    tone = judge.tone(threshold, value) if threshold else ""
-    return Figure(label, show(value, judge.view, tone=tone, path=True))
+def _figure(label: str, value: Value, health: Health, threshold: str = "") -> Figure:
+    tone = health.tone(threshold, value) if threshold else ""
+    return Figure(label, show(value, health.view, tone=tone, path=True))

@@ -10,7 +10,7 @@ from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.serving.page_cache import cached_response
-from webapp.views.render import judge_of
+from webapp.views.render import health_of
 
 blueprint = Blueprint("badge", __name__)
 
@@ -27,7 +27,7 @@ def show(grid: str) -> Response:
 
 def _draw(name: str, view: SnapshotView) -> str:
     grid = next((grid for grid in view.snapshot.grids if grid.name == name), None)
-    mark = judge_of(view).grid(grid) if grid is not None else None
+    mark = health_of(view).grid(grid) if grid is not None else None
     word, kind = (mark.level.word, mark.level.kind) if mark is not None else ("gone", "stale")
     return draw_badge(current_settings().grid_names.get(name, name), word, _COLOURS[kind])
 

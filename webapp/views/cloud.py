@@ -20,7 +20,7 @@ from webapp.pages.vm_list import VMS
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.grid import find_grid
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 if TYPE_CHECKING:
     from webapp.inventory.reader import InventoryReader
@@ -37,7 +37,7 @@ def show(grid: str, cloud: str) -> Response:
     settings = current_settings()
 
     def page_of(view: SnapshotView) -> DetailPage:
-        page = cloud_page(*_find(view, grid, cloud), judge_of(view), url_for)
+        page = cloud_page(*_find(view, grid, cloud), health_of(view), url_for)
         return replace(page, tools=links_about(settings.links, "cloud", {"grid": grid, "cloud": cloud}))
 
     if settings.inventory_token_file is None:

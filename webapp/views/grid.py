@@ -13,7 +13,7 @@ from webapp.pages.details import grid_page
 from webapp.pages.list_page import list_links
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("grid", __name__)
 
@@ -25,7 +25,7 @@ def show(grid: str) -> Response:
     def values(view: SnapshotView) -> Values:
         found = find_grid(view, grid)
         settings = current_settings()
-        page = grid_page(found, judge_of(view), settings.columns, url_for)
+        page = grid_page(found, health_of(view), settings.columns, url_for)
         has_lists = settings.inventory_token_file is not None
         lists = list_links(url_for("grid.show", grid=grid)) if has_lists else ()
         return {"page": replace(page, lists=lists, tools=links_about(settings.links, "grid", {"grid": grid}))}

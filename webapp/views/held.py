@@ -9,7 +9,7 @@ from flask import Blueprint, Response, url_for
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.across import held_sections
 from webapp.serving.context import current_settings
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("held", __name__)
 
@@ -20,7 +20,7 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    sections = held_sections(judge_of(view), lambda grid: url_for("grid.show", grid=grid))
+    sections = held_sections(health_of(view), lambda grid: url_for("grid.show", grid=grid))
     if current_settings().inventory_token_file is not None:
         sections = tuple(
             replace(section, list_link=url_for("lists.jobs", grid=section.grid, status="held"))

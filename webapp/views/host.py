@@ -9,7 +9,7 @@ from webapp.model.tree import Grid, Host
 from webapp.pages.details import host_page
 from webapp.poll.current import current_view
 from webapp.views.grid import find_grid
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("host", __name__)
 
@@ -19,7 +19,7 @@ def show(grid: str, host: str) -> Response:
     _find(current_view(), grid, host)
 
     def values(view: SnapshotView) -> Values:
-        return {"page": host_page(*_find(view, grid, host), judge_of(view), url_for)}
+        return {"page": host_page(*_find(view, grid, host), health_of(view), url_for)}
 
     return show_page("host", "detail_body.html", values, heading=f"{host} · {grid}")
 

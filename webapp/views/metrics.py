@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from webapp.metrics.exposition import CONTENT_TYPE, expose
 from webapp.poll.current import current_view
 from webapp.serving.context import current_counters
-from webapp.views.render import judge_of
+from webapp.views.render import health_of
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -15,10 +15,10 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def show() -> Response:
     view = current_view()
-    judge = judge_of(view)
-    health = {grid.name: int(judge.grid(grid).level) for grid in view.snapshot.grids}
+    health = health_of(view)
+    levels = {grid.name: health.grid(grid).level for grid in view.snapshot.grids}
     return Response(
-        expose(view, current_counters().totals(), health),
+        expose(view, current_counters().totals(), levels),
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},
     )

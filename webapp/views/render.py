@@ -13,9 +13,9 @@ from typing import Any
 from flask import Flask, Response, abort, json, render_template, request
 
 from webapp.model.events import Event, read_events
-from webapp.model.health import Judge, Mark
+from webapp.model.health import Health, Mark
+from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.pages.cells import Cell
 from webapp.pages.clouds import CloudColumn
 from webapp.pages.live_cells import Filled, render_body
@@ -35,11 +35,8 @@ NAV = (
 Values = Mapping[str, Any]
 
 
-def judge_of(view: SnapshotView) -> Judge:
-    settings = current_settings()
-    return Judge(
-        view, complete_thresholds(settings.thresholds), settings.grid_names, settings.heartbeat_names
-    )
+def health_of(view: SnapshotView) -> Health:
+    return judge_health(view, current_settings().health_rules)
 
 
 def show_page(
@@ -101,7 +98,7 @@ def _refresh(
 
 def add_filters(app: Flask) -> None:
     """What the templates write with."""
-    for make in (clock, isotime, mark_cell, reason_cell, cause_cell, group_slots):
+    for make in (clock, isotime, mark_cell, reason_cell, since_cell, cause_cell, group_slots):
         app.template_filter(make.__name__)(make)
 
 
@@ -120,6 +117,10 @@ def mark_cell(mark: Mark) -> Cell:
 
 def reason_cell(mark: Mark) -> Cell:
     return Cell(mark.reason, mark.level.kind)
+
+
+def since_cell(mark: Mark) -> Cell:
+    return Cell(mark.since)
 
 
 def cause_cell(mark: Mark) -> Cell:

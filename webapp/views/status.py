@@ -7,7 +7,7 @@ from flask import Blueprint, Response, url_for
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.status import status_page
 from webapp.serving.context import current_settings
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("status", __name__)
 
@@ -18,4 +18,4 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    return {"page": status_page(judge_of(view), current_settings().columns, url_for)}
+    return {"page": status_page(health_of(view), current_settings().columns, url_for)}

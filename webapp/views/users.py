@@ -6,7 +6,7 @@ from flask import Blueprint, Response, url_for
 
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.across import user_sections
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("users", __name__)
 
@@ -17,5 +17,5 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    sections = user_sections(judge_of(view), lambda grid: url_for("grid.show", grid=grid))
+    sections = user_sections(health_of(view), lambda grid: url_for("grid.show", grid=grid))
     return {"title": "Users", "sections": sections, "with_change": False}

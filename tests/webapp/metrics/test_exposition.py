@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloud_monitor.metrics.paths import build_path
 from tests.services.needs import find_program
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.metrics.counters import SharedCounters
+from webapp.model.health import Level
+from webapp.model.snapshot_view import PollOutcome
+from webapp.model.tree import Value
+from webapp.poll.state_files import Polled, write_outcome, write_polled
 from webapp.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/prometheus"
@@ -53,6 +59,34 @@ def test_a_grids_gauges_have_honest_names_and_labels(client: FlaskClient) -> Non
     assert value(families, "cloud_monitor_fleet_deadlines", grid="belle", status="missed") == 3
     assert value(families, "cloud_monitor_grid_age_seconds", grid="quiet") >= 3600
     assert value(families, "cloud_monitor_grid_health", grid="quiet") >= 2
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_what_help_says_of_each_level_is_what_is_sent_and_what_pages_say(
+    level: Level, tmp_path: Path
+) -> None:
+    """One grid of each level; HELP gives the word of the number, the badge and the page say the same word."""
+    now, beat = int(time.time()), build_path("heartbeat", grid="g", service="condor")
+    cpu = build_path("sysinfo_cpu", grid="g")
+    values = {
+        Level.OK: [Value(beat, 1.0, now)],
+        Level.WARN: [Value(beat, 1.0, now), Value(cpu, 85.0, now)],
+        Level.BAD: [Value(beat, 0.0, now)],
+        Level.STALE: [Value(beat, 1.0, now - 7200)],
+    }[level]
+    write_polled(tmp_path, Polled(now, values))
+    write_outcome(tmp_path, PollOutcome(attempted_at=now, finished_at=now, succeeded_at=now, series=2))
+    client = create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+    families = scrape(client)
+    said = dict(
+        pair.split(" ", 1)
+        for pair in families["cloud_monitor_grid_health"].documentation.rstrip(".").split(", ")
+    )
+    assert len(said) == len(Level)
+    sent = value(families, "cloud_monitor_grid_health", grid="g")
+    assert said[f"{sent:g}"] == level.word
+    assert f">{level.word}</text>" in client.get("/badge/g.svg").text
+    assert f'mark {level.kind}"' in client.get("/grids/g").text
 
 
 def test_a_stale_grid_has_no_gauges_that_look_fresh(client: FlaskClient) -> None:

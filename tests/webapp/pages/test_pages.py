@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_monitor.system.text import format_number
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.model.build import build_snapshot
@@ -18,7 +19,7 @@ from webapp.model.columns import check_columns
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import DEFAULTS, complete_thresholds
 from webapp.model.tree import Value
-from webapp.pages.cells import Cell, format_number, show
+from webapp.pages.cells import Cell, show
 from webapp.pages.holds import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words

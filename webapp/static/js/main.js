@@ -30,18 +30,22 @@ const title = document.title;
 
 /** The tab says how many things need attention, for when it is not in front. */
 function showTitle() {
-  const count = document.querySelectorAll("#body .overview .attention li").length;
+  const count = document.querySelectorAll("#body .overview .attention > ul > li").length;
   document.title = count ? `(${count}) ${title}` : title;
 }
 
 showTitle();
-let focused = null;
-onRefresh("before", () => { focused = rememberFocus(); });
+let focused = null, unfolded = [];
+onRefresh("before", () => {
+  focused = rememberFocus();
+  unfolded = [...document.querySelectorAll("#body details[open]")].map((details) => details.dataset.name);
+});
 onRefresh("body", () => {
   prepareHeadings();
   prepareValues();
   applyFilter();
   countFolded();
+  for (const details of document.querySelectorAll("#body details")) details.open = unfolded.includes(details.dataset.name);
   restoreFocus(focused);
 });
 onRefresh("values", () => {

@@ -10,7 +10,7 @@ from webapp.model.health import worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage, fleet_page
 from webapp.serving.context import current_settings
-from webapp.views.render import Values, judge_of, show_page
+from webapp.views.render import Values, health_of, show_page
 
 blueprint = Blueprint("fleet", __name__)
 
@@ -21,7 +21,7 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    page = fleet_page(judge_of(view), url_for)
+    page = fleet_page(health_of(view), url_for)
     url = current_settings().fleet_database_url
     return {"page": page if url is None else _with_queue(page, url)}
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import TypeVar
 
-from cloud_monitor.system.text import age_text
+from cloud_monitor.system.text import age_text, format_number
 from webapp.model.health import Level, Mark
-from webapp.pages.cells import BAD, NOTHING, WARN, Cell, format_number
+from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.tables import Column, Row, Table, words
 from worker.queue.statistics import (
     BatchFigures,

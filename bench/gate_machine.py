@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from worker.gate.admission import (
+from worker.gate.admission import admit
+from worker.gate.model import (
     Decision,
     GateInput,
     GateLimits,
@@ -17,7 +18,6 @@ from worker.gate.admission import (
     Reason,
     ResourceEstimate,
     WorkerView,
-    admit,
 )
 
 GB = 1_000_000_000
@@ -28,7 +28,7 @@ class WorkerKind:
     """How one kind of worker behaves. Memory rises to 60 % while it loads, to its peak over `growth_s`."""
 
     name: str
-    need: ResourceEstimate
+    estimate: ResourceEstimate
     load_s: float
     growth_s: float
 
@@ -99,20 +99,20 @@ class Machine:
 
     def _private_bytes(self, worker: SimulatedWorker, now_s: float) -> int:
         age_s = now_s - worker.started_s
-        peak_bytes = self.kind.need.private_bytes * (0.95 + worker.noise)
+        peak_bytes = self.kind.estimate.private_bytes * (0.95 + worker.noise)
         loaded = min(1.0, age_s / self.kind.load_s) * 0.6
         grown = min(1.0, max(0.0, age_s - self.kind.load_s) / self.kind.growth_s) * 0.4
         return int(peak_bytes * (loaded + grown))
 
     def _memory_used_bytes(self, now_s: float) -> int:
         own = sum(self._private_bytes(worker, now_s) for worker in self.workers)
-        return own + (self.kind.need.shared_bytes if self.workers else 0) + self.others_bytes(now_s)
+        return own + (self.kind.estimate.shared_bytes if self.workers else 0) + self.others_bytes(now_s)
 
     def _cpu_pct(self, now_s: float, chance: random.Random) -> float:
         busy = sum(
             1.0
             if now_s - worker.started_s < self.kind.load_s
-            else self.kind.need.cpus * chance.uniform(0.9, 1.1)
+            else self.kind.estimate.cpus * chance.uniform(0.9, 1.1)
             for worker in self.workers
         )
         return min(100.0, 100 * (busy + self.others_cores(now_s)) / self.cores)
@@ -134,7 +134,7 @@ class Machine:
             )
             for worker in self.workers
         )
-        return History(views, self.kind.need, self.drains_s)
+        return History(views, self.kind.estimate, self.drains_s)
 
 
 UPSTREAM = WorkerKind(

@@ -25,7 +25,6 @@ class Pressure:
 
     cpu_pct: float | None
     memory_pct: float | None
-    memory_full_pct: float | None  # every task waited at once
     io_pct: float | None
 
 
@@ -283,14 +282,14 @@ def _group_cpus(groups: tuple[Group, ...]) -> list[CpuUse]:
 def _read_pressures(proc: Path, group: Path | None) -> Pressure:
     """Of the own version 2 group where there is one, else of the whole host."""
 
-    def pressure(resource: str, line: str = "some") -> float | None:
+    def pressure(resource: str) -> float | None:
         for path in (*([group / f"{resource}.pressure"] if group else []), proc / "pressure" / resource):
             with suppress(OSError):
-                if match := re.search(rf"^{line} avg10=([0-9.]+)", path.read_text(), re.MULTILINE):
+                if match := re.search(r"^some avg10=([0-9.]+)", path.read_text(), re.MULTILINE):
                     return float(match[1])
         return None
 
-    return Pressure(pressure("cpu"), pressure("memory"), pressure("memory", "full"), pressure("io"))
+    return Pressure(pressure("cpu"), pressure("memory"), pressure("io"))
 
 
 def _oom_kills(groups: tuple[Group, ...], proc: Path) -> int:

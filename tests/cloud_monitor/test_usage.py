@@ -64,7 +64,6 @@ def test_a_host_without_limits(tmp_path: Path) -> None:
     )  # loopback is not counted
     assert (load.counters.swapped_in_bytes, load.counters.swapped_out_bytes) == (256 * 4096, 512 * 4096)
     assert load.pressure.cpu_pct == 12.34
-    assert load.pressure.memory_full_pct == 1.0
 
 
 def test_version_2_takes_the_limits_of_every_ancestor(tmp_path: Path) -> None:
@@ -77,11 +76,7 @@ def test_version_2_takes_the_limits_of_every_ancestor(tmp_path: Path) -> None:
     assert load.tightest_memory.name == f"cgroup {parent}"
     assert load.cpus == min(1.5, load.counters.cpu[0].cpus)
     assert load.counters.cpu[1:] == (CpuUse(f"cgroup {parent}", 1.5, 60.0),)
-    assert (load.pressure.cpu_pct, load.pressure.memory_pct, load.pressure.memory_full_pct) == (
-        77.0,
-        8.5,
-        4.25,
-    )
+    assert (load.pressure.cpu_pct, load.pressure.memory_pct) == (77.0, 8.5)
     assert load.pressure.io_pct == 3.0  # the group does not say, the host does
     assert load.oom_kills == 1
 

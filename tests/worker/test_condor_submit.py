@@ -22,10 +22,10 @@ from tests.services.support import absent, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.condor.fleet import CondorFleet as Submitter
 from worker.condor.fleet import write_secret
-from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_needs, missing_jobs
+from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_request, missing_jobs
 from worker.condor.pool import Pool, in_child
 from worker.errors import WorkerError
-from worker.gate.admission import ResourceEstimate
+from worker.gate.model import ResourceEstimate
 from worker.queue.statistics import read_figures
 from worker.settings import Settings
 
@@ -168,26 +168,26 @@ def make_settings(**values: Any) -> Settings:
 
 
 def test_a_job_asks_for_what_its_workers_need() -> None:
-    needs = job_needs(ResourceEstimate(300_000_000, 335_000_000, 1.2), make_settings(condor_workers=4))
-    assert (needs.cpus, needs.workers) == (5, 4)
-    assert needs.memory_mb * 0.75 >= 4 * 300 + 335
-    assert needs.memory_mb < 2 * (4 * 300 + 335)
-    assert needs.disk_mb * 0.8 >= 4 * 500 * 0.5
-    description = describe_job(make_settings(), needs, Path("/state/worker-x.toml"), until_empty=True)
+    request = job_request(ResourceEstimate(300_000_000, 335_000_000, 1.2), make_settings(condor_workers=4))
+    assert (request.cpus, request.workers) == (5, 4)
+    assert request.memory_mb * 0.75 >= 4 * 300 + 335
+    assert request.memory_mb < 2 * (4 * 300 + 335)
+    assert request.disk_mb * 0.8 >= 4 * 500 * 0.5
+    description = describe_job(make_settings(), request, Path("/state/worker-x.toml"), until_empty=True)
     assert description["request_cpus"] == "5"
-    assert int(description["request_memory"]) * 1.048576 >= needs.memory_mb + 100
-    assert f"WORKER_MEMORY_MB={needs.memory_mb}" in description["environment"]
+    assert int(description["request_memory"]) * 1.048576 >= request.memory_mb + 100
+    assert f"WORKER_MEMORY_MB={request.memory_mb}" in description["environment"]
     assert description["arguments"] == "-P -m worker --config worker-x.toml run --until-empty"
 
 
 @pytest.mark.parametrize(("engine", "least_mb"), [("onnx", 1500), ("stub", 0)])
 def test_the_model_can_be_prepared_in_the_slot_of_a_single_worker(engine: str, least_mb: int) -> None:
     settings = make_settings(decimer_engine=engine)
-    needs = job_needs(ResourceEstimate(300_000_000, 335_000_000), settings)
-    description = describe_job(settings, needs, Path("/state/worker-x.toml"), until_empty=True)
-    assert needs.memory_mb < 1000
+    request = job_request(ResourceEstimate(300_000_000, 335_000_000), settings)
+    description = describe_job(settings, request, Path("/state/worker-x.toml"), until_empty=True)
+    assert request.memory_mb < 1000
     asked_mb = int(description["request_memory"]) * 1.048576
-    assert max(least_mb, needs.memory_mb + 100) <= asked_mb < max(least_mb, needs.memory_mb + 200) + 2
+    assert max(least_mb, request.memory_mb + 100) <= asked_mb < max(least_mb, request.memory_mb + 200) + 2
 
 
 def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_no_secret_is_in_the_description_but_in_the_file(tmp_path: Path) -> None
         model_dir=Path('model "x"'),
     )
     description = describe_job(
-        settings, job_needs(ResourceEstimate(1, 1), settings), tmp_path / "w.toml", False
+        settings, job_request(ResourceEstimate(1, 1), settings), tmp_path / "w.toml", False
     )
     assert not any(secret in text for text in description.values() for secret in (SECRET, "also-secret"))
     path = tmp_path / "new" / "w.toml"

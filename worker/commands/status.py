@@ -13,7 +13,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from worker.queue.errors import QueueUnavailable
+from worker.queue.model import QueueUnavailable
 from worker.queue.statistics import QueueFigures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view

@@ -15,13 +15,13 @@ from worker.condor.jobs import (
     config_text,
     describe_job,
     fleet_name,
-    job_needs,
+    job_request,
     missing_jobs,
 )
 from worker.condor.pool import Pool
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
-from worker.gate.resource_estimate import estimate
+from worker.gate.resource_estimate import estimate_resources
 from worker.queue import Queue, open_queue
 from worker.settings import Settings
 
@@ -46,13 +46,13 @@ class CondorFleet:
             return 0
         settings = self._settings
         with self._queue() as queue:
-            learned = queue.usage_statistics(settings.decimer_engine)
-        needs = job_needs(estimate(settings, learned), settings)
+            statistics = queue.usage_statistics(settings.decimer_engine)
+        request = job_request(estimate_resources(settings, statistics), settings)
         write_secret(self._config, config_text(settings))
-        cluster = self._pool.add_jobs(describe_job(settings, needs, self._config, until_empty), missing)
+        cluster = self._pool.add_jobs(describe_job(settings, request, self._config, until_empty), missing)
         log.info(
             "submitted %d jobs as cluster %d, each with %d CPUs, %d MB and %d worker(s)",
-            missing, cluster, needs.cpus, needs.memory_mb, needs.workers,
+            missing, cluster, request.cpus, request.memory_mb, request.workers,
         )  # fmt: skip
         return missing
 

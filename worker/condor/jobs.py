@@ -1,4 +1,4 @@
-"""What a supervisor's job in an HTCondor pool is: its needs, its description, its settings file (pure)."""
+"""A supervisor's job in an HTCondor pool: what it requests, its description, its settings file (pure)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from worker.errors import WorkerError
-from worker.gate.admission import ResourceEstimate
+from worker.gate.model import ResourceEstimate
 from worker.gate.resource_estimate import MB
 from worker.settings import Settings
 
@@ -40,7 +40,7 @@ _OF_THE_HOST = {
 
 
 @dataclass(frozen=True, slots=True)
-class JobNeeds:
+class JobRequest:
     cpus: int
     memory_mb: int  # megabytes of 10^6 bytes that the workers are allotted
     disk_mb: int
@@ -58,13 +58,15 @@ class JobState:
     reason: str  # why it is held
 
 
-def job_needs(need: ResourceEstimate, settings: Settings) -> JobNeeds:
-    """Of a supervisor with `condor_workers` workers, each of which needs `need`: its gate admits them all."""
+def job_request(estimate: ResourceEstimate, settings: Settings) -> JobRequest:
+    """Of a supervisor with `condor_workers` workers that take `estimate` each: its gate admits them all."""
     workers = settings.condor_workers
-    allotted_bytes = (need.private_bytes * workers + need.shared_bytes) * 100 / settings.memory_threshold_pct
+    allotted_bytes = (
+        (estimate.private_bytes * workers + estimate.shared_bytes) * 100 / settings.memory_threshold_pct
+    )
     images_mb = workers * TEMP_CHUNKS * settings.chunk_images * settings.image_mb
-    return JobNeeds(
-        cpus=max(1, math.ceil(need.cpus * workers)),
+    return JobRequest(
+        cpus=max(1, math.ceil(estimate.cpus * workers)),
         memory_mb=math.ceil(allotted_bytes / MB) + 1,
         disk_mb=math.ceil(images_mb * 100 / settings.temp_threshold_pct) + 1,
         workers=workers,
@@ -99,20 +101,20 @@ def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
     return missing
 
 
-def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty: bool) -> dict[str, str]:
+def describe_job(settings: Settings, request: JobRequest, config: Path, until_empty: bool) -> dict[str, str]:
     """The submit description. It has no secret: those are in the file `config`, sent along with the job."""
     environment = {
         "WORKER_HOST_NAME": "$$(Name)",  # the slot's: as many names as the pool has slots
-        "WORKER_CPUS": needs.cpus,
-        "WORKER_MEMORY_MB": needs.memory_mb,
-        "WORKER_MAX_WORKERS": needs.workers,
+        "WORKER_CPUS": request.cpus,
+        "WORKER_MEMORY_MB": request.memory_mb,
+        "WORKER_MAX_WORKERS": request.workers,
         "WORKER_WARM_UP_GROUP": "off",  # a slot's memory is its own
-        "WORKER_TEMP_LIMIT_MB": needs.disk_mb,
+        "WORKER_TEMP_LIMIT_MB": request.disk_mb,
     }
     options = ["--until-empty"] if until_empty else []
     arguments = ["-P", "-m", "worker", "--config", config.name, "run", *options]
     prepares = settings.decimer_engine == "onnx"
-    memory_mb = max(needs.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)
+    memory_mb = max(request.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)
     told = config.parent / "$(Cluster).$(Process)"
     failed = "(ExitBySignal =?= true || ExitCode =!= 0)"
     return {
@@ -126,9 +128,9 @@ def describe_job(settings: Settings, needs: JobNeeds, config: Path, until_empty:
         "transfer_input_files": str(config),
         "output": f"{told}.out",
         "error": f"{told}.err",
-        "request_cpus": str(needs.cpus),
+        "request_cpus": str(request.cpus),
         "request_memory": str(math.ceil(memory_mb * MB / (1 << 20))),
-        "request_disk": str(needs.disk_mb * 1024),
+        "request_disk": str(request.disk_mb * 1024),
         "kill_sig": "SIGTERM",
         "remove_kill_sig": "SIGTERM",
         "hold_kill_sig": "SIGTERM",

@@ -12,7 +12,7 @@ from cloud_monitor.system.process import give_back_memory
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import Limits
+from worker.decimer.image_file import ImageLimits
 from worker.decimer.model.architecture import EARLY_GRAPHS, list_early
 from worker.decimer.preprocess import read_drawing
 from worker.decimer.sessions import Session, open_session, write_prepared
@@ -96,7 +96,7 @@ class OnnxRecogniser:
         vocabulary: Vocabulary,
         model: str,
         *,
-        limits: Limits,
+        limits: ImageLimits,
         slots: int,
         threads: int,
         fast: FastMode | None = None,

@@ -38,7 +38,7 @@ _TRUNCATED_SIGNS = ("truncat", "not enough", "unexpected end", "end of", "incomp
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ImageLimits:
     """Largest image that is read. `pixels` counts the square over its longer side: what it becomes."""
 
     bytes: int
@@ -46,7 +46,7 @@ class Limits:
 
 
 @contextlib.contextmanager
-def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
+def open_image(path: Path, limits: ImageLimits) -> Iterator[Image.Image]:
     """Give the decoded first frame. Raises ImageRefused."""
     _check_file(path, limits)
     with _translate_errors(), warnings.catch_warnings():
@@ -65,7 +65,7 @@ def open_image(path: Path, limits: Limits) -> Iterator[Image.Image]:
             yield image
 
 
-def _check_file(path: Path, limits: Limits) -> None:
+def _check_file(path: Path, limits: ImageLimits) -> None:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from worker.decimer.engine import FastMode, OnnxRecogniser, open_sessions
 from worker.decimer.fast import HalfPrecisionEncoder, fast_support
-from worker.decimer.image_file import Limits
+from worker.decimer.image_file import ImageLimits
 from worker.decimer.model.make_model import get_model, get_prepared
 from worker.decimer.model.packages import Report
 from worker.decimer.model.store import Model, ModelSource
@@ -28,7 +28,7 @@ def open_onnx(settings: Settings, report: Report) -> Recogniser:
         open_sessions(get_prepared(model, report)),
         Vocabulary.read(model.vocabulary),
         model.version,
-        limits=Limits(settings.image_max_bytes, settings.image_max_pixels),
+        limits=ImageLimits(settings.image_max_bytes, settings.image_max_pixels),
         slots=settings.decimer_slots,
         threads=settings.decimer_threads,
         fast=_fast_mode(settings, model),

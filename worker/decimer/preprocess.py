@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
 from worker.decimer.errors import BlankImage
-from worker.decimer.image_file import Limits, open_image
+from worker.decimer.image_file import ImageLimits, open_image
 from worker.decimer.model.architecture import IMAGE_SIDE
 
 Floats = npt.NDArray[np.float32]
@@ -32,7 +32,7 @@ _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _GREY_WEIGHTS, _GREY_BITS = (3735, 19235, 9798), 15
 
 
-def read_drawing(path: Path, limits: Limits) -> Floats:
+def read_drawing(path: Path, limits: ImageLimits) -> Floats:
     """(512, 512) grey levels 0..255. Raises ImageRefused: see errors.py."""
     with open_image(path, limits) as image:
         grey = _to_grey(image)

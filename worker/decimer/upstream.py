@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from worker.decimer.errors import ImageRefused, ModelError
-from worker.decimer.image_file import Limits
+from worker.decimer.image_file import ImageLimits
 from worker.decimer.preprocess import normalise, read_drawing
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
@@ -25,7 +25,7 @@ class UpstreamRecogniser:
     engine = "upstream"
     precision = "full"
 
-    def __init__(self, decimer: Any, version: str, *, limits: Limits, hand_drawn: bool) -> None:
+    def __init__(self, decimer: Any, version: str, *, limits: ImageLimits, hand_drawn: bool) -> None:
         self.model = f"decimer-{version}{'-hand-drawn' if hand_drawn else ''}"
         self._model = decimer.DECIMER_Hand_drawn if hand_drawn else decimer.DECIMER_V2
         words = decimer.tokenizer.index_word
@@ -46,7 +46,7 @@ class UpstreamRecogniser:
                 f"WORKER_DECIMER_ENGINE=upstream needs upstream's package ({error}): "
                 "pip install 'cloud-monitor[upstream]', or use the engine onnx"
             ) from error
-        limits = Limits(settings.image_max_bytes, settings.image_max_pixels)
+        limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels)
         return cls(decimer, version("decimer"), limits=limits, hand_drawn=settings.hand_drawn)
 
     def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:

@@ -10,156 +10,18 @@ Percentages are 0..100; times are seconds of one monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from worker.gate.model import (
+    Decision,
+    GateInput,
+    GateLimits,
+    GateVerdict,
+    History,
+    Reason,
+    TempUse,
+    WorkerView,
+)
 
 BACKOFF_DOUBLINGS = 6  # a host that failed often is asked again after at most 2**6 times the first pause
-
-
-class GateVerdict(StrEnum):
-    ADMIT = "admit"
-    HOLD = "hold"
-    DRAIN = "drain"
-
-
-class Reason(StrEnum):
-    """What decided: the limit that binds, or what the gate waits for before it looks at limits."""
-
-    ROOM = "room"
-    MEASURING = "measuring"
-    PREPARING = "preparing"
-    WARMING = "warming"
-    SETTLING = "settling"
-    COOLING = "cooling"
-    BACKING_OFF = "backing_off"
-    QUEUE = "queue"
-    NO_WORK = "no_work"
-    CPU = "cpu"
-    CPU_NEED = "cpu_need"
-    MEMORY = "memory"
-    MEMORY_NEED = "memory_need"
-    MEMORY_HIGH = "memory_high"
-    PRESSURE = "pressure"
-    WORKERS = "workers"
-    TEMP_USED = "temp_used"
-    TEMP_LEFT = "temp_left"
-    ACTIVE_CHUNKS = "active_chunks"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict with its reason, a sentence for people, and the figures it was taken on."""
-
-    verdict: GateVerdict
-    reason: Reason
-    text: str
-    figures: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def admitted(self) -> bool:
-        return self.verdict is GateVerdict.ADMIT
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceEstimate:
-    """What one worker takes: memory of its own, memory that all workers share once, and CPUs."""
-
-    private_bytes: int
-    shared_bytes: int = 0
-    cpus: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryArea:
-    """One limit that counts (the host's, a cgroup's, an allotment) and what is used under it.
-
-    `used_bytes` is the average over the window, `latest_bytes` the last sample.
-    """
-
-    name: str
-    used_bytes: int
-    latest_bytes: int
-    limit_bytes: int
-
-    @property
-    def used_pct(self) -> float:
-        return 100 * self.used_bytes / self.limit_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TempUse:
-    """Temporary storage: our own files (with what running chunks have reserved) and what they may take; or
-    why that is not known.
-    """
-
-    used_bytes: int
-    limit_bytes: int
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GateInput:
-    """What is known at one moment, CPU and memory averaged over the last `covered_s` seconds. `preparing`
-    says what is still done to the model, or why it failed; "" when workers can load it.
-    """
-
-    now_s: float
-    covered_s: float
-    cpu_pct: float
-    memory: tuple[MemoryArea, ...]
-    pressure_pct: Mapping[str, float] = field(default_factory=dict)
-    temp: TempUse | None = None
-    active_chunks: int = 0
-    claimable_chunks: int = 1
-    queue_error: str = ""
-    preparing: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """A worker of this host as its supervisor sees it. `ready_s` is when it had loaded, None before."""
-
-    name: str
-    started_s: float
-    ready_s: float | None
-    private_bytes: int
-    busy: bool = True
-    draining: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The host's workers, what one of them needs, and the setbacks that call for patience."""
-
-    workers: tuple[WorkerView, ...]
-    need: ResourceEstimate
-    drains_s: tuple[float, ...] = ()
-    failed_starts_s: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GateLimits:
-    """What an operator set. None: nothing of the kind binds; a percentage of 100 lifts that limit."""
-
-    cpu_pct: float
-    memory_pct: float
-    memory_high_pct: float
-    window_s: float
-    cooldown_s: float
-    failed_start_pause_s: float
-    chunk_images: int
-    image_bytes: int
-    temp_pct: float
-    pressure_pct: Mapping[str, float] = field(default_factory=dict)
-    max_active_chunks: int | None = None
-    max_workers: int | None = None
-    cpus: float | None = None
-
-    @property
-    def chunk_bytes(self) -> int:
-        """What one chunk is reckoned to take of temporary storage."""
-        return self.chunk_images * self.image_bytes
 
 
 def admit(inputs: GateInput, limits: GateLimits, history: History) -> Decision:
@@ -245,12 +107,12 @@ def pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
 def expected_growth_bytes(history: History) -> int:
     """Memory that running and loading workers have not taken yet but are known to reach."""
     growth = sum(
-        max(0, history.need.private_bytes - worker.private_bytes)
+        max(0, history.estimate.private_bytes - worker.private_bytes)
         for worker in history.workers
         if not worker.draining
     )
     shared_is_loaded = any(worker.ready_s is not None for worker in history.workers)
-    return growth + (0 if shared_is_loaded or not history.workers else history.need.shared_bytes)
+    return growth + (0 if shared_is_loaded or not history.workers else history.estimate.shared_bytes)
 
 
 def _memory_high(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
@@ -320,7 +182,7 @@ def _cpu(inputs: GateInput, limits: GateLimits, history: History) -> Decision | 
     if inputs.cpu_pct >= limits.cpu_pct < 100:
         text = f"CPU is at {inputs.cpu_pct:.0f} %, not under {limits.cpu_pct:.0f} %"
         return Decision(GateVerdict.HOLD, Reason.CPU, text, figures)
-    needed = (len(history.workers) + 1) * history.need.cpus
+    needed = (len(history.workers) + 1) * history.estimate.cpus
     if limits.cpus is not None and history.workers and needed > limits.cpus * 1.05:
         text = f"one more worker would bring {needed:.1f} CPUs, {limits.cpus:g} are allotted"
         return Decision(GateVerdict.HOLD, Reason.CPU_NEED, text, figures)
@@ -337,7 +199,7 @@ def _memory(inputs: GateInput, limits: GateLimits, history: History) -> Decision
 
 def _memory_need(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
     """Refuse what would reach the mark at which a worker is drained again: that is what would oscillate."""
-    need_bytes = history.need.private_bytes + (0 if history.workers else history.need.shared_bytes)
+    need_bytes = history.estimate.private_bytes + (0 if history.workers else history.estimate.shared_bytes)
     growth_bytes = expected_growth_bytes(history)
     for area in inputs.memory:
         ceiling_bytes = area.limit_bytes * limits.memory_high_pct / 100
@@ -370,7 +232,7 @@ def _figures(inputs: GateInput, history: History) -> dict[str, float]:
         "workers": len(history.workers),
         "workers_loading": sum(worker.ready_s is None for worker in history.workers),
         "growth_bytes": expected_growth_bytes(history),
-        "need_bytes": history.need.private_bytes,
+        "need_bytes": history.estimate.private_bytes,
         "claimable_chunks": inputs.claimable_chunks,
         **{f"pressure_{kind}_pct": round(value, 1) for kind, value in inputs.pressure_pct.items()},
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from worker.gate.admission import GateLimits, MemoryArea, ResourceEstimate, WorkerView, effective_max_chunks
+from worker.gate.admission import effective_max_chunks
+from worker.gate.model import GateLimits, MemoryArea, ResourceEstimate, WorkerView
 from worker.gate.resource_estimate import MB
 from worker.queue import QueuePolicy
 from worker.settings import Settings
@@ -30,7 +31,7 @@ def gate_limits(settings: Settings) -> GateLimits:
 
 
 def allotted_memory(
-    settings: Settings, workers: tuple[WorkerView, ...], need: ResourceEstimate
+    settings: Settings, workers: tuple[WorkerView, ...], estimate: ResourceEstimate
 ) -> tuple[MemoryArea, ...] | None:
     """The workers' own memory against what is allotted to them; None where nothing is: then the host
     counts.
@@ -38,7 +39,7 @@ def allotted_memory(
     if settings.memory_mb is None:
         return None
     used_bytes = sum(worker.private_bytes for worker in workers)
-    used_bytes += need.shared_bytes if any(worker.ready_s is not None for worker in workers) else 0
+    used_bytes += estimate.shared_bytes if any(worker.ready_s is not None for worker in workers) else 0
     return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB),)
 
 

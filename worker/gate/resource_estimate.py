@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from worker.gate.admission import ResourceEstimate
+from worker.gate.model import ResourceEstimate, WorkerMemory
 from worker.queue import UsageStatistics
-from worker.runner.worker_status import WorkerStatus
 from worker.settings import Settings
 
 MB = 1_000_000
@@ -19,7 +18,7 @@ ESTIMATES = {
 }
 THREAD_BYTES = 60 * MB  # of the engine onnx: buffers of one thread,
 SLOT_BYTES = 8_750_000  # and of each of its slots; docs/decimer.md has what was measured
-MARGIN = 1.1  # over the peak that was learned
+MARGIN = 1.1  # over the peak that was seen
 
 
 def engine_estimate(settings: Settings) -> ResourceEstimate:
@@ -31,30 +30,29 @@ def engine_estimate(settings: Settings) -> ResourceEstimate:
     return ResourceEstimate(known.private_bytes + buffers_bytes, known.shared_bytes, known.cpus * threads)
 
 
-def estimate(settings: Settings, learned: UsageStatistics | None) -> ResourceEstimate:
-    """Before a worker here has worked: the setting, else what the queue learned, else the engine's."""
+def estimate_resources(settings: Settings, statistics: UsageStatistics | None) -> ResourceEstimate:
+    """Before a worker here has worked: the setting, else what the last chunks took, else the engine's."""
     known = engine_estimate(settings)
-    cpus = learned.cpus if learned is not None else known.cpus
+    cpus = statistics.cpus if statistics is not None else known.cpus
     if settings.worker_memory_mb is not None:
         private_bytes = max(0, settings.worker_memory_mb * MB - known.shared_bytes)
-    elif learned is not None:
-        private_bytes = int(max(0, learned.peak_memory_bytes - known.shared_bytes) * MARGIN)
+    elif statistics is not None:
+        private_bytes = int(max(0, statistics.peak_memory_bytes - known.shared_bytes) * MARGIN)
     else:
         private_bytes = known.private_bytes
     return ResourceEstimate(private_bytes, known.shared_bytes, cpus)
 
 
-def learn(need: ResourceEstimate, workers: Iterable[WorkerStatus]) -> ResourceEstimate:
-    """The largest peak of workers that have done a chunk; what was thought before while there is none."""
-    worked = [status for status in workers if status.chunks_done]
-    if not worked:
-        return need
-    private_bytes = int(max(status.peak_private_bytes for status in worked) * MARGIN)
-    return ResourceEstimate(private_bytes, max(status.shared_bytes for status in worked), need.cpus)
+def measured_resources(estimate: ResourceEstimate, peaks: Sequence[WorkerMemory]) -> ResourceEstimate:
+    """By the largest peak of workers that have done a chunk; what was thought before while there is none."""
+    if not peaks:
+        return estimate
+    private_bytes = int(max(peak.private_bytes for peak in peaks) * MARGIN)
+    return ResourceEstimate(private_bytes, max(peak.shared_bytes for peak in peaks), estimate.cpus)
 
 
 def most_private_bytes(settings: Settings) -> int:
     """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
     if settings.worker_memory_limit_mb is not None:
         return settings.worker_memory_limit_mb * MB
-    return 2 * max(engine_estimate(settings).private_bytes, estimate(settings, None).private_bytes)
+    return 2 * max(engine_estimate(settings).private_bytes, estimate_resources(settings, None).private_bytes)

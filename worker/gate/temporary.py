@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from worker.gate.admission import TempUse
+from worker.gate.model import TempUse
 
 PREFIX = "cloud-monitor-worker-"
 RESERVED = ".reserved"  # also the mark of a folder that we made: no other is ever removed
@@ -31,7 +31,6 @@ class TempFolder:
 
     def __init__(self, temp_dir: Path, name: str) -> None:
         temp_dir.mkdir(parents=True, exist_ok=True)
-        self._temp_dir = temp_dir
         self.path = temp_dir / f"{PREFIX}{name}"
         with _locked(temp_dir):  # a sweep must not come between the folder and its lock
             self.path.mkdir(mode=0o700)

@@ -26,7 +26,6 @@ Every operation is retried over lost connections for `QueuePolicy.patience_s`, t
 `QueueUnavailable`. `worker.queue.statistics` reads, and only reads, what monitoring shows.
 """
 
-from worker.queue.errors import LeaseLost, QueueError, QueueRefused, QueueUnavailable
 from worker.queue.model import (
     Added,
     Batch,
@@ -34,16 +33,20 @@ from worker.queue.model import (
     DecisionNote,
     HostReport,
     Lease,
+    LeaseLost,
     MaintenanceRound,
     Outstanding,
     QueuedImage,
-    QueuePolicy,
+    QueueError,
+    QueueRefused,
     QueueTarget,
+    QueueUnavailable,
     Result,
     ResultRow,
     Usage,
     UsageStatistics,
 )
+from worker.queue.policy import QueuePolicy
 from worker.queue.queue import Queue, open_queue
 
 __all__ = [

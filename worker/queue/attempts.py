@@ -1,4 +1,7 @@
-"""How a claim ends: done, given back, at fault. A worker's own call ends nothing that was taken from it."""
+"""How a claim ends: done, given back, at fault, crashed; and what such attempts took.
+
+A worker's own call ends nothing that was taken from it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,18 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, or_, select, update
 
 from worker.queue.claims import HELD, REMAINING, holder, lost
-from worker.queue.errors import QueueRefused
 from worker.queue.hosts import add_event
-from worker.queue.model import Claim, QueuePolicy, Result, Usage
-from worker.queue.policy import backoff_s
+from worker.queue.model import Claim, QueueRefused, Result, Usage, UsageStatistics
+from worker.queue.policy import QueuePolicy, backoff_s
 from worker.queue.results import add_results
 from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks, images
 from worker.queue.sql import db_now
 
+CRASHES_ALONE = 2  # after so many the image gets the crash as its result
+STATISTICS_FROM = 50  # attempts
 UNCLAIMED = {"lease_until": None, "worker": None, "host": None}
 FINISH = (
     update(chunks)
@@ -119,9 +123,6 @@ def held_ever(chunk: int, token: int) -> ColumnElement[bool]:
     return and_(chunks.c.id == chunk, chunks.c.token == token, chunks.c.state == ACTIVE)
 
 
-CRASHES_ALONE = 2  # after so many the image gets the crash as its result
-
-
 def crash(
     connection: Connection,
     policy: QueuePolicy,
@@ -175,3 +176,19 @@ def record_image_failure(connection: Connection, chunk: int, token: int, number:
     counted = update(images).where(this).values(crashes=images.c.crashes + 1).returning(images.c.crashes)
     if connection.execute(counted).scalar_one() >= CRASHES_ALONE:
         add_results(connection, chunk, token, [Result(number, None, error=f"WorkerCrash: {error}")])
+
+
+def usage_statistics(connection: Connection, engine: str) -> UsageStatistics | None:
+    """From the last attempts that finished their chunk: the largest peak, and CPU time by wall time of them
+    all.
+    """
+    last = (
+        select(attempts.c.peak_memory_bytes, attempts.c.cpu_s, attempts.c.wall_s)
+        .where(attempts.c.engine == engine, attempts.c.outcome == DONE, attempts.c.wall_s > 0)
+        .order_by(attempts.c.ended_at.desc())
+        .limit(STATISTICS_FROM)
+        .subquery()
+    )
+    query = select(func.max(last.c.peak_memory_bytes), func.sum(last.c.cpu_s), func.sum(last.c.wall_s))
+    peak, cpu_s, wall_s = connection.execute(query).one()
+    return UsageStatistics(int(peak), cpu_s / wall_s) if peak else None

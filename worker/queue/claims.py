@@ -1,5 +1,6 @@
-"""A worker takes a chunk, keeps it, and stores results. Each function takes the connection of a transaction
-that its caller began; attempts.py has how a claim ends.
+"""A worker takes a chunk of those that are left, keeps it, and stores results.
+
+Each function takes the connection of a transaction that its caller began; attempts.py has how a claim ends.
 """
 
 from __future__ import annotations
@@ -22,10 +23,20 @@ from sqlalchemy import (
     update,
 )
 
-from worker.queue.errors import LeaseLost
-from worker.queue.model import Claim, Lease, QueuedImage, QueuePolicy, Result
+from worker.queue.model import Claim, Lease, LeaseLost, Outstanding, QueuedImage, Result
+from worker.queue.policy import QueuePolicy
 from worker.queue.results import add_results
-from worker.queue.schema import ACTIVE, NO_DEADLINE, PENDING, attempts, batches, chunks, images, results
+from worker.queue.schema import (
+    ACTIVE,
+    NO_DEADLINE,
+    PENDING,
+    UNFINISHED,
+    attempts,
+    batches,
+    chunks,
+    images,
+    results,
+)
 from worker.queue.sql import db_now
 
 CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step
@@ -87,6 +98,22 @@ RENEW = update(chunks).where(HELD).values(lease_until=db_now() + bindparam("leas
 
 def count_active(connection: Connection) -> int:
     return connection.execute(COUNT_ACTIVE).scalar_one()
+
+
+def outstanding(connection: Connection) -> Outstanding:
+    query = (
+        select(chunks.c.state, chunks.c.paused, func.count(), func.min(chunks.c.not_before) - db_now())
+        .where(chunks.c.state.in_(UNFINISHED))
+        .group_by(chunks.c.state, chunks.c.paused)
+    )
+    rows = {(state, bool(paused)): (count, wait) for state, paused, count, wait in connection.execute(query)}
+    pending, wait_s = rows.get((PENDING, False), (0, None))
+    return Outstanding(
+        pending=pending,
+        active=sum(count for (state, _), (count, _) in rows.items() if state == ACTIVE),
+        paused=rows.get((PENDING, True), (0, None))[0],
+        next_in_s=None if wait_s is None else max(0.0, wait_s),
+    )
 
 
 def take_chunk(

@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
-from worker.queue.errors import QueueRefused, QueueUnavailable
+from worker.queue.model import QueueRefused, QueueUnavailable
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

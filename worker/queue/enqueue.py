@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from worker.queue.errors import QueueRefused
-from worker.queue.model import Added, Batch, QueuePolicy
-from worker.queue.policy import effective_priority
+from worker.queue.model import Added, Batch, QueueRefused
+from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
 from worker.queue.sql import db_now, insert_or_ignore
 

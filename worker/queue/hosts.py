@@ -5,9 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, insert, select, update
 
 from worker.queue.model import DecisionNote, HostReport
-from worker.queue.results import clean
 from worker.queue.schema import decisions, events, hosts
-from worker.queue.sql import db_now, insert_or_replace
+from worker.queue.sql import db_now, insert_or_replace, storable
 
 
 def report_host(connection: Connection, report: HostReport) -> None:
@@ -51,5 +50,5 @@ def add_event(
     worker: str | None = "",
     chunk: int | None = None,
 ) -> None:
-    values = {"kind": kind, "message": clean(message), "host": host or "", "worker": worker or ""}
+    values = {"kind": kind, "message": storable(message), "host": host or "", "worker": worker or ""}
     connection.execute(insert(events).values(at=db_now(), chunk_id=chunk, **values))

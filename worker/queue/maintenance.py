@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, s
 
 from worker.queue.attempts import end_attempt, record_failure
 from worker.queue.hosts import add_event
-from worker.queue.model import MaintenanceRound, QueuePolicy
-from worker.queue.policy import effective_priority
+from worker.queue.model import MaintenanceRound
+from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import (
     DONE,
     ENDED,

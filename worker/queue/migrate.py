@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from worker.queue.database import Database
-from worker.queue.errors import QueueError, QueueRefused
+from worker.queue.model import QueueError, QueueRefused
 from worker.queue.schema import REVISION
 
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway

@@ -1,5 +1,6 @@
-"""The plain values that go into the queue and come out of it. Times are seconds since the epoch, by the
-database's clock, unless the name says otherwise.
+"""The plain values that go into the queue and come out of it, and its errors.
+
+Times are seconds since the epoch, by the database's clock, unless the name says otherwise.
 """
 
 from __future__ import annotations
@@ -8,18 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-
-@dataclass(frozen=True, slots=True)
-class QueuePolicy:
-    """What the queue decides by; see docs/settings.md."""
-
-    lease_s: float = 60
-    attempts: int = 5
-    backoff_s: float = 10
-    backoff_most_s: float = 600
-    deadline_near_s: float = 14_400
-    deadline_urgent_s: float = 3_600
-    patience_s: float = 30
+from worker.errors import WorkerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,3 +187,23 @@ class DecisionNote:
     reason: str
     figures: Mapping[str, float] = field(default_factory=dict)
     text: str = ""  # a sentence for people; of equal decisions the newest is kept
+
+
+class QueueError(WorkerError):
+    """Something about the queue; the message says what."""
+
+
+class LeaseLost(QueueError):
+    """The chunk is no longer held: the lease ran out, was released, or the chunk was cancelled. Nothing was
+    written.
+    """
+
+
+class QueueRefused(QueueError):
+    """What was asked for makes no sense: no such batch or chunk, a name taken by another source, a newer
+    schema.
+    """
+
+
+class QueueUnavailable(QueueError):
+    """The database could not be reached, or did not answer, for as long as the settings say to try."""

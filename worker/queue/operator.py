@@ -5,9 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
 from worker.queue.attempts import UNCLAIMED
-from worker.queue.errors import QueueRefused
 from worker.queue.hosts import add_event
-from worker.queue.model import QueueTarget
+from worker.queue.model import QueueRefused, QueueTarget
 from worker.queue.schema import (
     ACTIVE,
     CANCELLED,

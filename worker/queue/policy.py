@@ -1,12 +1,26 @@
-"""How priority rises as a deadline nears, and how long a chunk waits after a fault."""
+"""What the queue decides by: leases, how priority rises as a deadline nears, the wait after a fault."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import ColumnElement, case
 
-from worker.queue.model import QueuePolicy
 from worker.queue.schema import chunks
 from worker.queue.sql import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """What the queue decides by; see docs/settings.md."""
+
+    lease_s: float = 60
+    attempts: int = 5
+    backoff_s: float = 10
+    backoff_most_s: float = 600
+    deadline_near_s: float = 14_400
+    deadline_urgent_s: float = 3_600
+    patience_s: float = 30
 
 
 def effective_priority(policy: QueuePolicy) -> ColumnElement[int]:

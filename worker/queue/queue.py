@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
-from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator, usage
+from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
 from worker.queue.database import Database
 from worker.queue.migrate import bring_up_to_date, require_queue
 from worker.queue.model import (
@@ -21,7 +21,6 @@ from worker.queue.model import (
     Lease,
     MaintenanceRound,
     Outstanding,
-    QueuePolicy,
     QueueTarget,
     Result,
     ResultRow,
@@ -29,6 +28,7 @@ from worker.queue.model import (
     UsageStatistics,
     now_s,
 )
+from worker.queue.policy import QueuePolicy
 from worker.queue.results import chunks_with_results, ended_files, read_results
 
 EXPORTED_CHUNKS = 20  # read together
@@ -170,7 +170,7 @@ class Queue:
         return self.database.write(lambda connection: maintenance.maintain(connection, self.policy))
 
     def outstanding(self) -> Outstanding:
-        return self.database.read(usage.outstanding)
+        return self.database.read(claims.outstanding)
 
     def active_chunks(self) -> int:
         """In the whole queue, for the gate."""
@@ -178,7 +178,7 @@ class Queue:
 
     def usage_statistics(self, engine: str) -> UsageStatistics | None:
         """What the last chunks done with the engine needed; None when none was done."""
-        return self.database.read(lambda connection: usage.usage_statistics(connection, engine))
+        return self.database.read(lambda connection: attempts.usage_statistics(connection, engine))
 
     def report_host(self, report: HostReport) -> None:
         self.database.write(lambda connection: hosts.report_host(connection, report))

@@ -15,10 +15,9 @@ from typing import Any
 from sqlalchemy import ARRAY, Connection, Row, and_, bindparam, func, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.queue.errors import QueueRefused
-from worker.queue.model import Result, ResultRow
+from worker.queue.model import QueueRefused, Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
-from worker.queue.sql import db_now
+from worker.queue.sql import db_now, storable
 
 LONGEST_ERROR = 500  # characters
 
@@ -27,11 +26,11 @@ def pack(result: Result) -> dict[str, Any]:
     """Columns of `results` that are the result's own."""
     return {
         "number": result.number,
-        "smiles": clean(result.smiles),
+        "smiles": storable(result.smiles),
         "tokens": json.dumps(result.tokens, separators=(",", ":")),
         "confidences": pack_floats(result.confidences),
         "truncated": result.truncated,
-        "error": None if result.error is None else clean(result.error[:LONGEST_ERROR]),
+        "error": None if result.error is None else storable(result.error[:LONGEST_ERROR]),
         "precision": result.precision,
         "sha256": bytes.fromhex(result.sha256),
     }
@@ -64,13 +63,6 @@ def unpack_row(row: Row[Any]) -> ResultRow:
         host=row.host,
         stored_at=row.stored_at,
     )
-
-
-def clean(text: str | None) -> str | None:
-    """PostgreSQL has no NUL and no lone surrogates in its texts."""
-    if text is None:
-        return None
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def pack_floats(values: tuple[float, ...]) -> bytes:

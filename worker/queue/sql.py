@@ -1,5 +1,5 @@
 """What the two dialects spell differently: the database's clock, by which the leases of many hosts are
-compared, and the first word of an error.
+compared, the first word of an error, and texts.
 """
 
 from __future__ import annotations
@@ -68,3 +68,10 @@ def insert_or_replace(connection: Connection, table: Table, columns: Sequence[st
 
 def _insert(connection: Connection, table: Table) -> Insert:
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def storable(text: str | None) -> str | None:
+    """PostgreSQL has no NUL and no lone surrogates in its texts."""
+    if text is None:
+        return None
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -12,7 +12,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 
 from worker.queue.claims import deadline_of
 from worker.queue.database import Database
-from worker.queue.errors import QueueError
 from worker.queue.figures import (
     SILENT_S,
     BatchFigures,
@@ -24,7 +23,7 @@ from worker.queue.figures import (
 )
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
-from worker.queue.model import ResultRow
+from worker.queue.model import QueueError, ResultRow
 from worker.queue.results import read_latest
 from worker.queue.schema import (
     ACTIVE,

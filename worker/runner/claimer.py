@@ -9,7 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from worker.gate.admission import Decision, GateLimits, Reason, admit_chunk
+from worker.gate.admission import admit_chunk
+from worker.gate.model import Decision, GateLimits, Reason
 from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.recognition import Recogniser

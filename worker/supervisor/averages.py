@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from cloud_monitor.system.usage import HostSample
-from worker.gate.admission import MemoryArea
+from worker.gate.model import MemoryArea
 
 
 class Averages:

@@ -1,6 +1,4 @@
-"""One worker of this host warms up at a time, whichever supervisor it belongs to: what one that loads is
-going to take is known to its own supervisor alone.
-"""
+"""What the supervisors of one host settle: whose worker warms up, and who has the host's name."""
 
 from __future__ import annotations
 
@@ -11,8 +9,9 @@ OFF = "off"
 
 
 class WarmUpLock:
-    """Held by the supervisor whose worker warms up. Who wants it has to have the one place in front of it
-    first, so that who has just had it does not go before who waits.
+    """Held by the supervisor whose worker warms up: what one that loads is going to take is known to its own
+    supervisor alone. Who wants the lock has to wait at the one place in front of it first, so that who has
+    just had it does not go before who waits.
 
     Both are names of Linux's abstract sockets, which the kernel frees with the process that has them; all
     users of a host share them, and so do containers on its network.
@@ -20,31 +19,31 @@ class WarmUpLock:
 
     def __init__(self, group: str) -> None:
         self._name = None if group == OFF else f"\0cloud-monitor-worker.warm-up.{group}"
-        self._turn: socket.socket | None = None
-        self._place: socket.socket | None = None
+        self._held: socket.socket | None = None
+        self._waiting: socket.socket | None = None
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Whether it is ours now; if not, we may be the next."""
-        if self._name is None or self._turn is not None:
+        if self._name is None or self._held is not None:
             return True
-        self._place = self._place or _bind(f"{self._name}.next")
-        if self._place is None:
+        self._waiting = self._waiting or _bind(f"{self._name}.next")
+        if self._waiting is None:
             return False
-        self._turn = _bind(self._name)
-        if self._turn is None:
+        self._held = _bind(self._name)
+        if self._held is None:
             return False
-        self.wait_no_more()
+        self.stop_waiting()
         return True
 
-    def give_back(self) -> None:
-        if self._turn is not None:
-            self._turn.close()
-            self._turn = None
+    def release(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
-    def wait_no_more(self) -> None:
-        if self._place is not None:
-            self._place.close()
-            self._place = None
+    def stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.close()
+            self._waiting = None
 
 
 def _bind(name: str) -> socket.socket | None:

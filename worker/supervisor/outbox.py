@@ -1,4 +1,4 @@
-"""The supervisor's correspondence with the queue, in a thread of its own: a database that is away must not
+"""The supervisor's calls to the queue, in a thread of its own: a database that is away must not
 stop it from looking after its workers.
 """
 
@@ -16,7 +16,7 @@ from worker.queue import Outstanding, Queue, QueueUnavailable, UsageStatistics
 log = logging.getLogger(__name__)
 
 ROUND_S = 1.0
-LEARN_EVERY_S = 60
+STATISTICS_EVERY_S = 60
 MOST_CALLS = 10_000  # what waits for a database that is away; the oldest reports go first, crashes never
 
 
@@ -26,7 +26,7 @@ class QueueState:
 
     outstanding: Outstanding | None = None
     active_chunks: int = 0
-    learned: UsageStatistics | None = None
+    statistics: UsageStatistics | None = None
     read_s: float = 0.0
     error: str = ""
 
@@ -43,8 +43,8 @@ class Outbox:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-        self._learned: UsageStatistics | None = None
-        self._learned_s: float | None = None
+        self._statistics: UsageStatistics | None = None
+        self._statistics_s: float | None = None
         self.queue_state = QueueState(error="the queue was not asked yet")
 
     def start(self) -> None:
@@ -75,10 +75,12 @@ class Outbox:
                     return
             except QueueUnavailable as error:
                 log.warning("%s", error)
-                self.queue_state = QueueState(learned=self._learned, error=str(error))
+                self.queue_state = QueueState(statistics=self._statistics, error=str(error))
             except Exception as error:
                 log.exception("the queue could not be read")
-                self.queue_state = QueueState(learned=self._learned, error=f"{type(error).__name__}: {error}")
+                self.queue_state = QueueState(
+                    statistics=self._statistics, error=f"{type(error).__name__}: {error}"
+                )
             self._wake.wait(ROUND_S)
             self._wake.clear()
 
@@ -95,10 +97,10 @@ class Outbox:
 
     def _read_state(self) -> QueueState:
         now_s = time.monotonic()
-        if self._learned_s is None or now_s - self._learned_s > LEARN_EVERY_S:
-            self._learned, self._learned_s = self._queue.usage_statistics(self._engine), now_s
+        if self._statistics_s is None or now_s - self._statistics_s > STATISTICS_EVERY_S:
+            self._statistics, self._statistics_s = self._queue.usage_statistics(self._engine), now_s
         maintained = self._queue.maintain()
         if maintained.expired:
             log.info("%d leases of workers that are gone ran out", maintained.expired)
         outstanding = self._queue.outstanding()
-        return QueueState(outstanding, outstanding.active, self._learned, now_s)
+        return QueueState(outstanding, outstanding.active, self._statistics, now_s)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.gate.admission import WorkerView
+from worker.gate.model import WorkerView
 from worker.runner.worker_status import WorkerStatus, WorkerStatusPage
 from worker.supervisor.worker_logs import open_log
 

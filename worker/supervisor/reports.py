@@ -6,7 +6,7 @@ import logging
 import time
 from functools import partial
 
-from worker.gate.admission import Decision, GateVerdict, Reason, TempUse
+from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
 from worker.settings import Settings
 from worker.supervisor.averages import Averages

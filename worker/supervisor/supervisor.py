@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from cloud_monitor.system.usage import read_host_sample
-from worker.gate.admission import (
+from worker.gate.admission import admit, is_warming, others_first, youngest
+from worker.gate.limits import allotted_memory, gate_limits
+from worker.gate.model import (
     Decision,
     GateInput,
     GateLimits,
@@ -22,13 +24,9 @@ from worker.gate.admission import (
     History,
     ResourceEstimate,
     TempUse,
-    admit,
-    is_warming,
-    others_first,
-    youngest,
+    WorkerMemory,
 )
-from worker.gate.limits import allotted_memory, gate_limits
-from worker.gate.resource_estimate import estimate, learn
+from worker.gate.resource_estimate import estimate_resources, measured_resources
 from worker.gate.temporary import read_temp_use, sweep_temp
 from worker.queue import Queue
 from worker.runner.exit_status import explain_exit
@@ -77,7 +75,7 @@ class Supervisor:
             settings.load_s,
             self._reporter.event,
         )
-        self._turn = WarmUpLock(settings.warm_up_group)
+        self._warm_up = WarmUpLock(settings.warm_up_group)
         self._workers: list[WorkerProcess] = []
         self._past: deque[WorkerStatus] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()
@@ -134,7 +132,7 @@ class Supervisor:
         self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
         if any(status.images_done for _, status in seen):
             self._failed_starts_s = ()
-        need = self._need([status for _, status in seen])
+        estimate = self._estimate([status for _, status in seen])
         state = self._outbox.queue_state
         outstanding = state.outstanding
         claimable = outstanding is not None and outstanding.next_in_s == 0
@@ -142,7 +140,7 @@ class Supervisor:
             now_s=time.monotonic(),
             covered_s=self._averages.covered_s,
             cpu_pct=self._averages.cpu_pct,
-            memory=allotted_memory(self._settings, views, need) or self._averages.memory,
+            memory=allotted_memory(self._settings, views, estimate) or self._averages.memory,
             pressure_pct=self._averages.pressure_pct,
             temp=self._temp(),
             active_chunks=state.active_chunks,
@@ -150,17 +148,25 @@ class Supervisor:
             queue_error=state.error,
             preparing=self._preparation.look(self._averages.oom_kills),
         )
-        decision = admit(inputs, self._limits, History(views, need, self._drains_s, self._failed_starts_s))
+        decision = admit(
+            inputs, self._limits, History(views, estimate, self._drains_s, self._failed_starts_s)
+        )
         if not any(is_warming(view, inputs.now_s, self._limits) for view in views if not view.draining):
-            self._turn.give_back()
+            self._warm_up.release()
         if decision.verdict is not GateVerdict.ADMIT:
-            self._turn.wait_no_more()
-        elif not self._turn.take():
+            self._warm_up.stop_waiting()
+        elif not self._warm_up.acquire():
             return others_first(decision)
         return decision
 
-    def _need(self, running: list[WorkerStatus]) -> ResourceEstimate:
-        return learn(estimate(self._settings, self._outbox.queue_state.learned), [*running, *self._past])
+    def _estimate(self, running: list[WorkerStatus]) -> ResourceEstimate:
+        peaks = [
+            WorkerMemory(status.peak_private_bytes, status.shared_bytes)
+            for status in (*running, *self._past)
+            if status.chunks_done
+        ]
+        expected = estimate_resources(self._settings, self._outbox.queue_state.statistics)
+        return measured_resources(expected, peaks)
 
     def _temp(self) -> TempUse:
         """Nothing is left where it cannot be counted."""
@@ -241,7 +247,7 @@ class Supervisor:
         """Ask all workers to leave, and wait until they have; how many seconds that took."""
         log.info("leaving: %s", reason)
         self._reporter.event("stopped", f"supervisor of {self._host} leaves: {reason}")
-        self._turn.give_back()
+        self._warm_up.release()
         for worker in self._workers:
             worker.ask_to_leave()
         start_s = time.monotonic()

@@ -9,12 +9,12 @@ import pytest
 from tests.worker.decimer.kept import Kept, get_test_model, read_kept
 from worker.decimer.engine import OnnxRecogniser, Sessions, open_sessions
 from worker.decimer.errors import ModelError
-from worker.decimer.image_file import Limits
+from worker.decimer.image_file import ImageLimits
 from worker.decimer.model.make_model import get_prepared
 from worker.decimer.model.store import Model
 from worker.decimer.vocabulary import Vocabulary
 
-LIMITS = Limits(bytes=64_000_000, pixels=50_000_000)
+LIMITS = ImageLimits(bytes=64_000_000, pixels=50_000_000)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def sessions(model: Model) -> Sessions:
 def open_engine(model: Model, sessions: Sessions, vocabulary: Vocabulary) -> Callable[..., OnnxRecogniser]:
     """Engines over the same sessions; slots and threads to choose."""
 
-    def open_one(slots: int = 8, threads: int = 1, limits: Limits = LIMITS) -> OnnxRecogniser:
+    def open_one(slots: int = 8, threads: int = 1, limits: ImageLimits = LIMITS) -> OnnxRecogniser:
         return OnnxRecogniser(
             sessions, vocabulary, model.version, limits=limits, slots=slots, threads=threads
         )

@@ -11,7 +11,7 @@ from tests.worker.decimer.conftest import LIMITS
 from tests.worker.decimer.hostile import write_hostile
 from worker.decimer.engine import OnnxRecogniser
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import Limits
+from worker.decimer.image_file import ImageLimits
 from worker.decimer.preprocess import read_drawing
 from worker.recognition import SourceImage
 
@@ -60,12 +60,16 @@ def test_neighbours_of_bad_files_are_answered_as_ever(
 
 
 def test_limits_and_absence_have_their_own_names(tmp_path: Path, drawings: list[Path]) -> None:
-    small = Limits(bytes=1_000, pixels=100)
+    small = ImageLimits(bytes=1_000, pixels=100)
     cases = [
         (tmp_path / "absent.png", LIMITS, "MissingImage: No such file or directory"),
         (tmp_path, LIMITS, "MissingImage: Is a directory"),
         (drawings[0], small, "TooManyBytes: 3,998 bytes; at most 1,000 are read"),
-        (drawings[0], Limits(10**6, 100), "TooManyPixels: 300 x 300; its square may have 100 pixels at most"),
+        (
+            drawings[0],
+            ImageLimits(10**6, 100),
+            "TooManyPixels: 300 x 300; its square may have 100 pixels at most",
+        ),
     ]
     if os.geteuid():
         secret = tmp_path / "secret.png"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench.gate_machine import DEFAULT_LIMITS as LIMITS
 from bench.gate_machine import GB
-from worker.gate.admission import (
+from worker.gate.admission import admit, admit_chunk, effective_max_chunks, others_first
+from worker.gate.model import (
     GateInput,
     GateLimits,
     GateVerdict,
@@ -20,10 +21,6 @@ from worker.gate.admission import (
     ResourceEstimate,
     TempUse,
     WorkerView,
-    admit,
-    admit_chunk,
-    effective_max_chunks,
-    others_first,
 )
 
 NEED = ResourceEstimate(private_bytes=5 * GB, cpus=1.3)
@@ -118,11 +115,11 @@ def test_workers_that_still_load_count_in_full() -> None:
 
 
 def test_shared_weights_count_once() -> None:
-    need = ResourceEstimate(private_bytes=GB, shared_bytes=2 * GB)
+    estimate = ResourceEstimate(private_bytes=GB, shared_bytes=2 * GB)
     area = MemoryArea("host", 0, 0, int(3.3 * GB))
-    first = admit(load(memory=(area,)), LIMITS, History((), need))
+    first = admit(load(memory=(area,)), LIMITS, History((), estimate))
     assert first.reason is Reason.MEMORY_NEED
-    loaded = History((worker(1, private_gb=1),), need)
+    loaded = History((worker(1, private_gb=1),), estimate)
     assert admit(load(memory=(area,)), LIMITS, loaded).admitted
 
 

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from tests.worker.fleet import ROOT
-from worker.gate.admission import Reason, TempUse, admit_chunk
+from worker.gate.admission import admit_chunk
 from worker.gate.limits import gate_limits
+from worker.gate.model import Reason, TempUse
 from worker.settings import Settings, detect_environment
 
 MB = 1_000_000

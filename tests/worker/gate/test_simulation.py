@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from bench.gate_machine import DEFAULT_LIMITS, GB, OURS, UPSTREAM, Machine, Second, WorkerKind, binding_reason
-from worker.gate.admission import GateVerdict, Reason
+from worker.gate.model import GateVerdict, Reason
 
 CORES = 16
 
@@ -39,12 +39,12 @@ def changes(seconds: list[Second]) -> list[int]:
 )
 def test_fills_the_machine_and_stays(kind: WorkerKind, memory_gb: int, workers: int, binds: Reason) -> None:
     seconds = Machine(CORES, memory_gb * GB, kind, DEFAULT_LIMITS).run(1800)
-    step_pct = 100 * (kind.need.private_bytes + kind.need.shared_bytes) / (memory_gb * GB)
+    step_pct = 100 * (kind.estimate.private_bytes + kind.estimate.shared_bytes) / (memory_gb * GB)
     assert seconds[-1].workers == workers
     assert binding_reason(seconds) is binds
     assert set(changes(seconds)) == {1}, "workers were only ever added"
     assert max(second.memory_pct for second in seconds) <= min(75 + step_pct, 90)
-    assert max(second.cpu_pct for second in seconds) <= 75 + 100 * kind.need.cpus * 1.1 / CORES + 5
+    assert max(second.cpu_pct for second in seconds) <= 75 + 100 * kind.estimate.cpus * 1.1 / CORES + 5
 
 
 @pytest.mark.parametrize("seed", range(2))

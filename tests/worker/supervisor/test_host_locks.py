@@ -23,28 +23,28 @@ def group() -> str:
 
 def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
     one, other = WarmUpLock(group), WarmUpLock(group)
-    assert one.take()
-    assert one.take(), "it has it"
-    assert not other.take()
-    one.give_back()
-    assert not one.take(), "the other one waits"
-    assert other.take()
-    assert not one.take()
-    other.give_back()
-    assert one.take()
+    assert one.acquire()
+    assert one.acquire(), "it has it"
+    assert not other.acquire()
+    one.release()
+    assert not one.acquire(), "the other one waits"
+    assert other.acquire()
+    assert not one.acquire()
+    other.release()
+    assert one.acquire()
 
 
 def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
     one, other = WarmUpLock(group), WarmUpLock(group)
-    assert one.take()
-    assert not other.take()
-    other.wait_no_more()
-    one.give_back()
-    assert one.take()
+    assert one.acquire()
+    assert not other.acquire()
+    other.stop_waiting()
+    one.release()
+    assert one.acquire()
 
 
 def test_groups_and_those_who_are_alone_do_not_wait_for_each_other(group: str) -> None:
-    assert all(WarmUpLock(name).take() for name in (group, f"{group}-other", OFF, OFF))
+    assert all(WarmUpLock(name).acquire() for name in (group, f"{group}-other", OFF, OFF))
 
 
 @pytest.fixture

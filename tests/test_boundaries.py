@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,57 @@ def test_pickle_has_two_homes() -> None:
         if any(n.split(".")[0] == "pickle" for n in imported_modules(path))
     }
     assert homes <= {"collector.delivery.frames", "worker.decimer.vocabulary"}
+
+
+# Rooms of the web app from the ground up: each may use those in the rows below its own, and itself.
+WEBAPP_FLOORS = (
+    {"webapp.errors"},
+    {"webapp.model"},
+    {"webapp.settings"},
+    {"webapp.graphite", "webapp.inventory", "webapp.metrics"},
+    {"webapp.poll", "webapp.pages"},
+    {"webapp.serving"},
+    {"webapp.views"},
+    {"webapp"},
+    {"webapp.__main__", "webapp.wsgi"},
+)
+WEBAPP_ROOMS = {room: floor for floor, rooms in enumerate(WEBAPP_FLOORS) for room in rooms}
+
+
+def webapp_room(name: str) -> str:
+    """The room of a module or of what is imported from one; names of the package itself are its own."""
+    room = ".".join(name.split(".")[:2])
+    return room if room in WEBAPP_ROOMS else "webapp"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if path.is_relative_to(ROOT / "webapp")], ids=module_name
+)
+def test_no_arrow_of_the_webapp_points_upward(path: Path) -> None:
+    own = webapp_room(module_name(path))
+    others = {
+        name for name in imported_modules(path) if name.split(".")[0] == "webapp" and webapp_room(name) != own
+    }
+    assert {name for name in others if WEBAPP_ROOMS[webapp_room(name)] >= WEBAPP_ROOMS[own]} == set()
+
+
+def test_every_room_of_the_webapp_has_its_floor() -> None:
+    rooms = {
+        ".".join(module_name(path).split(".")[:2])
+        for path in modules()
+        if path.is_relative_to(ROOT / "webapp")
+    }
+    assert rooms == set(WEBAPP_ROOMS)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = {module_name(path): path for path in modules()}
+    imports = {
+        name: {found if found in known else found.rpartition(".")[0] for found in imported_modules(path)}
+        & (known.keys() - {name})
+        for name, path in known.items()
+    }
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as circle:
+        pytest.fail(" <- ".join(circle.args[1]))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from webapp.model.health import Health
 from webapp.model.tree import Grid
-from webapp.pages.holds import held_table
-from webapp.pages.jobs import jobs_table
+from webapp.pages.jobs import held_table, jobs_table
 from webapp.pages.pool import waiting_table
 from webapp.pages.tables import Table
 

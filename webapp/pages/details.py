@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webapp.model.health import Health, Mark, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
-from webapp.pages.holds import held_table
 from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, sources_table
-from webapp.pages.jobs import jobs_table
+from webapp.pages.jobs import held_table, jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
-from webapp.pages.status import GridCard, Link, grid_card
+from webapp.pages.status import AddressOf, GridCard, grid_card
 from webapp.pages.tables import Column, Row, Table, natural, row_of, words
 
 
@@ -42,7 +41,7 @@ class DetailPage:
     tools: tuple[tuple[str, str], ...] = ()  # and of other tools that know more about it
 
 
-def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: Link) -> DetailPage:
+def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: AddressOf) -> DetailPage:
     view, at = health.view, f"grids.{grid.name}"
     card = grid_card(grid, health, columns, link)
     tables = (
@@ -81,7 +80,7 @@ def _grid_sparks(grid: Grid, view: SnapshotView) -> Iterator[Spark]:
         yield from _spark(label, value, view, tone=tone)
 
 
-def cloud_page(grid: Grid, cloud: Cloud, health: Health, link: Link) -> DetailPage:
+def cloud_page(grid: Grid, cloud: Cloud, health: Health, link: AddressOf) -> DetailPage:
     view, at = health.view, f"grids.{grid.name}.clouds.{cloud.name}"
     tables = (
         _settings_table(cloud, view, at),
@@ -179,7 +178,7 @@ _HOST_SPARKS = (
 )
 
 
-def host_page(grid: Grid, host: Host, health: Health, link: Link) -> DetailPage:
+def host_page(grid: Grid, host: Host, health: Health, link: AddressOf) -> DetailPage:
     view, at = health.view, path_above(grid, host)
     tables = (
         figures_table("Host", host.sysinfo, view, at, "sysinfo."),
@@ -210,7 +209,7 @@ def host_page(grid: Grid, host: Host, health: Health, link: Link) -> DetailPage:
     )
 
 
-def fleet_page(health: Health, link: Link) -> DetailPage:
+def fleet_page(health: Health, link: AddressOf) -> DetailPage:
     """The worker fleet of every grid that has one."""
     view = health.view
     grids = [grid for grid in view.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
@@ -249,7 +248,7 @@ def fleet_page(health: Health, link: Link) -> DetailPage:
 
 
 def _renamed(table: Table, caption: str) -> Table:
-    return Table(caption, table.heading, table.columns, table.rows, table.at, table.note)
+    return replace(table, caption=caption)
 
 
 def _spark(

@@ -8,7 +8,7 @@ from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
-from webapp.pages.holds import reason_of
+from webapp.pages.jobs import reason_of
 from webapp.pages.list_cells import number, since, status_cell, text
 from webapp.pages.list_page import ListColumn, ListSpec
 from webapp.pages.record import Fact, facts_table, history_table, hosts_table_of, record_mark, seen_facts

@@ -17,7 +17,7 @@ from webapp.pages.tables import Table
 
 ATTENTION_MAX = 12  # lines; a longer list is no longer read
 TALL_FROM_ROWS = 12
-Link = Callable[..., str]  # (endpoint, **names) -> address
+AddressOf = Callable[..., str]  # (endpoint, **names) -> address
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class GridCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class TotalFigure:
     label: str
     cell: Cell
 
@@ -53,8 +53,8 @@ class Figure:
 @dataclass(frozen=True, slots=True)
 class StatusPage:
     mark: Mark
-    vms: tuple[Figure, ...]
-    jobs: tuple[Figure, ...]
+    vms: tuple[TotalFigure, ...]
+    jobs: tuple[TotalFigure, ...]
     attention: tuple[Attention, ...]
     unlisted: int  # what needs attention beyond ATTENTION_MAX
     cards: tuple[GridCard, ...]
@@ -64,7 +64,7 @@ class StatusPage:
         return sum(card.clouds.folded for card in self.cards if card.clouds)
 
 
-def status_page(health: Health, columns: Sequence[str], link: Link) -> StatusPage:
+def status_page(health: Health, columns: Sequence[str], link: AddressOf) -> StatusPage:
     snapshot = health.view.snapshot
     marks = health.marks()
     attention = [
@@ -86,7 +86,7 @@ def anchor_of(grid: str) -> str:
     return f"grid-{grid}"
 
 
-def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: Link) -> GridCard:
+def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: AddressOf) -> GridCard:
     view, at = health.view, f"grids.{grid.name}"
     address = link("grid.show", grid=grid.name)
     tables = (
@@ -110,7 +110,7 @@ def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: Link) ->
     )
 
 
-def _vm_figures(health: Health) -> Iterator[Figure]:
+def _vm_figures(health: Health) -> Iterator[TotalFigure]:
     total = health.view.snapshot.total
     for name in ("total", "starting", "running", "retiring", "error"):
         if name in total.states:
@@ -126,13 +126,13 @@ def _vm_figures(health: Health) -> Iterator[Figure]:
             yield _figure(label, value, health, threshold)
 
 
-def _job_figures(health: Health) -> Iterator[Figure]:
+def _job_figures(health: Health) -> Iterator[TotalFigure]:
     jobs = health.view.snapshot.jobs
     for name in ("total", "idle", "running", "completed", "held"):
         if name in jobs:
             yield _figure("Jobs" if name == "total" else name.capitalize(), jobs[name], health)
 
 
-def _figure(label: str, value: Value, health: Health, threshold: str = "") -> Figure:
+def _figure(label: str, value: Value, health: Health, threshold: str = "") -> TotalFigure:
     tone = health.tone(threshold, value) if threshold else ""
-    return Figure(label, show(value, health.view, tone=tone, path=True))
+    return TotalFigure(label, show(value, health.view, tone=tone, path=True))

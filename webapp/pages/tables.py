@@ -41,7 +41,6 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     at: str = ""
-    note: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from webapp.views import (
+    across,
     api,
     api_lists,
     badge,
@@ -13,15 +14,12 @@ from webapp.views import (
     fleet,
     grid,
     health,
-    held,
     host,
     inventory,
     lists,
     metrics,
     plot,
     status,
-    users,
-    waiting,
 )  # fmt: skip
 from webapp.views.render import add_filters
 
@@ -38,9 +36,9 @@ BLUEPRINTS = (
     cloud.blueprint,
     host.blueprint,
     lists.blueprint,
-    held.blueprint,
-    waiting.blueprint,
-    users.blueprint,
+    across.held,
+    across.waiting,
+    across.users,
     fleet.blueprint,
     plot.blueprint,
 )

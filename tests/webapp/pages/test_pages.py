@@ -20,7 +20,7 @@ from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import DEFAULTS, complete_thresholds
 from webapp.model.tree import Value
 from webapp.pages.cells import Cell, show
-from webapp.pages.holds import reason_of
+from webapp.pages.jobs import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words
 from webapp.settings import SettingsRefused, read_settings

@@ -36,10 +36,10 @@ def open_upstream(threads: int) -> Answer:
 
 def read_settings(threads: int, slots: int, precision: str) -> Any:
     """Before the clock starts: they are the worker's, whatever its engine."""
-    from worker.settings import load_settings
+    from worker import settings as worker_settings
 
     chosen = {"decimer_threads": threads, "decimer_slots": slots, "decimer_precision": precision}
-    return load_settings().model_copy(update=chosen)
+    return worker_settings.read_settings().model_copy(update=chosen)
 
 
 def open_onnx(settings: Any) -> Answer:

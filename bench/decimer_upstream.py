@@ -12,7 +12,7 @@ from tools.debian import tools_dir
 from worker.decimer.model.packages import fetch_archive
 
 VERSION = "2.8.1"
-WORKER_NEEDS = ("click", "pydantic-settings")  # for `python -m worker recognise` with upstream's engine
+WORKER_NEEDS = ("click", "pydantic")  # for `python -m worker recognise` with upstream's engine
 
 
 def ensure_upstream() -> Path:

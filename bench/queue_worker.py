@@ -20,7 +20,7 @@ from worker.recognition import Recognition, SourceImage
 from worker.runner.claimer import Claimer
 from worker.runner.runner import run_worker
 from worker.runner.worker_status import WorkerStatusPage
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, read_settings
 
 
 class Stopwatch:
@@ -74,7 +74,7 @@ class TimedStub:
 @click.option("--page", default=0)
 def main(run: bool, name: str, host: str, parent: int, page: int) -> None:
     configure_logging("INFO")
-    settings = load_settings()
+    settings = read_settings()
     if run:
         supervise(settings, [sys.executable, "-m", "bench.queue_worker"], until_empty=True)
     else:

@@ -40,15 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from collector.loop import run_loop
 
         return run_loop(options.every, _arguments_of_one_run(options))
-    from collector.settings import SettingsRefused, read_settings
+    from cloud_monitor.settings import SettingsRefused
+    from collector.settings import read_settings
 
+    warnings: list[str] = []
     try:
-        settings = read_settings(os.environ, options.config)
+        settings = read_settings(os.environ, options.config, warnings.append)
     except SettingsRefused as error:
         for line in str(error).splitlines():
             log.error("%s", line)
         return SETTINGS_REFUSED
-    log.setLevel(settings.log_level.upper())
+    log.setLevel(settings.log_level)
+    if not (options.check or options.dry_run):
+        warnings = _news(warnings, settings.state_dir / "warnings.txt")
+    for line in warnings:
+        log.warning("%s", line)
     if options.check:
         from collector.check import check
 
@@ -92,6 +98,19 @@ def _seconds(text: str) -> int:
 
 def _arguments_of_one_run(options: argparse.Namespace) -> list[str]:
     return ["--config", str(options.config)] if options.config else []
+
+
+def _news(warnings: list[str], told: Path) -> list[str]:
+    """None where the run before has told the same: cron mails what is told, each minute anew."""
+    text = "".join(f"{line}\n" for line in warnings)
+    try:
+        if (told.read_text() if told.exists() else "") == text:
+            return []
+        told.parent.mkdir(parents=True, exist_ok=True)
+        told.write_text(text)
+    except OSError:
+        pass  # the run itself tells what is wrong with its folder
+    return warnings
 
 
 def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:

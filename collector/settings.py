@@ -1,55 +1,49 @@
-"""The collector's settings: COLLECTOR_ variables of the environment over an optional TOML file.
-
-pydantic alone, not pydantic-settings: a run every minute pays for its imports, and the latter's cost a fifth
-of a second and ten megabytes each time.
-"""
+"""The collector's settings: a group of fields for each of those who use them."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from cloud_monitor.metrics.paths import build_path, clean
-from cloud_monitor.settings import split_assignments, split_names
+from cloud_monitor.setting_types import (
+    LogLevel,
+    Names,
+    SecretUrl,
+    SettingsGroup,
+    Table,
+    UserPath,
+    default_state_dir,
+    split_assignments,
+    split_names,
+)
+from cloud_monitor.settings import Reader, Warn
 from collector.delivery.destinations import Destination, parse_destinations
-from collector.inventory_settings import InventorySettings
-from collector.sources.htcondor.settings import CondorSettings, Names
+from collector.isolate import Task, run_isolated
+from collector.model import Collected
 
 PREFIX = "COLLECTOR_"
-ANCESTORS = {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"}  # the first Cloud Monitor's names
-
-
-class SettingsRefused(ValueError):
-    """One line for each setting that cannot be used: its name, its value, and what would be accepted."""
+_CHECK_TIMEOUT_S = 15
 
 
 def _destinations(value: object) -> object:
     if isinstance(value, str):
-        return parse_destinations(value)
+        value = split_names(value) if value.lstrip().startswith('["') else parse_destinations(value)
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return parse_destinations(",".join(value))
     return value
 
 
-def _default_state_dir() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/cloud-monitor/collector")
-    return Path("~/.local/state/cloud-monitor/collector").expanduser()
-
-
-Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
-
-
-class Command(BaseModel):
+class Command(SettingsGroup):
     """One program of the operator, started without a shell."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str = Field(min_length=1)
     timeout_s: float | None = Field(default=None, gt=0, le=40)
@@ -63,6 +57,60 @@ def _clean_names(commands: dict[str, Command]) -> dict[str, Command]:
     return {clean(name): command for name, command in commands.items()}
 
 
+def _check_page_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        well = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a port or an IPv6 address
+        well = False
+    if url and (not well or not re.fullmatch(r"[!-~]+", url) or re.search(r"[@?#]", url)):
+        raise ValueError("is not the address of a status page, for example https://monitor.example.org")
+    return url
+
+
+def _check_job_types(job_types: dict[str, str]) -> dict[str, str]:
+    """Clean names; refuse faulty expressions. A child asks the bindings, whose libraries take 20 MB."""
+    if not job_types:
+        return job_types
+    outcome = run_isolated({"job types": Task(lambda: _find_faults(job_types), _CHECK_TIMEOUT_S)})[0]
+    if outcome.error:
+        raise ValueError(outcome.error)
+    return {clean(name): text for name, text in job_types.items()}
+
+
+def _find_faults(job_types: dict[str, str]) -> Collected:
+    from collector.sources.htcondor.jobtypes import find_faults
+
+    faults = find_faults(job_types).items()
+    return Collected(complaints=tuple(f"{name} = {job_types[name]}: {fault}" for name, fault in faults))
+
+
+def _check_attribute(name: str) -> str:
+    if name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError("is not the name of a ClassAd attribute, for example CloudProvider")
+    return name
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    if pattern and "cloud" not in groups:
+        raise ValueError(r"has no group named cloud, for example ^(?P<cloud>[a-z]+)-(?P<vmtype>[a-z]+)\d+\.")
+    return pattern
+
+
+Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
+Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")]
+PageUrl = Annotated[str, AfterValidator(_check_page_url)]
+Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
+Sources = Annotated[
+    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
+    BeforeValidator(split_names),
+]
+Attribute = Annotated[str, AfterValidator(_check_attribute)]
+JobTypes = Annotated[Table, AfterValidator(_check_job_types)]
 Commands = Annotated[
     dict[str, Annotated[Command, BeforeValidator(_command)]],
     BeforeValidator(split_assignments),
@@ -70,34 +118,13 @@ Commands = Annotated[
 ]
 
 
-Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
-Sources = Annotated[
-    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
-    BeforeValidator(split_names),
-]
-Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")]
+class GridSettings(SettingsGroup):
+    """Whose figures they are."""
 
-
-class Settings(InventorySettings, CondorSettings):
-    """Field names are the settings' names without the prefix, in lower case."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    grid: Clean = Field(description="name of the grid, the first name of its paths; must be set")
-    carbon: Destinations = Field(
-        min_length=1,
-        description="where points go, several separated by commas; must be set. `host:port` (pickle), "
-        "`tcp+plain://`, `tls://`, `tls+plain://`, or a cluster: `ring://host:port:instance;...?replication=1`",
+    grid: Clean = Field(
+        examples=["COLLECTOR_GRID=atlas"],
+        description="name of the grid, the first name of its paths; must be set",
     )
-    state_dir: Annotated[Path, AfterValidator(Path.expanduser)] = Field(
-        default_factory=_default_state_dir,
-        description="what waits to be delivered, and what the next run must know; unset: "
-        "/var/lib/cloud-monitor/collector, or ~/.local/state/cloud-monitor/collector of a user",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="least level that is logged"
-    )
-
     owner: bool = Field(
         True, description="false on further scheduler hosts of a grid: they write only their own tree"
     )
@@ -107,6 +134,23 @@ class Settings(InventorySettings, CondorSettings):
         description="this host's name; unset: its own",
     )
 
+    def own_path(self, key: str, **names: str) -> str:
+        """A path of this collector or host: the grid's own, or under `hosts` for a further scheduler host."""
+        if self.owner:
+            return build_path(key, grid=self.grid, **names)
+        return build_path(f"host_{key}", grid=self.grid, host=self.host, **names)
+
+
+class SpoolSettings(SettingsGroup):
+    state_dir: UserPath = Field(
+        default_factory=lambda: default_state_dir("collector"),
+        description="what waits to be delivered, and what the next run must know; unset: see above",
+    )
+
+
+class RunSettings(SettingsGroup):
+    """What a run collects, and how long it may take."""
+
     sources: Sources = Field(
         ("auto",),
         min_length=1,
@@ -114,16 +158,121 @@ class Settings(InventorySettings, CondorSettings):
     )
     source_timeout_s: float = Field(25, ge=1, le=40, description="longest time of one source")
     run_timeout_s: float = Field(45, ge=5, lt=50, description="longest time of a whole run")
+    log_level: LogLevel = Field("WARNING", description="least level that is logged")
 
+
+class HostSettings(GridSettings, SpoolSettings):
     host_scope: Literal["container", "machine"] = Field(
         "container", description="`machine` looks past the limits of the collector's own service or container"
     )
     host_disks: Names = Field((), description="mount points to watch; unset: `/` and every local one")
 
+
+class CloudSettings(GridSettings):
+    """Who says which clouds there are."""
+
     cloud_status_command: str = Field(
         "", description="Cloud Scheduler 1: its command, for example `cloud_status -aj`"
     )
     cloudscheduler_url: Url = Field("", description="Cloud Scheduler 2: the address before /cloud/status/")
+    condor_cloud_attribute: Attribute = Field(
+        "", description="startd attribute that names a machine's cloud, for example CloudProvider"
+    )
+    condor_vmtype_attribute: Attribute = Field(
+        "", description="startd attribute that names a machine's VM type"
+    )
+    condor_cloud_pattern: Annotated[str, AfterValidator(_check_pattern)] = Field(
+        "", description="or a regular expression on the machine's name, with groups `cloud` and `vmtype`"
+    )
+
+    @property
+    def has_clouds(self) -> bool:
+        """Whether clouds are known at all, so that machines and jobs are told apart by them."""
+        return bool(
+            self.cloud_status_command
+            or self.cloudscheduler_url
+            or self.condor_cloud_attribute
+            or self.condor_cloud_pattern
+        )
+
+
+class InventorySettings(GridSettings):
+    """The list of single VMs and jobs for the status page."""
+
+    inventory_url: PageUrl = Field(
+        "",
+        description="address of the status page, to which each run sends a list of single VMs and jobs; "
+        "unset: neither collected nor sent",
+    )
+    inventory_token_file: UserPath | None = Field(
+        None,
+        validate_default=True,
+        description="file whose first line is the secret shared with the page; must be set with the URL",
+    )
+    inventory_ca_file: UserPath | None = Field(
+        None, description="certificates to trust of the page; unset: the system's"
+    )
+    inventory_jobs_max: int = Field(
+        1000, ge=0, le=10_000, description="most jobs in the list, held ones first; 0: none are asked for"
+    )
+    inventory_vms_max: int = Field(
+        5000, ge=0, le=20_000, description="most VMs in the list, those with a problem first"
+    )
+
+    @field_validator("inventory_token_file")
+    @classmethod
+    def _check_token_file(cls, file: Path | None, given: ValidationInfo) -> Path | None:
+        if file is None and given.data.get("inventory_url"):
+            wanted = "is not set; COLLECTOR_INVENTORY_URL asks for it: a file with the page's secret"
+            raise PydanticCustomError("asked_for", wanted)
+        return file
+
+    @property
+    def has_inventory(self) -> bool:
+        """Whether single VMs and jobs are listed for the status page, by one host of the grid."""
+        return bool(self.inventory_url) and self.owner
+
+    @property
+    def lists_jobs(self) -> bool:
+        return self.has_inventory and self.inventory_jobs_max > 0
+
+
+class CondorSettings(CloudSettings, InventorySettings):
+    """The HTCondor sources."""
+
+    condor_schedds: Names = Field(
+        (), description="schedds to ask for jobs, by name, separated by commas; unset: this host's"
+    )
+    condor_collectors: Names = Field(
+        (), description="HTCondor collectors to ask for machines, host[:port]; unset: the configured pool's"
+    )
+    job_types: JobTypes = Field(
+        default_factory=dict,
+        description="`name = ClassAd expression` over jobs, separated by `;`: it counts in each that is true",
+    )
+    condor_users: Literal["shown", "hashed", "hidden"] = Field(
+        "shown",
+        description="names of users, in paths and in the list of jobs with its hold reasons: `shown`, "
+        "`hashed` or `hidden`",
+    )
+    condor_users_key: SecretStr = Field(
+        SecretStr(""), description="key of the hash, so that names cannot be guessed from it"
+    )
+    condor_names_max: int = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description="most users, groups and hold reasons by name; the rest are summed as `other`",
+    )
+    condor_unusable_memory_mb: int = Field(
+        500, ge=0, description="a partitionable slot with less memory left is unusable"
+    )
+    condor_unusable_disk_mb: int = Field(
+        1024, ge=0, description="a partitionable slot with less disk left is unusable"
+    )
+
+
+class CloudSchedulerSettings(CloudSettings, InventorySettings):
     cloudscheduler_group: str = Field(
         "", description="its group; unset: all, with the group in the clouds' names"
     )
@@ -142,6 +291,8 @@ class Settings(InventorySettings, CondorSettings):
         1000, ge=0, le=100_000, description="most VMs shown by name in a day; the rest are summed as `other`"
     )
 
+
+class CommandSettings(GridSettings):
     commands: Commands = Field(
         default_factory=dict,
         description="programs that print `path value` lines: `name = command`, separated by `;`; in a file "
@@ -149,11 +300,21 @@ class Settings(InventorySettings, CondorSettings):
     )
     command_timeout_s: float = Field(10, gt=0, le=40, description="longest time of one of them")
 
-    fleet_database_url: str = Field("", description="queue of the worker fleet; unset: no fleet source")
+
+class FleetSettings(GridSettings):
+    fleet_database_url: SecretUrl = Field("", description="queue of the worker fleet; unset: no fleet source")
     fleet_names_max: int = Field(
         200, ge=0, le=10_000, description="most worker hosts by name; the rest are summed as `other`"
     )
 
+
+class DeliverySettings(GridSettings, SpoolSettings):
+    carbon: Destinations = Field(
+        examples=["COLLECTOR_CARBON=carbon.example.org:2004"],
+        min_length=1,
+        description="where points go, several separated by commas; must be set. `host:port` (pickle), "
+        "`tcp+plain://`, `tls://`, `tls+plain://`, or a cluster: `ring://host:port:instance;...?replication=1`",
+    )
     connect_timeout_s: float = Field(4, gt=0, le=20, description="longest wait for a connection to Carbon")
     write_timeout_s: float = Field(
         8, gt=0, le=20, description="longest wait for a write, and for Carbon's end"
@@ -177,72 +338,25 @@ class Settings(InventorySettings, CondorSettings):
         description="read back what was delivered, where the URL is set, and send again what is not there",
     )
 
-    @property
-    def has_inventory(self) -> bool:
-        """Whether single VMs and jobs are listed for the status page, by one host of the grid."""
-        return bool(self.inventory_url) and self.owner
 
-    @property
-    def lists_jobs(self) -> bool:
-        return self.has_inventory and self.inventory_jobs_max > 0
-
-    def own_path(self, key: str, **names: str) -> str:
-        """A path of this collector or host: the grid's own, or under `hosts` for a further scheduler host."""
-        if self.owner:
-            return build_path(key, grid=self.grid, **names)
-        return build_path(f"host_{key}", grid=self.grid, host=self.host, **names)
+class Settings(
+    FleetSettings,
+    CommandSettings,
+    CloudSchedulerSettings,
+    CondorSettings,
+    HostSettings,
+    RunSettings,
+    DeliverySettings,
+):
+    """All of them. Field names are the settings' names without the prefix, in lower case."""
 
 
-def read_settings(environment: Mapping[str, str], config: Path | None = None) -> Settings:
-    """Build the settings, or raise SettingsRefused naming everything that is wrong at once."""
-    given: dict[str, Any] = {} if config is None else _read_config(config)
-    given |= {field: environment[name] for name, field in ANCESTORS.items() if environment.get(name)}
-    known = Settings.model_fields
-    given |= {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and value != ""
-    }
-    unknown = [PREFIX + name.upper() for name in given if name not in known]
-    if unknown:
-        raise SettingsRefused(
-            "\n".join(f"{name}: there is no such setting (docs/settings.md lists them)" for name in unknown)
-        )
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise SettingsRefused("\n".join(dict.fromkeys(_refusals(error)))) from None
+# GRIDNAME and CARBON_SERVER are the first Cloud Monitor's names.
+_READER = Reader(Settings, PREFIX, {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"})
 
 
-def _read_config(config: Path) -> dict[str, Any]:
-    """A TOML file with the settings' names, with or without the prefix, in any case."""
-    try:
-        with config.open("rb") as file:
-            rows = tomllib.load(file)
-    except OSError as error:
-        raise SettingsRefused(f"--config {config}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsRefused(f"--config {config}: not TOML: {error}") from None
-    return {name.upper().removeprefix(PREFIX).lower(): value for name, value in rows.items()}
-
-
-def _refusals(error: ValidationError) -> list[str]:
-    lines = []
-    for fault in error.errors(include_url=False):
-        field, *rest = (str(part) for part in fault["loc"]) if fault["loc"] else ("settings",)
-        name = ".".join([PREFIX + field.upper(), *rest])
-        if fault["type"] == "missing":
-            lines.append(f"{name}: is not set; {_WANTED.get(field, 'it is required')}")
-            continue
-        shown = "(secret)" if "password" in field else repr(fault["input"])[:200]
-        lines.append(f"{name}={shown}: {fault['msg'].removeprefix('Value error, ')}")
-    return lines
-
-
-_BOTH = "COLLECTOR_GRID and COLLECTOR_CARBON must both be set"
-_WANTED = {
-    "grid": f"the grid's name, for example COLLECTOR_GRID=atlas (GRIDNAME is taken too); {_BOTH}",
-    "carbon": "where points go, for example COLLECTOR_CARBON=carbon.example.org:2004 "
-    f"(CARBON_SERVER is taken too); {_BOTH}",
-    "inventory_token_file": "COLLECTOR_INVENTORY_URL asks for it: a file with the page's secret",
-}
+def read_settings(
+    environment: Mapping[str, str] = os.environ, config: Path | None = None, warn: Warn = lambda text: None
+) -> Settings:
+    """Environment over the TOML file `config`. Raises SettingsRefused; tells `warn` what has no effect."""
+    return _READER.read(environment, config, warn=warn)

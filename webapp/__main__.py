@@ -13,9 +13,10 @@ from typing import NoReturn
 import waitress
 
 from cloud_monitor.program import program_name, version_text
+from cloud_monitor.settings import SettingsRefused
 from webapp import create_app
 from webapp.serving.assets import PartsMissing
-from webapp.settings import Settings, SettingsRefused, read_settings
+from webapp.settings import Settings, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
@@ -27,12 +28,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=version_text("webapp"))
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
     options = parser.parse_args(arguments)
+    warnings: list[str] = []
     try:
-        settings = read_settings(options.config)
+        settings = read_settings(config=options.config, warn=warnings.append)
     except SettingsRefused as refused:
         print(refused, file=sys.stderr)
         return EXIT_REFUSED
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for line in warnings:
+        logging.warning("%s", line)
     try:
         listener = _listen(settings)
         app = create_app(settings)

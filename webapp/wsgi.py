@@ -16,6 +16,9 @@ CONFIG = Path("/etc/cloud-monitor/webapp.toml")
 def make(config: str | None = None) -> Flask:
     """The app with the settings of `config`, by default those of CONFIG where it exists. Starts polling."""
     file = Path(config) if config else CONFIG if CONFIG.exists() else None
-    settings = read_settings(file)
+    warnings: list[str] = []
+    settings = read_settings(config=file, warn=warnings.append)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    for line in warnings:
+        logging.warning("%s", line)
     return create_app(settings)

@@ -14,10 +14,13 @@ import click
 
 from cloud_monitor import __version__
 from cloud_monitor.program import program_name, version_text
+from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.text import without_controls
 from worker import commands
 from worker.errors import WorkerError
-from worker.settings import SettingsRefused, load_settings
+from worker.settings import read_settings
+
+log = logging.getLogger("worker")
 
 
 class Commands(click.Group):
@@ -45,18 +48,23 @@ def main(context: click.Context, config: Path | None) -> None:
     """Recognise directories of drawings on any number of machines: enqueue, run, status, results."""
     if "--help" in sys.argv:  # help must work while the settings do not
         return
+    warnings: list[str] = []
     try:
-        context.obj = load_settings(config)
+        context.obj = read_settings(config=config, warn=warnings.append)
     except SettingsRefused as error:
-        click.echo(f"settings refused: {error}", err=True)
+        for line in str(error).splitlines():
+            click.echo(f"settings refused: {line}", err=True)
         context.exit(2)
     configure_logging(context.obj.log_level)
+    if context.invoked_subcommand != "work":  # its supervisor has told
+        for line in warnings:
+            log.warning("%s", line)
 
 
 def configure_logging(level: str) -> None:
     """To stderr; libraries only speak up from WARNING on, or they would drown the program's own lines."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("worker").setLevel(level)
+    log.setLevel(level)
 
 
 def run() -> None:

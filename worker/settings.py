@@ -1,8 +1,4 @@
-"""Settings of the worker fleet: `WORKER_*` environment variables over an optional TOML file (`--config`).
-
-Built once in the entry file and passed down; nothing else reads the environment. docs/settings.md lists them
-all.
-"""
+"""The worker fleet's settings: a group of fields for each of those who use them. Units are in the names."""
 
 from __future__ import annotations
 
@@ -10,68 +6,70 @@ import os
 import re
 import sys
 import tempfile
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default_state_dir
+from cloud_monitor.settings import Reader, Warn
 
 PREFIX = "WORKER_"
 Environment = Literal["local", "azure", "azure_functions"]
 # Temporary storage there is
 TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}
+# What version 0.1.0 kept in its default folder, ./state; a `make run` there has no such things in it.
+_OLD_STATE, _OLD_KEPT = Path("state"), ("queue.db", "logs", "condor")
 
 
-class SettingsRefused(Exception):
-    """A setting is malformed or unknown: the message names it, its value and what would be accepted."""
+def _old_state_dir() -> Path | None:
+    return _OLD_STATE if any(os.path.exists(_OLD_STATE / name) for name in _OLD_KEPT) else None
 
 
-class Settings(BaseSettings):
-    """Each field is `WORKER_<NAME>`, or the same in lower case in the TOML file. Units are in the names."""
+def default_model_dir() -> Path:
+    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else in the user's cache folder."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/cloud-monitor/decimer")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True)
 
-    # Where things are
-    state_dir: Path = Field(Path("state"), description="folder of what this host keeps: SQLite file, logs")
-    database_url: str = Field(
+def detect_environment(environ: Mapping[str, str]) -> Environment:
+    """Azure Functions sets WEBSITE_INSTANCE_ID as well, so it is asked for first."""
+    if environ.get("FUNCTIONS_WORKER_RUNTIME"):
+        return "azure_functions"
+    return "azure" if environ.get("WEBSITE_INSTANCE_ID") else "local"
+
+
+def _check_database_url(url: str) -> str:
+    if url and not re.match(r"(sqlite|postgresql|postgres)(\+\w+)?://", url):
+        raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    return url
+
+
+def _check_storage_url(url: str) -> str:
+    if "://" in url and not re.match(r"azure://[a-z0-9$][a-z0-9-]{1,62}(/|$)", url):
+        raise ValueError("expected a folder or azure://CONTAINER/PREFIX")
+    return url
+
+
+DatabaseUrl = Annotated[str, Secret(), AfterValidator(_check_database_url)]
+StorageUrl = Annotated[str, AfterValidator(_check_storage_url)]
+
+
+class StateSettings(SettingsGroup):
+    state_dir: Path = Field(
+        default_factory=lambda: default_state_dir("worker", _old_state_dir()),
+        description="folder of what this host keeps: SQLite file, logs; unset: see above",
+    )
+
+
+class QueueSettings(StateSettings):
+    """Where the queue is, and what it decides by."""
+
+    database_url: DatabaseUrl = Field(
         "", description="queue: sqlite:///FILE or postgresql://...; unset: queue.db in state_dir"
     )
-    storage_url: str = Field(
-        ".", description="a folder or azure://container/prefix; relative SOURCEs start here"
-    )
-    results_url: str = Field(
-        "", description="where result files go; unset: cloud-monitor-results under storage_url"
-    )
-    model_dir: Path = Field(
-        default_factory=lambda: default_model_dir(),
-        description="folder of DECIMER's weights; unset: a cache folder of this user, shared by all fleets",
-    )
-    log_dir: Path | None = Field(None, description="folder of the workers' logs; unset: logs in state_dir")
-    temp_dir: Path = Field(
-        default_factory=lambda: Path(os.environ.get("TEMP") or tempfile.gettempdir()),
-        description="folder of downloaded images; unset: $TEMP, then the system's",
-    )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="least level that is logged"
-    )
-
-    # Azure Blob Storage
-    azure_connection_string: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("WORKER_AZURE_CONNECTION_STRING", "AZURE_STORAGE_CONNECTION_STRING"),
-        description="account and key of azure:// URLs; AZURE_STORAGE_CONNECTION_STRING is taken too",
-    )
-    azure_timeout_s: float = Field(
-        20, gt=0, le=600, description="longest wait for one answer of Azure Blob Storage"
-    )
-    azure_retries: int = Field(5, ge=0, le=20, description="retries of one request to Azure Blob Storage")
-    azure_patience_s: float = Field(
-        60, gt=0, le=3600, description="longest total time of one storage operation"
-    )
-
-    # Queue
-    chunk_images: int = Field(500, ge=1, le=100_000, description="most images in a chunk")
     lease_s: float = Field(60, ge=1, le=3600, description="how long a claim lasts without being renewed")
     attempts: int = Field(
         5, ge=1, le=100, description="faults in a row, without progress, until a chunk is failed"
@@ -84,31 +82,90 @@ class Settings(BaseSettings):
         14_400, ge=0, description="time before its deadline from which a chunk has priority 2"
     )
     deadline_urgent_s: float = Field(
-        3_600, ge=0, description="time before its deadline from which it has priority 3"
+        3_600,
+        ge=0,
+        validate_default=True,
+        description="time before its deadline from which it has priority 3",
     )
     database_patience_s: float = Field(
         30, ge=0, le=600, description="how long an unreachable database is tried again"
     )
 
-    keep_days: float = Field(
-        30, ge=0, le=36_500, description="age from which `prune` deletes batches, events and decisions"
+    @property
+    def queue_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.state_dir / 'queue.db').absolute()}"
+
+    @field_validator("deadline_urgent_s")
+    @classmethod
+    def _check_deadlines(cls, urgent_s: float, given: ValidationInfo) -> float:
+        near_s = given.data.get("deadline_near_s", urgent_s)
+        if urgent_s > near_s:
+            raise ValueError(f"must not exceed WORKER_DEADLINE_NEAR_S, {near_s:g}")
+        return urgent_s
+
+
+class AzureSettings(SettingsGroup):
+    """Azure Blob Storage, of azure:// URLs."""
+
+    azure_connection_string: SecretStr | None = Field(
+        None,
+        description="account and key of azure:// URLs; AZURE_STORAGE_CONNECTION_STRING is taken too",
+    )
+    azure_timeout_s: float = Field(
+        20, gt=0, le=600, description="longest wait for one answer of Azure Blob Storage"
+    )
+    azure_retries: int = Field(5, ge=0, le=20, description="retries of one request to Azure Blob Storage")
+    azure_patience_s: float = Field(
+        60, gt=0, le=3600, description="longest total time of one storage operation"
     )
 
-    # Gate
+
+class StorageSettings(AzureSettings):
+    """Where images and results are."""
+
+    storage_url: StorageUrl = Field(
+        ".", description="a folder or azure://container/prefix; relative SOURCEs start here"
+    )
+    results_url: StorageUrl = Field(
+        "", description="where result files go; unset: cloud-monitor-results under storage_url"
+    )
+
+    @property
+    def result_files_url(self) -> str:
+        return self.results_url or f"{self.storage_url.rstrip('/')}/cloud-monitor-results"
+
+
+class TempSettings(SettingsGroup):
+    """Temporary storage, for downloaded images."""
+
+    temp_dir: Path = Field(
+        default_factory=lambda: Path(os.environ.get("TEMP") or tempfile.gettempdir()),
+        description="folder of downloaded images; unset: $TEMP, then the system's",
+    )
     environment: Environment = Field(
-        default_factory=lambda: detect_environment(dict(os.environ)),
+        default_factory=lambda: detect_environment(os.environ),
         description="local, azure or azure_functions; unset: recognised by the variables Azure sets",
-    )
-    max_chunks: int | None = Field(
-        None, ge=1, le=100, description="most chunks active in the whole queue; unset: none"
-    )
-    image_mb: float = Field(
-        0.5, gt=0, le=1000, description="estimated size of an image, for temporary storage"
     )
     temp_limit_mb: int | None = Field(
         None,
         ge=1,
         description="temporary storage there is; unset: 20000 local, 8000 azure, 400 azure_functions",
+    )
+
+    @property
+    def temp_limit_bytes(self) -> int:
+        return (self.temp_limit_mb or TEMP_LIMIT_MB[self.environment]) * 1_000_000
+
+
+class GateSettings(TempSettings):
+    """What admits workers and chunks."""
+
+    chunk_images: int = Field(500, ge=1, le=100_000, description="most images in a chunk")
+    max_chunks: int | None = Field(
+        None, ge=1, le=100, description="most chunks active in the whole queue; unset: none"
+    )
+    image_mb: float = Field(
+        0.5, gt=0, le=1000, description="estimated size of an image, for temporary storage"
     )
     temp_threshold_pct: float = Field(
         80, gt=0, le=100, description="use of temp_limit_mb from which no chunk is claimed"
@@ -118,7 +175,7 @@ class Settings(BaseSettings):
         75, gt=0, le=100, description="memory from which no worker is admitted"
     )
     memory_drain_pct: float = Field(
-        90, gt=0, le=100, description="memory from which the youngest worker drains"
+        90, gt=0, le=100, validate_default=True, description="memory from which the youngest worker drains"
     )
     average_s: float = Field(5, gt=0, le=300, description="time over which CPU and memory are averaged")
     pressure_cpu_pct: float = Field(
@@ -136,12 +193,6 @@ class Settings(BaseSettings):
         le=3600,
         description="pause after a worker died before its first answer, doubled by each next",
     )
-    worker_memory_mb: int | None = Field(
-        None, ge=1, description="memory a worker is reckoned to need until one was measured; unset: by engine"
-    )
-    worker_memory_limit_mb: int | None = Field(
-        None, ge=1, description="private memory at which a worker leaves in order; unset: twice what it needs"
-    )
     max_workers: int | None = Field(None, ge=1, description="most workers of this host; unset: none")
     cpus: float | None = Field(
         None, gt=0, description="CPUs allotted to this supervisor (a slot); unset: all"
@@ -150,52 +201,34 @@ class Settings(BaseSettings):
         None, ge=1, description="memory allotted to this supervisor (a slot); unset: all"
     )
 
-    # Supervisor
-    host_name: str = Field(
-        "", pattern=r"^[A-Za-z0-9_.@-]*$", description="name of this host in the queue; unset: the system's"
+    @field_validator("memory_drain_pct")
+    @classmethod
+    def _check_memory(cls, drain_pct: float, given: ValidationInfo) -> float:
+        admit_pct = given.data.get("memory_threshold_pct", drain_pct)
+        if drain_pct < admit_pct:
+            raise ValueError(f"must be at least WORKER_MEMORY_THRESHOLD_PCT, {admit_pct:g}")
+        return drain_pct
+
+
+class ModelSettings(SettingsGroup):
+    """DECIMER's weights."""
+
+    model_dir: Path = Field(
+        default_factory=default_model_dir,
+        description="folder of DECIMER's weights; unset: a cache folder of this user, shared by all fleets",
     )
-    warm_up_group: str = Field(
-        "host",
-        pattern=r"^[A-Za-z0-9_.@-]+$",
-        description="this host's supervisors of one name warm up one worker at a time; off: each alone",
+    model_archive: Path | None = Field(
+        None, description="upstream's models.zip or its unpacked folder; unset: fetched by package name"
     )
-    sample_s: float = Field(1, gt=0, le=60, description="time between two looks at the host and its workers")
-    load_s: float = Field(1800, gt=0, description="longest time a worker may take to load its model")
-    stall_s: float = Field(300, gt=0, description="time without progress after which a worker is ended")
-    idle_s: float = Field(300, gt=0, description="time without work after which a worker is let go")
-    log_mb: float = Field(10, gt=0, le=1000, description="size at which a worker's log is rotated")
-    log_files: int = Field(3, ge=1, le=100, description="rotated logs kept of each worker")
-    scheduled_events_url: str = Field(
-        "auto", description="Azure Scheduled Events: auto (on Azure's machines), off, or the URL to poll"
-    )
-    price_per_hour: float | None = Field(
-        None, gt=0, description="price of one host's hour, for the cost of 1,000 images"
+    hand_drawn: bool = Field(False, description="use upstream's model for hand-drawn structures")
+    hand_drawn_archive: Path | None = Field(
+        None, description="upstream's DECIMER_HandDrawn_model.zip or its unpacked folder"
     )
 
-    # Runner
-    ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
-    ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
-    store_images: int = Field(100, ge=1, le=10_000, description="results after which they are stored")
-    store_s: float = Field(5, gt=0, le=600, description="time after which results are stored at the latest")
-    upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
-    drain_s: float = Field(
-        15, gt=0, le=20, description="time that images being recognised have to end after SIGTERM"
-    )
 
-    # HTCondor (submit, withdraw)
-    condor_schedd: str = Field("", description="schedd that takes the supervisors' jobs; unset: this host's")
-    condor_pool: str = Field(
-        "", description="collector daemon (host:port) that knows the schedd; unset: as configured"
-    )
-    condor_python: str = Field(
-        default_factory=lambda: sys.executable,
-        description="Python on the pool's machines that has this program; unset: this one's path",
-    )
-    condor_workers: int = Field(
-        1, ge=1, le=1000, description="workers of each job, which its slot must carry"
-    )
+class EngineSettings(ModelSettings):
+    """The recogniser."""
 
-    # Recogniser
     decimer_engine: Literal["onnx", "upstream", "stub"] = Field(
         "onnx", description="what recognises the images"
     )
@@ -211,13 +244,6 @@ class Settings(BaseSettings):
     decimer_threads: int = Field(
         1, ge=1, le=64, description="threads of a recogniser; its weights are shared"
     )
-    model_archive: Path | None = Field(
-        None, description="upstream's models.zip or its unpacked folder; unset: fetched by package name"
-    )
-    hand_drawn: bool = Field(False, description="use upstream's model for hand-drawn structures")
-    hand_drawn_archive: Path | None = Field(
-        None, description="upstream's DECIMER_HandDrawn_model.zip or its unpacked folder"
-    )
     image_max_bytes: int = Field(64_000_000, ge=1_000, description="largest image file that is read")
     image_max_pixels: int = Field(
         50_000_000, ge=1_000, description="largest image: pixels of the square over its longer side"
@@ -226,111 +252,91 @@ class Settings(BaseSettings):
         0.01, ge=0, le=600, description="time the stub engine takes for an image (benchmarks only)"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An empty variable means unset, as in an env file whose line was left blank."""
-        return {key: value for key, value in values.items() if value != ""}
 
-    @field_validator("database_url")
-    @classmethod
-    def check_database_url(cls, url: str) -> str:
-        if url and not re.match(r"(sqlite|postgresql|postgres)(\+\w+)?://", url):
-            raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
-        return url
+class NeedSettings(EngineSettings):
+    """What a worker is reckoned to need."""
 
-    @field_validator("storage_url", "results_url")
-    @classmethod
-    def check_storage_url(cls, url: str) -> str:
-        if "://" in url and not re.match(r"azure://[a-z0-9$][a-z0-9-]{1,62}(/|$)", url):
-            raise ValueError("expected a folder or azure://CONTAINER/PREFIX")
-        return url
+    worker_memory_mb: int | None = Field(
+        None, ge=1, description="memory a worker is reckoned to need until one was measured; unset: by engine"
+    )
+    worker_memory_limit_mb: int | None = Field(
+        None, ge=1, description="private memory at which a worker leaves in order; unset: twice what it needs"
+    )
 
-    @model_validator(mode="after")
-    def check_order(self) -> Self:
-        if self.deadline_urgent_s > self.deadline_near_s:
-            raise ValueError(
-                f"WORKER_DEADLINE_URGENT_S {self.deadline_urgent_s:g} must not exceed "
-                f"WORKER_DEADLINE_NEAR_S {self.deadline_near_s:g}"
-            )
-        if self.memory_drain_pct < self.memory_threshold_pct:
-            raise ValueError(
-                f"WORKER_MEMORY_DRAIN_PCT {self.memory_drain_pct:g} must be at least "
-                f"WORKER_MEMORY_THRESHOLD_PCT {self.memory_threshold_pct:g}"
-            )
-        return self
 
-    @property
-    def queue_url(self) -> str:
-        return self.database_url or f"sqlite:///{(self.state_dir / 'queue.db').absolute()}"
+class RunnerSettings(QueueSettings, StorageSettings, GateSettings, NeedSettings):
+    """One worker: what it claims, fetches and stores."""
 
-    @property
-    def result_files_url(self) -> str:
-        return self.results_url or f"{self.storage_url.rstrip('/')}/cloud-monitor-results"
+    stall_s: float = Field(300, gt=0, description="time without progress after which a worker is ended")
+    ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
+    ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
+    store_images: int = Field(100, ge=1, le=10_000, description="results after which they are stored")
+    store_s: float = Field(5, gt=0, le=600, description="time after which results are stored at the latest")
+    upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
+    drain_s: float = Field(
+        15, gt=0, le=20, description="time that images being recognised have to end after SIGTERM"
+    )
+
+
+class SupervisorSettings(RunnerSettings):
+    """One host and its workers."""
+
+    host_name: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.@-]*$", description="name of this host in the queue; unset: the system's"
+    )
+    warm_up_group: str = Field(
+        "host",
+        pattern=r"^[A-Za-z0-9_.@-]+$",
+        description="this host's supervisors of one name warm up one worker at a time; off: each alone",
+    )
+    sample_s: float = Field(1, gt=0, le=60, description="time between two looks at the host and its workers")
+    load_s: float = Field(1800, gt=0, description="longest time a worker may take to load its model")
+    idle_s: float = Field(300, gt=0, description="time without work after which a worker is let go")
+    log_dir: Path | None = Field(None, description="folder of the workers' logs; unset: logs in state_dir")
+    log_mb: float = Field(10, gt=0, le=1000, description="size at which a worker's log is rotated")
+    log_files: int = Field(3, ge=1, le=100, description="rotated logs kept of each worker")
+    scheduled_events_url: str = Field(
+        "auto", description="Azure Scheduled Events: auto (on Azure's machines), off, or the URL to poll"
+    )
+    price_per_hour: float | None = Field(
+        None, gt=0, description="price of one host's hour, for the cost of 1,000 images"
+    )
 
     @property
     def logs_path(self) -> Path:
         return self.log_dir or self.state_dir / "logs"
 
-    @property
-    def temp_limit_bytes(self) -> int:
-        return (self.temp_limit_mb or TEMP_LIMIT_MB[self.environment]) * 1_000_000
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, whose values come as arguments."""
-        return env_settings, init_settings
+class PoolSettings(SettingsGroup):
+    """The HTCondor pool of `submit` and `withdraw`."""
 
-
-def default_model_dir() -> Path:
-    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else in the user's cache folder."""
-    if os.geteuid() == 0:
-        return Path("/var/cache/cloud-monitor/decimer")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"
-
-
-def detect_environment(environ: dict[str, str]) -> Environment:
-    """Azure Functions sets WEBSITE_INSTANCE_ID as well, so it is asked for first."""
-    if environ.get("FUNCTIONS_WORKER_RUNTIME"):
-        return "azure_functions"
-    return "azure" if environ.get("WEBSITE_INSTANCE_ID") else "local"
-
-
-def load_settings(config: Path | None = None) -> Settings:
-    """Environment over the TOML file `config`. Raises SettingsRefused."""
-    try:
-        return Settings(**(read_config(config) if config else {}))
-    except ValidationError as error:
-        raise SettingsRefused("; ".join(explain(dict(problem)) for problem in error.errors())) from None
-
-
-def read_config(config: Path) -> dict[str, Any]:
-    """Values of the file by field name; keys may be written `lease_s` or `WORKER_LEASE_S`."""
-    try:
-        values = tomllib.loads(config.read_text())
-    except (OSError, ValueError) as error:  # not there, not UTF-8, not TOML
-        raise SettingsRefused(f"--config {config}: {error}") from None
-    return {key.removeprefix(PREFIX).lower(): value for key, value in values.items()}
-
-
-def explain(problem: dict[str, Any]) -> str:
-    """One line naming the setting, what it was, and what is accepted."""
-    if not problem["loc"]:
-        return str(problem["msg"]).removeprefix("Value error, ")
-    name = str(problem["loc"][0])
-    variable = name if name.isupper() else PREFIX + name.upper()
-    if problem["type"] == "extra_forbidden":
-        return f"{variable}: there is no such setting (docs/settings.md lists them)"
-    shown = (
-        "(hidden)"
-        if "CONNECTION_STRING" in variable or "DATABASE_URL" in variable
-        else repr(problem["input"])
+    condor_schedd: str = Field("", description="schedd that takes the supervisors' jobs; unset: this host's")
+    condor_pool: str = Field(
+        "", description="collector daemon (host:port) that knows the schedd; unset: as configured"
     )
-    return f"{variable}={shown}: {str(problem['msg']).removeprefix('Value error, ')}"
+    condor_python: str = Field(
+        default_factory=lambda: sys.executable,
+        description="Python on the pool's machines that has this program; unset: this one's path",
+    )
+    condor_workers: int = Field(
+        1, ge=1, le=1000, description="workers of each job, which its slot must carry"
+    )
+
+
+class Settings(SupervisorSettings, PoolSettings):
+    """All of them. Field names are the settings' names without the prefix, in lower case."""
+
+    keep_days: float = Field(
+        30, ge=0, le=36_500, description="age from which `prune` deletes batches, events and decisions"
+    )
+    log_level: LogLevel = Field("INFO", description="least level that is logged")
+
+
+_READER = Reader(Settings, PREFIX, {"AZURE_STORAGE_CONNECTION_STRING": "azure_connection_string"})
+
+
+def read_settings(
+    environment: Mapping[str, str] = os.environ, config: Path | None = None, warn: Warn = lambda text: None
+) -> Settings:
+    """Environment over the TOML file `config`. Raises SettingsRefused; tells `warn` what has no effect."""
+    return _READER.read(environment, config, warn=warn)

@@ -1,18 +1,8 @@
-"""docs/settings.md and docs/metrics.md say what the code says: paste what a failing test prints."""
+"""docs/metrics.md says what the code says: paste what a failing test prints."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
-
 from cloud_monitor.metrics.paths import METRICS, Metric
-from collector.inventory_settings import InventorySettings
-from collector.settings import PREFIX, Settings
-from collector.sources.htcondor.settings import CondorSettings
 from tests.collector.support import ROOT
 
 PRODUCERS = {
@@ -27,26 +17,6 @@ PRODUCERS = {
 }
 
 
-def settings_table() -> str:
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    inherited = CondorSettings.model_fields | InventorySettings.model_fields
-    for name, field in sorted(Settings.model_fields.items(), key=lambda item: item[0] in inherited):
-        default = shown(field)
-        rows.append(
-            f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
-        )
-    return "\n".join(rows)
-
-
-def shown(field: FieldInfo) -> str:
-    default: Any = field.default
-    if default in (None, "", (), PydanticUndefined) or isinstance(default, SecretStr):
-        return ""
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return json.dumps(default) if isinstance(default, bool) else str(default)
-
-
 def metric_tables() -> dict[str, str]:
     """Heading -> table, one for each producer; a further host's paths are said in words."""
     tables = {}
@@ -59,11 +29,6 @@ def metric_tables() -> dict[str, str]:
         ]
         tables[heading] = "\n".join(["| path | unit | kind | meaning |", "|---|---|---|---|", *rows])
     return tables
-
-
-def test_every_setting_is_documented_with_its_default() -> None:
-    section = (ROOT / "docs/settings.md").read_text().split("\n## Collector\n", 1)[1].split("\n## ", 1)[0]
-    assert settings_table() in section, f"\n{settings_table()}"
 
 
 def test_every_metric_is_documented_under_its_producer() -> None:

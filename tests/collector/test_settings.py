@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.settings import SettingsRefused, read_settings
+from cloud_monitor.settings import SettingsRefused
+from collector.settings import read_settings
 from tests.collector.support import collector_environment, run_collector
 
 BASE = {"COLLECTOR_GRID": "atlas", "COLLECTOR_CARBON": "carbon.example.org"}

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from cloud_monitor.settings import SettingsRefused
 from tests.services.support import free_port, listens, stop_process, wait_until
-from webapp.settings import SettingsRefused, read_settings
+from webapp.settings import read_settings
 
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -95,7 +96,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     )
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("WEBAPP_PORT", "7002")
-        found = read_settings(config)
+        found = read_settings(config=config)
     assert (found.port, found.title, found.links[0].name) == (7002, "Grids", "Wiki")
 
 
@@ -104,7 +105,7 @@ def test_a_malformed_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     config = tmp_path / "webapp.toml"
     config.write_text(text)
     with pytest.raises(SettingsRefused):
-        read_settings(config)
+        read_settings(config=config)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
 def describe_job(settings: Settings, request: JobRequest, config: Path, until_empty: bool) -> dict[str, str]:
     """The submit description. It has no secret: those are in the file `config`, sent along with the job."""
     environment = {
+        "WORKER_STATE_DIR": "state",  # in the job's scratch folder
         "WORKER_HOST_NAME": "$$(Name)",  # the slot's: as many names as the pool has slots
         "WORKER_CPUS": request.cpus,
         "WORKER_MEMORY_MB": request.memory_mb,

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.text import format_number
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
@@ -23,7 +24,7 @@ from webapp.pages.cells import Cell, show
 from webapp.pages.jobs import reason_of
 from webapp.pages.live_cells import Skeleton
 from webapp.pages.tables import figure_label, natural, words
-from webapp.settings import SettingsRefused, read_settings
+from webapp.settings import read_settings
 
 NOW = 1_800_000_000
 MOMENT = SnapshotView(build_snapshot(NOW, []), PollOutcome(), NOW, 180)

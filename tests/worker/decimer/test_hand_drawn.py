@@ -16,7 +16,7 @@ from worker.decimer.model.encoder_graph import EncoderWeights
 from worker.decimer.model.make_model import get_model
 from worker.decimer.model.store import Model, ModelSource
 from worker.recognition import SourceImage
-from worker.settings import load_settings
+from worker.settings import read_settings
 
 
 def test_a_checkpoint_is_read_back(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_whole_archive_is_converted_and_recognises(
     made = get_model(ModelSource(models, hand_drawn=True, archive=archive), lambda *_: None)
     assert made.version.startswith("decimer-hand-drawn-")
     chosen = {"hand_drawn": True, "model_dir": models, "decimer_slots": 2}
-    recogniser = open_recogniser(load_settings().model_copy(update=chosen))
+    recogniser = open_recogniser(read_settings().model_copy(update=chosen))
     assert recogniser.model == made.version
     answers = list(recogniser.recognise(SourceImage(path.name, path) for path in drawings[:2]))
     assert all(answer.error is None and answer.tokens for answer in answers)

@@ -6,8 +6,8 @@ import sys
 
 from worker.__main__ import configure_logging
 from worker.commands.run import supervise
-from worker.settings import load_settings
+from worker.settings import read_settings
 
 if __name__ == "__main__":
     configure_logging("INFO")
-    supervise(load_settings(), [sys.executable, "-m", "tests.worker.faults.faulty_worker"], until_empty=True)
+    supervise(read_settings(), [sys.executable, "-m", "tests.worker.faults.faulty_worker"], until_empty=True)

@@ -19,7 +19,7 @@ from worker.__main__ import configure_logging
 from worker.recognition import Recognition, SourceImage
 from worker.runner.runner import run_worker
 from worker.runner.worker_status import WorkerStatusPage
-from worker.settings import Settings, load_settings
+from worker.settings import Settings, read_settings
 
 SLOTS = 4
 MOST_CARBONS = 1000
@@ -85,7 +85,7 @@ def main(name: str, host: str, parent: int, page: int) -> None:
         time.sleep(float(os.environ.get("FAULTY_LOAD_S", "0")))
         return FaultyRecogniser(settings.stub_s)
 
-    run_worker(name, host, parent, WorkerStatusPage(page), load_settings(), open_faulty)
+    run_worker(name, host, parent, WorkerStatusPage(page), read_settings(), open_faulty)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A page as a skeleton and the cells that fill it, so that a refresh can send the cells alone.
+"""A page as its frame and the cells that fill it, so that a refresh can send the cells alone.
 
 The template calls `td` and `live` where a value goes; each leaves a gap in the text and keeps its cell. What
-is left is the skeleton: as long as it stays the same (its `layout`), the cells in their order are all that
+is left is the frame: as long as it stays the same (its `layout`), the cells in their order are all that
 is new.
 """
 
@@ -20,7 +20,7 @@ _GAP = "\0"  # cannot come from a name: HTML has no place for it, and neither ha
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FilledBody:
     """A rendered page body. `cells` are in the order of the elements marked `td` or `data-c` in `html`."""
 
     html: Markup
@@ -41,7 +41,7 @@ class Filled:
 
 
 @dataclass(slots=True)
-class Skeleton:
+class LiveCells:
     """The two functions a template writes its values with."""
 
     cells: list[Cell] = field(default_factory=list)
@@ -63,15 +63,15 @@ class Skeleton:
         self.cells.append(cell)
         self._filling.append(html)
 
-    def fill(self, skeleton: str) -> Filled:
-        parts = skeleton.split(_GAP)
+    def fill(self, frame: str) -> FilledBody:
+        parts = frame.split(_GAP)
         if len(parts) != len(self._filling) + 1:
             raise ValueError(f"{len(self._filling)} cells were made, {len(parts) - 1} are in the page")
         filled = [parts[0]]
         for html, part in zip(self._filling, parts[1:], strict=True):
             filled += (html, part)
-        layout = sha256(skeleton.encode()).hexdigest()[:12]
-        return Filled(Markup("".join(filled)), layout, self.cells)
+        layout = sha256(frame.encode()).hexdigest()[:12]
+        return FilledBody(Markup("".join(filled)), layout, self.cells)
 
 
 def _attributes(cell: Cell) -> str:
@@ -81,7 +81,7 @@ def _attributes(cell: Cell) -> str:
     return css + title + path
 
 
-def render_body(render: Callable[..., str], template: str, **values: Any) -> Filled:
+def render_body(render: Callable[..., str], template: str, **values: Any) -> FilledBody:
     """Render a template of a page's body, which writes its values by `td` and `live`."""
-    skeleton = Skeleton()
-    return skeleton.fill(render(template, td=skeleton.td, live=skeleton.live, **values))
+    cells = LiveCells()
+    return cells.fill(render(template, td=cells.td, live=cells.live, **values))

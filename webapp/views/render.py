@@ -18,7 +18,7 @@ from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.clouds import CloudColumn
-from webapp.pages.live_cells import Filled, render_body
+from webapp.pages.live_cells import FilledBody, render_body
 from webapp.serving.assets import modules
 from webapp.serving.context import current_settings
 from webapp.serving.page_cache import cached_response, uncached_response
@@ -85,7 +85,7 @@ def show_page(
 
 
 def _refresh(
-    view: SnapshotView, filled: Filled, events: Sequence[Event], *, with_html: bool
+    view: SnapshotView, filled: FilledBody, events: Sequence[Event], *, with_html: bool
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "layout": filled.layout,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cloud_monitor.system.child import Answer, Call, describe_error, error_text, run_calls
+from cloud_monitor.system.child import ChildAnswer, ChildCall, describe_error, error_text, run_calls
 from collector.model import Collected, read_collected, write_collected
 
 
@@ -36,8 +36,8 @@ def run_isolated(tasks: Mapping[str, Task]) -> tuple[SourceOutcome, ...]:
     return tuple(_outcome(name, answer) for name, answer in answers.items())
 
 
-def _call(task: Task) -> Call:
-    return Call(lambda: write_collected(task.collect()), task.timeout_s)
+def _call(task: Task) -> ChildCall:
+    return ChildCall(lambda: write_collected(task.collect()), task.timeout_s)
 
 
 def _describe(error: BaseException) -> str:
@@ -47,7 +47,7 @@ def _describe(error: BaseException) -> str:
     return text if own and text else describe_error(error)
 
 
-def _outcome(source: str, answer: Answer) -> SourceOutcome:
+def _outcome(source: str, answer: ChildAnswer) -> SourceOutcome:
     if answer.body is None:
         return SourceOutcome(source, Collected(), answer.error, answer.duration_s)
     collected = read_collected(answer.body)

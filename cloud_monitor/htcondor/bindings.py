@@ -6,7 +6,7 @@ and what they ask is told by `progress.report`. Failures are one class whose tex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -90,15 +90,18 @@ def local_schedd_name() -> str:
         return ""
 
 
-def find_schedd(name: str, pools: Sequence[str]) -> Any:
-    """The schedd of that name, as the first of the pools that knows it tells; "" is this host's own."""
+def find_schedd(name: str, pools: Sequence[str], setting: str) -> Any:
+    """The schedd of that name, as the first of the pools that knows it tells; "" is this host's own.
+
+    setting: the one that names schedds, for the failure's text.
+    """
     if not name:
         progress.report("looking for the schedd of this host")
         try:
             return _htcondor.Schedd()
         except _FAILURES as error:
             raise CondorFailed(
-                f"no schedd on this host: {error} (start it, or name others in COLLECTOR_CONDOR_SCHEDDS)"
+                f"no schedd on this host: {error} (start it, or name others in {setting})"
             ) from None
     for pool in pools or ("",):
         if ads := query_daemons(pool, "schedd", f"Name == {quote(name)}", _LOCATION):
@@ -106,6 +109,14 @@ def find_schedd(name: str, pools: Sequence[str]) -> Any:
     raise CondorFailed(
         f"no collector daemon knows schedd {name} (condor_status -schedd lists those it knows)"
     )
+
+
+def first_schedd(pool: str) -> Any:
+    """Any schedd of the pool; most have one."""
+    ads = query_daemons(pool, "schedd", "true", _LOCATION)
+    if not ads:
+        raise CondorFailed(f"HTCondor collector {pool} knows no schedd")
+    return _htcondor.Schedd(ads[0])
 
 
 def query_groups(
@@ -117,7 +128,7 @@ def query_groups(
     (1, 2, ... in the queue's order), nothing else. An attribute that is an expression brings along those it
     refers to. At most `limit` groups are sent.
     """
-    name = f"schedd {name}" if name else "the schedd of this host"
+    name = _schedd_name(name)
     progress.report(f"asking {name} for counts of jobs")
     try:
         found: list[Ad] = schedd.query(
@@ -130,9 +141,11 @@ def query_groups(
     return found
 
 
-def query_jobs(schedd: Any, name: str, constraint: str, attributes: Sequence[str], limit: int) -> list[Ad]:
+def query_jobs(
+    schedd: Any, name: str, constraint: str, attributes: Sequence[str], limit: int = -1
+) -> list[Ad]:
     """At most `limit` of the schedd's jobs, in the order of its queue, with these attributes only."""
-    name = f"schedd {name}" if name else "the schedd of this host"
+    name = _schedd_name(name)
     progress.report(f"asking {name} for a list of jobs")
     try:
         found: list[Ad] = schedd.query(constraint, projection=list(attributes), limit=limit)
@@ -141,6 +154,34 @@ def query_jobs(schedd: Any, name: str, constraint: str, attributes: Sequence[str
             f"{name} gave no list of jobs: {error} (is it up, and may this host read? try condor_q)"
         ) from None
     return found
+
+
+def submit_jobs(schedd: Any, name: str, description: Mapping[str, str], count: int, spool: bool) -> int:
+    """Queue so many jobs, with `spool` after their files were sent to the schedd; the cluster's number."""
+    name = _schedd_name(name)
+    progress.report(f"submitting jobs to {name}")
+    try:
+        result = schedd.submit(_htcondor.Submit(dict(description)), count=count, spool=spool)
+        if spool:
+            schedd.spool(result)
+        return int(result.cluster())
+    except _FAILURES as error:
+        raise CondorFailed(f"{name} took no jobs: {error} (may this user? try condor_submit)") from None
+
+
+def remove_jobs(schedd: Any, name: str, constraint: str, reason: str) -> int:
+    """Have jobs removed, those that run by the soft kill; how many there were."""
+    name = _schedd_name(name)
+    progress.report(f"removing jobs from {name}")
+    try:
+        result = schedd.act(_htcondor.JobAction.Remove, constraint, reason=(reason, 0))
+        return int(result["TotalSuccess"])
+    except _FAILURES as error:
+        raise CondorFailed(f"{name} removed no jobs: {error} (may this user? try condor_rm)") from None
+
+
+def _schedd_name(name: str) -> str:
+    return f"schedd {name}" if name else "the schedd of this host"
 
 
 def parse_expression(text: str) -> Any | None:

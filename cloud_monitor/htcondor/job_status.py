@@ -1,11 +1,18 @@
-"""Names of the values of JobStatus, as the manual's appendix on job attributes has them."""
+"""The values of JobStatus and their names, as the manual's appendix on job attributes has them."""
 
 from __future__ import annotations
 
+UNEXPANDED, IDLE, RUNNING, REMOVED, COMPLETED, HELD, TRANSFERRING_OUTPUT, SUSPENDED = range(8)
 STATUSES = {
-    0: "unexpanded", 1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held",
-    6: "transferring_output", 7: "suspended",
-}  # fmt: skip
+    UNEXPANDED: "unexpanded",
+    IDLE: "idle",
+    RUNNING: "running",
+    REMOVED: "removed",
+    COMPLETED: "completed",
+    HELD: "held",
+    TRANSFERRING_OUTPUT: "transferring_output",
+    SUSPENDED: "suspended",
+}
 UNKNOWN = "unknown"  # a status of a later HTCondor: counted, never dropped
 
 

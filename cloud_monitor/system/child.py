@@ -26,12 +26,12 @@ _MESSAGE_LENGTH_MAX = 500
 Describe = Callable[[BaseException], str]
 
 
-class Call(NamedTuple):
+class ChildCall(NamedTuple):
     make_answer: Callable[[], bytes]
     timeout_s: float
 
 
-class Answer(NamedTuple):
+class ChildAnswer(NamedTuple):
     """What became of one call: its answer, or why there is none."""
 
     body: bytes | None
@@ -59,14 +59,14 @@ def error_text(error: BaseException) -> str:
     return " ".join(str(error).split())[:_MESSAGE_LENGTH_MAX]
 
 
-def run_calls(calls: Mapping[str, Call], describe: Describe = describe_error) -> dict[str, Answer]:
+def run_calls(calls: Mapping[str, ChildCall], describe: Describe = describe_error) -> dict[str, ChildAnswer]:
     """Run all calls at once; returns when the last has answered, failed, or was killed at its deadline.
 
     `describe` says, in the child, what an exception is called.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    answers: dict[str, Answer] = {}
+    answers: dict[str, ChildAnswer] = {}
     with selectors.DefaultSelector() as selector:
         children = (_start(name, call, describe) for name, call in calls.items())
         waiting = {child.pipe: child for child in children}
@@ -86,7 +86,7 @@ def run_calls(calls: Mapping[str, Call], describe: Describe = describe_error) ->
     return {name: answers[name] for name in calls}
 
 
-def _start(name: str, call: Call, describe: Describe) -> _Child:
+def _start(name: str, call: ChildCall, describe: Describe) -> _Child:
     parent = os.getpid()
     reading, writing = os.pipe()
     started_s = time.monotonic()
@@ -100,7 +100,7 @@ def _start(name: str, call: Call, describe: Describe) -> _Child:
     return _Child(name, pid, reading, call.timeout_s, started_s)
 
 
-def _run_child(call: Call, describe: Describe, pipe: int, parent: int) -> NoReturn:
+def _run_child(call: ChildCall, describe: Describe, pipe: int, parent: int) -> NoReturn:
     status = 1
     try:
         die_with_parent()
@@ -135,7 +135,7 @@ def _receive(child: _Child) -> bool:
     return False
 
 
-def _finish(child: _Child, late: bool) -> Answer:
+def _finish(child: _Child, late: bool) -> ChildAnswer:
     os.close(child.pipe)
     status = _end(child.pid)
     duration_s = time.monotonic() - child.started_s
@@ -144,12 +144,12 @@ def _finish(child: _Child, late: bool) -> Answer:
     if late:
         error = f"no answer within {child.timeout_s:g} s{doing}, so it was stopped"
     elif sort == progress.ANSWER:
-        return Answer(body, "", duration_s)
+        return ChildAnswer(body, "", duration_s)
     elif sort == progress.ERROR:
         error = body.decode()
     else:
         error = f"its process ended without an answer{doing} ({_describe_status(status)})"
-    return Answer(None, error, duration_s)
+    return ChildAnswer(None, error, duration_s)
 
 
 def _end(pid: int) -> int | None:

@@ -1,21 +1,15 @@
-"""Sources in processes of their own: deadlines, deaths, leftovers, and what a killed run leaves behind."""
+"""Sources in processes of their own: what they gave, how failures are called, what a killed run leaves."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from cloud_monitor.system import progress
-from cloud_monitor.system.progress import split_messages
 from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import CloudVm, Collected, Machine, Placement, read_collected, write_collected
+from collector.sources.programs import ProgramFailed
 from tests.collector.support import ROOT, collector_environment, run_collector, write_script
 from tests.services.support import wait_until
 
@@ -47,72 +41,21 @@ def test_what_is_collected_crosses_unchanged() -> None:
     assert outcome.answered
 
 
-def test_an_answer_larger_than_a_pipe_crosses_whole() -> None:
-    many = Collected(values=tuple((f"grids.g.x{number}", float(number)) for number in range(100_000)))
-    assert run_one(lambda: many).collected == many
+def test_errors_of_this_program_come_as_their_text_others_with_their_class() -> None:
+    def own() -> Collected:
+        raise ProgramFailed("x: ended with status 1")
 
-
-def test_tasks_run_side_by_side_and_answer_in_their_order() -> None:
-    def wait(seconds: float) -> Collected:
-        time.sleep(seconds)
-        return Collected(values=((f"slept.{seconds}", 1.0),))
-
-    started = time.monotonic()
-    outcomes = run_isolated({str(s): Task(lambda s=s: wait(s), 20) for s in (2.0, 1.9, 1.8)})  # type: ignore[misc]
-    assert time.monotonic() - started < 5
-    assert [outcome.source for outcome in outcomes] == ["2.0", "1.9", "1.8"]
-    assert all(outcome.error is None for outcome in outcomes)
-
-
-def test_a_late_source_is_killed_with_what_it_started_and_says_what_it_was_at(tmp_path: Path) -> None:
-    def hang() -> Collected:
-        progress.report("asking the oracle")
-        child = subprocess.Popen(["sleep", "600"])
-        (tmp_path / "pid").write_text(str(child.pid))
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        time.sleep(600)
-        return Collected()
-
-    outcome = run_one(hang, timeout_s=3)
-    assert outcome.error == "no answer within 3 s while asking the oracle, so it was stopped"
-    assert not outcome.answered
-    wait_until(lambda: not alive(int((tmp_path / "pid").read_text())), "the end of its child")
-
-
-def test_an_error_arrives_with_its_type_and_text() -> None:
-    def fail() -> Collected:
+    def foreign() -> Collected:
         raise LookupError("no such oracle")
 
-    assert run_one(fail).error == "LookupError: no such oracle"
+    assert run_one(own).error == "x: ended with status 1"
+    outcome = run_one(foreign)
+    assert (outcome.error, outcome.answered) == ("LookupError: no such oracle", False)
 
 
-@pytest.mark.parametrize(
-    ("end", "told"),
-    [(lambda: os.kill(os.getpid(), signal.SIGKILL), "signal SIGKILL"), (lambda: os._exit(7), "status 7")],
-)
-def test_a_source_that_dies_is_told(end: Callable[[], None], told: str) -> None:
-    def die() -> Collected:
-        progress.report("touching libcondor")
-        end()
-        return Collected()
-
-    outcome = run_one(die)
-    assert outcome.error == f"its process ended without an answer while touching libcondor ({told})"
-
-
-def test_output_of_a_source_does_not_mix_with_the_lines(capfd: pytest.CaptureFixture[str]) -> None:
-    def talk() -> Collected:
-        os.write(1, b"chatter\n")
-        return Collected()
-
-    assert run_one(talk).error is None
-    assert capfd.readouterr() == ("", "chatter\n")
-
-
-def test_half_an_answer_is_none() -> None:
-    assert split_messages(b"") == ("", b"", b"")
-    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\5abc") == ("hi", b"", b"")
-    assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\3abc") == ("hi", b"A", b"abc")
+def test_outcomes_keep_the_order_of_their_tasks() -> None:
+    outcomes = run_isolated({name: Task(Collected, 20) for name in ("c", "a", "b")})
+    assert [outcome.source for outcome in outcomes] == ["c", "a", "b"]
 
 
 def test_a_killed_run_leaves_no_process_and_no_lock(tmp_path: Path) -> None:

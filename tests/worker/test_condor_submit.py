@@ -23,7 +23,7 @@ from tests.worker.fleet import ROOT, Fleet
 from worker.condor.fleet import CondorFleet as Submitter
 from worker.condor.fleet import write_secret
 from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_request, missing_jobs
-from worker.condor.pool import Pool, in_child
+from worker.condor.pool import Pool, ask
 from worker.errors import WorkerError
 from worker.gate.model import ResourceEstimate
 from worker.queue.statistics import read_figures
@@ -119,17 +119,18 @@ def test_four_workers_finish_a_queue_though_one_is_held(fleet: CondorFleet, cond
         return {str(chunk.host) for chunk in read_figures(fleet.database_url).active}
 
     wait_until(lambda: len(working()) == WORKERS, "all workers at work", 90)
+    slots = {job["RemoteHost"]: job for job in condor_pool.jobs("JobStatus == 2")}
+    assert all(host.startswith("slot1_") for host in slots)
+    held = slots[min(working() & slots.keys())]
+    held_id, slot = f"{held['ClusterId']}.{held['ProcId']}", held["RemoteHost"]
+    condor_pool.tool("condor_hold", held_id)
     ads = condor_pool.tool("condor_q", "-allusers", "-long")
     assert SECRET not in ads
     assert "postgresql" not in ads
-    assert all(host.startswith("slot1_") for host in working())
-
-    held = next(job for job in fleet.jobs() if job["slot"] in working())
-    condor_pool.tool("condor_hold", held["id"])
-    wait_until(lambda: held["slot"] not in working(), "the held job's chunk released", 40)
+    wait_until(lambda: slot not in working(), "the held job's chunk released", 40)
     others = WORKERS - 1
     wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["held"], f"{others} jobs done", 150)
-    assert fleet.jobs()[0]["id"] == held["id"]
+    assert fleet.jobs()[0]["id"] == held_id
     fleet.check_each_once()
     figures = read_figures(fleet.database_url)
     assert figures.attempts.get("crashed", 0) == figures.attempts.get("expired", 0) == 0
@@ -229,7 +230,7 @@ def test_a_queue_in_a_file_is_refused() -> None:
     ("statuses", "missing"),
     [
         ((), 3),
-        (("idle", "running", "transferring output"), 0),
+        (("idle", "running", "transferring_output"), 0),
         (("running",) * 4, 0),
         (("running", "held", "held"), 2),
         (("held", "completed", "removed"), 3),
@@ -256,10 +257,10 @@ def test_a_pool_that_is_not_there_is_named() -> None:
 
 
 def test_a_schedd_that_never_answers_is_given_up() -> None:
-    with pytest.raises(WorkerError, match=r"schedd x gave no answer within 0.2 s"):
-        in_child(lambda: time.sleep(30), "schedd x", timeout_s=0.2)
+    with pytest.raises(WorkerError, match=r"schedd x: no answer within 0.2 s"):
+        ask(lambda: time.sleep(30), "schedd x", timeout_s=0.2)
     with pytest.raises(WorkerError, match=r"schedd x: .*by zero"):
-        in_child(lambda: 1 // 0, "schedd x")
-    with pytest.raises(WorkerError, match="schedd x: the process that asked it died"):
-        in_child(lambda: os._exit(3), "schedd x")
-    assert in_child(lambda: 7, "schedd x") == 7
+        ask(lambda: 1 // 0, "schedd x")
+    with pytest.raises(WorkerError, match=r"schedd x: its process ended without an answer \(status 3\)"):
+        ask(lambda: os._exit(3), "schedd x")
+    assert ask(lambda: 7, "schedd x") == 7

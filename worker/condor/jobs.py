@@ -6,17 +6,29 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from cloud_monitor.htcondor.job_status import (
+    HELD,
+    IDLE,
+    RUNNING,
+    STATUSES,
+    SUSPENDED,
+    TRANSFERRING_OUTPUT,
+    status_of,
+)
 from worker.errors import WorkerError
 from worker.gate.model import ResourceEstimate
 from worker.gate.resource_estimate import MB
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from cloud_monitor.htcondor.bindings import Ad
 
 FLEET_ATTRIBUTE = "CloudMonitorFleet"  # in a job's ad: which queue it works for
 SUPERVISOR_MB = 150  # of the supervisor itself, beside what its workers are allotted
@@ -25,12 +37,7 @@ DRAIN_S = 30  # from the soft kill to the hard one; a supervisor is gone within 
 QUICK_END_S = 60  # a supervisor that fails sooner will fail again: hold it, so that somebody looks
 TEMP_CHUNKS = 2  # chunks' images on disk at once, of one worker: one worked on, one downloaded ahead
 
-STATUSES = {
-    1: "idle", 2: "running", 3: "removed", 4: "completed", 5: "held", 6: "transferring output",
-    7: "suspended",
-}  # fmt: skip
-AT_WORK = {STATUSES[number] for number in (1, 2, 6, 7)}  # that run or will
-HELD = STATUSES[5]
+AT_WORK = {STATUSES[status] for status in (IDLE, RUNNING, TRANSFERRING_OUTPUT, SUSPENDED)}  # that run or will
 
 # A job has its own: the scratch folder's, and the slot's.
 _OF_THE_HOST = {
@@ -92,7 +99,7 @@ def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
     Raises WorkerError when as many are held: what holds them would hold all that came after them.
     """
     missing = max(0, wanted - sum(job.status in AT_WORK for job in jobs))
-    held = [job for job in jobs if job.status == HELD]
+    held = [job for job in jobs if job.status == STATUSES[HELD]]
     if missing and len(held) >= wanted:
         raise WorkerError(
             f"{len(held)} jobs are held and not replaced any more, {held[-1].id} because: {held[-1].reason}; "
@@ -156,10 +163,10 @@ def absolute(url: str) -> str:
     return url if "://" in url else str(Path(url).absolute())
 
 
-def read_job(ad: Mapping[str, Any]) -> JobState:
+def read_job(ad: Ad) -> JobState:
     return JobState(
-        id=f"{ad['ClusterId']}.{ad['ProcId']}",
-        status=STATUSES.get(ad["JobStatus"], str(ad["JobStatus"])),
+        id=f"{ad.get('ClusterId')}.{ad.get('ProcId')}",
+        status=status_of(ad.get("JobStatus")),
         slot=str(ad.get("RemoteHost") or ""),
         since=float(ad.get("EnteredCurrentStatus") or 0),
         reason=str(ad.get("HoldReason") or ""),

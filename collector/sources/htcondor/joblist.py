@@ -12,18 +12,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cloud_monitor.htcondor.bindings import Ad, find_schedd, query_groups, query_jobs, text_of
-from cloud_monitor.htcondor.job_status import status_of
+from cloud_monitor.htcondor.job_status import (
+    COMPLETED,
+    HELD,
+    IDLE,
+    REMOVED,
+    RUNNING,
+    SUSPENDED,
+    TRANSFERRING_OUTPUT,
+    status_of,
+)
 from cloud_monitor.system.text import one_line
 from collector.inventory.shares import even_shares, shares_by_interest
 from collector.model import Collected, CondorJob
 from collector.settings import Settings
 from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
-from collector.sources.htcondor.jobs import group_of, hash_user
+from collector.sources.htcondor.jobs import SCHEDDS_SETTING, group_of, hash_user
 from collector.sources.htcondor.jobtypes import JobTypes
 from collector.sources.htcondor.placements import host_of
 
-_HELD, _RUNNING, _IDLE, _TRANSFERRING, _SUSPENDED, _REMOVED, _COMPLETED = 5, 2, 1, 6, 7, 3, 4
-_FIRST, _LAST = (_HELD, _RUNNING, _IDLE, _TRANSFERRING, _SUSPENDED), (_COMPLETED, _REMOVED)
+_FIRST, _LAST = (HELD, RUNNING, IDLE, TRANSFERRING_OUTPUT, SUSPENDED), (COMPLETED, REMOVED)
 
 _ATTRIBUTES = (
     "ClusterId", "ProcId", "JobStatus", "Owner", "QDate", "EnteredCurrentStatus", "RemoteHost",
@@ -54,7 +62,7 @@ def collect(settings: Settings) -> Collected:
 
 
 def find_counted(name: str, pools: Sequence[str]) -> Schedd:
-    handle = find_schedd(name, pools)
+    handle = find_schedd(name, pools, SCHEDDS_SETTING)
     groups = query_groups(handle, name, ["JobStatus"])
     counts: Counter[int] = Counter()
     for group in groups:
@@ -105,7 +113,7 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> Co
     if settings.condor_users != "hidden":
         key = settings.condor_users_key.get_secret_value().encode()
         user = hash_user(owner, key) if settings.condor_users == "hashed" else owner
-    held = ad.get("JobStatus") == _HELD
+    held = ad.get("JobStatus") == HELD
     reason = text_of(ad.get("HoldReason")) if held else ""
     group = group_of(text_of(ad.get("AccountingGroup")), owner)
     if settings.condor_users != "shown":

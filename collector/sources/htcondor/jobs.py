@@ -24,6 +24,7 @@ from collector.sources.htcondor.waits import Wait, query_waits, waits_values
 from collector.sources.top_n import top_names
 
 ALL, TOTAL = "all", "total"
+SCHEDDS_SETTING = "COLLECTOR_CONDOR_SCHEDDS"
 
 _COUNTED_BY = ("JobStatus", "Owner", "AccountingGroup", "HoldReasonCode")
 _GROUPS_MAX = 30_000  # fetched at once, which bounds memory: 1.4 KB each
@@ -48,7 +49,7 @@ def collect(settings: Settings, timestamp: int) -> Collected:
     placements: Counter[tuple[str, str, str]] = Counter()
     waits: list[Wait] = []
     for name in settings.condor_schedds or ("",):
-        schedd = find_schedd(name, settings.condor_collectors)
+        schedd = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
         own = query_job_groups(schedd, name, job_types)
         jobs = count_by_status(own)
         if has_clouds(settings):

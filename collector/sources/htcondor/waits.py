@@ -7,10 +7,10 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from cloud_monitor.htcondor.bindings import Ad, query_groups
+from cloud_monitor.htcondor.job_status import IDLE
 from cloud_monitor.metrics.paths import build_path
 from collector.sources.htcondor.jobtypes import JobTypes
 
-_IDLE = 1
 _GROUPS_MAX = 25_000  # fetched at once, which bounds memory: 1.4 KB each
 
 # Where idle jobs were queued at more different seconds than that, they are asked for in so many parts, by the
@@ -31,7 +31,7 @@ def query_waits(
 ) -> list[Wait]:
     """Waits of a schedd's idle jobs, fetched in parts where they differ in more than groups_max."""
     attributes = ["JobStatus", "QDate", *job_types.attributes]
-    idle = f"JobStatus == {_IDLE}"
+    idle = f"JobStatus == {IDLE}"
     groups = query_groups(schedd, name, attributes, idle, groups_max + 1)
     if len(groups) <= groups_max:
         return _read_waits(groups, job_types, now_s)

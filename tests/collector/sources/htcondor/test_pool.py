@@ -394,7 +394,7 @@ def query_too_many_groups() -> None:
     from collector.sources.htcondor.jobtypes import JobTypes
 
     types = JobTypes({"late": "ClusterId > 3", "alices": 'Owner == "alice"'})
-    query_job_groups(find_schedd("", ()), "", types, groups_max=3)
+    query_job_groups(find_schedd("", (), "X"), "", types, groups_max=3)
 
 
 def test_many_different_waits_are_fetched_in_parts(filled_pool: CondorPool, seen: Seen) -> None:
@@ -419,4 +419,4 @@ def query_few_waits() -> tuple[float, list[Any]]:
     from collector.sources.htcondor.waits import query_waits
 
     now_s = time.time()
-    return now_s, query_waits(find_schedd("", ()), "", JobTypes({}), now_s, groups_max=100)
+    return now_s, query_waits(find_schedd("", (), "X"), "", JobTypes({}), now_s, groups_max=100)

@@ -6,13 +6,15 @@ beyond. Buffers are as long as the longest running row needs, in steps of ROOM; 
 slots, never by images.
 """
 
+import math
+import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from worker.decimer.heap import map_zeros
 from worker.decimer.model.architecture import HEAD_WIDTH, HEADS, LAYERS, MOST_STEPS, cross_shape
 from worker.decimer.sessions import Binding, Session
 from worker.decimer.vocabulary import END, PAD, START
@@ -198,3 +200,11 @@ def _bind_input(binding: Binding, name: str, array: npt.NDArray[Any]) -> None:
 
 def _bind_output(binding: Binding, name: str, array: npt.NDArray[Any]) -> None:
     binding.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def map_zeros(shape: Sequence[int]) -> npt.NDArray[np.float32]:
+    """An array outside the heap: long-lived buffers of many sizes would leave gaps in it."""
+    size = math.prod(shape)
+    if size == 0:
+        return np.zeros(shape, np.float32)
+    return np.frombuffer(mmap.mmap(-1, 4 * size), np.float32).reshape(shape)

@@ -56,3 +56,24 @@ def portions(rows: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
             portion = []
     if portion:
         yield portion
+
+
+def result_object(row: ResultRow) -> dict[str, Any]:
+    result = row.result
+    return {
+        "batch": row.batch,
+        "chunk": row.chunk,
+        "image": row.image,
+        "smiles": result.smiles,
+        "error": result.error,
+        "truncated": result.truncated,
+        "tokens": result.tokens,
+        "confidences": [round(value, 6) for value in result.confidences],
+        "sha256": result.sha256,
+        "engine": row.engine,
+        "model": row.model,
+        "precision": result.precision,
+        "worker": row.worker,
+        "host": row.host,
+        "stored_at": row.stored_at,
+    }

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.exports.base import COLUMNS, ExportRefused, Key, portions
-from worker.exports.result_files import result_object
+from worker.exports.base import COLUMNS, ExportRefused, Key, portions, result_object
 from worker.queue import ResultRow
 
 PORTION = 500  # rows written together

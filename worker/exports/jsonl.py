@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.exports.base import ExportRefused, Key
-from worker.exports.result_files import result_line
+from worker.exports.base import ExportRefused, Key, result_object
 from worker.queue import ResultRow
 
 BEGINNING = b'{"batch":'  # of every line
@@ -47,3 +46,13 @@ class JsonLinesFormat:
 
 def no_result(path: Path, number: int) -> ExportRefused:
     return ExportRefused(f"{path}, line {number}: not a line of results")
+
+
+def result_line(row: ResultRow) -> str:
+    return json.dumps(result_object(row), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def write_result_file(path: Path, rows: Iterable[ResultRow]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(result_line(row))

@@ -11,8 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.exports.base import COLUMNS, ExportRefused, Key, portions
-from worker.exports.result_files import result_object
+from worker.exports.base import COLUMNS, ExportRefused, Key, portions, result_object
 from worker.queue import ResultRow
 
 ROW_GROUP = 5_000  # rows

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system.text import duration_text
-from worker.exports.result_files import write_result_file
-from worker.progress import Rate
+from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
+from worker.runner.rate import Rate
 from worker.settings import Settings
 from worker.storage import Storage
 

@@ -234,7 +234,7 @@ class Supervisor:
                 self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")
 
     def _is_empty(self) -> bool:
-        """Nothing pending or active, said by the queue after the last worker had anything in hand."""
+        """Nothing pending or active, said by the queue after the last worker had a chunk."""
         now_s = time.monotonic()
         if any(worker.status.chunks for worker in self._workers) or self._quiet_since_s is None:
             self._quiet_since_s = now_s

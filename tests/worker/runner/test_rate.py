@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.progress import Rate
+from worker.runner.rate import Rate
 
 
 def test_rate_is_that_of_the_window() -> None:

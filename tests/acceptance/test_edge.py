@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from bench.limits import can_limit
+from tests.services import ask
 from tests.services.made import ROOT, MakeRun, copy_tracked, share_installed
 from tests.services.support import wait_until
 from tests.services.victoriametrics import require_program
@@ -32,7 +33,7 @@ def run(tmp_path: Path) -> Iterator[MakeRun]:
 
 def shows_grid(run: MakeRun) -> bool:
     try:
-        return "newcomer" in requests.get(run.page + "/", timeout=5).text
+        return "newcomer" in ask.get(run.page + "/").text
     except requests.ConnectionError:
         assert run.pids(), run.output()
         return False
@@ -41,24 +42,22 @@ def shows_grid(run: MakeRun) -> bool:
 def scrapes(run: MakeRun) -> bool:
     """Whether the store holds figures that it scraped from the page."""
     query = {"query": 'count({job="cloud_monitor", __name__!~"up|scrape_.*"})'}
-    return bool(
-        requests.get(f"{run.graphite}/api/v1/query", params=query, timeout=10).json()["data"]["result"]
-    )
+    return bool(ask.get(f"{run.graphite}/api/v1/query", params=query).json()["data"]["result"])
 
 
 def test_edge_profile_shows_this_host_and_scrapes_its_page(run: MakeRun) -> None:
     run.start()
-    wait_until(lambda: shows_grid(run), f"the grid on the page: {run.log}", 90)
-    assert f'href="{run.graphite}/"' in requests.get(run.page + "/", timeout=5).text
-    assert "vmui" in requests.get(f"{run.graphite}/", timeout=10).text
-    wait_until(lambda: scrapes(run), "the page's own metrics in the store", 90)
+    wait_until(lambda: shows_grid(run), f"the grid on the page: {run.log}")
+    assert f'href="{run.graphite}/"' in ask.get(run.page + "/").text
+    assert "vmui" in ask.get(f"{run.graphite}/").text
+    wait_until(lambda: scrapes(run), "the page's own metrics in the store")
     run.interrupt()
     run.wait_gone()
 
     run.start()
     target = {"target": "grids.newcomer.sysinfo.load", "from": "-1h", "format": "json"}
-    wait_until(lambda: shows_grid(run), "the page after a restart", 60)
-    assert requests.get(f"{run.graphite}/render", params=target, timeout=10).json() != []
+    wait_until(lambda: shows_grid(run), "the page after a restart")
+    assert ask.get(f"{run.graphite}/render", params=target).json() != []
     run.interrupt()
     run.wait_gone()
 

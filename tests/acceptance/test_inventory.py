@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.collector.support import collector_environment, run_collector
+from tests.services import ask
 from tests.services.condor import CondorPool
 from tests.services.made import MakeRun, copy_tracked, share_installed
 from tests.services.support import wait_until
@@ -31,7 +32,7 @@ def pool(condor_pool: CondorPool) -> Iterator[CondorPool]:
     condor_pool.submit("bob", hold="true")
     to_hold = condor_pool.submit("bob", requirements="false")
     condor_pool.tool("condor_hold", "-reason", HOSTILE, str(to_hold))
-    wait_until(lambda: sorted(condor_pool.statuses()) == [1, 2, 5, 5], "a running job", 60)
+    wait_until(lambda: sorted(condor_pool.statuses()) == [1, 2, 5, 5], "a running job")
     yield condor_pool
     condor_pool.remove_jobs()
 
@@ -58,7 +59,7 @@ def run(pool: CondorPool, tmp_path: Path) -> Iterator[MakeRun]:
 
 def listed(run: MakeRun, kind: str) -> list[dict[str, Any]]:
     try:
-        answer = requests.get(f"{run.page}/api/{kind}", params={"grid": "newcomer"}, timeout=5)
+        answer = ask.get(f"{run.page}/api/{kind}", params={"grid": "newcomer"})
     except requests.ConnectionError:
         return []
     return answer.json()[kind] if answer.ok else []
@@ -79,7 +80,7 @@ def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(
     run: MakeRun, pool: CondorPool, tmp_path: Path
 ) -> None:
     run.start()
-    wait_until(lambda: len(listed(run, "jobs")) == 4, f"four jobs on the page: {run.log}", 90)
+    wait_until(lambda: len(listed(run, "jobs")) == 4, f"four jobs on the page: {run.log}")
     jobs = {job["id"]: job for job in listed(run, "jobs")}
     for ad in pool.jobs():
         job = jobs[f"{ad['ClusterId']}.{ad['ProcId']}"]
@@ -91,7 +92,7 @@ def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(
     assert vms["east-9.test.local"]["registered"] is False
     (held,) = (number for number, job in jobs.items() if "script" in job["hold_reason"])
     for place in ("jobs", f"jobs/{held}"):
-        text = requests.get(f"{run.page}/grids/newcomer/{place}", timeout=5).text
+        text = ask.get(f"{run.page}/grids/newcomer/{place}").text
         assert "<script>alert" not in text
         assert HOSTILE in html.unescape(text)
 
@@ -106,9 +107,9 @@ def test_single_vms_and_jobs_reach_the_page_and_survive_a_restart(
     run.wait_gone()
     run.variables["COLLECTOR_INVENTORY_URL"] = ""  # nothing is sent from now on
     run.start()
-    wait_until(lambda: len(listed(run, "jobs")) == 4, f"what was sent before: {run.log}", 60)
+    wait_until(lambda: len(listed(run, "jobs")) == 4, f"what was sent before: {run.log}")
     assert secret.read_text() == before
-    refused = requests.put(f"{run.page}/api/inventory/newcomer", json={}, timeout=5)
+    refused = ask.put(f"{run.page}/api/inventory/newcomer", json={})
     assert refused.status_code == 401
     run.interrupt()
     run.wait_gone()

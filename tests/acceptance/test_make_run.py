@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.services import ask
 from tests.services.graphite import push
 from tests.services.made import MakeRun, copy_tracked, share_installed
 from tests.services.support import wait_until
@@ -40,7 +41,7 @@ def run(copy: Path, tmp_path: Path) -> Iterator[MakeRun]:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).status_code == 200
+        return ask.get(url).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -55,22 +56,22 @@ def start_and_wait(run: MakeRun) -> float:
         assert run._process.poll() is None, run.output()
         return answers(run.page + "/") and answers(run.graphite + "/render?target=none&format=json")
 
-    wait_until(up, "page and Graphite", 60)
+    wait_until(up, "page and Graphite")
     return time.monotonic() - begin
 
 
 def stored(run: MakeRun, target: str) -> list[tuple[int, float]]:
     """(timestamp, value) of every point of the last two hours."""
     parameters = {"target": target, "from": "-2h", "format": "json"}
-    series = requests.get(run.graphite + "/render", params=parameters, timeout=20).json()
+    series = ask.get(run.graphite + "/render", params=parameters).json()
     return [(at, value) for one in series for value, at in one["datapoints"] if value is not None]
 
 
 def test_figures_reach_the_page_and_survive_a_restart(run: MakeRun) -> None:
     first_s = start_and_wait(run)
     load = "grids.newcomer.sysinfo.load"
-    wait_until(lambda: stored(run, load), "the host's load in Graphite", 30)
-    wait_until(lambda: "newcomer" in requests.get(run.page + "/", timeout=5).text, "the grid on the page", 60)
+    wait_until(lambda: stored(run, load), "the host's load in Graphite")
+    wait_until(lambda: "newcomer" in ask.get(run.page + "/").text, "the grid on the page")
     hour_ago = int(time.time()) // 60 * 60 - 3600
     push(f"127.0.0.1:{run.ports['CARBON_PORT']}", "grids.newcomer.marker", 42.0, hour_ago)
     run.interrupt()
@@ -94,11 +95,9 @@ def test_fleet_recognises_the_samples(run: MakeRun) -> None:
         return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
     samples = [path for path in (run.copy / "samples").rglob("*") if path.suffix in (".png", ".jpg")]
-    wait_until(lambda: len(results()) == len(samples), "a result for every sample", 150)
+    wait_until(lambda: len(results()) == len(samples), "a result for every sample")
     assert all(result["smiles"] for result in results())
-    wait_until(
-        lambda: "samples" in requests.get(run.page + "/fleet", timeout=5).text, "the batch on the page", 30
-    )
+    wait_until(lambda: "samples" in ask.get(run.page + "/fleet").text, "the batch on the page")
     run.interrupt()
     run.wait_gone()
 
@@ -169,7 +168,7 @@ def test_clean_removes_the_state_and_keeps_the_configuration(run: MakeRun) -> No
     configuration = run.copy / ".env"
     configuration.write_text("WEBAPP_TITLE='Our grids'\n")
     start_and_wait(run)
-    assert "Our grids" in requests.get(run.page + "/", timeout=5).text
+    assert "Our grids" in ask.get(run.page + "/").text
     run.interrupt()
     run.wait_gone()
     assert (run.state / "graphite").is_dir()

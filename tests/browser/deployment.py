@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from tests.browser import lists, scene
+from tests.services import ask
 from tests.services.graphite import Graphite, run_graphite
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import free_port, stop_process, wait_until
@@ -34,12 +35,12 @@ class Deployment:
 
     def status(self) -> dict[str, Any]:
         """/api/status, as the page's figures can be compared with."""
-        answer: dict[str, Any] = requests.get(f"{self.url}/api/status", timeout=10).json()
+        answer: dict[str, Any] = ask.get(f"{self.url}/api/status").json()
         return answer
 
     def wait_for(self, path: str) -> None:
         """Until a poll has brought the path."""
-        wait_until(lambda: path in self.status()["values"], f"{path} in a snapshot", timeout_s=40)
+        wait_until(lambda: path in self.status()["values"], f"{path} in a snapshot")
 
     def send(self, *points: tuple[str, float], at: int | None = None) -> None:
         """Send values of this minute, or of the epoch second `at`."""
@@ -72,12 +73,12 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
     def answers() -> bool:
         assert process.poll() is None, (state_dir / "webapp.log").read_text()
         try:
-            return requests.get(f"{url}/health", timeout=5).status_code == 200
+            return ask.get(f"{url}/health").status_code == 200
         except requests.ConnectionError:
             return False
 
     try:
-        wait_until(answers, "the status app", timeout_s=60)
+        wait_until(answers, "the status app")
         yield url
     finally:
         stop_process(process)
@@ -92,7 +93,7 @@ def run_deployment(
         begun = scene.minute_of(time.time())
         scene.send_points(graphite.carbon, scene.scene_points(begun, history_s))
         scene.send_points(graphite.carbon, extra_points)
-        wait_until(lambda: _is_complete(graphite), "the scene in Graphite", timeout_s=60)
+        wait_until(lambda: _is_complete(graphite), "the scene in Graphite")
         stopping = threading.Event()
         token = folder / "inventory-token"
         token.write_text(f"{lists.TOKEN}\n")

@@ -11,9 +11,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import requests
-
 from tests.browser.scene import CLOUDS, ERRORS, HELD, JOBS, LOST, SLOTS, USERS
+from tests.services import ask
 
 GRIDS = ("belle", "atlas")
 JOBS_MAX = 1000
@@ -149,7 +148,7 @@ def hash_of(text: str) -> int:
 
 def send_list(url: str, grid: str, body: dict[str, Any]) -> None:
     """Leave a list at the page as a collector does."""
-    answer = requests.put(
+    answer = ask.put(
         f"{url}/api/inventory/{grid}",
         gzip.compress(json.dumps(body).encode()),
         headers={
@@ -157,6 +156,5 @@ def send_list(url: str, grid: str, body: dict[str, Any]) -> None:
             "Content-Type": "application/json",
             "Content-Encoding": "gzip",
         },
-        timeout=20,
     )
     assert answer.status_code == 204, answer.text

@@ -14,7 +14,7 @@ from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment
 from tests.browser.places import find_serious, pause
 
-SLOW_MS = 20_000  # a refresh on a busy machine
+SLOW_MS = 120_000  # a refresh on a busy machine
 LOOKS = (
     ("/grids/belle/vms", "light"),
     ("/grids/belle/vms?status=error", "dark"),

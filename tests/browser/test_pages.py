@@ -58,7 +58,7 @@ def test_a_grid_in_detail(status: Page, deployment: Deployment) -> None:
 def test_small_plots_show_the_day_and_open_large(page: Page, deployment: Deployment) -> None:
     open_page(page, f"{deployment.url}/grids/belle")
     spark = page.locator(".spark", has_text="Running jobs")
-    expect(spark.locator("svg path")).to_have_count(2, timeout=15_000)
+    expect(spark.locator("svg path")).to_have_count(2)
     spark.click()
     expect(page.locator("#plot-legend tr")).to_have_count(1)
     assert shown_paths(page) == ["grids.belle.jobs.all.running"]
@@ -98,7 +98,7 @@ def test_the_fleet(page: Page, deployment: Deployment) -> None:
 def test_held_jobs_by_reason_and_how_they_changed_since_yesterday(page: Page, deployment: Deployment) -> None:
     open_page(page, f"{deployment.url}/held")
     change = page.locator('section[data-grid="atlas"] tbody tr td:last-child')
-    expect(change.first).to_have_text(re.compile(r"^([+−]\d+|0)$"), timeout=15_000)
+    expect(change.first).to_have_text(re.compile(r"^([+−]\d+|0)$"))
     shown = page.locator('section[data-grid="atlas"] tbody tr').first.evaluate(
         "row => [row.cells[1].textContent, row.cells[2].textContent, row.cells[2].title]"
     )

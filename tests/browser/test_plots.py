@@ -236,16 +236,16 @@ def test_live_plots_follow_and_others_stand_still(status: Page) -> None:
     job_cell(status, "belle", "all", "Idle").click()
     drawn(status)
     expect(status.locator("#plot-live")).to_have_attribute("aria-pressed", "true")
-    with status.expect_response(re.compile("/api/series"), timeout=20_000):
+    with status.expect_response(re.compile("/api/series")):
         pass  # the page's refresh brings it
     status.locator("#plot-live").click()
     expect(status.locator("#plot-live")).to_have_attribute("aria-pressed", "false")
     drawn(status)
     asked: list[str] = []
     status.on("request", lambda request: asked.append(request.url))
-    with status.expect_response(re.compile("part=cells"), timeout=20_000):
+    with status.expect_response(re.compile("part=cells")):
         pass
-    with status.expect_response(re.compile("part=cells"), timeout=20_000):
+    with status.expect_response(re.compile("part=cells")):
         pass
     assert not [url for url in asked if "/api/series" in url]
     assert query_of(status)["live"] == ["0"]

@@ -16,7 +16,7 @@ from tests.browser.places import cell_of, grid_of, job_cell, shown_paths
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import wait_until
 
-SLOW_MS = 40_000  # the next poll and the refresh after it, on a busy machine
+SLOW_MS = 120_000  # the next poll and the refresh after it, on a busy machine
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def wait_for_same_minute(page: Page, deployment: Deployment) -> dict[str, Any]:
     while not 15 < time.time() % 60 < 50:
         time.sleep(0.5)
     values: dict[str, Any] = deployment.status()["values"]
-    with page.expect_response(re.compile(r"\?part=cells"), timeout=20_000):
+    with page.expect_response(re.compile(r"\?part=cells")):
         pass
     return values
 

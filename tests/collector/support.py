@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from collector.settings import Settings, read_settings
+from tests.services.support import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests/data"
@@ -35,7 +36,7 @@ def collector_environment(state_dir: Path, carbon: str, **settings: object) -> d
 
 
 def run_collector(
-    *arguments: str, environment: Mapping[str, str], timeout_s: float = 60
+    *arguments: str, environment: Mapping[str, str], timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m collector` to its end."""
     return subprocess.run(

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import requests
-
 from tests.collector.support import DATA, ROOT, collector_environment, run_collector, write_script
+from tests.services import ask
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until
 
@@ -28,7 +27,7 @@ def rendered(graphite: Graphite, lines: Sequence[Line]) -> dict[str, float]:
     found: dict[str, float] = {}
     paths = [path for path, _, _ in lines]
     for start in range(0, len(paths), 200):
-        answer = requests.post(
+        answer = ask.post(
             f"{graphite.url}/render",
             data={
                 "target": paths[start : start + 200],
@@ -36,7 +35,6 @@ def rendered(graphite: Graphite, lines: Sequence[Line]) -> dict[str, float]:
                 "until": str(timestamp + 120),
                 "format": "json",
             },
-            timeout=60,
         )
         if answer.status_code == 500 and "Unable to read header" in answer.text:
             continue  # a file that Carbon has only begun to write
@@ -143,7 +141,7 @@ def test_the_documented_cron_line_delivers_under_crons_environment(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")  # cron would mail any output

@@ -80,6 +80,6 @@ def test_a_killed_run_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
     finally:
         run.kill()
         run.communicate()
-    wait_until(lambda: not alive(int((tmp_path / "pid").read_text())), "the end of the program", timeout_s=5)
+    wait_until(lambda: not alive(int((tmp_path / "pid").read_text())), "the end of the program")
     third = run_collector(environment=environment | {"COLLECTOR_COMMANDS": "slow = /bin/echo x 1"})
     assert third.returncode == 3  # nobody listens on port 1, but the lock was free

@@ -138,7 +138,7 @@ def run_apache(root: Path, environment: dict[str, str], conf_text: str | None = 
             assert process.poll() is None, f"Apache ended at once:\n{apache.error_log()}"
             return listens(port)
 
-        wait_until(is_up, f"Apache on port {port}", 60)
+        wait_until(is_up, f"Apache on port {port}")
         yield apache
     finally:
         process.terminate()

@@ -190,7 +190,7 @@ class CondorPool:
         with concurrent.futures.ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn"), _become, (self.env(user), list(sys.path))
         ) as executor:
-            return executor.submit(function, *arguments).result(timeout=60)
+            return executor.submit(function, *arguments).result(timeout=300)
 
     def jobs(self, constraint: str = "true") -> list[dict[str, Any]]:
         """Every queued job's whole ad, by condor_q."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from embedded import store
 from embedded.install import NoPython, install
+from tests.services import ask
 from tests.services.needs import need
 from tests.services.shared import run_folder, share
 from tests.services.support import absent, free_port, listens, stop_process, wait_until
@@ -88,7 +88,7 @@ class Graphite:
         """Render as JSON: dictionaries with "target" and "datapoints" ([value, timestamp] pairs)."""
         parameters = {"target": list(targets), "from": since, "until": until, "format": "json"}
         for _ in range(10):
-            answer = requests.post(f"{self.url}/render", data=parameters, timeout=60)
+            answer = ask.post(f"{self.url}/render", data=parameters)
             if answer.status_code != 500 or "Unable to read header" not in answer.text:
                 break
             time.sleep(0.2)  # graphite-web met a file that Carbon had only begun to write

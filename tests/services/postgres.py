@@ -98,7 +98,7 @@ class Postgres:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                timeout=60,
+                timeout=300,
                 check=False,
             )
         assert done.returncode == 0, f"{' '.join(command)}: {output.read_text()}"

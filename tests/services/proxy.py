@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, NamedTuple
 
-import requests
+from tests.services import ask
 
 Mode = Literal[
     "pass", "empty", "500", "slow", "silent", "drip", "html", "truncated", "nan", "types", "not_utf8", "deep",
@@ -90,9 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif mode == "500":
             self._answer(500, b"Traceback (most recent call last): ...")
         elif mode == "pass":
-            answer = requests.post(
-                f"{proxy.upstream}{self.path}", data=body, headers=self._type(), timeout=60
-            )
+            answer = ask.post(f"{proxy.upstream}{self.path}", data=body, headers=self._type())
             self._answer(answer.status_code, answer.content)
         else:
             self._answer(200, _BODIES[mode])

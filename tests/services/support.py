@@ -11,6 +11,8 @@ from typing import NoReturn
 
 import pytest
 
+PATIENCE_S = 180.0  # for what comes within seconds on a quiet machine: a bound for what never comes
+
 
 def absent(reason: str) -> NoReturn:
     """End the test for want of a service: a failure where CI is set, a skip with the reason elsewhere."""
@@ -36,12 +38,20 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 20) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Poll until `condition()` is true; AssertionError naming `what` after the timeout."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not so after {timeout_s:g} s"
         time.sleep(0.05)
+
+
+def slowdown() -> float:
+    """By how much longer a computation takes here at the moment than on a machine with nothing else to do."""
+    began_s, used_s = time.monotonic(), time.thread_time()
+    while time.thread_time() - used_s < 0.05:
+        pass
+    return max(1.0, (time.monotonic() - began_s) / 0.05)
 
 
 def stop_process(process: subprocess.Popen[bytes], timeout_s: float = 30) -> int:

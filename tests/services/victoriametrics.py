@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
+from tests.services import ask
 from tests.services.made import ROOT
 from tests.services.needs import need
 from tests.services.support import absent, free_port, listens, stop_process, wait_until
@@ -59,7 +59,7 @@ class VictoriaMetrics:
     def render(self, *targets: str, since: str = "-10min", until: str = "now") -> list[dict[str, object]]:
         """Render as JSON, as Graphite's fixture does."""
         parameters = {"target": list(targets), "from": since, "until": until, "format": "json"}
-        answer = requests.get(f"{self.url}/render", params=parameters, timeout=60)
+        answer = ask.get(f"{self.url}/render", params=parameters)
         answer.raise_for_status()
         series: list[dict[str, object]] = answer.json()
         return series

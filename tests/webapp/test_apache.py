@@ -17,8 +17,8 @@ from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
-import requests
 
+from tests.services import ask
 from tests.services.apache import CONF, Apache, need_apache, open_folder, run_apache, unshare_command
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import free_port, listens, stop_process, wait_until
@@ -51,7 +51,7 @@ def proxy(victoriametrics: VictoriaMetrics) -> Iterator[Proxy]:
     for minute in range(15):  # those to come too: a store without a point of the last minutes is a failure
         values = sample_values(time.time() + 60 * minute)
         victoriametrics.send((value.path, value.value or 0.0, value.timestamp or 0) for value in values)
-    wait_until(lambda: victoriametrics.render("grids.belle.jobs.all.idle"), "the sample in the store", 40)
+    wait_until(lambda: victoriametrics.render("grids.belle.jobs.all.idle"), "the sample in the store")
     with run_proxy(victoriametrics.url) as service:
         yield service
 
@@ -69,9 +69,9 @@ def serve(folder: Path, environment: dict[str, str]) -> Iterator[Apache]:
     with run_apache(folder, environment) as service:
         health = f"{service.url}/health"
         try:
-            wait_until(lambda: requests.get(health, timeout=60).status_code == 200, "data", 90)
+            wait_until(lambda: ask.get(health).status_code == 200, "data")
         except AssertionError:
-            pytest.fail(f"{requests.get(health, timeout=60).text}\n{service.error_log()}")
+            pytest.fail(f"{ask.get(health).text}\n{service.error_log()}")
         yield service
 
 
@@ -81,16 +81,16 @@ def polls(proxy: Proxy) -> int:
 
 
 def test_a_newcomer_sees_every_page(apache: Apache) -> None:
-    home = requests.get(f"{apache.url}/", timeout=60)
+    home = ask.get(f"{apache.url}/")
     assert home.status_code == 200
     assert "belle" in home.text
     grid = f"{apache.url}/grids/belle"
     wait_until(
-        lambda: [requests.get(grid, timeout=60).status_code for _ in range(10)] == [200] * 10,
+        lambda: [ask.get(grid).status_code for _ in range(10)] == [200] * 10,
         "the data in every process",
     )
     for asset in set(re.findall(r'(?:src|href)="(/static/[^"]+)"', home.text)):
-        answer = requests.get(f"{apache.url}{asset}", timeout=60)
+        answer = ask.get(f"{apache.url}{asset}")
         assert answer.status_code == 200, asset
         assert "max-age=31536000" in answer.headers["Cache-Control"]
         assert "immutable" in answer.headers["Cache-Control"]
@@ -110,12 +110,12 @@ def test_lists_come_in_and_are_read_by_all_processes_at_once(apache: Apache) -> 
         for minute in range(10):
             vms = [vm(f"vm{number}", slots=minute) for number in range(50 + minute)]
             body = gzip.compress(json.dumps(listing(first + 60 * minute, vms, [job("1.0")])).encode())
-            answer = requests.put(f"{apache.url}/api/inventory/{grid}", body, headers=headers, timeout=60)
+            answer = ask.put(f"{apache.url}/api/inventory/{grid}", body, headers=headers)
             statuses.append(answer.status_code)
 
     def read() -> None:
         while not sending.is_set():
-            for grid in requests.get(f"{apache.url}/api/vms?limit=5000", timeout=60).json()["grids"]:
+            for grid in ask.get(f"{apache.url}/api/vms?limit=5000").json()["grids"]:
                 minute = (grid["taken_at"] - first) // 60
                 if grid["listed"] != 50 + minute:
                     faults.append(str(grid))
@@ -131,9 +131,9 @@ def test_lists_come_in_and_are_read_by_all_processes_at_once(apache: Apache) -> 
         thread.join()
     assert Counter(statuses) == {204: 80}
     assert faults == []
-    found = requests.get(f"{apache.url}/api/vms?limit=5000", timeout=60).json()
+    found = ask.get(f"{apache.url}/api/vms?limit=5000").json()
     assert [(grid["grid"], grid["listed"]) for grid in found["grids"]] == [(name, 59) for name in names]
-    assert requests.get(f"{apache.url}/api/inventory/grid0", timeout=60).status_code == 401
+    assert ask.get(f"{apache.url}/api/inventory/grid0").status_code == 401
 
 
 def test_all_processes_run_as_the_account_and_share_one_poll(apache: Apache, proxy: Proxy) -> None:
@@ -142,9 +142,9 @@ def test_all_processes_run_as_the_account_and_share_one_poll(apache: Apache, pro
     statuses: list[int] = []
 
     def visit() -> None:
-        with requests.Session() as session:
+        with ask.new_session() as session:
             while time.time() < deadline:
-                statuses.append(session.get(f"{apache.url}/", timeout=60).status_code)
+                statuses.append(session.get(f"{apache.url}/", timeout=300).status_code)
 
     before = len(proxy.passed)
     first = time.time() % 60
@@ -161,16 +161,16 @@ def test_all_processes_run_as_the_account_and_share_one_poll(apache: Apache, pro
 
 def test_figures_are_summed_over_the_processes(apache: Apache) -> None:
     def processes() -> str:
-        text = requests.get(f"{apache.url}/metrics", timeout=60).text
+        text = ask.get(f"{apache.url}/metrics").text
         return next(line for line in text.splitlines() if line.startswith("cloud_monitor_processes "))
 
     wait_until(lambda: processes() == "cloud_monitor_processes 5.0", "five processes in /metrics")
     count = 'cloud_monitor_http_requests_total{route="/api/status",status="200"} '
     for _ in range(25):
-        assert requests.get(f"{apache.url}/api/status", timeout=60).status_code == 200
+        assert ask.get(f"{apache.url}/api/status").status_code == 200
 
     def counted() -> float:
-        text = requests.get(f"{apache.url}/metrics", timeout=60).text
+        text = ask.get(f"{apache.url}/metrics").text
         return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(count))
 
     wait_until(lambda: counted() == 25, "25 requests in the sum of all processes")
@@ -186,25 +186,23 @@ def test_exactly_the_shipped_file_on_its_own_port() -> None:
     source = (
         "from tests.services import apache; "
         "apache.free_port = lambda: apache.SHIPPED_PORT\n"
-        "import requests, subprocess; subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)\n"
+        "import subprocess; subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)\n"
+        "from tests.services import ask\n"
         "nobody = {'WEBAPP_GRAPHITE_URL': 'http://127.0.0.1:1'}\n"
         "with apache.open_folder() as root, apache.run_apache(root, nobody) as running:\n"
         "    same = (root / 'cloud_monitor.conf').read_text() == apache.CONF.read_text()\n"
-        "    print(same, running.url, requests.get(running.url, timeout=60).status_code)\n"
+        "    print(same, running.url, ask.get(running.url).status_code)\n"
     )
     if shutil.which("ip") is None:
         pytest.skip("the program ip is not there to bring the loopback interface up")
     command = [*unshare_command(), sys.executable, "-c", source]
-    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=110, check=False)
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.stdout.split() == ["True", "http://127.0.0.1:5000", "200"], ran.stderr
 
 
 def visit_all(apache: Apache) -> None:
     """Give every process something to do: mod_wsgi counts inactivity from a process's last request."""
-    visitors = [
-        threading.Thread(target=requests.get, args=(f"{apache.url}/health",), kwargs={"timeout": 60})
-        for _ in range(100)
-    ]
+    visitors = [threading.Thread(target=ask.get, args=(f"{apache.url}/health",)) for _ in range(100)]
     for visitor in visitors:
         visitor.start()
     for visitor in visitors:
@@ -222,14 +220,12 @@ def test_one_poll_a_step_without_any_visitor_across_restarts(proxy: Proxy) -> No
     with open_folder() as folder, run_apache(folder, variables, conf) as apache:
         wait_until(lambda: len(apache.daemons()) == 5, "five processes")
         started = set(apache.daemons())
-        wait_until(lambda: (apache.root / "state/snapshot.json").exists(), "the first poll", 90)
+        wait_until(lambda: (apache.root / "state/snapshot.json").exists(), "the first poll")
         visit_all(apache)
         before = len(proxy.passed)
-        wait_until(lambda: started - set(apache.daemons()), "a restart by the inactivity time-out", 40)
+        wait_until(lambda: started - set(apache.daemons()), "a restart by the inactivity time-out")
         restarted = len(proxy.passed)
-        wait_until(
-            lambda: len(proxy.passed) >= restarted + 3 * BATCH, "three more polls, without a visitor", 60
-        )
+        wait_until(lambda: len(proxy.passed) >= restarted + 3 * BATCH, "three more polls, without a visitor")
         passed = proxy.passed[before:]
     # On a busy machine a poll may end, or even begin, in the next step: what counts is how many have begun.
     begun = [one.at for one in passed if poll_targets()[0] in unquote_plus(one.path + one.body)]
@@ -264,10 +260,10 @@ def install_mod_wsgi(folder: Path) -> Path:
     ):
         pytest.skip(f"mod_wsgi cannot be built here: apt-get install apache2-dev {version}-dev")
     environment = folder / "env"
-    subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True, timeout=60)
+    subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True, timeout=300)
     pip = [sys.executable, "-m", "pip", "--python", environment / "bin/python"]
     # A wheel in pip's cache may have been built for another Python of the same version.
-    subprocess.run([*pip, "install", "--quiet", "--no-cache-dir", "mod_wsgi"], check=True, timeout=110)
+    subprocess.run([*pip, "install", "--quiet", "--no-cache-dir", "mod_wsgi"], check=True, timeout=300)
     return environment / "bin/mod_wsgi-express"
 
 
@@ -289,7 +285,7 @@ def test_pypis_mod_wsgi_serves_the_page_too() -> None:
         variables = {"WEBAPP_STATE_DIR": str(state), "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1"}
         server = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
         try:
-            wait_until(lambda: listens(port), "mod_wsgi-express", 60)
-            assert requests.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
+            wait_until(lambda: listens(port), "mod_wsgi-express")
+            assert ask.get(f"http://127.0.0.1:{port}/").status_code == 200
         finally:
             stop_process(server)

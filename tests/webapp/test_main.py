@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import requests
 
 from cloud_monitor.settings import SettingsRefused
+from tests.services import ask
 from tests.services.support import free_port, listens, stop_process, wait_until
 from webapp.settings import read_settings
 
@@ -19,7 +19,7 @@ from webapp.settings import read_settings
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WEBAPP_STATE_DIR": str(tmp_path / "state"), **variables}
     command = [sys.executable, "-m", "webapp", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_it_serves_the_page_alone(tmp_path: Path) -> None:
@@ -32,11 +32,11 @@ def test_it_serves_the_page_alone(tmp_path: Path) -> None:
     server = subprocess.Popen([sys.executable, "-m", "webapp"], env={**os.environ, **variables})
     try:
         wait_until(lambda: listens(port), "the page")
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
-        health = requests.get(f"http://127.0.0.1:{port}/health", timeout=60)
+        assert ask.get(f"http://127.0.0.1:{port}/").status_code == 200
+        health = ask.get(f"http://127.0.0.1:{port}/health")
         assert (health.status_code, health.json()["status"]) == (503, "no data yet")
         wait_until(
-            lambda: requests.get(f"http://127.0.0.1:{port}/health", timeout=60).json()["poll"]["error"],
+            lambda: ask.get(f"http://127.0.0.1:{port}/health").json()["poll"]["error"],
             "a Graphite that is away is said to be",
         )
     finally:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services.needs import need
+from tests.services.support import PATIENCE_S
 from worker.queue import Queue, ResultRow, open_queue
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ class Fleet:
     def all_pids(self) -> list[int]:
         return _processes_with(f"WORKER_TEMP_DIR={self.temp}\0".encode())
 
-    def wait(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> int:
+    def wait(self, process: subprocess.Popen[bytes], timeout_s: float = PATIENCE_S) -> int:
         """The supervisor's exit code; on a timeout its output is in the message."""
         try:
             return process.wait(timeout_s)

@@ -54,7 +54,7 @@ class Fleet:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = [sys.executable, "-m", "worker", *arguments]
         return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, timeout=100, check=False
+            command, cwd=ROOT, env=self.environment, capture_output=True, timeout=300, check=False
         )
 
     def worker(self, *arguments: str, exit_code: int = 0) -> str:

@@ -52,7 +52,7 @@ def start(fleet: Fleet, *options: str, **environment: str) -> subprocess.Popen[s
 
 def ask(fleet: Fleet, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     process = start(fleet, *options, **environment)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 

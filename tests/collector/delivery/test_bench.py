@@ -25,7 +25,7 @@ def test_bench(name: str, figures: set[str]) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

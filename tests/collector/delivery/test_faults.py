@@ -17,6 +17,7 @@ from tests.collector.delivery.deliver_once import points_of
 from tests.collector.delivery.fault_proxy import FAULTS, FaultProxy
 from tests.collector.support import ROOT
 from tests.services.graphite import Graphite
+from tests.services.support import PATIENCE_S
 
 POINTS = 40
 Missing = set[tuple[str, int]] | frozenset[tuple[str, int]]
@@ -56,7 +57,7 @@ class Soak:
         killer = threading.Timer(kill_after_s or 0, process.kill)
         if kill_after_s is not None:
             killer.start()
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
         killer.cancel()
         lines = output.split("\n")
         assert process.returncode in (0, -9), errors
@@ -91,7 +92,7 @@ class Soak:
         Carbon shows a new metric only once its file is made, so a look that finds more missing than is
         allowed is taken again for a while.
         """
-        until_s = time.monotonic() + 15
+        until_s = time.monotonic() + PATIENCE_S
         while not (missing := self._missing()) <= allowed and time.monotonic() < until_s:
             time.sleep(0.5)
         return missing

@@ -15,6 +15,7 @@ import pytest
 
 from tests.collector.inventory.page import TOKEN, answer, failing_page, page, read_request
 from tests.collector.support import DATA, collector_environment, peer, read_to_end, run_collector
+from tests.services.support import slowdown
 
 QUICK = {"CONNECT_TIMEOUT_S": 1, "WRITE_TIMEOUT_S": 1}
 
@@ -95,7 +96,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path, token_file: Path) -> None:
 
 def stall(connection: socket.socket) -> None:
     read_request(connection)
-    threading.Event().wait(20)
+    threading.Event().wait()
 
 
 def drip(connection: socket.socket) -> None:
@@ -125,7 +126,7 @@ def say_too_large(connection: socket.socket) -> None:
     ("handle", "told"),
     [
         (stall, "no answer while waiting for its answer"),
-        (lambda _: threading.Event().wait(20), "no answer while waiting for its answer"),
+        (lambda _: threading.Event().wait(), "no answer while waiting for its answer"),
         (drip, "no answer by the end of the run"),
         (reset, "(sending|waiting for its answer)"),
         (talk_otherwise, "SSH-2.0-OpenSSH_9.2"),
@@ -174,7 +175,7 @@ def check_failed_push(tmp_path: Path, url: str, told: str, **settings: object) -
     started = time.monotonic()
     with peer(take) as carbon:
         ended = run_collector(environment=environment_of(tmp_path, carbon, url, **QUICK | settings))
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < slowdown() * 15
     assert len(delivered) == 1
     assert delivered[0] - started < 10
     assert ended.returncode == 1

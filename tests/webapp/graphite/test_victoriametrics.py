@@ -76,7 +76,7 @@ def readers(
     )
     pair = [open_reader(store.url, tmp_path_factory.mktemp("state")) for store in (graphite, victoriametrics)]
     for reader in pair:
-        wait_until(lambda reader=reader: len(reader.poll()) == len(PATHS), "every series in the snapshot", 40)
+        wait_until(lambda reader=reader: len(reader.poll()) == len(PATHS), "every series in the snapshot")
     return pair[0], pair[1]
 
 

@@ -80,7 +80,7 @@ def test_two_processes_write_while_others_read_whole_lists(tmp_path: Path) -> No
         assert {item.record.slots for item in present} == {summary.taken_at}  # type: ignore[union-attr]
         assert {item.record.starts for item in jobs if item.gone_at is None} == {summary.taken_at}  # type: ignore[union-attr]
         looks += 1
-    ends = [writer.communicate(timeout=60) for writer in writers]
+    ends = [writer.communicate(timeout=300) for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0], ends
     assert looks > 10
     with open_reader(tmp_path, "belle") as reader:

@@ -166,7 +166,7 @@ def test_the_rules_name_only_metrics_that_exist(client: FlaskClient) -> None:
 @pytest.mark.parametrize(("kind", "file"), [("rules", "alerts.yml"), ("config", "prometheus.yml")])
 def test_promtool_accepts_what_is_shipped(kind: str, file: str) -> None:
     promtool = find_program("promtool", "prometheus")
-    subprocess.run([promtool, "check", kind, str(DOCS / file)], check=True, timeout=60)
+    subprocess.run([promtool, "check", kind, str(DOCS / file)], check=True, timeout=300)
 
 
 def test_promtool_lints_the_exposition(client: FlaskClient) -> None:
@@ -174,7 +174,7 @@ def test_promtool_lints_the_exposition(client: FlaskClient) -> None:
     client.get("/")
     text = client.get("/metrics").data
     ran = subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
+        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=300, check=False
     )
     assert ran.returncode == 0, (ran.stdout + ran.stderr).decode()
 
@@ -191,7 +191,7 @@ def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) ->
         "{grid: quiet, severity: warning}, exp_annotations: {summary: 'Grid quiet has sent nothing for "
         f"{int(age // 3600)}h {int(age % 3600 // 60)}m {int(age % 60)}s'}}}}]}}\n"
     )
-    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=60)
+    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=300)
 
 
 def test_the_fleets_rules_fire_on_what_stands_still_or_is_late(tmp_path: Path) -> None:
@@ -232,4 +232,4 @@ def test_the_fleets_rules_fire_on_what_stands_still_or_is_late(tmp_path: Path) -
         f"rule_files: [{DOCS}/alerts.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n"
         "  input_series:\n" + "\n".join(names) + "\n  alert_rule_test:\n" + "\n".join(expected) + "\n"
     )
-    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=60)
+    subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=300)

@@ -71,7 +71,7 @@ def test_a_start_without_its_static_parts_is_refused_by_name(tmp_path: Path, los
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ended.returncode == 3

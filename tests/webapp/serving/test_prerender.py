@@ -33,8 +33,8 @@ def test_a_new_minute_is_rendered_before_the_next_visitor(tmp_path: Path) -> Non
         app.test_client().get("/", environ_overrides={"SCRIPT_NAME": "/below"})
         assert is_ready(app, "part=cells")
         ahead_s = 60.0
-        wait_until(lambda: is_ready(app, "part=cells"), "the cells of the new minute", 20)
-        wait_until(lambda: is_ready(app, prefix="/below"), "the page of the new minute", 20)
+        wait_until(lambda: is_ready(app, "part=cells"), "the cells of the new minute")
+        wait_until(lambda: is_ready(app, prefix="/below"), "the page of the new minute")
         assert not is_ready(app)  # nobody has asked for it
     finally:
         app.extensions[POLLER].finish()

@@ -18,7 +18,7 @@ import pytest
 
 from tests.services.condor import CondorPool
 from tests.services.postgres import Postgres
-from tests.services.support import absent, wait_until
+from tests.services.support import absent, slowdown, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.condor.fleet import CondorFleet as Submitter
 from worker.condor.fleet import write_secret
@@ -74,7 +74,7 @@ class CondorFleet(Fleet):
         environment = self.pool.env("alice") | self.environment | {"WORKER_CONDOR_PYTHON": str(self.python)}
         done = subprocess.run(
             [self.python, "-m", "worker", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False,
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
             **become(self.pool),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -118,7 +118,7 @@ def test_four_workers_finish_a_queue_though_one_is_held(fleet: CondorFleet, cond
     def working() -> set[str]:
         return {str(chunk.host) for chunk in read_figures(fleet.database_url).active}
 
-    wait_until(lambda: len(working()) == WORKERS, "all workers at work", 90)
+    wait_until(lambda: len(working()) == WORKERS, "all workers at work")
     slots = {job["RemoteHost"]: job for job in condor_pool.jobs("JobStatus == 2")}
     assert all(host.startswith("slot1_") for host in slots)
     held = slots[min(working() & slots.keys())]
@@ -127,15 +127,15 @@ def test_four_workers_finish_a_queue_though_one_is_held(fleet: CondorFleet, cond
     ads = condor_pool.tool("condor_q", "-allusers", "-long")
     assert SECRET not in ads
     assert "postgresql" not in ads
-    wait_until(lambda: slot not in working(), "the held job's chunk released", 40)
+    wait_until(lambda: slot not in working(), "the held job's chunk released")
     others = WORKERS - 1
-    wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["held"], f"{others} jobs done", 150)
+    wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["held"], f"{others} jobs done")
     assert fleet.jobs()[0]["id"] == held_id
     fleet.check_each_once()
     figures = read_figures(fleet.database_url)
     assert figures.attempts.get("crashed", 0) == figures.attempts.get("expired", 0) == 0
     assert "withdrew 1 job" in fleet.run("withdraw")
-    wait_until(lambda: not fleet.jobs(), "no job of the fleet", 30)
+    wait_until(lambda: not fleet.jobs(), "no job of the fleet")
 
 
 @pytest.mark.timeout(180)
@@ -147,20 +147,19 @@ def test_jobs_are_kept_up_and_withdrawn(fleet: CondorFleet, condor_pool: CondorP
         "WORKER_CONDOR_SCHEDD": "127-0-0-1.test.local", "WORKER_CONDOR_POOL": condor_pool.collector_host
     }  # fmt: skip
     assert "submitted 2 of 2" in fleet.run("submit", "--workers", "2")
-    wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["running"] * 2, "two running", 60)
+    wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["running"] * 2, "two running")
     condor_pool.tool("condor_hold", fleet.jobs()[0]["id"])
     assert "submitted 1 of 2" in fleet.run("submit", "--workers", "2")
     wait_until(
         lambda: sorted(job["status"] for job in fleet.jobs()) == ["held", "running", "running"],
         "replaced",
-        60,
     )
     assert "held" in fleet.run("submit", "--status")
-    wait_until(lambda: fleet.rows(), "the image done", 60)
+    wait_until(lambda: fleet.rows(), "the image done")
     started = time.monotonic()
     assert "withdrew 3 jobs" in fleet.run("withdraw")
-    wait_until(lambda: not fleet.jobs(), "no job of the fleet", 40)
-    assert time.monotonic() - started < 40
+    wait_until(lambda: not fleet.jobs(), "no job of the fleet")
+    assert time.monotonic() - started < slowdown() * 40
     fleet.check_each_once()
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
 def run(*arguments: object, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "worker", *map(str, arguments)]
     environment = {**os.environ, **{f"WORKER_{name.upper()}": value for name, value in settings.items()}}
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment, timeout=110)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment, timeout=300)
 
 
 def test_recognise_prints_a_json_object_a_line_and_fails_for_a_bad_file(

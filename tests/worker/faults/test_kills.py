@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import Postgres
+from tests.services.support import PATIENCE_S, slowdown, wait_until
 from tests.worker.fleet import Fleet
 
 ENVIRONMENT = {"WORKER_MAX_WORKERS": "3", "WORKER_STUB_S": "0.01", "WORKER_LEASE_S": "4"}
@@ -65,10 +66,7 @@ def wait_for_orphans(fleet: Fleet) -> None:
     """Workers of a killed supervisor leave by themselves within 25 s; the next supervisor sweeps after
     them.
     """
-    deadline_s = time.monotonic() + 25
-    while fleet.all_pids():
-        assert time.monotonic() < deadline_s, fleet.said()
-        time.sleep(0.1)
+    wait_until(lambda: not fleet.all_pids(), "the end of the orphans", slowdown() * 25)
     assert fleet.wait(fleet.start()) == 0
 
 
@@ -76,7 +74,7 @@ def test_a_few_kills(fleet: Fleet) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     fill(fleet, directories=6, images=60)
-    kill_at_random(fleet, random.Random(seed), workers=6, supervisors=1, timeout_s=60)
+    kill_at_random(fleet, random.Random(seed), workers=6, supervisors=1, timeout_s=PATIENCE_S)
     fleet.check_all_once()
 
 

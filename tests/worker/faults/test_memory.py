@@ -58,7 +58,7 @@ def test_a_worker_is_drained_when_memory_passes_the_high_mark(fleet: Fleet) -> N
             WORKER_WORKER_MEMORY_LIMIT_MB="100000",
             WORKER_STUB_S="0.2",
         )
-        assert fleet.wait(supervisor, 100) == 0, fleet.said()
+        assert fleet.wait(supervisor) == 0, fleet.said()
         assert group.oom_kills == 0, fleet.said()
     fleet.check_all_once()
     assert "drained: memory is at" in fleet.said()

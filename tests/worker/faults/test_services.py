@@ -72,7 +72,7 @@ def test_azurite_is_away(own_azurite: Azurite, tmp_path: Path, away_s: float) ->
         own_azurite.stop()
         time.sleep(away_s)
         own_azurite.start()
-        assert fleet.wait(supervisor, 100) == 0, fleet.said()
+        assert fleet.wait(supervisor) == 0, fleet.said()
         fleet.check_all_once()
         stored = list(own_azurite.container(f"{container}-results").list_blob_names())
         assert len(stored) == 12, "one file of results a chunk"
@@ -112,10 +112,7 @@ def test_a_disk_that_fills(tmp_path: Path) -> None:
                         file.write(bytes(100_000))
                     except OSError:
                         break
-                deadline_s = time.monotonic() + 20
-                while "held_back: temporary storage" not in fleet.said():
-                    assert time.monotonic() < deadline_s, fleet.said()
-                    time.sleep(0.1)
+                wait_until(lambda: "held_back: temporary storage" in fleet.said(), "the gate's refusal")
             filler.unlink()
             assert fleet.wait(supervisor) == 0, fleet.said()
             fleet.check_all_once()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.support import PATIENCE_S
 from worker.gate.temporary import TempFolder, read_temp_use, sweep_temp
 from worker.queue import open_queue
 from worker.settings import Settings
@@ -106,7 +107,7 @@ def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
 
     threading.Thread(target=download, daemon=True).start()
     folder.remove()
-    assert over.wait(20)
+    assert over.wait(PATIENCE_S)
     folder.remove()
     assert list(tmp_path.iterdir()) == []
 

@@ -48,7 +48,7 @@ def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
     supervisor = fleet.start(WORKER_STUB_S="0.05")
     wait_until(lambda: len(fleet.rows()) >= 20, "some results")
     wait_until(lambda: is_removed(fleet.temp), "the folder's end")
-    assert fleet.wait(supervisor, 100) == 0, fleet.said()
+    assert fleet.wait(supervisor) == 0, fleet.said()
     rows = fleet.rows()
     assert {row.image for row in rows} == set(fleet.contents)
 

@@ -27,11 +27,9 @@ def busy_pool(condor_pool: CondorPool) -> Iterator[CondorPool]:
     condor_pool.advertise_slots(
         [{"Name": "slot1@east-2.test.local", "Machine": "east-2.test.local", "CloudProvider": "east"}]
     )
-    wait_until(lambda: sorted(condor_pool.statuses()) == [1, 2, 2], "two running jobs", 60)
+    wait_until(lambda: sorted(condor_pool.statuses()) == [1, 2, 2], "two running jobs")
     slots = running_slots(condor_pool)
-    wait_until(
-        lambda: {slot["Name"].split("@")[0] for slot in condor_pool.slots()} >= slots, "their slots", 60
-    )
+    wait_until(lambda: {slot["Name"].split("@")[0] for slot in condor_pool.slots()} >= slots, "their slots")
     yield condor_pool
     condor_pool.remove_jobs()
     condor_pool.invalidate_slots('Machine == "east-2.test.local"')
@@ -80,7 +78,7 @@ def test_every_printed_point_of_a_pool_is_what_render_returns(
     assert own["clouds.east.jobs.all.running"] == 2
     assert own["clouds.east.jobs.short.total"] == 2
     assert own["clouds.east.idle.total"] == 0
-    wait_until(lambda: len(rendered(graphite, lines)) == len(lines), "all points in render", 60)
+    wait_until(lambda: len(rendered(graphite, lines)) == len(lines), "all points in render")
     assert rendered(graphite, lines) == values
 
 

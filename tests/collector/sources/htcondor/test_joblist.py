@@ -46,7 +46,7 @@ def filled_pool(condor_pool: CondorPool) -> Iterator[CondorPool]:
     to_remove = pool.submit("erin", requirements="false", leave_in_queue="true")
     pool.tool("condor_hold", "-reason", HOSTILE, str(to_hold))
     pool.tool("condor_rm", str(to_remove))
-    wait_until(lambda: Counter(pool.statuses()) == EXPECTED, f"{EXPECTED} in the queue", 120)
+    wait_until(lambda: Counter(pool.statuses()) == EXPECTED, f"{EXPECTED} in the queue")
     yield pool
     pool.remove_jobs()
 
@@ -123,7 +123,7 @@ def test_every_job_is_listed_as_condor_q_has_it(
         assert statuses == sorted(statuses, key=order.index)
         return True
 
-    wait_until(same, "a queue at rest", 60)
+    wait_until(same, "a queue at rest")
     reasons = [job.hold_reason for job in expected_jobs(filled_pool).values() if job.user == "dave"]
     assert "<script>alert('held')</script> [31m red 😀 /data/dave/out.txt" in reasons[0]
 

@@ -102,9 +102,9 @@ def fill(pool: CondorPool) -> None:
     for process in range(5):
         pool.tool("condor_qedit", f"{waiting}.{process}", "QDate", str(now - 1000 * (process + 1)))
     expected = Counter({1: 9, 2: 5, 3: 1, 4: 2, 5: 4})
-    wait_until(lambda: Counter(pool.statuses()) == expected, f"{expected} in the queue", 120)
+    wait_until(lambda: Counter(pool.statuses()) == expected, f"{expected} in the queue")
     pool.tool("condor_suspend", str(to_suspend))
-    wait_until(lambda: pool.statuses(f"ClusterId == {to_suspend}") == [7], "a suspended job", 60)
+    wait_until(lambda: pool.statuses(f"ClusterId == {to_suspend}") == [7], "a suspended job")
     pool.advertise_slots(
         {**ad, "Machine": str(ad["Name"]).split("@")[1], "Mips": 1000, "KFlops": 5,
          **({"CloudProvider": "East Cloud", "CloudVMType": "big"} if "@east" in str(ad["Name"]) else {}),
@@ -129,7 +129,7 @@ def seen(filled_pool: CondorPool) -> Seen:
 
     until_s = time.monotonic() + 200
     while time.monotonic() < until_s:
-        wait_until(lambda: at_rest(pool), "slots as the jobs on them", 120)
+        wait_until(lambda: at_rest(pool), "slots as the jobs on them")
         before = job_state(), slot_state(), schedd_figures(pool)
         started = time.time()
         from_jobs = pool.call(collect, "jobs", ENVIRONMENT)

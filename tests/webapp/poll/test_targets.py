@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from cloud_monitor.metrics.paths import METRICS, Metric
+from cloud_monitor.metrics.paths import METRICS
 from webapp.poll.targets import poll_targets
 
 
@@ -16,10 +14,12 @@ def pattern_of(glob: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{([^}]*)\\}", lambda found: f"(?:{found[1].replace(',', '|')})", text))
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.key)
-def test_every_metric_is_asked_for_once(metric: Metric) -> None:
-    path = re.sub(r"\{(\w+)\}", r"some-\1", metric.template)
-    assert [bool(pattern_of(target).fullmatch(path)) for target in poll_targets()].count(True) == 1
+def test_every_metric_is_asked_for_once() -> None:
+    patterns = [pattern_of(target) for target in poll_targets()]
+    paths = (re.sub(r"\{(\w+)\}", r"some-\1", metric.template) for metric in METRICS)
+    asked = {path: sum(bool(pattern.fullmatch(path)) for pattern in patterns) for path in paths}
+    assert len(asked) > 100
+    assert {path: times for path, times in asked.items() if times != 1} == {}
 
 
 def test_the_batch_is_small() -> None:

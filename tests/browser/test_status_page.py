@@ -17,7 +17,7 @@ from tests.browser.places import cell_of, find_serious, grid_of, job_cell, numbe
 
 def test_every_figure_is_the_one_that_graphite_has(status: Page, deployment: Deployment) -> None:
     """Each cell, by the path that a click on it would plot, against /api/status."""
-    values = wait_for_same_minute(status, deployment)
+    values = wait_for_same_values(status, deployment)
     pause(status)
     shown = status.evaluate(
         """async () => {
@@ -40,14 +40,14 @@ def test_every_figure_is_the_one_that_graphite_has(status: Page, deployment: Dep
     assert len(exact) > 0.9 * len(single)
 
 
-def wait_for_same_minute(page: Page, deployment: Deployment) -> dict[str, Any]:
-    """The interface's values at a time when the page shows them too, and no new ones are due for a while."""
-    while not 15 < time.time() % 60 < 50:
-        time.sleep(0.5)
-    values: dict[str, Any] = deployment.status()["values"]
-    with page.expect_response(re.compile(r"\?part=cells")):
-        pass
-    return values
+def wait_for_same_values(page: Page, deployment: Deployment) -> dict[str, Any]:
+    """The interface's values when the page shows them too: the same before and after a refresh of it."""
+    before: dict[str, Any] = {}
+    while (values := deployment.status()["values"]) != before:
+        before = values
+        with page.expect_response(re.compile(r"\?part=cells")):
+            pass
+    return before
 
 
 def test_totals_are_the_sums_of_what_is_shown(status: Page, deployment: Deployment) -> None:

@@ -22,9 +22,9 @@ from tests.services.postgres import Postgres
 from tests.services.support import wait_until
 from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
-from worker.exports import export_to_file
 from worker.exports.base import ExportRefused
 from worker.exports.csv import CsvFormat
+from worker.exports.export import export_to_file
 from worker.queue import Queue, Result, ResultRow, Usage, open_queue
 
 ROOT = Path(__file__).parents[2]

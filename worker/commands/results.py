@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from worker.errors import WorkerError
-from worker.exports import FORMATS, export_to_file, export_to_stream
+from worker.exports.export import FORMATS, export_to_file, export_to_stream
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.settings import Settings

@@ -20,7 +20,7 @@ from collector.sources.cloudscheduler.v2 import parse_vm_list
 from collector.sources.htcondor.joblist import read_job
 from collector.sources.htcondor.jobtypes import JobTypes
 from tests.collector.support import make_settings
-from webapp.inventory.payload import read_listing, unpack
+from webapp.inventory.payload import read_payload, unpack
 
 NOW = 1_700_000_040
 GIVEN = {"inventory_url": "http://page", "inventory_token_file": "/token", "cloud_status_command": "x"}
@@ -98,7 +98,7 @@ def test_the_page_takes_whatever_the_collector_makes(
         outcome("condor_jobs", Collected(values=(("grids.g.jobs.all.held", float(len(jobs))),))),
     )
     inventory = compose_inventory(given, outcomes, NOW)
-    listing = read_listing(unpack(gzip.compress(encode_inventory(inventory))))
+    listing = read_payload(unpack(gzip.compress(encode_inventory(inventory))))
     assert inventory.vms is not None
     assert inventory.jobs is not None
     for kind, rows in (("vms", inventory.vms), ("jobs", inventory.jobs)):

@@ -14,7 +14,7 @@ export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 BIN := .venv/bin
 EXTRAS := collector webapp worker dev
 
-.PHONY: help run test test-fast soak bench setup store check clean requirements vendor
+.PHONY: help run test test-fast soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask f
 	  $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
 	cd embedded && ../$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-emit-options --no-header -o requirements.txt requirements.in
+
+docs: ## write the tables in docs/ anew, from the code
+	@for tables in tools/*_tables.py; do $(BIN)/python -m tools.$$(basename $$tables .py); done
 
 # Set-up: each step leaves a file behind and is skipped while that is newer than what it was made from. Bytecode is
 # left to the first start: compiling all of it would take as long as unpacking.

@@ -1,0 +1,75 @@
+"""What the documents for contributors name is there: files, and functions, classes and methods in them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("CONTRIBUTING.md", "docs/architecture.md")
+# `folder/file.py`, `folder/file.py:name`, `folder/`; what is made while it runs has no folder before it
+PLACE = re.compile(r"`((?:[\w.-]+/)+(?:[\w.-]+\.\w+)?)(?::([\w.]+))?`")
+
+
+def named(document: str) -> list[tuple[str, str]]:
+    return PLACE.findall((ROOT / document).read_text())
+
+
+def names_in(module: Path) -> set[str]:
+    """Functions and classes of a module, and the methods of its classes as Class.method."""
+    found = set()
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)}
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_document_names_is_there(document: str) -> None:
+    places = named(document)
+    assert len(places) > 15
+    missing = [place for place, _ in places if not (ROOT / place).exists()]
+    missing += [
+        f"{place}:{name}"
+        for place, name in places
+        if name and (ROOT / place).exists() and name not in names_in(ROOT / place)
+    ]
+    assert missing == [], f"{document} names what is not there"
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "README.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", (ROOT / document).read_text())
+    assert [link for link in links if not ((ROOT / document).parent / link).exists()] == []
+
+
+def test_a_name_that_is_gone_is_found(tmp_path: Path) -> None:
+    assert PLACE.findall("see `worker/a.py:Old.name` and `webapp/` but `/api/series`, `--check`, `a.py`") == [
+        ("worker/a.py", "Old.name"),
+        ("webapp/", ""),
+    ]
+    module = tmp_path / "a.py"
+    module.write_text("def new():\n    pass\n\nclass One:\n    def of(self): ...\n")
+    assert names_in(module) == {"new", "One", "One.of"}
+
+
+def test_make_has_the_targets_that_contributors_are_told() -> None:
+    told = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    makefile = (ROOT / "Makefile").read_text()
+    assert told - set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)) == set()
+
+
+def test_hooks_before_a_commit_are_the_checks_of_make_and_download_nothing() -> None:
+    (source,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert source["repo"] == "local"
+    entries = {hook["entry"].split(" --")[0].removeprefix(".venv/bin/") for hook in source["hooks"]}
+    checks = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert checks is not None
+    commands = {line.split("$(BIN)/")[1].split(" --")[0].strip() for line in checks[1].splitlines()}
+    assert entries == {command for command in commands if not command.startswith("pytest")}

@@ -23,7 +23,6 @@ CROSSINGS = {
 # Names that several classes may have, and why
 SHARED_NAMES = {
     "Settings": "each part's own fields, as users know them",
-    "Condition": "what an event is about, and what health finds: to become one",
 }
 FILES_IN_A_ROOT = {GROUND_FLOOR: 12, "collector": 13, "webapp": 12, "worker": 12}  # beside __init__
 LINES = 300

@@ -60,12 +60,12 @@ class Key(NamedTuple):
     @property
     def text(self) -> str:
         """As one word: names may hold anything, so they are quoted."""
-        return "/".join(quote(name, safe="") for name in self).rstrip("/")
+        return "/".join(quote(name, safe="", errors="surrogatepass") for name in self).rstrip("/")
 
     @staticmethod
     def parse(text: str) -> Key:
         """The inverse of `text`. Raises ValueError."""
-        names = [unquote(name) for name in text.split("/")]
+        names = [unquote(name, errors="surrogatepass") for name in text.split("/")]
         if not names[0] or len(names) > len(Key._fields):
             raise ValueError(f"{text[:200]!r} is not the key of a condition")
         return Key(*names)

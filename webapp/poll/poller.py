@@ -10,6 +10,7 @@ import atexit
 import fcntl
 import logging
 import os
+import sqlite3
 import threading
 import time
 import weakref
@@ -20,8 +21,9 @@ from dataclasses import replace
 from cloud_monitor.metrics.paths import ROOT
 from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
-from webapp.model.events import note, read_log, write_log
-from webapp.model.snapshot_view import PollOutcome
+from webapp.model.conditions import note_conditions
+from webapp.model.judge import judge_health
+from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.retention import carry_forward, group_of
@@ -183,9 +185,10 @@ class Poller:
             duration_s=time.monotonic() - started,
             requests=len(poll_targets()),
         )
+        self._latest.reload()
+        self._note_conditions(outcome)  # before the outcome, which has every process render its pages anew
         write_outcome(state_dir, outcome)
         self._latest.reload()
-        self._note_events(outcome)
         result = "failed" if outcome.error else "ok"
         self._counters.add(POLLS, result)
         self._counters.observe(POLL_DURATION, result, outcome.duration_s)
@@ -215,12 +218,15 @@ class Poller:
             )
         return list(found.values())
 
-    def _note_events(self, outcome: PollOutcome) -> None:
-        settings = self._settings
-        before = read_log(settings.state_dir)
-        after = note(before, self._latest.snapshot, outcome, settings.stale_after_s, settings.events_max)
-        if after != before:
-            write_log(settings.state_dir, after)
+    def _note_conditions(self, outcome: PollOutcome) -> None:
+        """Remember what has begun and ended. Where that cannot be written the poll counts all the same."""
+        settings, at = self._settings, outcome.finished_at
+        view = SnapshotView(self._latest.snapshot, outcome, int(at), settings.stale_after_s)
+        try:
+            health = judge_health(view, settings.health_rules)
+            note_conditions(settings.state_dir, health, at, settings.events_max)
+        except (OSError, sqlite3.Error) as error:
+            log.error("what is wrong since when cannot be remembered: %s", error)
 
 
 def newest_value(series: Series) -> Value | None:

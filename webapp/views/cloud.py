@@ -37,7 +37,7 @@ def show(grid: str, cloud: str) -> Response:
     settings = current_settings()
 
     def page_of(view: SnapshotView) -> DetailPage:
-        page = cloud_page(*_find(view, grid, cloud), health_of(view), url_for)
+        page = cloud_page(*_find(view, grid, cloud), health_of(view, with_since=True), url_for)
         return replace(page, tools=links_about(settings.links, "cloud", {"grid": grid, "cloud": cloud}))
 
     if settings.inventory_token_file is None:

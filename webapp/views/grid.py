@@ -25,7 +25,7 @@ def show(grid: str) -> Response:
     def values(view: SnapshotView) -> Values:
         found = find_grid(view, grid)
         settings = current_settings()
-        page = grid_page(found, health_of(view), settings.columns, url_for)
+        page = grid_page(found, health_of(view, with_since=True), settings.columns, url_for)
         has_lists = settings.inventory_token_file is not None
         lists = list_links(url_for("grid.show", grid=grid)) if has_lists else ()
         return {"page": replace(page, lists=lists, tools=links_about(settings.links, "grid", {"grid": grid}))}

@@ -19,7 +19,7 @@ def show(grid: str, host: str) -> Response:
     _find(current_view(), grid, host)
 
     def values(view: SnapshotView) -> Values:
-        return {"page": host_page(*_find(view, grid, host), health_of(view), url_for)}
+        return {"page": host_page(*_find(view, grid, host), health_of(view, with_since=True), url_for)}
 
     return show_page("host", "detail_body.html", values, heading=f"{host} · {grid}")
 

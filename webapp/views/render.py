@@ -12,7 +12,8 @@ from typing import Any
 
 from flask import Flask, Response, abort, json, render_template, request
 
-from webapp.model.events import Event, read_events
+from webapp.model.conditions import read_conditions, read_since
+from webapp.model.events import Event, events_of
 from webapp.model.health import Health, Mark
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import SnapshotView
@@ -35,8 +36,10 @@ NAV = (
 Values = Mapping[str, Any]
 
 
-def health_of(view: SnapshotView) -> Health:
-    return judge_health(view, current_settings().health_rules)
+def health_of(view: SnapshotView, *, with_since: bool = False) -> Health:
+    """What is wrong in the snapshot, and where a page shows that, since when."""
+    settings = current_settings()
+    return judge_health(view, settings.health_rules, read_since(settings.state_dir) if with_since else None)
 
 
 def show_page(
@@ -58,7 +61,9 @@ def show_page(
         abort(404)
 
     def events() -> Sequence[Event]:
-        return read_events(current_settings().state_dir)[:EVENTS_SHOWN_MAX] if with_events else ()
+        if not with_events:
+            return ()
+        return events_of(read_conditions(current_settings().state_dir))[:EVENTS_SHOWN_MAX]
 
     def render(view: SnapshotView) -> str:
         found = values(view)

@@ -18,4 +18,4 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    return {"page": status_page(health_of(view), current_settings().columns, url_for)}
+    return {"page": status_page(health_of(view, with_since=True), current_settings().columns, url_for)}

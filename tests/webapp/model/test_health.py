@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import webapp.model
@@ -267,6 +267,7 @@ def levels_of(health: Health) -> dict[str, Level]:
     }
 
 
+@settings(deadline=None)
 @given(leaves, outcomes, st.data())
 def test_a_leaf_that_worsens_never_improves_what_is_above(
     found: list[tuple[str, str, int, int]], outcome: PollOutcome, data: st.DataObject
@@ -284,6 +285,7 @@ def test_a_leaf_that_worsens_never_improves_what_is_above(
     assert {place for place, level in after.items() if level < before[place]} == set()
 
 
+@settings(deadline=None)
 @given(leaves)
 def test_going_quiet_altogether_never_looks_like_getting_better(
     found: list[tuple[str, str, int, int]],
@@ -293,6 +295,7 @@ def test_going_quiet_altogether_never_looks_like_getting_better(
     assert mark_of(*quiet).level >= mark_of(*values.values()).level
 
 
+@settings(deadline=None)
 @given(leaves, outcomes)
 def test_a_cause_never_ranks_below_its_symptoms(
     found: list[tuple[str, str, int, int]], outcome: PollOutcome
@@ -313,6 +316,7 @@ def test_a_cause_never_ranks_below_its_symptoms(
     )
 
 
+@settings(deadline=None)
 @given(leaves, outcomes)
 def test_with_the_poll_failing_there_is_exactly_one_cause(
     found: list[tuple[str, str, int, int]], outcome: PollOutcome

@@ -19,6 +19,9 @@ from tests.services.support import PATIENCE_S, slowdown, wait_until
 from tests.webapp.feed import feed
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
+from webapp.model.conditions import read_conditions, read_since
+from webapp.model.events import events_of
+from webapp.model.health import Key, Since
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
@@ -117,6 +120,43 @@ def test_a_poll_that_fails_keeps_the_snapshot_and_says_why(proxy: Proxy, tmp_pat
     assert (outcome.failures, outcome.succeeded_at) == (1, clock.now - 60)
     assert proxy.url in outcome.error
     assert latest.view().age_s == 60
+
+
+def test_a_poll_that_fails_is_remembered_until_one_answers(proxy: Proxy, tmp_path: Path) -> None:
+    clock = Clock(1_800_000_020)
+    known_before(tmp_path, clock.now - 60)
+    proxy.mode = "500"
+    poller, _ = poller_for(settings_for(proxy.url, tmp_path), clock)
+    poller.tick()
+    assert read_since(tmp_path) == {Key("poll_failing"): Since(clock.now, 0)}
+    events = events_of(read_conditions(tmp_path))
+    assert [(event.at, event.kind) for event in events] == [(clock.now, "poll_failed")]
+    assert read_outcome(tmp_path).error in events[0].message
+
+
+@pytest.mark.parametrize("fault", ["cannot be opened", "broken", "full disk"])
+def test_a_memory_that_cannot_be_written_costs_no_poll(proxy: Proxy, tmp_path: Path, fault: str) -> None:
+    """The poll's files, which are small, have room on the disk that is full; a broken file begins anew."""
+    known_before(tmp_path, 1_800_000_020 - 60)
+    proxy.mode = "500"
+    if fault == "cannot be opened":
+        (tmp_path / "conditions.sqlite").mkdir()
+    elif fault == "broken":
+        (tmp_path / "conditions.sqlite").write_bytes(b"no database" * 1000)
+    source = (
+        "import sys; from pathlib import Path; import tests.webapp.poll.test_poller as t; "
+        f"settings = t.settings_for({proxy.url!r}, Path({str(tmp_path)!r})); "
+        "t.poller_for(settings, t.Clock(1_800_000_020))[0].tick()"
+    )
+    limit = "ulimit -f 4; " if fault == "full disk" else ""
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'{limit}exec "$0" -c "$1"', sys.executable, source],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert read_outcome(tmp_path).failures == 1
+    assert (read_since(tmp_path) != {}) == (fault == "broken")
+    assert ("conditions.sqlite" if fault == "broken" else "cannot be remembered") in ended.stderr
 
 
 def test_a_poll_that_dies_is_not_made_up_for_before_the_next_step(proxy: Proxy, tmp_path: Path) -> None:

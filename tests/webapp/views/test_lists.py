@@ -364,7 +364,7 @@ def test_the_interface_gives_all_of_every_grid_within_its_limit(app: Flask) -> N
     assert client.get("/api/jobs?grid=nowhere").status_code == 404
 
 
-def test_sqlite_is_loaded_only_where_lists_are_kept() -> None:
+def test_what_keeps_lists_is_loaded_only_where_lists_are_kept() -> None:
     import subprocess
     import sys
 
@@ -372,7 +372,7 @@ def test_sqlite_is_loaded_only_where_lists_are_kept() -> None:
         "import sys; from webapp import create_app; from webapp.settings import Settings; import tempfile;"
         "app = create_app(Settings(state_dir=tempfile.mkdtemp()), poll=False);"
         "app.test_client().get('/grids/x/vms'); app.test_client().get('/api/vms');"
-        "print('sqlite3' in sys.modules)"
+        "print('webapp.inventory.database' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(said.stdout.strip().lower()) is False

@@ -21,7 +21,7 @@ def show() -> Response:
 
 
 def _values(view: SnapshotView) -> Values:
-    page = fleet_page(health_of(view), url_for)
+    page = fleet_page(health_of(view, with_since=True), url_for)
     url = current_settings().fleet_database_url
     return {"page": page if url is None else _with_queue(page, url)}
 

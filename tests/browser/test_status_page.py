@@ -83,7 +83,8 @@ def test_marks_say_which_child_is_the_cause(status: Page) -> None:
     expect(grid.locator(".cause")).to_have_text(re.compile(r"^munich: \d+ VMs in error$"))
     expect(grid.locator('tbody[data-cloud="munich"] .mark')).to_have_class("mark bad")
     expect(grid.locator('tbody[data-cloud="ecdf"] .mark')).to_have_class("mark ok")
-    levels = status.locator(".overview .attention .mark").evaluate_all("marks => marks.map(m => m.className)")
+    causes = status.locator(".overview .attention > ul > li > div > .mark")
+    levels = causes.evaluate_all("marks => marks.map(mark => mark.className)")
     order = ["mark stale", "mark bad", "mark warn"]
     assert levels == sorted(levels, key=order.index)
     assert "mark bad" in levels

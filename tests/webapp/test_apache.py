@@ -181,6 +181,7 @@ def test_no_shared_log_line_is_an_error(apache: Apache) -> None:
     assert (apache.root / "cloud_monitor_access.log").read_text().count("GET / ") > 0
 
 
+@pytest.mark.apache
 def test_exactly_the_shipped_file_on_its_own_port() -> None:
     """In a network of its own, where port 5000 is free, Apache serves with the file as it is."""
     source = (

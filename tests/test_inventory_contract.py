@@ -98,10 +98,10 @@ def test_the_page_takes_whatever_the_collector_makes(
         outcome("condor_jobs", Collected(values=(("grids.g.jobs.all.held", float(len(jobs))),))),
     )
     inventory = compose_inventory(given, outcomes, NOW)
-    listing = read_payload(unpack(gzip.compress(encode_inventory(inventory))))
+    payload = read_payload(unpack(gzip.compress(encode_inventory(inventory))))
     assert inventory.vms is not None
     assert inventory.jobs is not None
     for kind, rows in (("vms", inventory.vms), ("jobs", inventory.jobs)):
-        taken = listing.kinds[kind].things
-        assert [asdict(thing) for thing in taken] == [row._asdict() for row in rows]
-        assert len({thing.key for thing in taken}) == len(taken)
+        taken = payload.lists[kind].records
+        assert [asdict(record) for record in taken] == [row._asdict() for row in rows]
+        assert len({record.key for record in taken}) == len(taken)

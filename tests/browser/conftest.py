@@ -1,4 +1,4 @@
-"""One deployment and one browser for all browser tests of a worker; each test opens pages of its own."""
+"""One deployment and one browser for all browser tests; each test opens pages of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("browser")
     with run_deployment(folder, extra_points=scene.hostile_points(time.time())) as deployment:

@@ -137,6 +137,24 @@ def test_every_room_of_the_webapp_has_its_floor() -> None:
     assert rooms == set(WEBAPP_ROOMS)
 
 
+def test_no_rooms_of_the_worker_import_each_other_in_a_circle() -> None:
+    """A room is a folder, or a module of the root."""
+    imports: defaultdict[str, set[str]] = defaultdict(set)
+    for path in modules():
+        if path.is_relative_to(ROOT / "worker"):
+            own = room_of(module_name(path))
+            others = {room_of(name) for name in imported_modules(path) if name.startswith("worker.")}
+            imports[own] |= others - {own}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as circle:
+        pytest.fail(" <- ".join(circle.args[1]))
+
+
+def room_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     known = {module_name(path): path for path in modules()}
     imports = {

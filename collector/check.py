@@ -14,7 +14,7 @@ from collector.delivery.deliver import find_orphaned
 from collector.delivery.errors import RenderFailed
 from collector.delivery.graphite import RenderAnswer, fetch_render
 from collector.run import describe_orphaned, make_page, make_senders, make_timeouts, make_tls
-from collector.settings import Settings
+from collector.settings import DeliverySettings, GridSettings, Settings
 from collector.tasks import JOB_LIST, choose_tasks, run_tasks
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
@@ -55,7 +55,7 @@ def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterat
         yield CheckRow("source", outcome.source, "failed" if outcome.error else "ok", text)
 
 
-def _check_destinations(settings: Settings) -> Iterator[CheckRow]:
+def _check_destinations(settings: DeliverySettings) -> Iterator[CheckRow]:
     for sender in make_senders(settings):
         started_s = time.monotonic()
         try:
@@ -88,7 +88,7 @@ def _check_inventory(settings: Settings) -> Iterator[CheckRow]:
         yield CheckRow("destination", page.address, "warning", text)
 
 
-def _check_state(settings: Settings) -> CheckRow:
+def _check_state(settings: DeliverySettings) -> CheckRow:
     directory = settings.state_dir
     probe = directory / f".check-{os.getpid()}"
     try:
@@ -109,12 +109,12 @@ def _check_state(settings: Settings) -> CheckRow:
     return CheckRow("state", str(directory), "ok", f"can be written, {free_mb} MB free")
 
 
-def _check_orphaned(settings: Settings) -> Iterator[CheckRow]:
+def _check_orphaned(settings: DeliverySettings) -> Iterator[CheckRow]:
     for path, points in find_orphaned(settings.state_dir / "spool", make_senders(settings)):
         yield CheckRow("state", path.name, "warning", describe_orphaned(path, points))
 
 
-def _check_store(settings: Settings) -> Iterator[CheckRow]:
+def _check_store(settings: DeliverySettings) -> Iterator[CheckRow]:
     """A second owner of the grid, and a clock that is off, show where points can be read back."""
     url = settings.graphite_url
     if not url:
@@ -137,7 +137,7 @@ def _check_store(settings: Settings) -> Iterator[CheckRow]:
     yield judge_clock(url, answer)
 
 
-def judge_owners(settings: Settings, answer: RenderAnswer) -> CheckRow:
+def judge_owners(settings: GridSettings, answer: RenderAnswer) -> CheckRow:
     own = build_path("owner", grid=settings.grid, owner=settings.host)
     others = sorted(
         path.rpartition(".")[2] for path, values in answer.values.items() if values and path != own

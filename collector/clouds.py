@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cloud_monitor.metrics.paths import build_path, clean, parse_path
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, Machine, Placement, VmDetails
-from collector.settings import Settings
+from collector.settings import CloudSchedulerSettings
 
 ALWAYS_SHOWN = ("starting", "running", "retiring", "error", "shutdown", "unknown")
 ALIVE = ("running", "retiring")
@@ -188,7 +188,9 @@ class CloudFacts:
     whole: bool  # everything that was asked answered in full
 
 
-def read_cloud_facts(settings: Settings, outcomes: Sequence[SourceOutcome]) -> CloudFacts | None:
+def read_cloud_facts(
+    settings: CloudSchedulerSettings, outcomes: Sequence[SourceOutcome]
+) -> CloudFacts | None:
     """None where nobody can be asked about clouds, or the cloud scheduler did not answer."""
     by_name = {outcome.source: outcome for outcome in outcomes}
     scheduler, slots, jobs = (by_name.get(name) for name in ("cloudscheduler", "condor_slots", "condor_jobs"))

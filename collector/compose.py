@@ -12,7 +12,7 @@ from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
 from collector.model import Point
-from collector.settings import Settings
+from collector.settings import CloudSchedulerSettings, GridSettings
 from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
 
@@ -25,7 +25,7 @@ class Composed:
 
 
 def compose(
-    settings: Settings,
+    settings: CloudSchedulerSettings,
     outcomes: Sequence[SourceOutcome],
     seen: Mapping[str, int],
     spools: Mapping[str, SpoolFigures],
@@ -55,7 +55,7 @@ def compose(
 
 
 def _compare_clouds(
-    settings: Settings, outcomes: Sequence[SourceOutcome], seen: Mapping[str, int]
+    settings: CloudSchedulerSettings, outcomes: Sequence[SourceOutcome], seen: Mapping[str, int]
 ) -> tuple[list[tuple[str, float]], bool]:
     """Values of the comparison, and whether everything it needs was there."""
     facts = read_cloud_facts(settings, outcomes)
@@ -73,7 +73,7 @@ def _compare_clouds(
     return values, facts.whole
 
 
-def _is_own(path: str, settings: Settings) -> bool:
+def _is_own(path: str, settings: GridSettings) -> bool:
     """What a further scheduler host may write: its own tree, and its own schedd."""
     own = (f"grids.{settings.grid}.hosts.{settings.host}.", f"grids.{settings.grid}.condor.schedd.")
     return path.startswith(own)
@@ -92,7 +92,7 @@ def _producers_well(outcomes: Sequence[SourceOutcome], clouds_well: bool) -> set
     return well
 
 
-def _heartbeats(settings: Settings, outcomes: Sequence[SourceOutcome]) -> dict[str, float]:
+def _heartbeats(settings: GridSettings, outcomes: Sequence[SourceOutcome]) -> dict[str, float]:
     errors = {outcome.source: outcome.error for outcome in outcomes}
     beats = {}
     for service, producers in PRODUCERS_OF_SERVICE.items():
@@ -106,7 +106,7 @@ def _heartbeats(settings: Settings, outcomes: Sequence[SourceOutcome]) -> dict[s
 
 
 def _own_figures(
-    settings: Settings,
+    settings: CloudSchedulerSettings,
     outcomes: Sequence[SourceOutcome],
     spools: Mapping[str, SpoolFigures],
     timestamp: int,

@@ -16,7 +16,7 @@ from collector.delivery.deliver import deliver, find_orphaned, read_spool_figure
 from collector.delivery.readback import Readback
 from collector.delivery.sender import Options, Report, Sender
 from collector.isolate import SourceOutcome
-from collector.settings import Settings
+from collector.settings import DeliverySettings, InventorySettings, Settings, SpoolSettings
 from collector.tasks import run_tasks
 from collector.zerofill import merge_seen, read_seen, write_seen
 
@@ -94,7 +94,7 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
     return RunResult(composed, tuple(reports), tuple(problems))
 
 
-def _seen_file(settings: Settings) -> Path:
+def _seen_file(settings: SpoolSettings) -> Path:
     return settings.state_dir / "seen.json"
 
 
@@ -116,7 +116,7 @@ def start_push(
     )
 
 
-def make_page(settings: Settings) -> Page:
+def make_page(settings: InventorySettings) -> Page:
     """The status page of a configured inventory."""
     from collector.inventory.push import Page
 
@@ -132,7 +132,7 @@ def describe_orphaned(path: Path, points: int) -> str:
     )
 
 
-def make_senders(settings: Settings) -> list[Sender]:
+def make_senders(settings: DeliverySettings) -> list[Sender]:
     """The ways to every Carbon. The store that can be read back is the first destination's."""
     senders: list[Sender] = []
     for index, destination in enumerate(settings.carbon):
@@ -149,15 +149,15 @@ def make_senders(settings: Settings) -> list[Sender]:
     return senders
 
 
-def make_timeouts(settings: Settings) -> Timeouts:
+def make_timeouts(settings: DeliverySettings) -> Timeouts:
     return Timeouts(settings.connect_timeout_s, settings.write_timeout_s)
 
 
-def make_tls(settings: Settings) -> TlsFiles:
+def make_tls(settings: DeliverySettings) -> TlsFiles:
     return TlsFiles(settings.carbon_ca_file, settings.carbon_cert_file, settings.carbon_key_file)
 
 
-def _options(settings: Settings) -> Options:
+def _options(settings: DeliverySettings) -> Options:
     return Options(
         timeouts=make_timeouts(settings),
         tls=make_tls(settings),

@@ -272,7 +272,7 @@ class CondorSettings(CloudSettings, InventorySettings):
     )
 
 
-class CloudSchedulerSettings(CloudSettings, InventorySettings):
+class CloudSchedulerSettings(RunSettings, CloudSettings, InventorySettings):
     cloudscheduler_group: str = Field(
         "", description="its group; unset: all, with the group in the clouds' names"
     )

@@ -187,3 +187,20 @@ def test_the_root_of_a_wing_can_be_taken_in_at_a_glance() -> None:
 def test_no_file_is_long() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in modules()}
     assert {path: lines for path, lines in lengths.items() if lines > LINES and path not in TABLES} == {}
+
+
+def test_only_entries_commands_and_the_apps_rim_take_all_settings_of_a_part() -> None:
+    """The others ask for the group that they use, so that one sees what a function depends on."""
+    rim = {
+        "collector.__main__", "collector.check", "collector.run", "collector.tasks",
+        "webapp", "webapp.__main__", "webapp.serving.context",
+        "worker.commands", "worker.condor",
+    }  # fmt: skip
+    takers = {
+        module_name(path)
+        for path in modules()
+        if any(name.endswith(".settings.Settings") for name in imported_modules(path))
+    }
+    assert {
+        name for name in takers if name not in rim and name.rpartition(".")[0] not in rim - {"webapp"}
+    } == set()

@@ -16,7 +16,7 @@ from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from webapp import create_app
 from webapp.serving.assets import PartsMissing
-from webapp.settings import Settings, read_settings
+from webapp.settings import ServeSettings, Settings, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: ServeSettings) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

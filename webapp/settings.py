@@ -70,7 +70,31 @@ class SharedSettings(SettingsGroup):
         return self.state_dir / "inventory"
 
 
-class PollSettings(SharedSettings):
+class HealthSettings(SettingsGroup):
+    """What is wrong, and how it is called."""
+
+    grid_names: Table = Field({}, description="names to show for grids: `grid = name`, separated by `;`")
+    heartbeat_names: Table = Field(
+        {"cloud_monitor": "Monitor", "cloud_scheduler": "CS", "condor": "HTCondor", "fleet": "Fleet"},
+        description="names to show for heartbeats, as for grids",
+    )
+    thresholds: Thresholds = Field(
+        {},
+        description="from where on a figure is a warning, and bad: `name = warning, bad`, separated by `;`",
+    )
+
+    @property
+    def health_rules(self) -> HealthRules:
+        return HealthRules(complete_thresholds(self.thresholds), self.grid_names, self.heartbeat_names)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _known_thresholds(cls, given: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        complete_thresholds(given)
+        return given
+
+
+class PollSettings(SharedSettings, HealthSettings):
     """Where the figures come from, the one poll of the deployment, and how old is too old."""
 
     graphite_url: str = Field(
@@ -112,7 +136,7 @@ class ServeSettings(SettingsGroup):
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 
 
-class ShowSettings(SettingsGroup):
+class ShowSettings(HealthSettings):
     """What is shown, and how it is called."""
 
     title: str = Field("Cloud Monitor", min_length=1, max_length=80, description="name of the page")
@@ -125,34 +149,15 @@ class ShowSettings(SettingsGroup):
         (), description="grids in this order, separated by commas, before the others by name"
     )
     hidden_grids: NameSet = Field(frozenset(), description="grids that are not shown nor summed")
-    grid_names: Table = Field({}, description="names to show for grids: `grid = name`, separated by `;`")
-    heartbeat_names: Table = Field(
-        {"cloud_monitor": "Monitor", "cloud_scheduler": "CS", "condor": "HTCondor", "fleet": "Fleet"},
-        description="names to show for heartbeats, as for grids",
-    )
     columns: Names = Field(
         DEFAULT_COLUMNS, description="of the table of clouds: states of VMs, `others`, `slots`, ..."
     )
-    thresholds: Thresholds = Field(
-        {},
-        description="from where on a figure is a warning, and bad: `name = warning, bad`, separated by `;`",
-    )
     refresh_every_s: float = Field(60, ge=1, le=3600, description="how often an open page refreshes")
-
-    @property
-    def health_rules(self) -> HealthRules:
-        return HealthRules(complete_thresholds(self.thresholds), self.grid_names, self.heartbeat_names)
 
     @field_validator("columns")
     @classmethod
     def _known_columns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return check_columns(names)
-
-    @field_validator("thresholds")
-    @classmethod
-    def _known_thresholds(cls, given: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        complete_thresholds(given)
-        return given
 
 
 class PlotSettings(SettingsGroup):

@@ -264,15 +264,24 @@ class NeedSettings(EngineSettings):
     )
 
 
-class RunnerSettings(QueueSettings, StorageSettings, GateSettings, NeedSettings):
-    """One worker: what it claims, fetches and stores."""
+class ClaimSettings(TempSettings, AzureSettings):
+    """What a worker that claims a chunk needs to fetch its images."""
+
+
+class CommitSettings(QueueSettings):
+    """When results are stored."""
 
     stall_s: float = Field(300, gt=0, description="time without progress after which a worker is ended")
-    ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
-    ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
     store_images: int = Field(100, ge=1, le=10_000, description="results after which they are stored")
     store_s: float = Field(5, gt=0, le=600, description="time after which results are stored at the latest")
     upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
+
+
+class RunnerSettings(ClaimSettings, CommitSettings, StorageSettings, GateSettings, NeedSettings):
+    """One worker."""
+
+    ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
+    ahead_threads: int = Field(4, ge=1, le=64, description="downloads at a time, of one worker")
     drain_s: float = Field(
         15, gt=0, le=20, description="time that images being recognised have to end after SIGTERM"
     )

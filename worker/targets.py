@@ -9,7 +9,7 @@ import click
 
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueTarget, open_queue
-from worker.settings import Settings
+from worker.settings import QueueSettings
 
 target_options = [
     click.argument("batch", required=False),
@@ -25,7 +25,7 @@ def with_target(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def change(
-    settings: Settings,
+    settings: QueueSettings,
     batch: str | None,
     chunk: int | None,
     what: str,

@@ -17,7 +17,7 @@ from cloud_monitor.system.text import one_line
 from collector.clouds import CloudFacts, Home, find_vm, homes_of, read_cloud_facts, vms_by_host
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, CondorJob, Machine, VmDetails
-from collector.settings import Settings
+from collector.settings import CloudSchedulerSettings
 from collector.tasks import JOB_LIST
 
 _SOURCES_OF_VMS = ("cloudscheduler", "condor_slots")
@@ -73,7 +73,9 @@ class Inventory:
     jobs_cut: bool
 
 
-def compose_inventory(settings: Settings, outcomes: Sequence[SourceOutcome], timestamp: int) -> Inventory:
+def compose_inventory(
+    settings: CloudSchedulerSettings, outcomes: Sequence[SourceOutcome], timestamp: int
+) -> Inventory:
     facts = read_cloud_facts(settings, outcomes)
     by_name = {outcome.source: outcome for outcome in outcomes if outcome.answered}
     vms = list_vms(facts) if facts and knows_vms(settings, facts) else None
@@ -92,7 +94,7 @@ def compose_inventory(settings: Settings, outcomes: Sequence[SourceOutcome], tim
     )
 
 
-def knows_vms(settings: Settings, facts: CloudFacts) -> bool:
+def knows_vms(settings: CloudSchedulerSettings, facts: CloudFacts) -> bool:
     """Whether an empty list would mean that there are none."""
     by_attribute = bool(settings.condor_cloud_attribute or settings.condor_cloud_pattern)
     return facts.listed and (facts.has_scheduler or (by_attribute and facts.machines is not None))

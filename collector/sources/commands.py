@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import PathRefused, build_path, is_clean, parse_path
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import CommandSettings
 from collector.sources.programs import run_program, split_command
 
 _LINES_MAX = 20_000
@@ -24,7 +24,7 @@ class PrintedValue(NamedTuple):
     value: float
 
 
-def collect_command(settings: Settings, name: str) -> Collected:
+def collect_command(settings: CommandSettings, name: str) -> Collected:
     """Run the command of that name and take its lines; refused lines are complaints, the others count."""
     text = run_program(split_command(settings.commands[name].run))
     values: dict[str, float] = {}
@@ -42,7 +42,7 @@ def collect_command(settings: Settings, name: str) -> Collected:
     return Collected(values=tuple(values.items()), complaints=tuple(complaints))
 
 
-def parse_line(line: str, settings: Settings, command: str) -> PrintedValue:
+def parse_line(line: str, settings: CommandSettings, command: str) -> PrintedValue:
     """`figure` and `group.figure` go under the command's own name; a full path of this grid stays."""
     words = line.split()
     if len(words) != 2:
@@ -50,7 +50,7 @@ def parse_line(line: str, settings: Settings, command: str) -> PrintedValue:
     return PrintedValue(_place(words[0], settings, command), _number(words[1]))
 
 
-def _place(text: str, settings: Settings, command: str) -> str:
+def _place(text: str, settings: CommandSettings, command: str) -> str:
     names = text.split(".")
     if not all(is_clean(name) for name in names):
         raise LineRefused(f"{text[:200]!r} is not a path: names of [A-Za-z0-9_-] joined by dots")

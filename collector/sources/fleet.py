@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import FleetSettings
 from collector.sources.top_n import OTHER, top_names
 from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
@@ -16,11 +16,11 @@ _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
 TOTAL = "total"
 
 
-def collect(settings: Settings, timestamp: int) -> Collected:
+def collect(settings: FleetSettings, timestamp: int) -> Collected:
     return Collected(tuple(fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)))
 
 
-def query_figures(settings: Settings) -> QueueFigures:
+def query_figures(settings: FleetSettings) -> QueueFigures:
     """Errors name the database, without its password."""
     progress.report("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
     return read_figures(settings.fleet_database_url, last=0)

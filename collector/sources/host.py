@@ -26,14 +26,14 @@ from cloud_monitor.system.usage import (
     read_host_sample,
 )
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import HostSettings
 
 _KNOWN_FOR_S = 600  # an older sample would show a quiet night in the morning's first minute
 _PAUSE_S = 0.3  # between two samples where there is none to compare with
 _MB = 1 << 20
 
 
-def collect(settings: Settings, keep_state: bool = True) -> Collected:
+def collect(settings: HostSettings, keep_state: bool = True) -> Collected:
     whole_machine = settings.host_scope == "machine"
     state = settings.state_dir / "host.json"
     load = read_host_sample(whole_machine=whole_machine)
@@ -51,7 +51,11 @@ def collect(settings: Settings, keep_state: bool = True) -> Collected:
 
 
 def host_values(
-    settings: Settings, load: HostSample, cpu_pct: float | None, rates: Rates | None, disks: tuple[Disk, ...]
+    settings: HostSettings,
+    load: HostSample,
+    cpu_pct: float | None,
+    rates: Rates | None,
+    disks: tuple[Disk, ...],
 ) -> Iterator[tuple[str, float]]:
     """Every figure as (path, value); what could not be measured is left out."""
     memory = load.tightest_memory
@@ -86,7 +90,7 @@ def _mount_name(mount: str) -> str:
     return "root" if not name else clean(mount if name == "root" else name)
 
 
-def _read_disks(settings: Settings) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
+def _read_disks(settings: HostSettings) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
     try:
         return read_disks(settings.host_disks), ()
     except OSError as error:

@@ -29,7 +29,7 @@ from webapp.poll.current import Latest
 from webapp.poll.retention import carry_forward, group_of
 from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
 from webapp.poll.targets import poll_targets
-from webapp.settings import Settings
+from webapp.settings import PollSettings
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Poller:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: PollSettings,
         latest: Latest,
         clock: Callable[[], float],
         counters: SharedCounters,

@@ -15,7 +15,7 @@ from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
 from worker.queue import open_queue
-from worker.settings import Settings
+from worker.settings import Settings, StorageSettings
 from worker.storage import open_storage
 from worker.storage.base import IMAGE_SUFFIXES
 from worker.storage.open import resolve_source
@@ -65,7 +65,7 @@ def command(
     queue.close()
 
 
-def results_below(url: str, settings: Settings) -> str | None:
+def results_below(url: str, settings: StorageSettings) -> str | None:
     """The result files' place below the source, which holds no images."""
     results = resolve_source(settings.result_files_url, ".")
     return results.removeprefix(f"{url}/") if results.startswith(f"{url}/") else None

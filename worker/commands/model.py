@@ -11,7 +11,7 @@ from worker.decimer import log_progress
 from worker.decimer.errors import ModelError
 from worker.decimer.model.packages import Report
 from worker.decimer.model.store import ModelSource, find_model, verify_model
-from worker.settings import Settings
+from worker.settings import ModelSettings, Settings
 
 
 @click.group()
@@ -71,7 +71,7 @@ def info(settings: Settings, hand_drawn: bool) -> None:
         click.echo(f"prepared  {folder.name.removeprefix('prepared-')} ({megabytes:.0f} MB)")
 
 
-def _source(settings: Settings, hand_drawn: bool, archive: Path | None = None) -> ModelSource:
+def _source(settings: ModelSettings, hand_drawn: bool, archive: Path | None = None) -> ModelSource:
     hand_drawn = hand_drawn or settings.hand_drawn
     configured = settings.hand_drawn_archive if hand_drawn else settings.model_archive
     return ModelSource(settings.model_dir, hand_drawn, archive or configured)

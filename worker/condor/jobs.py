@@ -25,7 +25,7 @@ from cloud_monitor.htcondor.job_status import (
 from worker.errors import WorkerError
 from worker.gate.model import ResourceEstimate
 from worker.gate.resource_estimate import MB
-from worker.settings import Settings
+from worker.settings import QueueSettings, Settings
 
 if TYPE_CHECKING:
     from cloud_monitor.htcondor.bindings import Ad
@@ -80,13 +80,13 @@ def job_request(estimate: ResourceEstimate, settings: Settings) -> JobRequest:
     )
 
 
-def fleet_name(settings: Settings) -> str:
+def fleet_name(settings: QueueSettings) -> str:
     """The same for all who work for a queue, whatever user they connect as."""
     place = re.sub(r"//[^@/]*@", "//", settings.queue_url)
     return hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
-def check_reachable(settings: Settings) -> None:
+def check_reachable(settings: QueueSettings) -> None:
     """Refuse what jobs on other machines cannot work with."""
     if settings.queue_url.startswith("sqlite"):
         raise WorkerError(

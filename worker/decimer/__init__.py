@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a worker has read its settings; the engine alone opens without their libraries
     from worker.recognition import Recogniser
-    from worker.settings import Settings
+    from worker.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
 
-def open_recogniser(settings: Settings) -> Recogniser:
+def open_recogniser(settings: EngineSettings) -> Recogniser:
     """Open the engine WORKER_DECIMER_ENGINE names, its model first fetched and prepared if need be.
 
     Each engine is imported only when it is asked for. Raises ModelError (a WorkerError).

@@ -15,12 +15,12 @@ from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recogniser
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.settings import EngineSettings
 
 log = logging.getLogger(__name__)
 
 
-def open_onnx(settings: Settings, report: Report) -> Recogniser:
+def open_onnx(settings: EngineSettings, report: Report) -> Recogniser:
     """Raises ModelError."""
     archive = settings.hand_drawn_archive if settings.hand_drawn else settings.model_archive
     model = get_model(ModelSource(settings.model_dir, settings.hand_drawn, archive), report)
@@ -35,7 +35,7 @@ def open_onnx(settings: Settings, report: Report) -> Recogniser:
     )
 
 
-def _fast_mode(settings: Settings, model: Model) -> FastMode | None:
+def _fast_mode(settings: EngineSettings, model: Model) -> FastMode | None:
     """The fast mode where it is wanted and possible; else full precision, which is never wrong."""
     if settings.decimer_precision == "full":
         return None

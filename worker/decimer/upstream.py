@@ -18,7 +18,7 @@ from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.settings import EngineSettings
 
 
 class UpstreamRecogniser:
@@ -33,7 +33,7 @@ class UpstreamRecogniser:
         self._limits = limits
 
     @classmethod
-    def open(cls, settings: Settings) -> UpstreamRecogniser:
+    def open(cls, settings: EngineSettings) -> UpstreamRecogniser:
         """Import and load it (20 s and 3 GB). Raises ModelError."""
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             os.environ.setdefault(name, str(settings.decimer_threads))

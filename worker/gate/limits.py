@@ -6,10 +6,10 @@ from worker.gate.admission import effective_max_chunks
 from worker.gate.model import GateLimits, MemoryArea, ResourceEstimate, WorkerView
 from worker.gate.resource_estimate import MB
 from worker.queue import QueuePolicy
-from worker.settings import Settings
+from worker.settings import GateSettings, QueueSettings
 
 
-def gate_limits(settings: Settings) -> GateLimits:
+def gate_limits(settings: GateSettings) -> GateLimits:
     image_bytes = int(settings.image_mb * MB)
     return GateLimits(
         cpu_pct=100 if settings.cpus is not None else settings.cpu_threshold_pct,  # others use the rest
@@ -31,7 +31,7 @@ def gate_limits(settings: Settings) -> GateLimits:
 
 
 def allotted_memory(
-    settings: Settings, workers: tuple[WorkerView, ...], estimate: ResourceEstimate
+    settings: GateSettings, workers: tuple[WorkerView, ...], estimate: ResourceEstimate
 ) -> tuple[MemoryArea, ...] | None:
     """The workers' own memory against what is allotted to them; None where nothing is: then the host
     counts.
@@ -43,7 +43,7 @@ def allotted_memory(
     return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB),)
 
 
-def queue_policy(settings: Settings) -> QueuePolicy:
+def queue_policy(settings: QueueSettings) -> QueuePolicy:
     return QueuePolicy(
         lease_s=settings.lease_s,
         attempts=settings.attempts,

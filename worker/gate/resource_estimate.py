@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from worker.gate.model import ResourceEstimate, WorkerMemory
 from worker.queue import UsageStatistics
-from worker.settings import Settings
+from worker.settings import EngineSettings, NeedSettings
 
 MB = 1_000_000
 ESTIMATES = {
@@ -21,7 +21,7 @@ SLOT_BYTES = 8_750_000  # and of each of its slots; docs/decimer.md has what was
 MARGIN = 1.1  # over the peak that was seen
 
 
-def engine_estimate(settings: Settings) -> ResourceEstimate:
+def engine_estimate(settings: EngineSettings) -> ResourceEstimate:
     """What a worker of this engine takes by what is known of it beforehand."""
     known, threads = ESTIMATES[settings.decimer_engine], settings.decimer_threads
     buffers_bytes = 0
@@ -30,7 +30,7 @@ def engine_estimate(settings: Settings) -> ResourceEstimate:
     return ResourceEstimate(known.private_bytes + buffers_bytes, known.shared_bytes, known.cpus * threads)
 
 
-def estimate_resources(settings: Settings, statistics: UsageStatistics | None) -> ResourceEstimate:
+def estimate_resources(settings: NeedSettings, statistics: UsageStatistics | None) -> ResourceEstimate:
     """Before a worker here has worked: the setting, else what the last chunks took, else the engine's."""
     known = engine_estimate(settings)
     cpus = statistics.cpus if statistics is not None else known.cpus
@@ -51,7 +51,7 @@ def measured_resources(estimate: ResourceEstimate, peaks: Sequence[WorkerMemory]
     return ResourceEstimate(private_bytes, max(peak.shared_bytes for peak in peaks), estimate.cpus)
 
 
-def most_private_bytes(settings: Settings) -> int:
+def most_private_bytes(settings: NeedSettings) -> int:
     """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
     if settings.worker_memory_limit_mb is not None:
         return settings.worker_memory_limit_mb * MB

@@ -15,7 +15,7 @@ from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.recognition import Recogniser
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
-from worker.settings import Settings
+from worker.settings import ClaimSettings
 from worker.storage import Storage, open_storage
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Claimer:
         active: ActiveChunks,
         folder: TempFolder,
         limits: GateLimits,
-        settings: Settings,
+        settings: ClaimSettings,
     ) -> None:
         self._name = name
         self._host = host

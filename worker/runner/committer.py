@@ -21,7 +21,7 @@ from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.rate import Rate
-from worker.settings import Settings
+from worker.settings import CommitSettings
 from worker.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Committer:
     """One for all chunks of a worker. `close_all` may also be called by the thread that ends the worker."""
 
     def __init__(
-        self, queue: Queue, results: Storage, active: ActiveChunks, folder: Path, settings: Settings
+        self, queue: Queue, results: Storage, active: ActiveChunks, folder: Path, settings: CommitSettings
     ) -> None:
         self._queue = queue
         self._results = results

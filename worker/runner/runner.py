@@ -26,7 +26,7 @@ from worker.runner.exit_status import EXIT_FAILED
 from worker.runner.fetcher import FetchedImage, Fetcher, ImageRun, discard
 from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
-from worker.settings import Settings
+from worker.settings import RunnerSettings
 from worker.storage import StorageError, open_storage
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ def run_worker(
     host: str,
     parent: int,
     page: WorkerStatusPage,
-    settings: Settings,
-    open_recogniser: Callable[[Settings], Recogniser],
+    settings: RunnerSettings,
+    open_recogniser: Callable[[RunnerSettings], Recogniser],
 ) -> None:
     """Returns when the worker has left in order. An error of the recogniser as a whole ends the process, with
     the results stored and the chunks still held, so that the supervisor can say which images were in flight.

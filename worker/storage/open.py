@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from worker.settings import Settings
+from worker.settings import AzureSettings
 from worker.storage.base import Storage, StorageError
 from worker.storage.folder import FolderStorage, is_text
 
 AZURE = "azure://"
 
 
-def open_storage(url: str, settings: Settings) -> Storage:
+def open_storage(url: str, settings: AzureSettings) -> Storage:
     """A folder's path, or azure://CONTAINER/PREFIX. Reaches nothing yet: the first use does. Raises
     StorageError.
     """

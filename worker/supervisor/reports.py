@@ -8,7 +8,7 @@ from functools import partial
 
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
-from worker.settings import Settings
+from worker.settings import Environment
 from worker.supervisor.averages import Averages
 from worker.supervisor.outbox import Outbox
 from worker.supervisor.processes import WorkerProcess
@@ -22,11 +22,14 @@ PATIENCE = frozenset({Reason.MEASURING, Reason.PREPARING, Reason.WARMING, Reason
 
 
 class Reporter:
-    def __init__(self, queue: Queue, outbox: Outbox, host: str, settings: Settings) -> None:
+    def __init__(
+        self, queue: Queue, outbox: Outbox, host: str, environment: Environment, price_per_hour: float | None
+    ) -> None:
         self._queue = queue
         self._outbox = outbox
         self._host = host
-        self._settings = settings
+        self._environment = environment
+        self._price_per_hour = price_per_hour
         self._reported_s = 0.0
         self._last: Decision | None = None
         self._held: Reason | None = None
@@ -72,11 +75,11 @@ class Reporter:
             "temp_limit_bytes": temp.limit_bytes,
             **{f"pressure_{kind}_pct": value for kind, value in averages.pressure_pct.items()},
         }
-        if self._settings.price_per_hour is not None:
-            figures["price_per_hour"] = self._settings.price_per_hour
+        if self._price_per_hour is not None:
+            figures["price_per_hour"] = self._price_per_hour
         return HostReport(
             host=self._host,
-            environment=self._settings.environment,
+            environment=self._environment,
             workers=len(seen),
             loading=sum(status.ready_s is None for _, status in seen),
             cpu_pct=averages.cpu_pct,

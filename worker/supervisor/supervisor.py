@@ -31,7 +31,7 @@ from worker.gate.temporary import read_temp_use, sweep_temp
 from worker.queue import Queue
 from worker.runner.exit_status import explain_exit
 from worker.runner.worker_status import WorkerStatus
-from worker.settings import Settings
+from worker.settings import SupervisorSettings
 from worker.supervisor.averages import Averages
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.host_locks import WarmUpLock
@@ -53,7 +53,7 @@ class Supervisor:
     def __init__(
         self,
         queue: Queue,
-        settings: Settings,
+        settings: SupervisorSettings,
         host: str,
         worker_command: Sequence[str],
         until_empty: bool,
@@ -66,7 +66,7 @@ class Supervisor:
         self._limits: GateLimits = gate_limits(settings)
         self._outbox = Outbox(queue, settings.decimer_engine)
         self._exits = ExitHandler(queue, self._outbox, host)
-        self._reporter = Reporter(queue, self._outbox, host, settings)
+        self._reporter = Reporter(queue, self._outbox, host, settings.environment, settings.price_per_hour)
         self._averages = Averages(settings.average_s)
         self._preparation = Preparation(
             prepare_command,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from cloud_monitor.system import progress
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import CloudSchedulerSettings
 from collector.sources.cloudscheduler.v1 import parse_cloud_status as parse_v1
 from collector.sources.cloudscheduler.v2 import parse_cloud_status as parse_v2
 from collector.sources.cloudscheduler.v2 import parse_vm_list
@@ -24,7 +24,7 @@ class CloudSchedulerFailed(Exception):
     """Cloud Scheduler cannot be asked; says where and why."""
 
 
-def collect(settings: Settings) -> Collected:
+def collect(settings: CloudSchedulerSettings) -> Collected:
     if settings.cloudscheduler_url:
         return _collect_v2(settings)
     words = split_command(settings.cloud_status_command)
@@ -32,7 +32,7 @@ def collect(settings: Settings) -> Collected:
     return parse_v1(text, settings.grid, with_details=settings.has_inventory)
 
 
-def _collect_v2(settings: Settings) -> Collected:
+def _collect_v2(settings: CloudSchedulerSettings) -> Collected:
     group, with_list = settings.cloudscheduler_group, settings.cloudscheduler_vm_list
     collected = parse_v2(_query_page(settings, "cloud/status/"), settings.grid, group, with_vms=not with_list)
     if with_list:
@@ -42,7 +42,7 @@ def _collect_v2(settings: Settings) -> Collected:
     return collected
 
 
-def _query_page(settings: Settings, page: str) -> str:
+def _query_page(settings: CloudSchedulerSettings, page: str) -> str:
     """One page as JSON text; Cloud Scheduler 2 gives JSON only to who asks for it with a Referer."""
     url = f"{settings.cloudscheduler_url.rstrip('/')}/{page}"
     progress.report(f"asking {url}")
@@ -70,7 +70,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _tls(settings: Settings) -> ssl.SSLContext:
+def _tls(settings: CloudSchedulerSettings) -> ssl.SSLContext:
     ca_file = settings.cloudscheduler_ca_file
     try:
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -81,7 +81,7 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _read_credentials(settings: Settings) -> str:
+def _read_credentials(settings: CloudSchedulerSettings) -> str:
     """`user:password`, of a file (its first line) or the settings; empty where a certificate is to do."""
     file = settings.cloudscheduler_credentials_file
     if file is None:

@@ -25,7 +25,7 @@ from cloud_monitor.htcondor.job_status import (
 from cloud_monitor.system.text import one_line
 from collector.inventory.shares import even_shares, shares_by_interest
 from collector.model import Collected, CondorJob
-from collector.settings import Settings
+from collector.settings import CondorSettings
 from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
 from collector.sources.htcondor.jobs import SCHEDDS_SETTING, group_of, hash_user
 from collector.sources.htcondor.jobtypes import JobTypes
@@ -48,7 +48,7 @@ class Schedd(NamedTuple):
     jobs: Mapping[int, int]  # JobStatus -> number
 
 
-def collect(settings: Settings) -> Collected:
+def collect(settings: CondorSettings) -> Collected:
     room, job_types = settings.inventory_jobs_max, JobTypes(settings.job_types)
     schedds = [find_counted(name, settings.condor_collectors) for name in settings.condor_schedds or ("",)]
     found: dict[tuple[Any, ...], tuple[Schedd, Ad]] = {}
@@ -108,7 +108,7 @@ def query_ads(schedd: Schedd, constraint: str, limit: int, job_types: JobTypes) 
             yield ad
 
 
-def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: Settings) -> CondorJob:
+def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: CondorSettings) -> CondorJob:
     owner, user = text_of(ad.get("Owner")), ""
     if settings.condor_users != "hidden":
         key = settings.condor_users_key.get_secret_value().encode()

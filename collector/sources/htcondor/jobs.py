@@ -17,9 +17,9 @@ from cloud_monitor.htcondor.bindings import find_schedd, query_groups, text_of
 from cloud_monitor.htcondor.job_status import STATUSES, status_of
 from cloud_monitor.metrics.paths import build_path
 from collector.model import Collected, Placement
-from collector.settings import Settings
+from collector.settings import CondorSettings
 from collector.sources.htcondor.jobtypes import JobTypes
-from collector.sources.htcondor.placements import has_clouds, query_placements
+from collector.sources.htcondor.placements import query_placements
 from collector.sources.htcondor.waits import Wait, query_waits, waits_values
 from collector.sources.top_n import top_names
 
@@ -41,7 +41,7 @@ class JobGroup(NamedTuple):
     jobs: int
 
 
-def collect(settings: Settings, timestamp: int) -> Collected:
+def collect(settings: CondorSettings, timestamp: int) -> Collected:
     if not settings.owner:
         return Collected()
     job_types = JobTypes(settings.job_types)
@@ -52,7 +52,7 @@ def collect(settings: Settings, timestamp: int) -> Collected:
         schedd = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
         own = query_job_groups(schedd, name, job_types)
         jobs = count_by_status(own)
-        if has_clouds(settings):
+        if settings.has_clouds:
             placements.update(query_placements(schedd, name, job_types, running=jobs["running"]))
         if jobs["idle"]:
             waits += query_waits(schedd, name, job_types, time.time())
@@ -120,7 +120,7 @@ def jobs_values(
         yield build_path("jobs", grid=grid, jobtype=jobtype, status=TOTAL), counts.total()
 
 
-def names_values(settings: Settings, groups: Sequence[JobGroup]) -> Iterator[tuple[str, float]]:
+def names_values(settings: CondorSettings, groups: Sequence[JobGroup]) -> Iterator[tuple[str, float]]:
     """Counts under names that jobs bring with them, of each sort the largest only."""
     users: Counter[tuple[str, str]] = Counter()
     accounting_groups: Counter[tuple[str, str]] = Counter()

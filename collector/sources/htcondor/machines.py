@@ -13,8 +13,8 @@ from typing import NamedTuple
 from cloud_monitor.htcondor.bindings import number_of, query_slots, text_of
 from cloud_monitor.metrics.paths import clean
 from collector.model import Machine
-from collector.settings import Settings
-from collector.sources.htcondor.placements import has_clouds, host_of
+from collector.settings import CondorSettings
+from collector.sources.htcondor.placements import host_of
 
 # A machine's facts are the same in every ad of its slots: ask the first of those that are always there.
 _ONE_PER_MACHINE = 'SlotID == 1 && SlotType =!= "Dynamic"'
@@ -48,9 +48,9 @@ class MachineTally:
                 self.busy[host] += 1
 
 
-def query_machine_facts(settings: Settings) -> dict[str, MachineFacts]:
+def query_machine_facts(settings: CondorSettings) -> dict[str, MachineFacts]:
     """Facts by host; none where nothing tells clouds, for then nobody wants them."""
-    if not has_clouds(settings):
+    if not settings.has_clouds:
         return {}
     cloud, vmtype = settings.condor_cloud_attribute, settings.condor_vmtype_attribute
     attributes = ["Name", "Mips", "KFlops", *filter(None, (cloud, vmtype))]
@@ -67,9 +67,9 @@ def query_machine_facts(settings: Settings) -> dict[str, MachineFacts]:
 
 
 def machines_of(
-    tally: MachineTally, facts: Mapping[str, MachineFacts], settings: Settings
+    tally: MachineTally, facts: Mapping[str, MachineFacts], settings: CondorSettings
 ) -> tuple[Machine, ...]:
-    if not has_clouds(settings):
+    if not settings.has_clouds:
         return ()
     pattern = re.compile(settings.condor_cloud_pattern) if settings.condor_cloud_pattern else None
     return tuple(_machine(host, tally, facts.get(host, _NO_FACTS), pattern) for host in sorted(tally.hosts))

@@ -7,23 +7,12 @@ from typing import Any
 
 from cloud_monitor.htcondor.bindings import query_groups
 from cloud_monitor.htcondor.job_status import status_of
-from collector.settings import Settings
 from collector.sources.htcondor.jobtypes import JobTypes
 
 ALL = "all"
 
 _SLOT_NAME = "ifThenElse(RemoteHost =!= undefined, RemoteHost, LastRemoteHost)"
 _GROUPS_MAX = 20_000  # fetched at once, which bounds memory: 1.4 KB each
-
-
-def has_clouds(settings: Settings) -> bool:
-    """Whether anything says to which cloud a host belongs."""
-    return bool(
-        settings.cloud_status_command
-        or settings.cloudscheduler_url
-        or settings.condor_cloud_attribute
-        or settings.condor_cloud_pattern
-    )
 
 
 def query_placements(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cloud_monitor.htcondor.bindings import Ad, number_of, query_slots, text_of
 from cloud_monitor.metrics.paths import build_path, clean
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import CondorSettings
 from collector.sources.htcondor.daemons import count_slots, daemons_values, query_daemon_figures
 from collector.sources.htcondor.machines import MachineTally, machines_of, query_machine_facts
 from collector.sources.htcondor.placements import slices
@@ -49,7 +49,7 @@ class RemainderLimits(NamedTuple):
     disk_mb: int
 
 
-def collect(settings: Settings, timestamp: int) -> Collected:
+def collect(settings: CondorSettings, timestamp: int) -> Collected:
     pools = settings.condor_collectors or ("",)
     daemons = query_daemon_figures(pools, settings.condor_schedds, owner=settings.owner)
     values = list(daemons_values(settings.grid, daemons))

@@ -121,3 +121,17 @@ def test_a_further_host_writes_only_its_own_tree(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert all(line.startswith("grids.g.hosts.head2.") for line in ended.stdout.splitlines())
     assert "grids.g.hosts.head2.heartbeat.cloud_monitor 1" in ended.stdout
+
+
+def test_what_has_no_effect_is_told_once_and_not_each_minute(tmp_path: Path) -> None:
+    environment = collector_environment(tmp_path, "127.0.0.1:1", SOURCES="host")
+    mistaken = environment | {"COLLECTOR_COLOUR": "red"}
+
+    def told(environment: dict[str, str], *arguments: str) -> bool:
+        return (
+            "COLLECTOR_COLOUR: there is no such setting"
+            in run_collector(*arguments, environment=environment).stderr
+        )
+
+    assert [told(mistaken), told(mistaken), told(mistaken, "--dry-run")] == [True, False, True]
+    assert [told(environment), told(mistaken)] == [False, True]

@@ -10,14 +10,18 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from json.decoder import JSONDecodeError, JSONDecoder
+from json.decoder import JSONDecoder
 from typing import Any, NamedTuple
 
 import requests
 import urllib3
 
+from cloud_monitor.system.text import one_line
+from webapp.graphite.exchange import Watch, post
+
 _CHUNK_BYTES = 256 * 1024
 _BLANK = " \t\r\n"
+_TIMESTAMP_MAX = 253_402_128_000  # the year 9999, in every zone: what can be written as a date
 
 
 class GraphiteFault(Exception):
@@ -52,29 +56,31 @@ def fetch(
     The whole exchange takes at most `timeout_s`, however slowly the server drips. `points_max` asks Graphite
     to average each series down to so many points; `drop_nulls` to leave gaps out.
     """
+    deadline = time.monotonic() + timeout_s
     parameters: list[tuple[str, str]] = [("target", target) for target in targets]
     parameters += [("from", str(from_s)), ("until", str(until_s)), ("format", "json")]
     if points_max is not None:
         parameters.append(("maxDataPoints", str(points_max)))
     if drop_nulls:
         parameters.append(("noNullPoints", "true"))
-    deadline = time.monotonic() + timeout_s
     try:
         # POST: a long list of targets does not fit the request line that servers accept
-        with requests.post(
-            f"{url}/render", data=parameters, timeout=timeout_s, stream=True, allow_redirects=False
-        ) as answer:
+        with post(f"{url}/render", parameters, timeout_s) as (answer, watch):
             if answer.status_code != 200:
-                raise GraphiteFault(f"{url} answered {answer.status_code} {answer.reason}")
-            return _read(answer.raw, url, deadline, timeout_s, bytes_max)
+                reason = one_line(answer.reason or "", 200)
+                raise GraphiteFault(f"{url} answered {answer.status_code} {reason}")
+            try:
+                return _read(answer.raw, url, watch, bytes_max)
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                if watch.expired or isinstance(error, urllib3.exceptions.TimeoutError):
+                    raise GraphiteFault(f"{url} did not finish its answer within {timeout_s:g} s") from None
+                raise GraphiteFault(f"{url} broke off its answer: {_cause(error)}") from None
     except requests.Timeout:
         raise GraphiteFault(f"{url} did not answer within {timeout_s:g} s") from None
-    except requests.ConnectionError as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        if time.monotonic() >= deadline:
+            raise GraphiteFault(f"{url} did not answer within {timeout_s:g} s") from None
         raise GraphiteFault(f"{url} cannot be reached: {_cause(error)}") from None
-    except requests.RequestException as error:
-        raise GraphiteFault(f"{url}: {type(error).__name__}: {str(error)[:200]}") from None
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise GraphiteFault(f"{url} broke off its answer: {_cause(error)}") from None
 
 
 def parse_series(body: bytes, url: str) -> Iterator[Series]:
@@ -100,11 +106,11 @@ def parse_series(body: bytes, url: str) -> Iterator[Series]:
                 raise GraphiteFault(f"{url} answered JSON that is cut off or broken at character {at}")
     except UnicodeDecodeError:
         raise GraphiteFault(f"{url} answered bytes that are not UTF-8 text") from None
-    except (JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError too: a number of thousands of digits
         raise GraphiteFault(f"{url} answered JSON that is cut off or broken: {str(error)[:100]}") from None
 
 
-def _read(raw: Any, url: str, deadline: float, timeout_s: float, bytes_max: int) -> bytes:
+def _read(raw: Any, url: str, watch: Watch, bytes_max: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -112,8 +118,10 @@ def _read(raw: Any, url: str, deadline: float, timeout_s: float, bytes_max: int)
         size += len(chunk)
         if size > bytes_max:
             raise GraphiteFault(f"{url} answered more than {bytes_max // 2**20} MiB")
-        if time.monotonic() > deadline:
-            raise GraphiteFault(f"{url} did not finish its answer within {timeout_s:g} s")
+        if watch.expired:
+            raise TimeoutError
+    if watch.expired:  # the end may be the watch's own doing
+        raise TimeoutError
     return b"".join(chunks)
 
 
@@ -132,7 +140,7 @@ def _series(raw: Any, url: str) -> Series:
 
 
 def _point(value: object, timestamp: object) -> SeriesPoint:
-    if type(timestamp) is not int:
+    if type(timestamp) is not int or not 0 <= timestamp <= _TIMESTAMP_MAX:
         raise TypeError
     if value is None:
         return SeriesPoint(timestamp, None)
@@ -167,5 +175,5 @@ def _cause(error: BaseException) -> str:
     while True:
         inner = seen.__cause__ or seen.__context__ or getattr(seen, "reason", None)
         if not isinstance(inner, BaseException) or inner is seen:
-            return (str(seen) or type(seen).__name__)[:200]
+            return one_line(str(seen) or type(seen).__name__, 200)
         seen = inner

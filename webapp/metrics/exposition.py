@@ -56,6 +56,11 @@ def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
     yield _gauge(
         "cloud_monitor_poll_failing", "1 the last poll of Graphite failed, 0 it did not.", bool(outcome.error)
     )
+    yield _gauge(
+        "cloud_monitor_poll_refused_names",
+        "Series that the last good poll left out because their names are no text that can be shown.",
+        outcome.refused_names,
+    )
     polls = CounterMetricFamily("cloud_monitor_polls", "Polls of Graphite.", labels=["result"])
     for result in ("ok", "failed"):
         polls.add_metric([result], totals.counters.get((POLLS, result), 0.0))

@@ -22,6 +22,7 @@ class PollOutcome:
     duration_s: float = 0.0
     requests: int = 0
     series: int = 0
+    refused_names: int = 0  # series left out because their names are not text that can be shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
-from webapp.poll.retention import carry_forward, group_of
+from webapp.poll.retention import carry_forward, group_of, is_text
 from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
 from webapp.poll.targets import poll_targets
 from webapp.settings import PollSettings
@@ -158,7 +158,7 @@ class Poller:
         known = read_polled(state_dir)
         started = time.monotonic()
         try:
-            found = self._fetch_values(now, first=not known.values)
+            found, refused_names = self._fetch_values(now, first=not known.values)
             if known.values and not found:
                 raise GraphiteFault(
                     f"{self._settings.graphite_url} has no point of the last "
@@ -178,6 +178,7 @@ class Poller:
                 empty_polls=0 if found else outcome.empty_polls + 1,
                 error="",
                 series=len(found),
+                refused_names=refused_names,
             )
         outcome = replace(
             outcome,
@@ -193,13 +194,15 @@ class Poller:
         self._counters.add(POLLS, result)
         self._counters.observe(POLL_DURATION, result, outcome.duration_s)
 
-    def _fetch_values(self, now: float, *, first: bool) -> list[Value]:
+    def _fetch_values(self, now: float, *, first: bool) -> tuple[list[Value], int]:
+        """The newest values, and how many series are left out because their names are no text."""
         settings = self._settings
         deadline = time.monotonic() + settings.poll_timeout_s
         asks = [(target, settings.poll_window_s) for target in poll_targets()]
         if first:
             asks.insert(0, (_HEARTBEATS, max(settings.poll_window_s, _FIRST_WINDOW_S)))
         found: dict[str, Value] = {}
+        refused: set[str] = set()
         for target, window_s in asks:
             body = fetch(
                 settings.graphite_url,
@@ -210,13 +213,17 @@ class Poller:
                 bytes_max=_ANSWER_MAX_BYTES,
                 drop_nulls=True,
             )
-            newest = map(newest_value, parse_series(body, settings.graphite_url))
-            found.update(
-                (value.path, value)
-                for value in newest
-                if value is not None and group_of(value.path) is not None
-            )
-        return list(found.values())
+            for series in parse_series(body, settings.graphite_url):
+                value = newest_value(series)
+                if value is None:
+                    continue
+                if group_of(value.path) is not None:
+                    found[value.path] = value
+                elif not is_text(value.path):
+                    refused.add(value.path)
+        if refused:
+            log.warning("left out %d series whose names are no text, as %a", len(refused), min(refused)[:200])
+        return list(found.values()), len(refused)
 
     def _note_conditions(self, outcome: PollOutcome) -> None:
         """Remember what has begun and ended. Where that cannot be written the poll counts all the same."""

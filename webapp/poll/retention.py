@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cloud_monitor.metrics.paths import ROOT, PathRefused, is_clean, parse_path
+from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, ROOT, PathRefused, is_clean, parse_path
 from webapp.model.tree import Value
 
 Group = tuple[str, str]  # grid, producer
 _STAND_IN = "0"  # a clean name that is a literal of no template
 
 
+def is_text(path: str) -> bool:
+    """Whether a path has no control characters nor halves of pairs, which no page could be written with, and
+    is no longer than a path may be.
+    """
+    return path.isprintable() and len(path) <= PATH_LENGTH_MAX
+
+
 def group_of(path: str) -> Group | None:
     """Who writes the series; None for a path outside the vocabulary, which is not ours to show.
 
-    Names need not be clean: what another collector wrote where a name stands is shown as it is.
+    Names need not be clean: what another collector wrote where a name stands is shown as it is, if it is text
+    that can be shown.
     """
     segments = path.split(".")
-    if not all(segments):
+    if not all(segments) or not is_text(path):
         return None
     try:
         metric, _ = parse_path(".".join(name if is_clean(name) else _STAND_IN for name in segments))

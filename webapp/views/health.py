@@ -28,6 +28,7 @@ def show() -> Response:
             "last_attempt": round(view.outcome.attempted_at) or None,
             "last_success": round(view.outcome.succeeded_at) or None,
             "duration_s": round(view.outcome.duration_s, 3),
+            "refused_names": view.outcome.refused_names,
         },
     }
     return Response(

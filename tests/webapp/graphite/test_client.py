@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.services.proxy import Mode, run_proxy
+from tests.services.raw_http import Send, Stopped, run_raw_server
 from tests.services.support import free_port, slowdown
 from webapp.graphite.client import GraphiteFault, Series, SeriesPoint, fetch, parse_series
 
@@ -60,6 +61,9 @@ def test_an_integer_beyond_floats_is_a_gap() -> None:
         (b'[{"target": "a", "datapoints": [[1, null]]}]', "not [value, timestamp]"),
         (b'[{"target": "a", "datapoints": [1]}]', "not [value, timestamp]"),
         (b'[{"target": "a", "datapoints": [[1, 60, 3]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1, 1' + b"0" * 400 + b"]]}]", "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1, -60]]}]', "not [value, timestamp]"),
+        (b'[{"target": "a", "datapoints": [[1' + b"0" * 5000 + b", 60]]}]", "broken"),
         (b"[\xff]", "UTF-8"),
     ],
 )
@@ -139,3 +143,59 @@ def test_a_server_that_breaks_off_is_named() -> None:
         proxy.mode = "pass"  # its upstream refuses, so it closes the connection without an answer
         with pytest.raises(GraphiteFault, match=proxy.url):
             ask(proxy.url)
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_GZIP_NAME = b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"  # a header whose file name never ends
+_DRIPS = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "header": (_OK + b"X-Name: ", b"a"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": (_OK + b"Content-Length: 100000\r\n\r\n[", b" "),
+    "body without length": (_OK + b"Connection: close\r\n\r\n[]", b" "),
+    "gzip header": (_OK + b"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n" + _GZIP_NAME, b"a"),
+    "chunk size": (_OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+    "chunk extension": (_OK + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a"),
+    "trailer": (_OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Name: ", b"a"),
+}
+
+
+@pytest.mark.parametrize("where", _DRIPS)
+def test_the_deadline_covers_the_whole_exchange(where: str) -> None:
+    first, drip = _DRIPS[where]
+
+    def answer(send: Send, stopped: Stopped) -> None:
+        send(first)
+        while not stopped(0.1):
+            send(drip)
+
+    with run_raw_server(answer) as url:
+        started = time.monotonic()
+        with pytest.raises(GraphiteFault, match=f"{url} did not (finish its )?answer within 1 s"):
+            ask(url)
+        assert time.monotonic() - started < slowdown() * 3
+
+
+def test_a_redirect_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    def answer(send: Send, stopped: Stopped) -> None:
+        nonlocal sent
+        send(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\n\r\n")
+        while not stopped(0):
+            send(b" " * 2**20)
+            sent += 2**20
+
+    with run_raw_server(answer) as url, pytest.raises(GraphiteFault, match="answered 302 Found"):
+        ask(url, timeout_s=10)
+    assert sent < 2**26
+
+
+def test_what_a_server_says_of_itself_is_one_line_of_text() -> None:
+    def answer(send: Send, stopped: Stopped) -> None:
+        send(b"HTTP/1.1 500 <b>\x1b[31m" + b"x" * 5000 + b"\r\nContent-Length: 0\r\n\r\n")
+
+    with run_raw_server(answer) as url, pytest.raises(GraphiteFault) as caught:
+        ask(url)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300

@@ -17,6 +17,7 @@ from tests.services.graphite import Graphite
 from tests.services.proxy import Mode, Proxy, run_proxy
 from tests.services.support import PATIENCE_S, slowdown, wait_until
 from tests.webapp.feed import feed
+from webapp import create_app
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.conditions import read_conditions, read_since
@@ -84,6 +85,28 @@ def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_p
     assert sorted(seen()) == sorted(values)
     assert latest.outcome.succeeded_at > 0
     assert not latest.outcome.error
+
+
+def test_a_name_that_is_no_text_costs_no_page(graphite: Graphite, tmp_path: Path) -> None:
+    now = int(time.time()) // 60 * 60
+    state_dir = tmp_path / "state"
+    good = Value("grids.poll-text.jobs.all.idle", 5.0, now)
+    feed(graphite, [good, Value("grids.poll-te\udcffxt.jobs.all.idle", 7.0, now)])
+    settings = settings_for(graphite.url, state_dir)
+    poller, latest = poller_for(settings, Clock(time.time()))
+
+    def refused() -> int:
+        write_outcome(state_dir, PollOutcome())
+        poller.tick()
+        return latest.outcome.refused_names
+
+    wait_until(lambda: refused() == 1 and good.path in latest.snapshot.values, "one series left out")
+    client = create_app(settings, poll=False).test_client()
+    for path in ("/", "/grids/poll-text", "/metrics", "/api/status"):
+        answer = client.get(path)
+        assert (path, answer.status_code) == (path, 200)
+    assert b"cloud_monitor_poll_refused_names 1.0\n" in client.get("/metrics").data
+    assert client.get("/health").get_json()["poll"]["refused_names"] == 1
 
 
 def test_a_step_is_polled_once_by_however_many(proxy: Proxy, tmp_path: Path) -> None:

@@ -64,3 +64,10 @@ def test_what_is_found_is_never_lost(found: list[Value], known: list[Value]) -> 
     carried = carry_forward(found, known, NOW, 3600, 30 * 86400)
     assert carried[: len(found)] == found
     assert {value.path for value in carried[len(found) :]}.isdisjoint(value.path for value in found)
+
+
+def test_names_that_are_no_text_belong_to_nobody() -> None:
+    for name in ("\ud800", "a\0b", "a\x1b[31m", "a\nb", "\u202e", "a" * 2000):
+        assert group_of(f"grids.{name}.sysinfo.load") is None, ascii(name)
+        assert carry([], [Value(f"grids.{name}.sysinfo.load", 1.0, NOW)]) == {}, ascii(name)
+    assert group_of("grids.Zürich 2.sysinfo.load") == ("Zürich 2", "host")

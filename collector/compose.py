@@ -80,7 +80,7 @@ def _is_own(path: str, settings: GridSettings) -> bool:
 
 
 def _producers_well(outcomes: Sequence[SourceOutcome], clouds_well: bool) -> set[str]:
-    """Producers of the vocabulary that gave everything they have, so that what is missing is truly gone."""
+    """Producers that gave everything they have, so that what is missing is truly gone."""
     well = {outcome.source for outcome in outcomes if outcome.error is None}
     commands = [outcome for outcome in outcomes if outcome.source.startswith(COMMAND_PREFIX)]
     if all(outcome.error is None for outcome in commands):

@@ -25,7 +25,7 @@ def zero_paths(
     for path, last in seen.items():
         if path in now_paths or timestamp - last > FILL_S:
             continue
-        with suppress(PathRefused):  # from a version with another vocabulary
+        with suppress(PathRefused):  # from a version with another catalog
             metric, names = parse_path(path)
             if metric.kind == "count" and metric.producer in producers and names["grid"] == grid:
                 zeros.append(path)

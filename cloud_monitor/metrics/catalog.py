@@ -1,7 +1,6 @@
-"""The table of every metric path: its template, unit, kind, meaning, and the source that produces it.
+"""The table of every metric: template of its path, unit, kind, statistic over time, meaning, and producer.
 
-A count that vanished is sent as 0 for a day; a gauge of something that was not read falls silent.
-docs/metrics.md says the same in words, and a test compares the two.
+A figure is written here once: storage aggregation, plots, the page, HELP texts and docs/metrics.md read it.
 """
 
 from __future__ import annotations
@@ -10,48 +9,117 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from cloud_monitor.metrics.daemon_figures import OF_DAEMON
+from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
 
 Kind = Literal["count", "gauge"]
+"""A count that vanished is sent as 0 for a day; a gauge of something that was not read falls silent."""
+
+About = Literal["grid", "host", "cloud", "vm"]
+"""What a figure is a figure of. A host is the grid's head node, or a further scheduler host of it."""
 
 
 class Metric(NamedTuple):
     key: str
     template: str
-    unit: str
+    unit: str  # one of UNITS
     kind: Kind
     meaning: str
-    producer: str
+    producer: str  # one of PRODUCERS
+    statistic: Statistic  # of the points in a longer step
+    about: About
+    family: str  # figures of one thing that belong into one table have one family
 
 
-class _Producer:
-    """Writes lines of the table for one source, with templates under one prefix."""
+class Producer(NamedTuple):
+    """What gives figures: a source of the collector, or a step of it that puts several sources together."""
 
-    def __init__(self, name: str, prefix: str = "grids.{grid}.") -> None:
-        self.name, self.prefix = name, prefix
-
-    def count(self, key: str, template: str, unit: str, meaning: str) -> Metric:
-        return Metric(key, self.prefix + template, unit, "count", meaning, self.name)
-
-    def gauge(self, key: str, template: str, unit: str, meaning: str) -> Metric:
-        return Metric(key, self.prefix + template, unit, "gauge", meaning, self.name)
+    title: str
+    heartbeats: tuple[str, ...]  # services whose silence is the reason when these figures are old
 
 
-_scheduler = _Producer("cloudscheduler", "grids.{grid}.clouds.{cloud}.")
-_cloud = _Producer("clouds", "grids.{grid}.clouds.{cloud}.")  # Cloud Scheduler and HTCondor compared
-_util = _Producer("clouds", "util.")
-_jobs = _Producer("condor_jobs")
-_slots = _Producer("condor_slots")
-_fleet = _Producer("fleet")
-_host = _Producer("host", "grids.{grid}.sysinfo.")
-_collector = _Producer("collector")
-_own = _Producer("collector", "grids.{grid}.collector.")
-_source = _Producer("collector", "grids.{grid}.collector.source.{source}.")
-_destination = _Producer("collector", "grids.{grid}.collector.destinations.{destination}.")
-_command = _Producer("commands", "grids.{grid}.commands.{command}.")
+PRODUCERS: Mapping[str, Producer] = {
+    "cloudscheduler": Producer("Cloud Scheduler", ("cloud_scheduler",)),
+    "clouds": Producer("Cloud Scheduler and HTCondor compared", ("cloud_scheduler", "condor")),
+    "commands": Producer("Commands of the operator", ("cloud_monitor",)),
+    "condor_jobs": Producer("HTCondor, jobs", ("condor",)),
+    "condor_slots": Producer("HTCondor, machines and daemons", ("condor",)),
+    "host": Producer("Head node", ("cloud_monitor",)),
+    "collector": Producer("The collector itself", ("cloud_monitor",)),
+    "fleet": Producer("Worker fleet", ("fleet",)),
+}
+
+
+class Unit(NamedTuple):
+    """A unit's base form: `factor` of it are one of the unit. A count of something has no base."""
+
+    base: str = ""
+    factor: float = 1.0
+
+
+UNITS: Mapping[str, Unit] = {
+    "": Unit(),
+    "s": Unit("seconds"),
+    "%": Unit("percent"),
+    "MB": Unit("bytes", 1e6),
+    "MiB": Unit("bytes", 2**20),
+    "B/s": Unit("bytes_per_second"),
+    "KiB/s": Unit("bytes_per_second", 2**10),
+    "1/s": Unit("per_second"),
+    "MIPS": Unit("mips"),
+    "KFLOPS": Unit("flops", 1e3),
+    **dict.fromkeys(
+        ("chunks", "claims", "cores", "gpus", "hosts", "images", "jobs", "names", "points", "schedds"), Unit()
+    ),
+    **dict.fromkeys(("slots", "sources", "users", "vms", "workers"), Unit()),
+}
+
+GRID = "grids.{grid}."
+FURTHER_HOST = "grids.{grid}.hosts.{host}."
+_CLOUD = "grids.{grid}.clouds.{cloud}."
+
+
+class _Table:
+    """Writes lines of the table for one producer, with templates under one prefix."""
+
+    def __init__(self, producer: str, prefix: str = GRID, about: About = "grid", family: str = "") -> None:
+        self.producer, self.prefix, self.about, self.family = producer, prefix, about, family
+
+    def count(
+        self, key: str, template: str, unit: str, meaning: str, over_time: Statistic = MEAN, family: str = ""
+    ) -> Metric:
+        return self._metric(key, template, unit, "count", meaning, over_time, family)
+
+    def gauge(
+        self, key: str, template: str, unit: str, meaning: str, over_time: Statistic = MEAN, family: str = ""
+    ) -> Metric:
+        return self._metric(key, template, unit, "gauge", meaning, over_time, family)
+
+    def _metric(
+        self, key: str, template: str, unit: str, kind: Kind, meaning: str, over_time: Statistic, family: str
+    ) -> Metric:
+        family = family or self.family or key
+        path = self.prefix + template
+        return Metric(key, path, unit, kind, meaning, self.producer, over_time, self.about, family)
+
+
+_scheduler = _Table("cloudscheduler", _CLOUD, "cloud")
+_cloud = _Table("clouds", _CLOUD, "cloud")  # Cloud Scheduler and HTCondor compared
+_util = _Table("clouds", "util.", "vm")
+_jobs = _Table("condor_jobs")
+_slots = _Table("condor_slots")
+_fleet = _Table("fleet")
+_host = _Table("host", "grids.{grid}.sysinfo.", "host", "sysinfo")
+_collector = _Table("collector", about="host")
+_own = _Table("collector", "grids.{grid}.collector.", "host", "collector")
+_source = _Table("collector", "grids.{grid}.collector.source.{source}.", "host", "sources")
+_destination = _Table(
+    "collector", "grids.{grid}.collector.destinations.{destination}.", "host", "destinations"
+)
+_command = _Table("commands", "grids.{grid}.commands.{command}.", "host")
 
 _CLOUDS = (
     _scheduler.gauge("cloud_enabled", "enabled", "", "1 VMs may be booted on it, 0 they may not"),
-    _scheduler.gauge("cloud_quota", "quota", "vms", "VMs that may run on it at once"),
+    _scheduler.gauge("cloud_quota", "quota", "vms", "VMs that may run on it at once", LAST),
     _scheduler.gauge("cloud_reachable", "reachable", "", "1 its interface answers the cloud scheduler"),
     _scheduler.count(
         "cloud_vms",
@@ -61,7 +129,7 @@ _CLOUDS = (
     ),
     _scheduler.count("cloud_api_vms", "api-vms.{status}", "vms", "VMs as the cloud itself counts them"),
     _scheduler.gauge("cloud_cores", "cores.{share}", "cores", "cores: native foreign limit quota"),
-    _scheduler.gauge("cloud_memory", "memory_mb.{share}", "MB", "memory: native foreign limit quota"),
+    _scheduler.gauge("cloud_memory", "memory_mb.{share}", "MiB", "memory: native foreign limit quota"),
     _cloud.gauge("cloud_mips", "mips", "MIPS", "sum of Mips over the dynamic slots of its VMs"),
     _cloud.gauge("cloud_kflops", "kflops", "KFLOPS", "sum of KFlops over the dynamic slots of its VMs"),
     _cloud.count("cloud_idle", "idle.{vmtype}", "vms", "running VMs without a busy dynamic slot"),
@@ -70,14 +138,6 @@ _CLOUDS = (
     _cloud.count("cloud_slots", "slots.{vmtype}.{slot}", "slots", "dynamic slots by name (slot1_1 ...)"),
     _cloud.count("cloud_jobs", "jobs.{jobtype}.{status}", "jobs", "jobs by the cloud whose VM runs them"),
     _util.count("live_host", "live_hosts.{grid}.{hostname}", "", "1 for each running or retiring VM"),
-)
-
-FLEET_HOST = (
-    ("workers", "workers", "worker processes"),
-    ("loading", "workers", "worker processes that are still loading the model"),
-    ("cpu_pct", "%", "CPU in use, averaged"),
-    ("memory_pct", "%", "memory in use, averaged"),
-    ("temp_mb", "MB", "temporary files of the workers"),
 )
 
 _CONDOR = (
@@ -91,18 +151,26 @@ _CONDOR = (
     _jobs.count("groups", "groups.{group}.{status}", "jobs", "jobs of one accounting group; other likewise"),
     _jobs.count("held", "held.code_{code}", "jobs", "held jobs by HoldReasonCode"),
     _jobs.gauge("condor_overflow", "condor.overflow.{names}", "names", "users or groups summed into other"),
-    _jobs.gauge("wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs"),
-    _jobs.gauge("wait_p95", "wait.{jobtype}.p95_s", "s", "95 % of idle jobs waited no longer than this"),
+    _jobs.gauge(
+        "wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs", MAX, "wait"
+    ),
+    _jobs.gauge(
+        "wait_p95", "wait.{jobtype}.p95_s", "s", "95 % of idle jobs waited no longer than this", MAX, "wait"
+    ),
     _slots.count("slots", "slots.{slottype}.{state}", "slots", "slots by type (or all) and state (or total)"),
     *(
         _slots.count(
             resource,
             f"{resource}.{{share}}",
             unit,
-            f"{unit} of the slots: claimed, idle, unusable (what a partitionable slot has left is too little "
+            f"{text} of the slots: claimed, idle, unusable (what a partitionable slot has left is too little "
             "for a job), unavailable (state Owner or Drained), and total",
         )
-        for resource, unit in (("cores", "cores"), ("memory_mb", "MB"), ("gpus", "gpus"))
+        for resource, unit, text in (
+            ("cores", "cores", "cores"),
+            ("memory_mb", "MiB", "memory"),
+            ("gpus", "gpus", "GPUs"),
+        )
     ),
     *(
         _slots.gauge(
@@ -110,25 +178,46 @@ _CONDOR = (
             f"condor.{kind}.{{name}}.{figure.name}",
             figure.unit,
             f"{kind}: {figure.meaning} ({figure.attribute})",
+            figure.statistic,
+            f"condor_{kind}",
         )
         for kind, figures in OF_DAEMON.items()
         for figure in figures
     ),
 )
 
+_FLEET_HOST = (
+    ("workers", "workers", "worker processes", MEAN),
+    ("loading", "workers", "worker processes that are still loading the model", MEAN),
+    ("cpu_pct", "%", "CPU in use, averaged", MEAN),
+    ("memory_pct", "%", "memory in use, averaged", MEAN),
+    ("temp_mb", "MB", "temporary files of the workers", MEAN),
+)
+
+# What a queue holds changes by work alone, so its state at the end of a step says how far the work is.
 _FLEET = (
-    _fleet.count("fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by state, and total"),
-    _fleet.gauge("fleet_chunks_paused", "fleet.chunks.paused", "chunks", "pending chunks that are paused"),
-    _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by state, and total"),
-    _fleet.count("fleet_failures", "fleet.failures.{kind}", "images", "images with an error, by its kind"),
-    _fleet.count("fleet_attempts", "fleet.attempts.{outcome}", "claims", "claims by how they ended"),
-    _fleet.count("fleet_deadlines", "fleet.deadlines.{status}", "chunks", "deadlines: met missed open"),
-    _fleet.gauge("fleet_next_deadline", "fleet.next_deadline_s", "s", "until the next deadline"),
-    _fleet.gauge("fleet_rate", "fleet.images_per_s", "1/s", "images done a second, over the last minute"),
-    _fleet.gauge("fleet_eta", "fleet.eta_s", "s", "until nothing is left, at the present rate"),
-    _fleet.gauge("fleet_oldest", "fleet.oldest_pending_s", "s", "age of the oldest pending chunk"),
+    _fleet.count(
+        "fleet_chunks", "fleet.chunks.{status}", "chunks", "chunks of work by state, and total", LAST
+    ),
     _fleet.gauge(
-        "fleet_cost", "fleet.cost_per_1000_images", "", "in the currency of the hosts' price per hour"
+        "fleet_chunks_paused", "fleet.chunks.paused", "chunks", "pending chunks that are paused", LAST,
+        "fleet_chunks",
+    ),
+    _fleet.count("fleet_images", "fleet.images.{status}", "images", "images by state, and total", LAST),
+    _fleet.count(
+        "fleet_failures", "fleet.failures.{kind}", "images", "images with an error, by its kind", LAST
+    ),
+    _fleet.count("fleet_attempts", "fleet.attempts.{outcome}", "claims", "claims by how they ended", LAST),
+    _fleet.count("fleet_deadlines", "fleet.deadlines.{status}", "chunks", "deadlines: met missed open", LAST),
+    *(
+        _fleet.gauge(key, f"fleet.{name}", unit, meaning, over_time, "fleet")
+        for key, name, unit, meaning, over_time in (
+            ("fleet_next_deadline", "next_deadline_s", "s", "until the next deadline", LAST),
+            ("fleet_rate", "images_per_s", "1/s", "images done a second, over the last minute", MEAN),
+            ("fleet_eta", "eta_s", "s", "until nothing is left, at the present rate", MAX),
+            ("fleet_oldest", "oldest_pending_s", "s", "age of the oldest pending chunk", MAX),
+            ("fleet_cost", "cost_per_1000_images", "", "in the currency of the hosts' price per hour", MEAN),
+        )
     ),
     _fleet.count(
         "fleet_gate", "fleet.gate.{subject}.{reason}", "hosts", "hosts by the reason of their last decision"
@@ -136,34 +225,38 @@ _FLEET = (
     _fleet.gauge("fleet_overflow", "fleet.overflow.{names}", "names", "hosts or failures summed into other"),
     *(
         _fleet.gauge(
-            f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}"
+            f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}",
+            over_time, "fleet_hosts",
         )
-        for name, unit, text in FLEET_HOST
+        for name, unit, text, over_time in _FLEET_HOST
     ),
-)
+)  # fmt: skip
 
 _HOST = (
     _host.gauge("sysinfo_load", "load", "", "load average over one minute"),
     _host.gauge("sysinfo_cpu", "cpu", "%", "CPU time in use, of what the host or its container may use"),
     _host.gauge("sysinfo_ram", "ram", "%", "memory in use, of what the host or its container may use"),
     _host.gauge("sysinfo_swap", "swap", "%", "swap in use"),
-    _host.gauge("sysinfo_si", "si", "KB/s", "memory swapped in"),
-    _host.gauge("sysinfo_so", "so", "KB/s", "memory swapped out"),
+    _host.gauge("sysinfo_si", "si", "KiB/s", "memory swapped in"),
+    _host.gauge("sysinfo_so", "so", "KiB/s", "memory swapped out"),
     _host.gauge("sysinfo_disk", "disk", "%", "in use, of the fullest watched file system"),
-    _host.gauge("sysinfo_disks", "disks.{mount}", "%", "in use, of one watched file system"),
+    _host.gauge("sysinfo_disks", "disks.{mount}", "%", "in use, of one watched file system", family="disks"),
     _host.gauge("sysinfo_net_in", "net_in", "B/s", "received on all interfaces but loopback"),
     _host.gauge("sysinfo_net_out", "net_out", "B/s", "sent on all interfaces but loopback"),
-    _host.gauge("sysinfo_cores", "cores", "cores", "cores that the host or its container may use"),
-    _host.gauge("sysinfo_ram_mb", "ram_mb", "MB", "memory that the host or its container may use"),
-    _host.gauge("sysinfo_pressure", "pressure.{resource}", "%", "time that a task waited for cpu memory io"),
-)
+    _host.gauge("sysinfo_cores", "cores", "cores", "cores that the host or its container may use", LAST),
+    _host.gauge("sysinfo_ram_mb", "ram_mb", "MiB", "memory that the host or its container may use", LAST),
+    _host.gauge(
+        "sysinfo_pressure", "pressure.{resource}", "%", "time that a task waited for cpu memory io",
+        family="pressure",
+    ),
+)  # fmt: skip
 
 _SPOOL = (
-    ("spooled_points", "points", "points that wait on disk to be delivered"),
-    ("spool_age_s", "s", "age of the oldest point that waits"),
-    ("dropped_points", "points", "points given up since the spool began: too old, or the spool was full"),
-    ("resent_points", "points", "points sent more than once since the spool began"),
-)
+    ("spooled_points", "points", "points that wait on disk to be delivered", MEAN),
+    ("spool_age_s", "s", "age of the oldest point that waits", MAX),
+    ("dropped_points", "points", "points given up since the spool began: too old, or it was full", LAST),
+    ("resent_points", "points", "points sent more than once since the spool began", LAST),
+)  # fmt: skip
 
 _COLLECTOR = (
     _collector.gauge(
@@ -172,18 +265,22 @@ _COLLECTOR = (
         "",
         "1 the service answered, 0 it did not: cloud_monitor cloud_scheduler condor fleet",
     ),
-    _own.gauge("collector_duration", "duration_s", "s", "from start until every source had ended"),
+    _own.gauge("collector_duration", "duration_s", "s", "from start until every source had ended", MAX),
     _own.gauge("collector_points", "points", "points", "points of this run"),
-    _own.gauge("collector_failures", "failures", "sources", "sources that failed in this run"),
-    _source.gauge("source_duration", "duration_s", "s", "time that one source took"),
+    _own.gauge("collector_failures", "failures", "sources", "sources that failed in this run", SUM),
+    _source.gauge("source_duration", "duration_s", "s", "time that one source took", MAX),
     _source.gauge("source_points", "points", "points", "points that one source gave"),
     _source.gauge("source_failed", "failed", "", "1 the source failed, 0 it did not"),
-    _own.gauge("owner", "owners.{owner}", "", "1 a collector on this host owns the grid's totals"),
-    _own.gauge("proof", "proof.{destination}.{turn}", "", "number of a frame, read back as proof"),
-    *(_own.gauge(f"collector_{name}", name, unit, meaning) for name, unit, meaning in _SPOOL),
+    _own.gauge(
+        "owner", "owners.{owner}", "", "1 a collector on this host owns the grid's totals", family="owners"
+    ),
+    _own.gauge(
+        "proof", "proof.{destination}.{turn}", "", "number of a frame, read back as proof", LAST, "proof"
+    ),
+    *(_own.gauge(f"collector_{name}", name, unit, text, over_time) for name, unit, text, over_time in _SPOOL),
     *(
-        _destination.gauge(f"destination_{name}", name, unit, f"{text}; of one")
-        for name, unit, text in _SPOOL
+        _destination.gauge(f"destination_{name}", name, unit, f"{text}; of one", over_time)
+        for name, unit, text, over_time in _SPOOL
     ),
 )
 
@@ -195,8 +292,12 @@ _COMMANDS = (
 
 def _of_further_host(metric: Metric) -> Metric:
     """The same figure of a further scheduler host, which leaves the grid's own paths to their owner."""
-    template = metric.template.replace("grids.{grid}.", "grids.{grid}.hosts.{host}.", 1)
+    template = metric.template.replace(GRID, FURTHER_HOST, 1)
     return metric._replace(key=f"host_{metric.key}", template=template)
+
+
+def is_of_further_host(metric: Metric) -> bool:
+    return metric.template.startswith(FURTHER_HOST)
 
 
 _OF_ANY_HOST = (*_HOST, *_COLLECTOR, *_COMMANDS)
@@ -209,11 +310,11 @@ METRICS: tuple[Metric, ...] = (
     *(_of_further_host(metric) for metric in _OF_ANY_HOST),
 )
 
+BY_KEY: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
+
 # A service whose heartbeat is published -> the producers that fall silent with it. `cloud_monitor` is the
 # collector itself, which writes everything, the other heartbeats too.
 PRODUCERS_OF_SERVICE: Mapping[str, frozenset[str]] = {
-    "cloud_monitor": frozenset(metric.producer for metric in METRICS),
-    "cloud_scheduler": frozenset({_scheduler.name, _cloud.name}),
-    "condor": frozenset({_jobs.name, _slots.name, _cloud.name}),
-    "fleet": frozenset({_fleet.name}),
-}
+    service: frozenset(name for name, producer in PRODUCERS.items() if service in producer.heartbeats)
+    for service in ("cloud_scheduler", "condor", "fleet")
+} | {"cloud_monitor": frozenset(PRODUCERS)}

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, Statistic
+
 
 class Figure(NamedTuple):
     name: str
     attribute: str
     unit: str
     meaning: str
+    statistic: Statistic = MEAN  # over time
     scale: float = 1.0
 
 
@@ -23,9 +26,11 @@ _KB_IN_MB = 1 / 1024
 OF_EVERY_DAEMON = (
     Figure("duty_cycle", "RecentDaemonCoreDutyCycle", "", "share of time at work: over 0.95 is overloaded"),
     Figure("cpu_pct", "MonitorSelfCPUUsage", "%", "CPU time of the daemon"),
-    Figure("memory_mb", "MonitorSelfResidentSetSize", "MB", "resident memory of the daemon", _KB_IN_MB),
+    Figure(
+        "memory_mb", "MonitorSelfResidentSetSize", "MiB", "resident memory of the daemon", scale=_KB_IN_MB
+    ),
     Figure("sockets", "MonitorSelfRegisteredSocketCount", "", "open connections"),
-    Figure("age_s", "MonitorSelfAge", "s", "time since the daemon started"),
+    Figure("age_s", "MonitorSelfAge", "s", "time since the daemon started", MAX),
 )
 
 OF_SCHEDD = (
@@ -36,19 +41,19 @@ OF_SCHEDD = (
     Figure("jobs_held", "TotalHeldJobs", "jobs", "held"),
     Figure("jobs_removed", "TotalRemovedJobs", "jobs", "removed, not yet gone"),
     Figure("jobs_flocked", "TotalFlockedJobs", "jobs", "running in another pool"),
-    Figure("running_max", "MaxJobsRunning", "jobs", "that may run at once"),
+    Figure("running_max", "MaxJobsRunning", "jobs", "that may run at once", LAST),
     Figure("users", "NumUsers", "users", "with jobs in its queue"),
     Figure("autoclusters", "AutoClusters", "", "groups of alike jobs that the negotiator sees"),
     Figure("shadows", "ShadowsRunning", "", "shadow processes"),
-    Figure("submits", "JobsSubmitted", "jobs", "submitted since start"),
-    Figure("starts", "JobsStarted", "jobs", "started since start"),
-    Figure("exits", "JobsExited", "jobs", "ended, in whatever way, since start"),
-    Figure("completions", "JobsCompleted", "jobs", "completed since start"),
-    Figure("kills", "JobsKilled", "jobs", "killed since start"),
-    Figure("exceptions", "JobsExitException", "jobs", "whose shadow failed since start"),
-    Figure("wait_sum_s", "JobsAccumTimeToStart", "s", "waited for a start, all jobs, since start"),
-    Figure("running_sum_s", "JobsAccumRunningTime", "s", "run, all jobs, since start"),
-    Figure("badput_sum_s", "JobsAccumBadputTime", "s", "run in vain, all jobs, since start"),
+    Figure("submits", "JobsSubmitted", "jobs", "submitted since start", LAST),
+    Figure("starts", "JobsStarted", "jobs", "started since start", LAST),
+    Figure("exits", "JobsExited", "jobs", "ended, in whatever way, since start", LAST),
+    Figure("completions", "JobsCompleted", "jobs", "completed since start", LAST),
+    Figure("kills", "JobsKilled", "jobs", "killed since start", LAST),
+    Figure("exceptions", "JobsExitException", "jobs", "whose shadow failed since start", LAST),
+    Figure("wait_sum_s", "JobsAccumTimeToStart", "s", "waited for a start, all jobs, since start", LAST),
+    Figure("running_sum_s", "JobsAccumRunningTime", "s", "run, all jobs, since start", LAST),
+    Figure("badput_sum_s", "JobsAccumBadputTime", "s", "run in vain, all jobs, since start", LAST),
     Figure("recent_submits", "RecentJobsSubmitted", "jobs", "submitted in the last 20 min"),
     Figure("recent_starts", "RecentJobsStarted", "jobs", "started in the last 20 min"),
     Figure("recent_exits", "RecentJobsExited", "jobs", "ended in the last 20 min"),
@@ -61,16 +66,16 @@ OF_SCHEDD = (
     Figure("downloads", "TransferQueueNumDownloading", "jobs", "fetching their files from a slot"),
     Figure("uploads_waiting", "TransferQueueNumWaitingToUpload", "jobs", "that wait to send files"),
     Figure("downloads_waiting", "TransferQueueNumWaitingToDownload", "jobs", "that wait to fetch files"),
-    Figure("upload_wait_s", "TransferQueueUploadWaitTime", "s", "wait of the job longest in that queue"),
-    Figure("download_wait_s", "TransferQueueDownloadWaitTime", "s", "wait of the job longest in that queue"),
+    Figure("upload_wait_s", "TransferQueueUploadWaitTime", "s", "wait of the job longest in it", MAX),
+    Figure("download_wait_s", "TransferQueueDownloadWaitTime", "s", "wait of the job longest in it", MAX),
     Figure("upload_bytes_per_s", "FileTransferUploadBytesPerSecond_5m", "B/s", "sent, 5 min average"),
     Figure("download_bytes_per_s", "FileTransferDownloadBytesPerSecond_5m", "B/s", "fetched, 5 min average"),
 )  # fmt: skip
 
 OF_NEGOTIATOR = (
     *OF_EVERY_DAEMON,
-    Figure("cycle_s", "LastNegotiationCycleDuration0", "s", "the last cycle took"),
-    Figure("period_s", "LastNegotiationCyclePeriod0", "s", "from the cycle before to the last one"),
+    Figure("cycle_s", "LastNegotiationCycleDuration0", "s", "the last cycle took", MAX),
+    Figure("period_s", "LastNegotiationCyclePeriod0", "s", "from the cycle before to the last one", MAX),
     Figure("matches", "LastNegotiationCycleMatches0", "jobs", "matched in the last cycle"),
     Figure("rejections", "LastNegotiationCycleRejections0", "jobs", "rejected in the last cycle"),
     Figure("match_rate", "LastNegotiationCycleMatchRate0", "1/s", "matches a second in the last cycle"),
@@ -80,7 +85,7 @@ OF_NEGOTIATOR = (
     Figure("submitters", "LastNegotiationCycleActiveSubmitterCount0", "", "submitters with jobs"),
     Figure("slots", "LastNegotiationCycleTotalSlots0", "slots", "in the pool, last cycle"),
     Figure("slots_candidate", "LastNegotiationCycleCandidateSlots0", "slots", "open to a match, last cycle"),
-    Figure("cycle_end", "LastNegotiationCycleEnd0", "s", "when the last cycle ended (Unix time)"),
+    Figure("cycle_end", "LastNegotiationCycleEnd0", "s", "when the last cycle ended (Unix time)", LAST),
 )
 
 OF_COLLECTOR = (
@@ -90,9 +95,9 @@ OF_COLLECTOR = (
     Figure("submitters", "SubmitterAds", "", "ads of submitters"),
     Figure("query_workers", "ActiveQueryWorkers", "", "processes that answer queries"),
     Figure("queries_waiting", "PendingQueries", "", "queries that wait for one"),
-    Figure("queries_dropped", "DroppedQueries", "", "queries refused since start"),
-    Figure("updates", "UpdatesTotal", "", "ads received since start"),
-    Figure("updates_lost", "UpdatesLost", "", "ads that got lost on the way since start"),
+    Figure("queries_dropped", "DroppedQueries", "", "queries refused since start", LAST),
+    Figure("updates", "UpdatesTotal", "", "ads received since start", LAST),
+    Figure("updates_lost", "UpdatesLost", "", "ads that got lost on the way since start", LAST),
 )
 
 OF_DAEMON = {"schedd": OF_SCHEDD, "negotiator": OF_NEGOTIATOR, "collector": OF_COLLECTOR}

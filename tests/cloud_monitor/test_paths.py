@@ -82,7 +82,7 @@ def test_literals_win_over_placeholders() -> None:
     "path",
     ["", "grids", "grids..x", "grids.g.nothing", "grids.g.heartbeat.a b", "grids.g.held.13", "a" * 3000],
 )
-def test_paths_outside_the_vocabulary_are_refused(path: str) -> None:
+def test_paths_outside_the_catalog_are_refused(path: str) -> None:
     with pytest.raises(PathRefused, match="metric path"):
         parse_path(path)
 

@@ -1,4 +1,4 @@
-"""What a browser may ask to be plotted: paths of the vocabulary, and sums over names of them. Pure.
+"""What a browser may ask to be plotted: paths of the catalog, and sums over names of them. Pure.
 
 No Graphite function, glob or other host ever comes from outside: the expression is built here from a target
 whose every segment was checked.

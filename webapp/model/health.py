@@ -167,13 +167,6 @@ class Health:
             found.setdefault(condition.key.grid, []).append(condition)
         return found
 
-    @cached_property
-    def _by_cloud(self) -> dict[tuple[str, str], list[Condition]]:
-        found: dict[tuple[str, str], list[Condition]] = {}
-        for condition in self.conditions:
-            found.setdefault((condition.key.grid, condition.key.cloud), []).append(condition)
-        return found
-
     @property
     def causes(self) -> tuple[Condition, ...]:
         return tuple(condition for condition in self.conditions if condition.cause is None)
@@ -241,7 +234,7 @@ class Health:
         return ", ".join(filter(None, (age, flaps)))
 
     def _of_cloud(self, cloud: Cloud) -> list[Condition]:
-        return self._by_cloud.get((cloud.grid, cloud.name), [])
+        return [one for one in self._by_grid.get(cloud.grid, ()) if one.key.cloud == cloud.name]
 
     def _of_host(self, grid: Grid, host: Host) -> list[Condition]:
         name = "" if host is grid.own else host.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.health import Health, Mark, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
@@ -159,7 +160,7 @@ def _slots_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
 def _shares_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     resources: Mapping[str, Counts] = {"cores": cloud.cores, "memory_mb": cloud.memory_mb}
     shares = sorted({share for counts in resources.values() for share in counts})
-    labels = {"cores": "Cores", "memory_mb": "Memory, MB"}
+    labels = {"cores": "Cores", "memory_mb": f"Memory, {BY_KEY['cloud_memory'].unit}"}
     rows = (
         row_of(labels[name], counts, shares, view, key=name) for name, counts in resources.items() if counts
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid
 from webapp.pages.tables import Column, Table, figure_label, natural, occurring, row_of, words
 
 SHARES = ("total", "claimed", "idle", "unusable")
-_RESOURCES = {"cores": "Cores", "memory_mb": "Memory, MB", "gpus": "GPUs"}
+_RESOURCES = {"cores": "Cores", "memory_mb": f"Memory, {BY_KEY['memory_mb'].unit}", "gpus": "GPUs"}
 _DAEMONS = ("schedd", "negotiator", "collector")
 
 

@@ -58,19 +58,19 @@ def words(name: str) -> str:
 
 
 def figure_label(name: str, path: str) -> str:
-    """A figure's name with its unit from the vocabulary: `wait_sum_s` is Wait sum, s."""
+    """A figure's name with its unit from the catalog: `wait_sum_s` is Wait sum, s."""
     try:
         unit = parse_path(path).metric.unit
     except PathRefused:
         unit = ""
     for suffix, meant in _SUFFIXES.items():
-        if name.endswith(suffix) and unit in ("", meant):
-            name, unit = name.removesuffix(suffix), meant
+        if name.endswith(suffix) and unit in ("", *meant):
+            name, unit = name.removesuffix(suffix), unit or meant[0]
     label = _NAMES.get(name, words(name))
     return f"{label}, {unit}" if unit and unit.lower() != label.lower() else label
 
 
-_SUFFIXES = {"_s": "s", "_mb": "MB", "_pct": "%"}
+_SUFFIXES = {"_s": ("s",), "_mb": ("MB", "MiB"), "_pct": ("%",)}
 _NAMES = {"cpu": "CPU", "ram": "RAM", "si": "Swapped in", "so": "Swapped out"}
 
 

@@ -1,4 +1,4 @@
-"""What the poll asks for: few globs that together cover the whole vocabulary of paths. Pure."""
+"""What the poll asks for: few globs that together cover every path of the catalog. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from cloud_monitor.metrics.paths import METRICS
 
 @cache
 def poll_targets() -> tuple[str, ...]:
-    """One glob for every first name and depth in the vocabulary.
+    """One glob for every first name and depth in the catalog.
 
     Where the paths of one depth differ in a literal, the glob lists the literals; where one of them has a
-    name there, it takes any. It so covers more than the vocabulary, and what is not in it is left out later.
+    name there, it takes any. It so covers more than the catalog, and what is not in it is left out later.
     """
     groups: dict[tuple[str, int], list[list[str]]] = {}
     for metric in METRICS:

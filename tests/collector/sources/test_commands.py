@@ -41,7 +41,7 @@ def test_a_further_host_writes_into_its_own_tree() -> None:
         ("dri/ves 7", "'dri/ves' is not a path"),
         ("../../etc 7", "is not a path"),
         ("a..b 7", "is not a path"),
-        ("a.b.c.d 7", "'a.b.c.d' is not in the vocabulary"),
+        ("a.b.c.d 7", "'a.b.c.d' is not in the catalog"),
         ("grids.other.clouds.cern.api-vms.running 1", "belongs to the grid other, not to g"),
     ],
 )

@@ -25,7 +25,8 @@ def test_hold_reasons_are_named() -> None:
     [
         ("recent_wait_sum_s", "grids.g.condor.schedd.s.recent_wait_sum_s", "Recent wait sum, s"),
         ("net_in", "grids.g.sysinfo.net_in", "Net in, B/s"),
-        ("ram_mb", "grids.g.sysinfo.ram_mb", "RAM, MB"),
+        ("ram_mb", "grids.g.sysinfo.ram_mb", "RAM, MiB"),
+        ("temp_mb", "grids.g.fleet.hosts.h.temp_mb", "Temp, MB"),
         ("cpu_pct", "grids.g.fleet.hosts.h.cpu_pct", "CPU, %"),
         ("points", "grids.g.collector.points", "Points"),
         ("anything", "", "Anything"),

@@ -73,7 +73,7 @@ def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_p
     values = [
         Value(f"grids.poll.{path}", 5.0, now) for path in ("jobs.all.idle", "clouds.c.vms.small.running")
     ]
-    feed(graphite, [*values, Value("grids.poll.not.in.the.vocabulary.at.all", 1.0, now)])
+    feed(graphite, [*values, Value("grids.poll.not.in.the.catalog.at.all", 1.0, now)])
     poller, latest = poller_for(settings_for(graphite.url, tmp_path), Clock(time.time()))
 
     def seen() -> list[Value]:

@@ -41,7 +41,7 @@ def test_what_is_found_replaces_what_was_known() -> None:
     assert carry([found], [Value(IDLE, 4.0, NOW - 60)]) == {IDLE: found}
 
 
-def test_paths_outside_the_vocabulary_are_nobodys() -> None:
+def test_paths_outside_the_catalog_are_nobodys() -> None:
     assert group_of("carbon.agents.host.cpuUsage") is None
     assert group_of("grids.g.clouds.c") is None
     assert group_of("grids.g.clouds..quota") is None

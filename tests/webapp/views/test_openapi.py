@@ -45,7 +45,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 def test_answers_are_as_described(app: Flask, name: str) -> None:
     """Whatever a client may send by the description, and much that it may not."""
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
-    # The vocabulary and "from before until" are more than a JSON schema can say: 400 is right there.
+    # The catalog and "from before until" are more than a JSON schema can say: 400 is right there.
     # To a JSON schema 1.0 is an integer, and half of a surrogate pair is text: a list may have neither.
     excluded = [positive_data_acceptance] if name in ("series", "export", "put_inventory") else []
     headers = {"Accept-Encoding": "identity"}

@@ -1,16 +1,18 @@
-"""Series in, tree out: nest values by the names in their paths, then give each place its type. Pure."""
+"""Series in, tree out: put each value where the catalog says its path belongs, then add up. Pure."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from cloud_monitor.metrics.paths import ROOT, PathRefused, parse_path
-from webapp.model.tree import Cloud, Counts, Fleet, Grid, Host, Snapshot, Value, VmType
+from cloud_monitor.metrics.catalog import METRICS, About, Metric, is_of_further_host
+from cloud_monitor.metrics.paths import folder_metric, match_path
+from webapp.model.tree import Cloud, Counts, Figures, Grid, Host, Snapshot, Value, VmType, path_of
 
-Nested = dict[str, Any]  # name -> Nested or Value
 _SUMS = frozenset({"total", "all"})  # written by collectors; a sum over names must not count them again
+_ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +28,20 @@ class GridOrder:
         return sorted(shown, key=lambda name: (place.get(name, len(place)), name))
 
 
-def is_known(path: str) -> bool:
-    """Whether the path is in the vocabulary; whatever else lies in Graphite is not ours to show."""
-    try:
-        parse_path(path)
-    except PathRefused:
-        return False
-    return True
-
-
 def build_snapshot(taken_at: float, values: Iterable[Value], order: GridOrder | None = None) -> Snapshot:
-    """Build the tree of values whose paths are in the vocabulary (see is_known)."""
+    """Build the tree of the values; those whose path is not in the catalog are in `values` alone."""
     by_path = {value.path: value for value in values}
-    nested = _nest(by_path.values())
-    live_hosts = nested.get("util", {}).get("live_hosts", {})
-    found: Nested = nested.get(ROOT, {})
+    found, live_hosts = _place_all(by_path.values())
     names = (order or GridOrder()).arrange(found)
     grids = tuple(_grid(name, found[name], live_hosts.get(name, {})) for name in names)
     statuses = sorted({status for grid in grids for status in grid.jobs.get("all", {})})
     return Snapshot(
         taken_at=taken_at,
         grids=grids,
-        total=_sum_of_rows(f"{ROOT}.*.clouds.*", [grid.total for grid in grids]),
+        total=_sum_of_rows(_ALL, _ALL, [grid.total for grid in grids]),
         jobs={
             status: add_up(
-                f"{ROOT}.*.jobs.all.{status}",
+                path_of("jobs", grid=_ALL, jobtype="all", status=status),
                 (grid.jobs["all"][status] for grid in grids if status in grid.jobs.get("all", {})),
             )
             for status in statuses
@@ -63,181 +54,209 @@ def add_up(path: str, parts: Iterable[Value]) -> Value:
     """The sum of the parts that have a value, as old as the oldest of them; missing when none has one."""
     total: float | None = None
     oldest: int | None = None
-    for part in parts:
-        if part.value is None or part.timestamp is None:
+    for _, value, timestamp in parts:
+        if value is None or timestamp is None:
             continue
-        total = part.value if total is None else total + part.value
-        oldest = part.timestamp if oldest is None else min(oldest, part.timestamp)
+        total = value if total is None else total + value
+        oldest = timestamp if oldest is None or timestamp < oldest else oldest
     return Value(path, total, oldest)
 
 
-def _nest(values: Iterable[Value]) -> Nested:
-    nested: Nested = {}
+class _Way(NamedTuple):
+    """How to put a value of one metric into its family."""
+
+    about: About
+    of_further_host: bool
+    family: str
+    folders: tuple[str, ...]  # fields of the path that nest
+    last: str  # the field that names the value in its folder; "" where `figure` does, or where it is alone
+    figure: str  # the value's name where its family has several figures that no field tells apart
+
+
+def _way_of(metric: Metric) -> _Way:
+    segments = metric.template.split(".")
+    fields = [segment.partition("{")[2].rstrip("}") for segment in segments if "{" in segment]
+    further = is_of_further_host(metric)
+    below = fields[2:] if metric.about == "cloud" or further else fields[1:]
+    is_one_of_several = metric.family != metric.key.removeprefix("host_") and "{" not in segments[-1]
+    if is_one_of_several or not below:
+        figure = segments[-1] if is_one_of_several else ""
+        return _Way(metric.about, further, metric.family, tuple(below), "", figure)
+    return _Way(metric.about, further, metric.family, tuple(below[:-1]), below[-1], "")
+
+
+_WAYS = {metric.key: _way_of(metric) for metric in METRICS}
+
+
+class _Found:
+    """What was found of one grid, cloud or host."""
+
+    __slots__ = ("families", "newest")
+
+    def __init__(self) -> None:
+        self.families: dict[str, Any] = {}  # family -> value, or names -> ... -> value
+        self.newest = 0  # no point is of that second
+
+
+class _FoundGrid(_Found):
+    __slots__ = ("clouds", "hosts", "own")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = _Found()
+        self.clouds: defaultdict[str, _Found] = defaultdict(_Found)
+        self.hosts: defaultdict[str, _Found] = defaultdict(_Found)
+
+    def place(self, about: About, of_further_host: bool, names: Mapping[str, str]) -> _Found:
+        if about == "cloud":
+            return self.clouds[names["cloud"]]
+        if about == "host":
+            return self.hosts[names["host"]] if of_further_host else self.own
+        return self
+
+
+def _place_all(values: Iterable[Value]) -> tuple[dict[str, _FoundGrid], dict[str, dict[str, Value]]]:
+    """What was found of each grid; and its live hosts, which alone make no grid."""
+    grids: defaultdict[str, _FoundGrid] = defaultdict(_FoundGrid)
+    live_hosts: defaultdict[str, dict[str, Value]] = defaultdict(dict)
+    shelves: dict[str, tuple[_Found, dict[str, Any]]] = {}  # by folder, where any name may end a path
     for value in values:
-        *folders, name = value.path.split(".")
-        place = nested
-        for folder in folders:
-            inner = place.setdefault(folder, {})
-            if isinstance(inner, Value):  # an operator's command may use one name for a figure and a group
-                inner = place.setdefault(f"{folder}.", {})
-            place = inner
-        if isinstance(place.get(name), dict):
-            place[f"{name}."] = place[name]
-        place[name] = value
-    return nested
+        path, _, timestamp = value
+        folder, _, name = path.rpartition(".")
+        shelf = shelves.get(folder)
+        if shelf is None:
+            matched = match_path(path)
+            if matched is None:
+                continue
+            metric, names = matched
+            about, of_further_host, family, folders, last, figure = _WAYS[metric.key]
+            if about == "vm":
+                live_hosts[names["grid"]][names[last]] = value
+                continue
+            place = grids[names["grid"]].place(about, of_further_host, names)
+            holder, name = place.families, figure or (names[last] if last else family)
+            if figure or last:
+                holder = holder.setdefault(family, {})
+                for field in folders:
+                    holder = holder.setdefault(names[field], {})
+            if folder_metric(folder) is not None:
+                shelves[folder] = place, holder
+        else:
+            place, holder = shelf
+        holder[name] = value
+        if timestamp is not None and timestamp > place.newest:
+            place.newest = timestamp
+    return grids, live_hosts
 
 
-def _grid(name: str, raw: Nested, live_hosts: Nested) -> Grid:
-    at = f"{ROOT}.{name}"
-    clouds = tuple(_cloud(name, cloud, raw["clouds"][cloud]) for cloud in sorted(raw.get("clouds", {})))
-    fleet = raw.get("fleet", {})
+def _figures(found: _Found) -> Figures:
+    families = found.families
+    return Figures(
+        {name: _in_order(inner) if type(inner) is dict else inner for name, inner in families.items()}
+    )
+
+
+def _in_order(names: dict[str, Any]) -> dict[str, Any]:
+    """The same, in alphabetical order all the way down; what comes so, as most does, is left as it is.
+
+    A family has its values all at one depth.
+    """
+    if type(next(iter(names.values()), None)) is dict:
+        names = {name: _in_order(inner) for name, inner in names.items()}
+    in_order = sorted(names)
+    return names if in_order == list(names) else {name: names[name] for name in in_order}
+
+
+def _grid(name: str, found: _FoundGrid, live_hosts: dict[str, Value]) -> Grid:
+    clouds = tuple(_cloud(name, cloud, found.clouds[cloud]) for cloud in sorted(found.clouds))
+    places = (found, found.own, *found.hosts.values(), *found.clouds.values())
     return Grid(
         name=name,
-        own=_host(name, raw),
-        hosts=tuple(_host(host, raw["hosts"][host]) for host in sorted(raw.get("hosts", {}))),
+        figures=_figures(found),
+        own=_host(name, found.own),
+        hosts=tuple(_host(host, found.hosts[host]) for host in sorted(found.hosts)),
         clouds=clouds,
-        total=_sum_of_rows(f"{at}.clouds.*", [cloud.total for cloud in clouds]),
-        jobs=_table(raw.get("jobs")),
-        users=_table(raw.get("users")),
-        groups=_table(raw.get("groups")),
-        held={code.removeprefix("code_"): value for code, value in _counts(raw.get("held")).items()},
-        wait=_table(raw.get("wait")),
-        slots=_table(raw.get("slots")),
-        resources={kind: _counts(raw[kind]) for kind in ("cores", "memory_mb", "gpus") if kind in raw},
-        condor={daemon: _table(names) for daemon, names in sorted(raw.get("condor", {}).items())},
-        fleet=Fleet(
-            chunks=_counts(fleet.get("chunks")),
-            images=_counts(fleet.get("images")),
-            figures=_counts(fleet),
-            failures=_counts(fleet.get("failures")),
-            deadlines=_counts(fleet.get("deadlines")),
-            hosts=_table(fleet.get("hosts")),
-        ),
-        live_hosts=_counts(live_hosts),
-        newest=_newest(raw),
+        total=_sum_of_rows(name, _ALL, [cloud.total for cloud in clouds]),
+        live_hosts=_in_order(live_hosts),
+        newest=max(place.newest for place in places) or None,
     )
 
 
-def _host(name: str, raw: Nested) -> Host:
-    sysinfo = raw.get("sysinfo", {})
-    collector = raw.get("collector", {})
-    own: Nested = {key: raw[key] for key in ("sysinfo", "heartbeat", "collector", "commands") if key in raw}
-    return Host(
-        name=name,
-        sysinfo=_counts(sysinfo),
-        disks=_counts(sysinfo.get("disks")),
-        heartbeats=_counts(raw.get("heartbeat")),
-        collector=_counts(collector),
-        sources=_table(collector.get("source")),
-        destinations=_table(collector.get("destinations")),
-        commands=_flat(raw.get("commands", {})),
-        newest=_newest(own),
-    )
+def _host(name: str, found: _Found) -> Host:
+    return Host(name, _figures(found), found.newest or None)
 
 
-def _cloud(grid: str, name: str, raw: Nested) -> Cloud:
-    at = f"{ROOT}.{grid}.clouds.{name}"
-    types = sorted({key for group in ("vms", "idle", "lost", "unreg", "slots") for key in raw.get(group, {})})
-    rows = tuple(_vmtype(at, vmtype, raw) for vmtype in types if vmtype not in _SUMS)
-    total = _sum_of_rows(at, rows)
+_OF_VMTYPES = ("cloud_vms", "cloud_idle", "cloud_lost", "cloud_unreg", "cloud_slots")
 
-    def written(kind: str, summed: Value) -> Value:
-        value = raw.get(kind, {}).get("total")
-        return value if isinstance(value, Value) else summed
 
-    def figure(key: str) -> Value:
-        value = raw.get(key)
-        return value if isinstance(value, Value) else Value(f"{at}.{key}", None, None)
+def _cloud(grid: str, name: str, found: _Found) -> Cloud:
+    figures = _figures(found)
+    types = sorted({vmtype for key in _OF_VMTYPES for vmtype in figures.counts(key)} - _SUMS)
+    rows = tuple(_vmtype(grid, name, vmtype, figures) for vmtype in types)
+    total = _sum_of_rows(grid, name, rows)
+
+    def written(key: str, summed: Value) -> Value:
+        return figures.counts(key).get("total", summed)
 
     return Cloud(
         grid=grid,
         name=name,
-        enabled=figure("enabled"),
-        quota=figure("quota"),
-        reachable=figure("reachable"),
-        mips=figure("mips"),
-        kflops=figure("kflops"),
+        figures=figures,
         vmtypes=rows,
         total=VmType(
             "total",
             total.states,
-            written("idle", total.idle),
-            written("lost", total.lost),
-            written("unreg", total.unreg),
+            written("cloud_idle", total.idle),
+            written("cloud_lost", total.lost),
+            written("cloud_unreg", total.unreg),
             total.slots,
         ),
-        api_vms=_counts(raw.get("api-vms")),
-        cores=_counts(raw.get("cores")),
-        memory_mb=_counts(raw.get("memory_mb")),
-        jobs=_table(raw.get("jobs")),
-        newest=_newest(raw),
+        newest=found.newest or None,
     )
 
 
-def _vmtype(at: str, name: str, raw: Nested) -> VmType:
-    def figure(kind: str) -> Value:
-        return raw.get(kind, {}).get(name) or Value(f"{at}.{kind}.{name}", None, None)
+def _vmtype(grid: str, cloud: str, name: str, figures: Figures) -> VmType:
+    def figure(key: str) -> Value:
+        found = figures.counts(key).get(name)
+        return found or Value(path_of(key, grid=grid, cloud=cloud, vmtype=name), None, None)
 
     return VmType(
         name=name,
-        states=_counts(raw.get("vms", {}).get(name)),
-        idle=figure("idle"),
-        lost=figure("lost"),
-        unreg=figure("unreg"),
-        slots=_counts(raw.get("slots", {}).get(name)),
+        states=figures.table("cloud_vms").get(name, {}),
+        idle=figure("cloud_idle"),
+        lost=figure("cloud_lost"),
+        unreg=figure("cloud_unreg"),
+        slots=figures.table("cloud_slots").get(name, {}),
     )
 
 
-def _sum_of_rows(at: str, rows: Sequence[VmType]) -> VmType:
-    """Sum rows; `at` is the path above `vms`, with `*` where the sum goes over clouds or grids too.
+def _sum_of_rows(grid: str, cloud: str, rows: Sequence[VmType]) -> VmType:
+    """Sum rows of one cloud, or of all (`*`) of a grid or of all grids.
 
     Sums over clouds plot the collectors' own `total` series: one a cloud is read then, not one a type.
     """
-    of_clouds = at.endswith("*")
-    row = "total" if of_clouds else "*"
-    states = sorted({state for each in rows for state in each.states})
-    slots = sorted({slot for each in rows for slot in each.slots})
+    row = "total" if cloud == _ALL else _ALL
+    states_at = path_of("cloud_vms", grid=grid, cloud=cloud, vmtype=_ALL, status="")
+    slots_at = path_of("cloud_slots", grid=grid, cloud=cloud, vmtype=_ALL, slot="")
     return VmType(
         name="total",
-        states={
-            state: add_up(
-                f"{at}.vms.*.{state}", (each.states[state] for each in rows if state in each.states)
-            )
-            for state in states
-        },
-        idle=add_up(f"{at}.idle.{row}", (each.idle for each in rows)),
-        lost=add_up(f"{at}.lost.{row}", (each.lost for each in rows)),
-        unreg=add_up(f"{at}.unreg.{row}", (each.unreg for each in rows)),
-        slots={
-            slot: add_up(f"{at}.slots.*.{slot}", (each.slots[slot] for each in rows if slot in each.slots))
-            for slot in slots
-        },
+        states=_add_by_name(states_at, [each.states for each in rows]),
+        idle=add_up(path_of("cloud_idle", grid=grid, cloud=cloud, vmtype=row), [each.idle for each in rows]),
+        lost=add_up(path_of("cloud_lost", grid=grid, cloud=cloud, vmtype=row), [each.lost for each in rows]),
+        unreg=add_up(
+            path_of("cloud_unreg", grid=grid, cloud=cloud, vmtype=row), [each.unreg for each in rows]
+        ),
+        slots=_add_by_name(slots_at, [each.slots for each in rows]),
     )
 
 
-def _counts(raw: Nested | None) -> Counts:
-    return {name: raw[name] for name in sorted(raw) if isinstance(raw[name], Value)} if raw else {}
-
-
-def _table(raw: Nested | None) -> Mapping[str, Counts]:
-    return {name: _counts(raw[name]) for name in sorted(raw) if isinstance(raw[name], dict)} if raw else {}
-
-
-def _flat(raw: Nested, above: str = "") -> Counts:
-    found: dict[str, Value] = {}
-    for name in sorted(raw):
-        inner = raw[name]
-        if isinstance(inner, Value):
-            found[above + name] = inner
-        else:
-            found.update(_flat(inner, f"{above}{name.removesuffix('.')}."))
-    return found
-
-
-def _newest(raw: Nested) -> int | None:
-    newest: int | None = None
-    for inner in raw.values():
-        timestamp = inner.timestamp if isinstance(inner, Value) else _newest(inner)
-        if timestamp is not None and (newest is None or timestamp > newest):
-            newest = timestamp
-    return newest
+def _add_by_name(at: str, rows: Iterable[Counts]) -> Counts:
+    """Name -> sum of the values of that name; `at` is the path in front of a name."""
+    parts: dict[str, list[Value]] = {}
+    for counts in rows:
+        for name, value in counts.items():
+            if name in parts:
+                parts[name].append(value)
+            else:
+                parts[name] = [value]
+    return {name: add_up(at + name, parts[name]) for name in sorted(parts)}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, ROOT, PathRefused, is_clean, parse_path
+from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, match_path
 from webapp.model.tree import Value
 
 Group = tuple[str, str]  # grid, producer
-_STAND_IN = "0"  # a clean name that is a literal of no template
 
 
 def is_text(path: str) -> bool:
@@ -19,19 +18,16 @@ def is_text(path: str) -> bool:
 
 
 def group_of(path: str) -> Group | None:
-    """Who writes the series; None for a path outside the vocabulary, which is not ours to show.
+    """Who writes the series; None for a path outside the catalog, which is not ours to show.
 
     Names need not be clean: what another collector wrote where a name stands is shown as it is, if it is text
     that can be shown.
     """
-    segments = path.split(".")
-    if not all(segments) or not is_text(path):
+    matched = match_path(path) if is_text(path) else None
+    if matched is None:
         return None
-    try:
-        metric, _ = parse_path(".".join(name if is_clean(name) else _STAND_IN for name in segments))
-    except PathRefused:
-        return None
-    return segments[1 if segments[0] == ROOT else 2], metric.producer
+    metric, names = matched
+    return names["grid"], metric.producer
 
 
 def carry_forward(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_monitor.metrics.paths import METRICS, build_path
@@ -77,7 +77,6 @@ def _paths() -> st.SearchStrategy[str]:
     return st.tuples(st.integers(0, len(METRICS) - 1), filling).map(fill)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first path of all builds the vocabulary's tree
 @given(st.lists(_paths(), max_size=30, unique=True), st.randoms(use_true_random=False))
 def test_any_paths_in_any_order_give_one_tree(paths: list[str], random: object) -> None:
     values = [Value(path, float(number), NOW) for number, path in enumerate(paths)]

@@ -63,9 +63,9 @@ def query_slots(pool: str, constraint: str, attributes: Sequence[str]) -> list[A
     return _query(pool, _SLOT, constraint, attributes, "slots")
 
 
-def query_daemons(pool: str, kind: str, constraint: str, attributes: Iterable[str]) -> list[Ad]:
-    """kind: schedd, negotiator or collector."""
-    return _query(pool, _DAEMONS[kind], constraint, tuple(attributes), f"{kind} ads")
+def query_daemons(pool: str, role: str, constraint: str, attributes: Iterable[str]) -> list[Ad]:
+    """role: schedd, negotiator or collector."""
+    return _query(pool, _DAEMONS[role], constraint, tuple(attributes), f"{role} ads")
 
 
 def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], what: str) -> list[Ad]:

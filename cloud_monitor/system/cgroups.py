@@ -75,10 +75,10 @@ def _mounts(mountinfo: str) -> list[tuple[set[str], str, str]]:
     found = []
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
-        kind, _, options = [*after.split(" "), "", "", ""][:3]
+        filesystem, _, options = [*after.split(" "), "", "", ""][:3]
         fields = before.split(" ")
-        if kind in ("cgroup", "cgroup2") and len(fields) > 4:
-            found.append(({""} if kind == "cgroup2" else set(options.split(",")), fields[3], fields[4]))
+        if filesystem in ("cgroup", "cgroup2") and len(fields) > 4:
+            found.append(({""} if filesystem == "cgroup2" else set(options.split(",")), fields[3], fields[4]))
     return found
 
 

@@ -37,7 +37,7 @@ class Address:
     tls: bool = False
 
     def __str__(self) -> str:
-        scheme = next(name for name, kind in _SCHEMES.items() if kind == (self.protocol, self.tls))
+        scheme = next(name for name, means in _SCHEMES.items() if means == (self.protocol, self.tls))
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'' if scheme == 'tcp' else scheme + '://'}{host}:{self.port}"
 
@@ -52,7 +52,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One place that is to get every point: a single Carbon, or a cluster that shares them out by a ring."""
+    """What is to get every point: a single Carbon, or a cluster that shares them out by a ring."""
 
     text: str
     nodes: tuple[Node, ...]
@@ -112,8 +112,8 @@ def _parse_ring(text: str) -> Destination:
         )
     if diverse not in ("yes", "no") or hash_type not in ("carbon_ch", "fnv1a_ch"):
         raise ValueError(f"{text!r}: accepted are diverse=yes or no, hash=carbon_ch or fnv1a_ch")
-    kind: HashType = "fnv1a_ch" if hash_type == "fnv1a_ch" else "carbon_ch"
-    return Destination(text, nodes, int(replication), diverse == "yes", kind)
+    ring_hash: HashType = "fnv1a_ch" if hash_type == "fnv1a_ch" else "carbon_ch"
+    return Destination(text, nodes, int(replication), diverse == "yes", ring_hash)
 
 
 def _parse_node(text: str, protocol: Protocol, tls: bool) -> Node:

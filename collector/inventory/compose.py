@@ -188,13 +188,13 @@ def list_jobs(jobs: Sequence[CondorJob], facts: CloudFacts | None) -> Iterator[L
     homes = homes_of(facts.vms, facts.machines or ()) if facts else {}
     by_host = vms_by_host(facts.vms) if facts else {}
     for job in jobs:
-        host, cloud = _place(job.host, homes, by_host)
-        last_host, last_cloud = _place(job.last_host, homes, by_host)
+        host, cloud = _located(job.host, homes, by_host)
+        last_host, last_cloud = _located(job.last_host, homes, by_host)
         placed = (host, last_host, cloud if host else last_cloud)
         yield ListedJob(*job[:8], *placed, *job[10:])
 
 
-def _place(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, CloudVm]) -> tuple[str, str]:
+def _located(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, CloudVm]) -> tuple[str, str]:
     """(host, cloud) of a machine by the names of the list of VMs; the VM may be gone from HTCondor."""
     home = homes.get(machine)
     vm = home.vm if home else find_vm(by_host, machine)

@@ -47,10 +47,10 @@ def parse_line(line: str, settings: CommandSettings, command: str) -> PrintedVal
     words = line.split()
     if len(words) != 2:
         raise LineRefused(f"{line[:100]!r} is not `path value`")
-    return PrintedValue(_place(words[0], settings, command), _number(words[1]))
+    return PrintedValue(_full_path(words[0], settings, command), _number(words[1]))
 
 
-def _place(text: str, settings: CommandSettings, command: str) -> str:
+def _full_path(text: str, settings: CommandSettings, command: str) -> str:
     names = text.split(".")
     if not all(is_clean(name) for name in names):
         raise LineRefused(f"{text[:200]!r} is not a path: names of [A-Za-z0-9_-] joined by dots")

@@ -12,9 +12,7 @@ from dataclasses import replace
 from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import CloudSchedulerSettings
-from collector.sources.cloudscheduler.v1 import parse_cloud_status as parse_v1
-from collector.sources.cloudscheduler.v2 import parse_cloud_status as parse_v2
-from collector.sources.cloudscheduler.v2 import parse_vm_list
+from collector.sources.cloudscheduler import v1, v2
 from collector.sources.programs import run_program, split_command
 
 _ANSWER_BYTES_MAX = 64 << 20
@@ -29,15 +27,17 @@ def collect(settings: CloudSchedulerSettings) -> Collected:
         return _collect_v2(settings)
     words = split_command(settings.cloud_status_command)
     text = run_program(words if len(words) > 1 else [*words, "-aj"])
-    return parse_v1(text, settings.grid, with_details=settings.has_inventory)
+    return v1.parse_cloud_status(text, settings.grid, with_details=settings.has_inventory)
 
 
 def _collect_v2(settings: CloudSchedulerSettings) -> Collected:
     group, with_list = settings.cloudscheduler_group, settings.cloudscheduler_vm_list
-    collected = parse_v2(_query_page(settings, "cloud/status/"), settings.grid, group, with_vms=not with_list)
+    collected = v2.parse_cloud_status(
+        _query_page(settings, "cloud/status/"), settings.grid, group, with_vms=not with_list
+    )
     if with_list:
         page = _query_page(settings, "vm/list/")
-        listed = parse_vm_list(page, group, with_details=settings.has_inventory)
+        listed = v2.parse_vm_list(page, group, with_details=settings.has_inventory)
         collected = replace(collected, vms=listed.vms, vm_details=listed.vm_details)
     return collected
 

@@ -11,7 +11,7 @@ from cloud_monitor.metrics.paths import build_path, clean
 
 
 class Daemon(NamedTuple):
-    kind: str  # schedd, negotiator or collector
+    role: str  # schedd, negotiator or collector
     name: str
     figures: Mapping[str, float]  # those that it advertises
 
@@ -24,27 +24,27 @@ def query_daemon_figures(pools: Sequence[str], schedds: Sequence[str], owner: bo
         wanted |= {"negotiator": "true", "collector": "true"}
     daemons: dict[tuple[str, str], Daemon] = {}
     for pool in pools:
-        for kind, constraint in wanted.items():
-            attributes = ["Name", *(figure.attribute for figure in OF_DAEMON[kind])]
-            for ad in query_daemons(pool, kind, constraint, attributes):
-                daemon = read_daemon(kind, ad)
-                daemons[kind, daemon.name] = daemon
+        for role, constraint in wanted.items():
+            attributes = ["Name", *(figure.attribute for figure in OF_DAEMON[role])]
+            for ad in query_daemons(pool, role, constraint, attributes):
+                daemon = read_daemon(role, ad)
+                daemons[role, daemon.name] = daemon
     return list(daemons.values())
 
 
-def read_daemon(kind: str, ad: Ad) -> Daemon:
-    values = ((figure, ad.get(figure.attribute)) for figure in OF_DAEMON[kind])
+def read_daemon(role: str, ad: Ad) -> Daemon:
+    values = ((figure, ad.get(figure.attribute)) for figure in OF_DAEMON[role])
     figures = {figure.name: value * figure.scale for figure, value in values if type(value) in (int, float)}
-    return Daemon(kind, text_of(ad.get("Name")), figures)
+    return Daemon(role, text_of(ad.get("Name")), figures)
 
 
 def count_slots(daemons: Iterable[Daemon]) -> int:
     """Slots of all pools as their collector daemons count them."""
-    return int(sum(daemon.figures.get("slots", 0) for daemon in daemons if daemon.kind == "collector"))
+    return int(sum(daemon.figures.get("slots", 0) for daemon in daemons if daemon.role == "collector"))
 
 
 def daemons_values(grid: str, daemons: Iterable[Daemon]) -> Iterator[tuple[str, float]]:
     for daemon in daemons:
         name = clean(daemon.name)
         for figure, value in daemon.figures.items():
-            yield build_path(f"condor_{daemon.kind}_{figure}", grid=grid, name=name), value
+            yield build_path(f"condor_{daemon.role}_{figure}", grid=grid, name=name), value

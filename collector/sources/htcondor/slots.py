@@ -120,15 +120,15 @@ def share_of(slot: Slot, limits: RemainderLimits) -> str:
 
 def slots_values(grid: str, tally: SlotTally) -> Iterator[tuple[str, float]]:
     """Every known type and state, also where it is 0, and whatever else a startd says."""
-    counts = Counter({(kind, state): 0 for kind in TYPES for state in STATES})
-    for (kind, state), slots in tally.counts.items():
-        counts[_name(kind, TYPES), _name(state, STATES)] += slots
-    for (kind, state), slots in list(counts.items()):
+    counts = Counter({(slot_type, state): 0 for slot_type in TYPES for state in STATES})
+    for (slot_type, state), slots in tally.counts.items():
+        counts[_name(slot_type, TYPES), _name(state, STATES)] += slots
+    for (slot_type, state), slots in list(counts.items()):
         counts[ALL, state] += slots
-        counts[kind, TOTAL] += slots
+        counts[slot_type, TOTAL] += slots
         counts[ALL, TOTAL] += slots
-    for (kind, state), slots in sorted(counts.items()):
-        yield build_path("slots", grid=grid, slottype=kind, state=state), slots
+    for (slot_type, state), slots in sorted(counts.items()):
+        yield build_path("slots", grid=grid, slottype=slot_type, state=state), slots
     for resource in RESOURCES:
         amounts = [tally.sums[resource, share] for share in SHARES]
         for share, amount in zip((TOTAL, *SHARES), (sum(amounts), *amounts), strict=True):

@@ -48,7 +48,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     latest = current.Latest(settings.state_dir, clock, order, settings.stale_after_s)
     latest.reload()
     counters = SharedCounters(settings.state_dir)
-    gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s)
+    gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s, settings.state_dir)
     keep_parts(app, settings, clock, gate, counters)
     app.extensions[current.EXTENSION] = latest
     app.extensions[page_cache.EXTENSION] = pages = page_cache.PageCache(version)

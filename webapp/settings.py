@@ -165,6 +165,12 @@ class PlotSettings(SettingsGroup):
 
     series_max: int = Field(50, ge=1, le=1000, description="most traces of a plot or export")
     points_max: int = Field(5000, ge=10, le=100_000, description="most points of a trace")
+    stored_points_max: int = Field(
+        10_000_000,
+        ge=10_000,
+        le=10_000_000_000,
+        description="most stored points that a plot or export may have the store read",
+    )
     range_max_days: int = Field(3660, ge=1, le=36600, description="longest range of a plot or export")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from json.decoder import JSONDecoder
 from typing import Any, NamedTuple
 
@@ -50,11 +50,13 @@ def fetch(
     bytes_max: int,
     points_max: int | None = None,
     drop_nulls: bool = False,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> bytes:
     """Ask /render for `targets` between two epoch seconds and return the JSON as it came.
 
     The whole exchange takes at most `timeout_s`, however slowly the server drips. `points_max` asks Graphite
-    to average each series down to so many points; `drop_nulls` to leave gaps out.
+    to average each series down to so many points; `drop_nulls` to leave gaps out. Once `is_wanted` says no
+    the answer is read to its end but not kept.
     """
     deadline = time.monotonic() + timeout_s
     parameters: list[tuple[str, str]] = [("target", target) for target in targets]
@@ -70,7 +72,7 @@ def fetch(
                 reason = one_line(answer.reason or "", 200)
                 raise GraphiteFault(f"{url} answered {answer.status_code} {reason}")
             try:
-                return _read(answer.raw, url, watch, bytes_max)
+                return _read(answer.raw, url, watch, bytes_max, is_wanted)
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 if watch.expired or isinstance(error, urllib3.exceptions.TimeoutError):
                     raise GraphiteFault(f"{url} did not finish its answer within {timeout_s:g} s") from None
@@ -110,12 +112,14 @@ def parse_series(body: bytes, url: str) -> Iterator[Series]:
         raise GraphiteFault(f"{url} answered JSON that is cut off or broken: {str(error)[:100]}") from None
 
 
-def _read(raw: Any, url: str, watch: Watch, bytes_max: int) -> bytes:
+def _read(raw: Any, url: str, watch: Watch, bytes_max: int, is_wanted: Callable[[], bool]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
-        chunks.append(chunk)
         size += len(chunk)
+        chunks.append(chunk)
+        if not is_wanted():
+            chunks.clear()
         if size > bytes_max:
             raise GraphiteFault(f"{url} answered more than {bytes_max // 2**20} MiB")
         if watch.expired:

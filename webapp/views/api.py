@@ -12,7 +12,9 @@ from webapp.errors import RequestRefused
 from webapp.graphite.series import Reading, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
+from webapp.graphite.work import check_work
 from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.serving.page_cache import cached_response
 
@@ -37,6 +39,7 @@ def series() -> Response:
         UTC,
         settings.range_max_days,
     )
+    check_work(targets, span, current_time(), current_view().snapshot.values, settings.stored_points_max)
     points_max = read_number("points", min(POINTS_DEFAULT, settings.points_max), 10, settings.points_max)
     readings = read_targets(current_gate(), targets, span, points_max)
     return Response(

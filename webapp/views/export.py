@@ -15,6 +15,8 @@ from webapp.errors import RequestRefused
 from webapp.graphite.series import JoinedSeries, Reading, join, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range, parse_zone
+from webapp.graphite.work import check_work
+from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.views.api import read_number
 
@@ -33,6 +35,7 @@ def show() -> Response:
     targets = check_targets(request.args.getlist("target"), settings.series_max)
     now, days = current_time(), settings.range_max_days
     span = parse_range(request.args.get("from", "-1h"), request.args.get("until", "now"), now, zone, days)
+    check_work(targets, span, now, current_view().snapshot.values, settings.stored_points_max)
     step_s = read_number("step", 0, 1, _STEP_MAX_S) or None
     readings = read_targets(current_gate(), targets, span, settings.points_max, step_s)
     table = join([reading.sampled for reading in readings])

@@ -1,0 +1,1 @@
+"""Clouds that machines are made in: one file each, behind the protocol of base.py."""

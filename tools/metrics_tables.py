@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloud_monitor.metrics.catalog import METRICS, PRODUCERS, is_of_further_host
 from cloud_monitor.metrics.storage import storage_aggregation
+from webapp.metrics.gauges import GAUGES, PREFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs/metrics.md"
@@ -19,11 +20,12 @@ _TABLE = re.compile(r"^\| path \|.*?(?=^(?!\|)|\Z)", re.MULTILINE | re.DOTALL)
 
 def metrics_table(producer: str) -> str:
     """The metrics of one producer in Markdown; a further host's paths are said in words."""
-    rows = ["| path | unit | kind | over time | meaning |", "|---|---|---|---|---|"]
+    rows = ["| path | unit | kind | over time | gauge | meaning |", "|---|---|---|---|---|---|"]
     for metric in METRICS:
         if metric.producer == producer and not is_of_further_host(metric):
-            cells = (f"`{metric.template}`", metric.unit, metric.kind, metric.statistic, metric.meaning)
-            rows.append(f"| {' | '.join(cells)} |")
+            gauge = f"`{GAUGES[metric.key].name.removeprefix(PREFIX)}`" if metric.key in GAUGES else ""
+            cells = (metric.unit, metric.kind, metric.statistic, gauge, metric.meaning)
+            rows.append(f"| `{metric.template}` | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 

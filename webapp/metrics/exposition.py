@@ -1,4 +1,4 @@
-"""What Prometheus is told: the app's own figures and each grid's main gauges, in its text format. Pure.
+"""What Prometheus is told: the app's own figures and every figure of the grids, in its text format. Pure.
 
 A gauge that has no fresh value is left out: Prometheus then shows a gap, never an old figure as a new one.
 """
@@ -12,27 +12,11 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, CounterValues, Totals
-from webapp.model.freshness import Freshness
+from webapp.metrics.gauges import expose_grids
 from webapp.model.health import Level
 from webapp.model.snapshot_view import SnapshotView
-from webapp.model.tree import Grid, Value
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_SHOWN = (Freshness.FRESH, Freshness.ZERO)
-_HOST_GAUGES = (
-    ("cloud_monitor_host_cpu_percent", "CPU time in use on the grid's head node.", "cpu"),
-    ("cloud_monitor_host_memory_percent", "Memory in use on the grid's head node.", "ram"),
-    ("cloud_monitor_host_swap_percent", "Swap in use on the grid's head node.", "swap"),
-    ("cloud_monitor_host_disk_percent", "Fullest file system of the grid's head node.", "disk"),
-    ("cloud_monitor_host_load1", "Load average over one minute of the grid's head node.", "load"),
-)
-
-_FLEET_GAUGES = (
-    ("cloud_monitor_fleet_host_cpu_percent", "CPU in use on a worker host.", "cpu_pct"),
-    ("cloud_monitor_fleet_host_memory_percent", "Memory in use on a worker host.", "memory_pct"),
-    ("cloud_monitor_fleet_host_workers", "Workers on a worker host.", "workers"),
-)
 
 
 def expose(view: SnapshotView, totals: Totals, levels: Mapping[str, Level]) -> bytes:
@@ -45,7 +29,7 @@ def expose(view: SnapshotView, totals: Totals, levels: Mapping[str, Level]) -> b
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Answer())
-    return generate_latest(registry)
+    return generate_latest(registry) + expose_grids(view).encode()
 
 
 def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
@@ -90,104 +74,17 @@ def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
 
 
 def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
-    grids = view.snapshot.grids
-
-    def table(
-        name: str, text: str, labels: list[str], rows: Iterable[tuple[list[str], Value | None]]
-    ) -> Metric:
-        family = GaugeMetricFamily(name, text, labels=labels)
-        for label, value in rows:
-            if value is not None and value.value is not None and view.freshness(value) in _SHOWN:
-                family.add_metric(label, value.value)
-        return family
-
     ages = GaugeMetricFamily(
         "cloud_monitor_grid_age_seconds", "Age of a grid's newest point.", labels=["grid"]
     )
     words = ", ".join(f"{level:d} {level.word}" for level in Level)
     health = GaugeMetricFamily("cloud_monitor_grid_health", f"{words}.", labels=["grid"])
-    for grid in grids:
+    for grid in view.snapshot.grids:
         if grid.newest is not None:
             ages.add_metric([grid.name], max(0, view.as_of - grid.newest))
         health.add_metric([grid.name], levels[grid.name])
     yield ages
     yield health
-    yield table(
-        "cloud_monitor_grid_heartbeat", "1 the service answered the collector, 0 it did not.",
-        ["grid", "service"],
-        (([grid.name, name], value) for grid in grids for name, value in grid.heartbeats.items()),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_grid_jobs", "Jobs by type and status; all is the sum.", ["grid", "type", "status"],
-        (
-            ([grid.name, jobtype, status], value)
-            for grid in grids for jobtype, counts in grid.jobs.items() for status, value in counts.items()
-        ),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_cloud_vms", "VMs of a cloud by state, as the cloud scheduler says.",
-        ["grid", "cloud", "state"],
-        (
-            ([grid.name, cloud.name, state], value)
-            for grid in grids for cloud in grid.clouds for state, value in cloud.total.states.items()
-        ),
-    )  # fmt: skip
-    for kind, text in (
-        ("idle", "Running VMs without a busy slot."),
-        ("lost", "VMs in HTCondor that the cloud scheduler does not know."),
-        ("unregistered", "Running VMs that HTCondor does not know."),
-    ):
-        yield table(f"cloud_monitor_cloud_vms_{kind}", text, ["grid", "cloud"], _of_clouds(grids, kind))
-    yield table(
-        "cloud_monitor_cloud_quota_vms", "VMs that may run on a cloud at once.", ["grid", "cloud"],
-        _of_clouds(grids, "quota"),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_cloud_enabled", "1 VMs may be booted on the cloud, 0 they may not.", ["grid", "cloud"],
-        _of_clouds(grids, "enabled"),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_grid_cores", "Cores of the pool: total claimed idle unusable.", ["grid", "share"],
-        (
-            ([grid.name, share], value)
-            for grid in grids for share, value in grid.resources.get("cores", {}).items()
-        ),
-    )  # fmt: skip
-    for name, text, figure in _HOST_GAUGES:
-        yield table(name, text, ["grid"], (([grid.name], grid.own.sysinfo.get(figure)) for grid in grids))
-    for name, text, figure in _FLEET_GAUGES:
-        yield table(
-            name, text, ["grid", "host"],
-            (
-                ([grid.name, host], figures.get(figure))
-                for grid in grids for host, figures in grid.fleet.hosts.items()
-            ),
-        )  # fmt: skip
-    yield table(
-        "cloud_monitor_fleet_chunks", "Chunks of the worker fleet by status.", ["grid", "status"],
-        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.chunks.items()),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_fleet_images", "Images of the worker fleet by status.", ["grid", "status"],
-        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.images.items()),
-    )  # fmt: skip
-    yield table(
-        "cloud_monitor_fleet_deadlines", "Chunks with a deadline: met missed open.", ["grid", "status"],
-        (([grid.name, status], value) for grid in grids for status, value in grid.fleet.deadlines.items()),
-    )  # fmt: skip
-
-
-def _of_clouds(grids: Iterable[Grid], kind: str) -> Iterator[tuple[list[str], Value]]:
-    for grid in grids:
-        for cloud in grid.clouds:
-            value = {
-                "idle": cloud.total.idle,
-                "lost": cloud.total.lost,
-                "unregistered": cloud.total.unreg,
-                "quota": cloud.quota,
-                "enabled": cloud.enabled,
-            }[kind]
-            yield [grid.name, cloud.name], value
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -192,6 +192,7 @@ _FLEET_HOST = (
     ("cpu_pct", "%", "CPU in use, averaged", MEAN),
     ("memory_pct", "%", "memory in use, averaged", MEAN),
     ("temp_mb", "MB", "temporary files of the workers", MEAN),
+    ("temp_limit_mb", "MB", "that its temporary files may take", LAST),
 )
 
 # What a queue holds changes by work alone, so its state at the end of a step says how far the work is.

@@ -73,12 +73,19 @@ def _hosts(grid: str, hosts: list[HostFigures], names_max: int) -> Iterator[tupl
             ("cpu_pct", host.cpu_pct),
             ("memory_pct", host.memory_pct),
             ("temp_mb", host.temp_bytes / _BYTES_IN_MB),
+            ("temp_limit_mb", _mb(host.figures.get("temp_limit_bytes"))),
         ):
-            yield build_path(f"fleet_host_{figure}", grid=grid, host=clean(host.name)), value
+            if value is not None:
+                yield build_path(f"fleet_host_{figure}", grid=grid, host=clean(host.name)), value
     if rest := hosts[names_max:]:
         yield build_path("fleet_host_workers", grid=grid, host=OTHER), sum(host.workers for host in rest)
         yield build_path("fleet_host_loading", grid=grid, host=OTHER), sum(host.loading for host in rest)
     yield build_path("fleet_overflow", grid=grid, names="hosts"), len(hosts) - len(hosts[:names_max])
+
+
+def _mb(size_bytes: object) -> float | None:
+    """None for what an older worker's report does not have."""
+    return size_bytes / _BYTES_IN_MB if isinstance(size_bytes, int | float) else None
 
 
 def _gate(grid: str, hosts: list[HostFigures]) -> Iterator[tuple[str, float]]:

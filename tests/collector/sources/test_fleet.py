@@ -15,7 +15,16 @@ from tests.worker.queue.helpers import add, answers, claim
 from worker.queue import DecisionNote, HostReport, Queue, QueuePolicy, Usage, open_queue
 from worker.queue.statistics import read_figures
 
-REPORT = HostReport("vm1.example", "azure", 3, 1, 71.5, 60.0, 5_000_000, {"price_per_hour": 0.36})
+REPORT = HostReport(
+    "vm1.example",
+    "azure",
+    3,
+    1,
+    71.5,
+    60.0,
+    5_000_000,
+    {"price_per_hour": 0.36, "temp_limit_bytes": 8_000_000_000},
+)
 
 
 @pytest.fixture
@@ -54,7 +63,14 @@ def test_the_whole_fleet(queue: Queue, queue_url: str) -> None:
     assert 0 < own["next_deadline_s"] <= 100
     assert own["oldest_pending_s"] >= 0
     host = clean("vm1.example")
-    figures = {"workers": 3, "loading": 1, "cpu_pct": 71.5, "memory_pct": 60, "temp_mb": 5}
+    figures = {
+        "workers": 3,
+        "loading": 1,
+        "cpu_pct": 71.5,
+        "memory_pct": 60,
+        "temp_mb": 5,
+        "temp_limit_mb": 8000,
+    }
     assert {name: own[f"hosts.{host}.{name}"] for name in figures} == figures
     assert {path: value for path, value in own.items() if path.startswith("gate.")} == {
         "gate.spawn.cpu": 3, "gate.claim.room": 1
@@ -67,6 +83,13 @@ def test_hosts_beyond_the_cap_are_summed(queue: Queue, queue_url: str) -> None:
     assert own["grids.g.fleet.hosts.other.workers"] == 3
     assert {path.split(".")[4] for path in own if ".hosts." in path} == {clean("vm1.example"), "other"}
     assert "grids.g.fleet.hosts.vm2.workers" not in own
+
+
+def test_a_host_of_an_older_version_has_no_limit_of_temporary_files(queue: Queue, queue_url: str) -> None:
+    queue.report_host(replace(REPORT, host="vm2", figures={}))
+    own = dict(fleet_values("g", read_figures(queue_url), names_max=9))
+    assert "grids.g.fleet.hosts.vm2.temp_limit_mb" not in own
+    assert own["grids.g.fleet.hosts.vm3.temp_limit_mb"] == 8000
 
 
 def test_an_empty_queue_has_no_pace(queue_url: str) -> None:

@@ -99,6 +99,7 @@ def test_gauges_of_one_name_have_the_same_labels_and_text() -> None:
         ("grids.g.commands.disk.var.free", "command_grouped",
          {"command": "disk", "group": "var", "figure": "free"}, 3),
         ("grids.g.fleet.hosts.w.temp_mb", "fleet_host_temp_bytes", {"host": "w"}, 3e6),
+        ("grids.g.fleet.hosts.w.temp_limit_mb", "fleet_host_temp_limit_bytes", {"host": "w"}, 3e6),
         ("grids.g.fleet.images_per_s", "fleet_images_per_second", {}, 3),
         ("grids.g.fleet.chunks.paused", "fleet_chunks", {"status": "paused"}, 3),
         ("grids.g.hosts.h.sysinfo.cpu", "further_host_cpu_percent", {"host": "h"}, 3),

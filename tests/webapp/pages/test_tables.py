@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from cloud_monitor.metrics.catalog import METRICS
+from cloud_monitor.metrics.paths import build_path
+from webapp.model.build import build_snapshot
+from webapp.model.snapshot_view import PollOutcome, SnapshotView
+from webapp.model.tree import Value
+from webapp.pages.cells import format_number
+from webapp.pages.fleet import workers_table
 from webapp.pages.jobs import reason_of
 from webapp.pages.tables import figure_label, natural, words
+
+NOW = 1_800_000_000
 
 
 def test_slots_are_sorted_as_people_count() -> None:
@@ -34,3 +43,18 @@ def test_hold_reasons_are_named() -> None:
 )
 def test_figures_are_labelled_with_their_unit(name: str, path: str, label: str) -> None:
     assert figure_label(name, path) == label
+
+
+def test_every_figure_of_a_worker_host_that_is_published_has_a_column() -> None:
+    values = [
+        Value(build_path(metric.key, grid="g", host="w"), 8000.0, NOW)
+        for metric in METRICS
+        if metric.family == "fleet_hosts"
+    ]
+    view = SnapshotView(build_snapshot(NOW, values), PollOutcome(), NOW, 180)
+    table = workers_table("g", view.snapshot.grids[0].fleet, view)
+    assert {column.metric.replace("$", "w") for column in table.columns} == {
+        value.path.removeprefix("grids.g.") for value in values
+    }
+    assert "Temp limit, MB" in {column.label for column in table.columns}
+    assert [cell.text for cell in table.rows[0].cells] == [format_number(8000)] * len(values)

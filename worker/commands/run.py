@@ -18,15 +18,21 @@ from worker.supervisor.supervisor import Supervisor
 
 @click.command()
 @click.option("--until-empty", is_flag=True, help="End when nothing is pending or active in the queue.")
+@click.option(
+    "--leave-idle",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="End after so long without work, while there is no machine manager that would end this machine.",
+)
 @click.pass_context
-def command(context: click.Context, until_empty: bool) -> None:
+def command(context: click.Context, until_empty: bool, leave_idle: float | None) -> None:
     """Run as many workers on this host as its CPU and memory carry; SIGTERM or Ctrl-C drains them."""
     settings: Settings = context.obj
     config = context.find_root().params["config"]
     options = ["--config", str(config)] if config else []
     program = [*part_command("worker"), *options]
     prepare_command = [*program, "model", "fetch"] if settings.decimer_engine == "onnx" else None
-    supervise(settings, [*program, "work"], until_empty, prepare_command)
+    supervise(settings, [*program, "work"], until_empty, prepare_command, leave_idle)
 
 
 def supervise(
@@ -34,13 +40,14 @@ def supervise(
     worker_command: Sequence[str],
     until_empty: bool,
     prepare_command: Sequence[str] | None = None,
+    leave_idle_s: float | None = None,
 ) -> None:
     """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`,
     `prepare_command` makes the model ready before the first one.
     """
     host, _holder = claim_host_name(settings.host_name)
     queue = open_queue(settings.queue_url, queue_policy(settings))
-    supervisor = Supervisor(queue, settings, host, worker_command, until_empty, prepare_command)
+    supervisor = Supervisor(queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))
     events_url = scheduled_events_url(settings.scheduled_events_url)

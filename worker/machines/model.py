@@ -31,21 +31,6 @@ class CloudState(StrEnum):
     DELETING = "deleting"
 
 
-class MachineState(StrEnum):
-    """Where a machine's row stands, in order."""
-
-    WISHED = "wished"  # the row is written, the cloud perhaps not asked yet
-    BOOTING = "booting"  # the cloud has it, its supervisor has not reported
-    RUNNING = "running"  # its supervisor has reported
-    DRAINING = "draining"  # told to leave: takes no further claim
-    DELETING = "deleting"  # to be deleted, until the cloud knows it no more
-    GONE = "gone"
-
-
-PRESENT = frozenset(MachineState) - {MachineState.GONE}
-STAYING = frozenset({MachineState.WISHED, MachineState.BOOTING, MachineState.RUNNING})
-
-
 @dataclass(frozen=True, slots=True)
 class MachineSize:
     """What a cloud sells under a name. 0: not said by the cloud."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
 from worker.queue.database import Database
+from worker.queue.manager_lease import read_leave
 from worker.queue.migrate import bring_up_to_date, require_queue
 from worker.queue.model import (
     Added,
@@ -179,6 +180,12 @@ class Queue:
     def usage_statistics(self, engine: str) -> UsageStatistics | None:
         """What the last chunks done with the engine needed; None when none was done."""
         return self.database.read(lambda connection: attempts.usage_statistics(connection, engine))
+
+    def leave_word(self, host: str) -> tuple[bool, float | None]:
+        """(whether the machine manager has told that host to leave; seconds since there was a manager, None:
+        never)
+        """
+        return self.database.read(lambda connection: read_leave(connection, host))
 
     def report_host(self, report: HostReport) -> None:
         self.database.write(lambda connection: hosts.report_host(connection, report))

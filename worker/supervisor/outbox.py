@@ -29,14 +29,17 @@ class QueueState:
     statistics: UsageStatistics | None = None
     read_s: float = 0.0
     error: str = ""
+    leave: bool = False  # the machine manager wants this host's machine
+    manager_silent_s: float | None = None  # None: there was none yet, or it is not known
 
 
 Call = Callable[[], None]
 
 
 class Outbox:
-    def __init__(self, queue: Queue, engine: str) -> None:
+    def __init__(self, queue: Queue, engine: str, host: str = "") -> None:
         self._queue = queue
+        self._host = host
         self._engine = engine
         self._urgent: deque[Call] = deque()
         self._calls: deque[Call] = deque(maxlen=MOST_CALLS)
@@ -103,4 +106,7 @@ class Outbox:
         if maintained.expired:
             log.info("%d leases of workers that are gone ran out", maintained.expired)
         outstanding = self._queue.outstanding()
-        return QueueState(outstanding, outstanding.active, self._statistics, now_s)
+        leave, silent_s = self._queue.leave_word(self._host)
+        return QueueState(
+            outstanding, outstanding.active, self._statistics, now_s, leave=leave, manager_silent_s=silent_s
+        )

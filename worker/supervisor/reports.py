@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import partial
 
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
@@ -57,18 +58,28 @@ class Reporter:
             self.event("held_back", decision.text)
 
     def report(
-        self, averages: Averages, workers: list[WorkerProcess], temp: TempUse, force: bool = False
+        self,
+        averages: Averages,
+        workers: list[WorkerProcess],
+        temp: TempUse,
+        activity: Mapping[str, float],
+        force: bool = False,
     ) -> None:
         now_s = time.monotonic()
         if now_s - self._reported_s < REPORT_EVERY_S and not force:
             return
         self._reported_s = now_s
         if averages.started:
-            self._outbox.send(partial(self._queue.report_host, self._report(averages, workers, temp)))
+            self._outbox.send(
+                partial(self._queue.report_host, self._report(averages, workers, temp, activity))
+            )
 
-    def _report(self, averages: Averages, workers: list[WorkerProcess], temp: TempUse) -> HostReport:
+    def _report(
+        self, averages: Averages, workers: list[WorkerProcess], temp: TempUse, activity: Mapping[str, float]
+    ) -> HostReport:
         seen = [(worker, worker.status) for worker in workers]
         figures: dict[str, float] = {
+            **activity,
             "cpus": averages.latest.cpus,
             "load_1min": averages.latest.load_1min,
             "memory_limit_bytes": averages.latest.tightest_memory.limit_bytes,

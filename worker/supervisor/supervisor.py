@@ -32,6 +32,7 @@ from worker.queue import Queue
 from worker.runner.exit_status import explain_exit
 from worker.runner.worker_status import WorkerStatus
 from worker.settings import SupervisorSettings
+from worker.supervisor.activity import Activity, may_leave
 from worker.supervisor.averages import Averages
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.host_locks import WarmUpLock
@@ -58,13 +59,15 @@ class Supervisor:
         worker_command: Sequence[str],
         until_empty: bool,
         prepare_command: Sequence[str] | None = None,
+        leave_idle_s: float | None = None,
     ) -> None:
         self._settings = settings
         self._host = host
         self._worker_command = worker_command
         self._until_empty = until_empty
+        self._leave_idle_s = leave_idle_s
         self._limits: GateLimits = gate_limits(settings)
-        self._outbox = Outbox(queue, settings.decimer_engine)
+        self._outbox = Outbox(queue, settings.decimer_engine, host)
         self._exits = ExitHandler(queue, self._outbox, host)
         self._reporter = Reporter(queue, self._outbox, host, settings.environment, settings.price_per_hour)
         self._averages = Averages(settings.average_s)
@@ -80,6 +83,7 @@ class Supervisor:
         self._past: deque[WorkerStatus] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()
         self._failed_starts_s: tuple[float, ...] = ()
+        self._activity = Activity(time.monotonic())
         self._started = 0
         self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
@@ -113,6 +117,7 @@ class Supervisor:
         self._averages.add(read_host_sample(previous))
         self._reap()
         self._look_after_workers()
+        self._hear()
         decision = self._decide()
         if decision.verdict is GateVerdict.ADMIT:
             self._spawn()
@@ -123,7 +128,21 @@ class Supervisor:
                 next(worker for worker in self._workers if worker.name == drained.name), decision.text
             )
         self._reporter.decided(decision)
-        self._reporter.report(self._averages, self._workers, self._temp())
+        self._report()
+
+    def _hear(self) -> None:
+        """What the machine manager says; and nothing to do for long, where nobody says anything."""
+        now_s = time.monotonic()
+        self._activity.look(now_s, [worker.status for worker in self._workers])
+        state, idle_s = self._outbox.queue_state, self._activity.idle_s(now_s)
+        if state.leave:
+            self.leave("the machine manager ends this machine")
+        elif may_leave(idle_s, self._leave_idle_s, state.manager_silent_s):
+            self.leave(f"no work for {idle_s:.0f} s, and no machine manager")
+
+    def _report(self, force: bool = False) -> None:
+        figures = self._activity.figures(time.monotonic(), self._leaving is not None)
+        self._reporter.report(self._averages, self._workers, self._temp(), figures, force)
 
     def _decide(self) -> Decision:
         seen = [(worker, worker.status) for worker in self._workers]
@@ -208,6 +227,7 @@ class Supervisor:
             oom_kills = self._averages.oom_kills
             ended = explain_exit(worker.process.returncode, oom_kills, worker.stalled_for_s)
             self._exits.handle(worker, status, ended)
+            self._activity.ended(status)
             if status.chunks_done:
                 self._past.append(status)
             if ended.images_may_be_cause and (status.ready_s is None or not self._exits.host_is_proven):
@@ -257,7 +277,7 @@ class Supervisor:
                     worker.kill()
             self._reap()
             time.sleep(0.05)
-        self._reporter.report(self._averages, [], self._temp(), force=True)
+        self._report(force=True)
         return time.monotonic() - start_s
 
 

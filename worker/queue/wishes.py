@@ -1,0 +1,77 @@
+"""What operators ask of the machine manager: rows that anyone with the right to insert may write, and that
+the manager alone fulfils.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from sqlalchemy import Connection, insert, select, update
+
+from worker.queue.hosts import add_event
+from worker.queue.model import QueueRefused
+from worker.queue.schema import machine_wishes
+from worker.queue.sql import db_now, storable
+
+WishKind = Literal["create", "delete", "pause", "resume", "limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineWish:
+    """`details`: of create `count`; of delete `now` (without draining); of limits `least`, `most` (None: as
+    configured).
+    """
+
+    kind: WishKind
+    group: str = ""
+    machine: str = ""
+    asked_by: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0  # of the row
+    asked_at: float = 0
+    outcome: str = ""  # "": still open
+
+
+def add_wish(connection: Connection, wish: MachineWish) -> int:
+    """The wish's number; an event says who asked. Raises QueueRefused for a kind that there is not."""
+    if wish.kind not in get_args(WishKind):
+        raise QueueRefused(f"there is no wish {wish.kind!r}; there are {', '.join(get_args(WishKind))}")
+    values = {
+        "kind": wish.kind,
+        "group_name": storable(wish.group),
+        "machine": storable(wish.machine),
+        "details": dict(wish.details),
+        "asked_by": storable(wish.asked_by),
+    }
+    row = connection.execute(insert(machine_wishes).values(asked_at=db_now(), **values))
+    about = wish.machine or wish.group
+    details = ", ".join(f"{name} {value}" for name, value in wish.details.items())
+    said = f"{wish.asked_by or 'somebody'} asks: {wish.kind} {about}{details and f' ({details})'}"
+    add_event(connection, "machine_wish", said, host=wish.machine)
+    return int((row.inserted_primary_key or (0,))[0])
+
+
+def open_wishes(connection: Connection) -> list[MachineWish]:
+    """Those not fulfilled yet, oldest first."""
+    query = select(machine_wishes).where(machine_wishes.c.done_at.is_(None)).order_by(machine_wishes.c.id)
+    return [
+        MachineWish(
+            row.kind,
+            row.group_name,
+            row.machine,
+            row.asked_by,
+            row.details,
+            row.id,
+            row.asked_at,
+            row.outcome,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def end_wish(connection: Connection, wish: int, outcome: str) -> None:
+    """Only the manager's, within the transaction that did what was wished."""
+    this = update(machine_wishes).where(machine_wishes.c.id == wish)
+    connection.execute(this.values(done_at=db_now(), outcome=storable(outcome)))

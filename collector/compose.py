@@ -31,8 +31,10 @@ def compose(
     spools: Mapping[str, SpoolFigures],
     timestamp: int,
     duration_s: float,
+    clock_s: int,
 ) -> Composed:
-    """`seen` says when each path last had a value; `spools` what waits per destination as the run began."""
+    """`clock_s` is this host's time, in epoch seconds. `seen` says
+    when each path last had a value; `spools` what waits per destination as the run began."""
     failures = [f"{outcome.source}: {outcome.error}" for outcome in outcomes if outcome.error]
     given = [(outcome.source, pair) for outcome in outcomes for pair in outcome.collected.values]
     clouds, clouds_well = _compare_clouds(settings, outcomes, seen)
@@ -49,6 +51,7 @@ def compose(
     values.update(dict.fromkeys(zeros, 0.0))
     values.update(_heartbeats(settings, outcomes))
     values.update(_own_figures(settings, outcomes, spools, timestamp, duration_s))
+    values[settings.own_path("collector_clock")] = float(clock_s)
     values[settings.own_path("collector_points")] = float(len(values) + 1)
     points = tuple(Point(path, timestamp, value) for path, value in sorted(values.items()))
     return Composed(points, tuple(failures), measured)

@@ -66,7 +66,9 @@ def collect_points(
     outcomes = run_tasks(settings, tasks, run.timestamp, keep_state)
     duration_s = time.monotonic() - run.started_s
     spools = read_spool_figures(run.senders)
-    return compose(settings, outcomes, run.seen, spools, run.timestamp, duration_s), outcomes
+    return compose(
+        settings, outcomes, run.seen, spools, run.timestamp, duration_s, int(time.time())
+    ), outcomes
 
 
 def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunResult:

@@ -23,7 +23,7 @@ def outcome(
 def composed(
     settings: Settings, *outcomes: SourceOutcome, seen: dict[str, int] | None = None, **spools: SpoolFigures
 ) -> Composed:
-    return compose(settings, outcomes, seen or {}, spools, NOW, 0.5)
+    return compose(settings, outcomes, seen or {}, spools, NOW, 0.5, NOW + 3)
 
 
 def values_of(result: Composed) -> dict[str, float]:

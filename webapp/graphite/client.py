@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import parsedate_to_datetime
 from json.decoder import JSONDecoder
 from typing import Any, NamedTuple
 
@@ -35,6 +36,11 @@ class SeriesPoint(NamedTuple):
     value: float | None
 
 
+class RenderBody(NamedTuple):
+    body: bytes
+    date_s: float | None  # the server's time as it answered, epoch seconds; None where it does not tell
+
+
 class Series(NamedTuple):
     target: str
     points: list[SeriesPoint]
@@ -50,19 +56,23 @@ def fetch(
     bytes_max: int,
     points_max: int | None = None,
     drop_nulls: bool = False,
+    look_ahead_s: int = 0,
     is_wanted: Callable[[], bool] = lambda: True,
-) -> bytes:
+) -> RenderBody:
     """Ask /render for `targets` between two epoch seconds and return the JSON as it came.
 
     The whole exchange takes at most `timeout_s`, however slowly the server drips. `points_max` asks Graphite
     to average each series down to so many points; `drop_nulls` to leave gaps out. Once `is_wanted` says no
-    the answer is read to its end but not kept.
+    the answer is read to its end but not kept. With `look_ahead_s` points show that lie so far in
+    the server's future, which it hides otherwise.
     """
     deadline = time.monotonic() + timeout_s
     parameters: list[tuple[str, str]] = [("target", target) for target in targets]
-    parameters += [("from", str(from_s)), ("until", str(until_s)), ("format", "json")]
+    parameters += [("from", str(from_s)), ("until", str(until_s + look_ahead_s)), ("format", "json")]
     if points_max is not None:
         parameters.append(("maxDataPoints", str(points_max)))
+    if look_ahead_s:
+        parameters += [("now", str(until_s + look_ahead_s))]
     if drop_nulls:
         parameters.append(("noNullPoints", "true"))
     try:
@@ -72,7 +82,8 @@ def fetch(
                 reason = one_line(answer.reason or "", 200)
                 raise GraphiteFault(f"{url} answered {answer.status_code} {reason}")
             try:
-                return _read(answer.raw, url, watch, bytes_max, is_wanted)
+                body = _read(answer.raw, url, watch, bytes_max, is_wanted)
+                return RenderBody(body, _date_s(answer.headers.get("Date")))
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 if watch.expired or isinstance(error, urllib3.exceptions.TimeoutError):
                     raise GraphiteFault(f"{url} did not finish its answer within {timeout_s:g} s") from None
@@ -127,6 +138,13 @@ def _read(raw: Any, url: str, watch: Watch, bytes_max: int, is_wanted: Callable[
     if watch.expired:  # the end may be the watch's own doing
         raise TimeoutError
     return b"".join(chunks)
+
+
+def _date_s(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _series(raw: Any, url: str) -> Series:

@@ -116,7 +116,7 @@ class _Query:
                     bytes_max=_ANSWER_MAX_BYTES,
                     points_max=points_max,
                     is_wanted=lambda: self._is_wanted,
-                )
+                ).body
             except GraphiteFault as fault:
                 self._fault = fault
             finally:

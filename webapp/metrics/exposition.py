@@ -77,13 +77,21 @@ def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
     ages = GaugeMetricFamily(
         "cloud_monitor_grid_age_seconds", "Age of a grid's newest point.", labels=["grid"]
     )
+    clocks = GaugeMetricFamily(
+        "cloud_monitor_grid_clock_ahead_seconds",
+        "How much the clock of a grid's head node is ahead; 0 where it is not.",
+        labels=["grid"],
+    )
     words = ", ".join(f"{level:d} {level.word}" for level in Level)
     health = GaugeMetricFamily("cloud_monitor_grid_health", f"{words}.", labels=["grid"])
     for grid in view.snapshot.grids:
         if grid.newest is not None:
             ages.add_metric([grid.name], max(0, view.as_of - grid.newest))
         health.add_metric([grid.name], levels[grid.name])
+        if (ahead_s := view.snapshot.clocks_ahead_s.get(grid.name)) is not None:
+            clocks.add_metric([grid.name], ahead_s)
     yield ages
+    yield clocks
     yield health
 
 

@@ -109,6 +109,13 @@ class _Judge:
             Key("spool_age_s", grid.name, host=name), "collector_spool_age_s",
             host.collector.get("spool_age_s"), where, "figures wait for delivery since {} s", is_of_host=True,
         )  # fmt: skip
+        owner = grid.name if is_own else f"{grid.name}/{host.name}"
+        ahead_s = self._view.snapshot.clocks_ahead_s.get(owner, 0.0)
+        yield from self._above(
+            Key("clock_ahead_s", grid.name, host=name), "collector_clock",
+            Value("", round(ahead_s), self._view.as_of), where,
+            "clock is {} s ahead of the store's, its figures count as so much older", is_of_host=True,
+        )  # fmt: skip
 
     def _cloud(self, cloud: Cloud, label: str) -> Iterator[Condition]:
         where, names = (label, cloud.name), {"grid": cloud.grid, "cloud": cloud.name}

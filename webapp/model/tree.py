@@ -274,6 +274,7 @@ class Snapshot:
     total: VmType  # over all grids
     jobs: Counts  # status -> sum over the grids' `all`
     values: Mapping[str, Value]  # every series by path
+    clocks_ahead_s: Mapping[str, float] = field(default_factory=dict)  # by grid, or grid/host
 
     @property
     def is_empty(self) -> bool:

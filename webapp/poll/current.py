@@ -39,7 +39,10 @@ class Latest:
             outcome = self._has_changed(OUTCOME_NAME)
             if snapshot:
                 polled = read_polled(self._state_dir)
-                self.snapshot = build_snapshot(polled.taken_at, polled.values, self._order)
+                self.snapshot = replace(
+                    build_snapshot(polled.taken_at, polled.values, self._order),
+                    clocks_ahead_s={owner: clock.ahead_s for owner, clock in polled.clocks.items()},
+                )
             if outcome:
                 self.outcome = read_outcome(self._state_dir)
             return snapshot or outcome

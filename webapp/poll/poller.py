@@ -25,9 +25,17 @@ from webapp.model.conditions import note_conditions
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
+from webapp.poll.clocks import CLOCK_TARGETS, LOOK_AHEAD_S, Clock, observe_all, set_right
 from webapp.poll.current import Latest
 from webapp.poll.retention import carry_forward, group_of, is_text
-from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
+from webapp.poll.state_files import (
+    Polled,
+    read_arrivals,
+    read_outcome,
+    read_polled,
+    write_outcome,
+    write_polled,
+)
 from webapp.poll.targets import poll_targets
 from webapp.settings import PollSettings
 
@@ -38,6 +46,7 @@ _TICK_S = 1.0
 _FLUSH_S = 1.0
 _FINISH_S = 4.0  # mod_wsgi grants 5 s before it kills
 _ANSWER_MAX_BYTES = 256 * 2**20
+_CLOCKS_MAX_BYTES = 8 * 2**20
 _HEARTBEATS = f"{ROOT}.*.heartbeat.*"
 _FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent
 
@@ -159,6 +168,8 @@ class Poller:
         started = time.monotonic()
         try:
             found, refused_names = self._fetch_values(now, first=not known.values)
+            clocks = self._compare_clocks(now, known)
+            found = set_right(found, clocks)
             if known.values and not found:
                 raise GraphiteFault(
                     f"{self._settings.graphite_url} has no point of the last "
@@ -170,7 +181,8 @@ class Poller:
             outcome = replace(outcome, failures=outcome.failures + 1, error=str(fault))
         else:
             rules = (self._settings.forget_after_s, self._settings.forget_grid_after_s)
-            write_polled(state_dir, Polled(now, carry_forward(found, known.values, now, *rules)))
+            values = carry_forward(found, known.values, now, *rules)
+            write_polled(state_dir, Polled(now, values, clocks))
             outcome = replace(
                 outcome,
                 succeeded_at=now,
@@ -184,7 +196,7 @@ class Poller:
             outcome,
             finished_at=self._clock(),
             duration_s=time.monotonic() - started,
-            requests=len(poll_targets()),
+            requests=len(poll_targets()) + 1,
         )
         self._latest.reload()
         self._note_conditions(outcome)  # before the outcome, which has every process render its pages anew
@@ -204,7 +216,7 @@ class Poller:
         found: dict[str, Value] = {}
         refused: set[str] = set()
         for target, window_s in asks:
-            body = fetch(
+            body, _ = fetch(
                 settings.graphite_url,
                 [target],
                 int(now - window_s),
@@ -224,6 +236,27 @@ class Poller:
         if refused:
             log.warning("left out %d series whose names are no text, as %a", len(refused), min(refused)[:200])
         return list(found.values()), len(refused)
+
+    def _compare_clocks(self, now: float, known: Polled) -> dict[str, Clock]:
+        """How far collectors are ahead. Where the store cannot be asked, what is known stays as it is."""
+        settings = self._settings
+        try:
+            body, date_s = fetch(
+                settings.graphite_url,
+                CLOCK_TARGETS,
+                int(now - settings.poll_window_s),
+                int(now),
+                timeout_s=settings.graphite_timeout_s,
+                bytes_max=_CLOCKS_MAX_BYTES,
+                drop_nulls=True,
+                look_ahead_s=LOOK_AHEAD_S,
+            )
+            series = [one for one in parse_series(body, settings.graphite_url) if group_of(one.target)]
+        except GraphiteFault as fault:
+            log.warning("collectors' clocks cannot be compared: %s", fault)
+            return dict(known.clocks)
+        arrivals = read_arrivals(settings.state_dir)
+        return observe_all(known.clocks, series if date_s else (), date_s or 0.0, arrivals)
 
     def _note_conditions(self, outcome: PollOutcome) -> None:
         """Remember what has begun and ended. Where that cannot be written the poll counts all the same."""

@@ -5,17 +5,22 @@ read and small; and how the polling goes, the attempt noted before each poll.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from cloud_monitor.system.files import replace_file
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
+from webapp.poll.clocks import Clock
 
 SNAPSHOT_NAME = "snapshot.json"
 OUTCOME_NAME = "outcome.json"
+ARRIVALS_NAME = "arrivals"
 _VERSION = 1
+_ARRIVAL_KEPT_S = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Polled:
 
     taken_at: float = 0.0  # epoch seconds; 0.0 before the first good poll
     values: Sequence[Value] = ()
+    clocks: Mapping[str, Clock] = field(default_factory=dict)  # by owner, see webapp.poll.clocks
 
 
 def read_polled(state_dir: Path) -> Polled:
@@ -33,7 +39,11 @@ def read_polled(state_dir: Path) -> Polled:
         if raw["version"] != _VERSION:
             return Polled()
         columns = zip(raw["paths"], raw["values"], raw["timestamps"], strict=True)
-        return Polled(float(raw["taken_at"]), [Value(*row) for row in columns])
+        clocks = {
+            owner: Clock(float(ahead_s), {int(at): int(sent) for at, sent in seen})
+            for owner, ahead_s, seen in raw.get("clocks", ())
+        }
+        return Polled(float(raw["taken_at"]), [Value(*row) for row in columns], clocks)
     except (OSError, ValueError, TypeError, KeyError):
         return Polled()
 
@@ -45,11 +55,14 @@ def write_polled(state_dir: Path, polled: Polled) -> None:
         "paths": [value.path for value in polled.values],
         "values": [value.value for value in polled.values],
         "timestamps": [value.timestamp for value in polled.values],
+        "clocks": [
+            (owner, clock.ahead_s, list(clock.seen.items())) for owner, clock in polled.clocks.items()
+        ],
     }
     replace_file(state_dir / SNAPSHOT_NAME, json.dumps(columns, separators=(",", ":")).encode())
 
 
-_NAMES = frozenset(field.name for field in fields(PollOutcome))
+_NAMES = frozenset(one.name for one in fields(PollOutcome))
 
 
 def read_outcome(state_dir: Path) -> PollOutcome:
@@ -60,6 +73,26 @@ def read_outcome(state_dir: Path) -> PollOutcome:
         return PollOutcome(**{name: type(getattr(never, name))(raw[name]) for name in raw if name in _NAMES})
     except (OSError, ValueError, TypeError):
         return PollOutcome()
+
+
+def note_arrival(state_dir: Path, grid: str, ahead_s: float) -> None:
+    """Keep how far the clock of a grid was ahead of this host's when a list came from it."""
+    folder = state_dir / ARRIVALS_NAME
+    with suppress(OSError):  # the list that came is kept already
+        folder.mkdir(mode=0o700, exist_ok=True)
+        replace_file(folder / grid, f"{ahead_s:.0f}\n".encode())
+
+
+def read_arrivals(state_dir: Path) -> dict[str, float]:
+    """What note_arrival has kept within a day, by grid."""
+    found = {}
+    for path in (state_dir / ARRIVALS_NAME).glob("*"):
+        with suppress(OSError, ValueError):
+            if time.time() - path.stat().st_mtime < _ARRIVAL_KEPT_S:
+                found[path.name] = float(path.read_bytes())
+            else:
+                path.unlink()
+    return found
 
 
 def write_outcome(state_dir: Path, outcome: PollOutcome) -> None:

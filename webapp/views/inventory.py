@@ -27,6 +27,7 @@ def put(grid: str) -> Response:
     from cloud_monitor.system.process import give_back_memory
     from webapp.inventory.payload import ListRefused, ListTooLarge, read_payload
     from webapp.inventory.store import OlderList, store_payload
+    from webapp.poll.state_files import note_arrival
 
     settings = current_settings()
     try:
@@ -40,6 +41,7 @@ def put(grid: str) -> Response:
                 keep_gone_s=settings.inventory_keep_gone_s,
                 forget_after_s=settings.forget_grid_after_s,
             )
+        note_arrival(settings.state_dir, grid, payload.taken_at - current_time())
     except ListTooLarge as large:
         raise RequestRefused(413, "list_too_large", str(large)) from None
     except ListRefused as refused:

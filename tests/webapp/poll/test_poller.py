@@ -31,7 +31,7 @@ from webapp.poll.state_files import Polled, read_outcome, read_polled, write_out
 from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
 
-BATCH = len(poll_targets())
+BATCH = len(poll_targets()) + 1
 LIES: tuple[Mode, ...] = ("500", "html", "truncated", "types", "not_utf8", "deep", "redirect", "empty", "nan")
 
 

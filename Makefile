@@ -37,7 +37,7 @@ check: ## the checks alone, without any installation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: ## the long fault runs
 	$(BIN)/pytest -m soak --timeout 0

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.services import shared
+from tests.services.dealing import Together, unit_of
 from tests.services.needs import GRANTED, SERVICES, needs_of
 
 # A busy machine is no fault of what is tested.
@@ -35,25 +38,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fast: needs nothing but the Python packages (make test-fast)")
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_itemcollected(item: pytest.Item) -> None:
+    needs = needs_of(item)
+    for service in needs:
+        item.add_marker(service)
+    if not needs and item.get_closest_marker("soak") is None:
+        item.add_marker("fast")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    turns: dict[str, int] = {}
     for item in items:
-        needs = needs_of(item)
-        for service in needs:
-            item.add_marker(service)
-        if not needs and item.get_closest_marker("soak") is None:
-            item.add_marker("fast")
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=_turn)
-
-
-def _group(item: pytest.Item) -> str:
-    """Tests of one name run one after another in one process: a file's, and those with one thing to share."""
-    fixtures = getattr(item, "fixturenames", ())
-    for dear in ("deployment", "condor_pool"):
-        if dear in fixtures:
-            return dear
-    return item.path.relative_to(item.config.rootpath).as_posix()
+        unit = unit_of(item.nodeid)
+        turns[unit] = min(_turn(item), turns.get(unit, len(LONGEST_FIRST)))
+    items.sort(key=lambda item: turns[unit_of(item.nodeid)])
 
 
 def _turn(item: pytest.Item) -> int:

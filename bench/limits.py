@@ -25,7 +25,7 @@ class Group:
             limit_file = "memory.max" if self._v2 else "memory.limit_in_bytes"
             (self.folder / limit_file).write_text(str(int(limit_mb * MB)))
 
-    def record_failure(self, command: str) -> str:
+    def charge(self, command: str) -> str:
         """The shell command that moves itself into the group and then becomes `command`."""
         return f"echo $$ > {self.folder}/cgroup.procs && {command}"
 

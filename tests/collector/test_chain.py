@@ -133,9 +133,10 @@ def test_the_documented_cron_line_delivers_under_crons_environment(
     documented = next(line for line in readme.splitlines() if line.startswith("* * * * *"))
     command = documented.split(maxsplit=5)[5].split(" ", 1)[1]  # the times, then the user of a cron.d file
     program, _, arguments = command.partition(" ")
-    assert program.endswith("/bin/python")
-    assert arguments == "-m collector --config /etc/cloud-monitor/collector.toml"
-    line = f"{sys.executable} {arguments.replace('/etc/cloud-monitor/collector.toml', str(config))}"
+    installed = Path(sys.executable).parent / "cloud-monitor-collector"
+    assert program == f"/opt/cloud-monitor/.venv/bin/{installed.name}"
+    assert arguments == "--config /etc/cloud-monitor/collector.toml"
+    line = f"{installed} --config {config}"
     ended = subprocess.run(
         ["env", "-i", "PATH=/usr/bin:/bin", "SHELL=/bin/sh", f"HOME={tmp_path}", "/bin/sh", "-c", line],
         cwd=tmp_path,

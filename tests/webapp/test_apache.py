@@ -177,6 +177,7 @@ def test_figures_are_summed_over_the_processes(apache: Apache) -> None:
 
 
 def test_no_shared_log_line_is_an_error(apache: Apache) -> None:
+    assert ask.get(f"{apache.url}/").status_code == 200
     assert "Traceback" not in apache.error_log()
     assert (apache.root / "cloud_monitor_access.log").read_text().count("GET / ") > 0
 

@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 os.chdir(ROOT)
-sys.path.insert(0, str(ROOT))
+system = sys.path[:]
 site.addsitedir(str(ROOT / ".venv" / "lib" / PYTHON / "site-packages"))
+# Before what the system has installed, which may be too old: certbot, for one, brings Debian's urllib3 along.
+sys.path[:] = [str(ROOT), *(path for path in sys.path if path not in system), *system]
 
 from webapp.wsgi import make  # noqa: E402 (it is found only now)
 

@@ -28,7 +28,7 @@ from tests.webapp.sample import sample_values
 from webapp.poll.targets import poll_targets
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-BATCH = len(poll_targets())
+BATCH = len(poll_targets()) + 1
 
 
 def test_the_file_is_as_promised() -> None:
@@ -200,6 +200,22 @@ def test_exactly_the_shipped_file_on_its_own_port() -> None:
     command = [*unshare_command(), sys.executable, "-c", source]
     ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert ran.stdout.split() == ["True", "http://127.0.0.1:5000", "200"], ran.stderr
+
+
+def test_the_environments_packages_come_before_the_systems(proxy: Proxy) -> None:
+    """As with Debian's python3-requests, which certbot brings along; here none of them can be imported."""
+    with open_folder() as folder:
+        system = folder / "dist-packages"
+        for name in ("requests", "urllib3", "flask", "pydantic", "sqlalchemy", "webapp", "cloud_monitor"):
+            (system / name).mkdir(parents=True)
+            (system / name / "__init__.py").write_text(f"raise ImportError('the system has {name}')\n")
+        daemon = "WSGIDaemonProcess cloud_monitor "
+        conf = CONF.read_text().replace(daemon, f"{daemon}python-path={system} processes=2 ")
+        conf = conf.replace("processes=5 ", "")
+        with run_apache(folder, {"WEBAPP_GRAPHITE_URL": proxy.url}, conf) as apache:
+            wait_until(lambda: ask.get(f"{apache.url}/health").status_code == 200, "data")
+            answer = ask.get(f"{apache.url}/api/series?target=grids.belle.jobs.all.idle")
+            assert answer.status_code == 200, answer.text
 
 
 def visit_all(apache: Apache) -> None:

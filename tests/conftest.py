@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.services.condor",
     "tests.services.graphite",
     "tests.services.postgres",
+    "tests.services.postgres_pair",
     "tests.services.victoriametrics",
 ]
 

@@ -56,6 +56,24 @@ class Postgres:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "30", "stop")
 
+    def copy(self, primary: Postgres) -> None:
+        """Make the cluster a standby of another, before the first start."""
+        self._run(
+            "pg_basebackup", "-h", "127.0.0.1", "-p", str(primary.port), "-U", OWNER,
+            "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "--no-sync",
+        )  # fmt: skip
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(f"port = {self.port}\n")
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "30", "promote")
+
+    def become_standby(self, primary_port: int) -> None:
+        """With the next start."""
+        (self.data / "standby.signal").touch()
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(f"primary_conninfo = 'host=127.0.0.1 port={primary_port} user={OWNER}'\n")
+
     def restart(self) -> None:
         self.stop()
         self.start()

@@ -23,6 +23,13 @@ from sqlalchemy.exc import (
 )
 
 from worker.queue.model import QueueRefused, QueueUnavailable
+from worker.queue.postgresql import (
+    POOLED,
+    explain_refusal,
+    is_outage,
+    open_postgresql,
+    refuse_unknown_options,
+)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -35,24 +42,6 @@ SQLITE_PRAGMAS = (
 )
 SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY")
 SQLITE_BUSY_S = 20
-POSTGRES_OPTIONS: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,  # ms until unanswered bytes end the connection
-    "application_name": "cloud-monitor worker",
-    "options": " ".join(
-        f"-c {setting}"
-        for setting in (
-            "statement_timeout=60s",
-            "lock_timeout=20s",
-            "idle_in_transaction_session_timeout=60s",
-            "enable_bitmapscan=off",  # before its first ANALYZE a full queue would be sorted for each claim
-            "jit=off",
-        )
-    ),
-}
 
 
 class Database:
@@ -81,6 +70,8 @@ class Database:
 
     def _transact(self, engine: Engine, run: Callable[[Connection], T], begin: str) -> T:
         with engine.connect() as connection:
+            if connection.info.get(POOLED) and engine is not self.engine:
+                connection = connection.execution_options(isolation_level="READ COMMITTED")
             connection = connection.execution_options(begin=begin)
             with connection.begin():
                 return run(connection)
@@ -92,8 +83,13 @@ class Database:
             try:
                 return run()
             except (DBAPIError, TimeoutError) as error:
+                refusal = explain_refusal(error)
+                if refusal is not None:
+                    raise QueueRefused(f"{self.explain(error)}: {refusal}") from error
                 if not is_expected(error):
                     raise
+                if is_outage(error):
+                    self.engine.dispose()  # all connections are to a server that has changed its part
                 if is_hopeless(error) or time.monotonic() + delay_s > give_up_at:
                     raise QueueUnavailable(self.explain(error)) from error
                 log.warning("%s; trying again", self.explain(error))
@@ -135,15 +131,6 @@ def with_hidden_password(url: URL) -> URL:
     return url.set(password=password[0]).difference_update_query(["password"]) if password else url
 
 
-def refuse_unknown_options(url: URL) -> None:
-    import psycopg  # who has SQLite need not wait for it
-
-    try:
-        psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
-    except psycopg.ProgrammingError as error:
-        raise QueueRefused(f"WORKER_DATABASE_URL: {error}") from None
-
-
 # A connection that broke or was refused, a server that starts or stops, a lock not had in time, a full disk
 EXPECTED = (InterfaceError, OperationalError, TimeoutError)
 # Of these, in the words of both drivers, what waiting does not heal
@@ -162,7 +149,7 @@ def is_expected(error: Exception) -> bool:
     """Not a mistake of this program's; SQLite calls a file that is no database, or damaged, a plain
     DatabaseError.
     """
-    broken = getattr(error, "connection_invalidated", False)
+    broken = getattr(error, "connection_invalidated", False) or is_outage(error)
     return isinstance(error, EXPECTED) or broken or type(error) is DatabaseError
 
 
@@ -173,12 +160,7 @@ def is_hopeless(error: Exception) -> bool:
 def open_engine(url: URL, read_only: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         return open_sqlite(url, read_only)
-    options = {key: value for key, value in POSTGRES_OPTIONS.items() if key not in url.query}
-    if not read_only:
-        return create_engine(url, connect_args=options, pool_size=2, max_overflow=4)
-    if "options" in options:
-        options["options"] += " -c default_transaction_read_only=on"
-    return create_engine(url, connect_args=options, pool_size=2, isolation_level="REPEATABLE READ")
+    return open_postgresql(url, read_only)
 
 
 def without_transactions(engine: Engine) -> Engine:

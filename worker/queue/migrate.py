@@ -14,17 +14,35 @@ LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQL
 
 
 def bring_up_to_date(database: Database) -> None:
-    """Raises QueueRefused when the schema is newer than this program."""
+    """Raises QueueRefused when the schema is newer than this program, or the database holds no Unicode."""
+    check_encoding(database)
     if database.read(read_revision) != REVISION:
         database.write(upgrade)
 
 
 def require_queue(database: Database) -> str:
     """The schema's revision. Raises QueueError when the database holds no queue."""
+    check_encoding(database)
     revision = database.read(read_revision)
     if revision is None:
         raise QueueError(f"{database.named}: it holds no queue; `enqueue` makes one")
     return revision
+
+
+def check_encoding(database: Database) -> None:
+    """Names and SMILES of any language must come out as they went in."""
+    encoding = database.read(read_encoding)
+    if encoding not in ("UTF8", "UTF-8"):
+        raise QueueRefused(
+            f"{database.named}: its encoding is {encoding}: make it with ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def read_encoding(connection: Connection) -> str:
+    if connection.dialect.name == "sqlite":
+        return "UTF8"
+    encoding = connection.scalar(text("SELECT current_setting('server_encoding')"))
+    return encoding.decode() if isinstance(encoding, bytes) else str(encoding)
 
 
 def read_revision(connection: Connection) -> str | None:

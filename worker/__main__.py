@@ -13,11 +13,13 @@ from pathlib import Path
 import click
 
 from cloud_monitor import __version__
+from cloud_monitor.output import guarded_output
 from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.text import without_controls
 from worker import commands
 from worker.errors import WorkerError
+from worker.exit_codes import exit_codes_text
 from worker.settings import read_settings
 
 log = logging.getLogger("worker")
@@ -35,6 +37,7 @@ class Commands(click.Group):
         module = importlib.import_module(f"worker.commands.{cmd_name.replace('-', '_')}")
         found = module.command
         assert isinstance(found, click.Command)
+        found.epilog = exit_codes_text(cmd_name)
         return found
 
 
@@ -70,7 +73,8 @@ def configure_logging(level: str) -> None:
 def run() -> None:
     """Errors that were foreseen end with one line, without a traceback, and exit code 1."""
     try:
-        main(prog_name=program_name("worker"))
+        with guarded_output():
+            main(prog_name=program_name("worker"))
     except WorkerError as error:
         click.echo(f"error: {without_controls(str(error))}", err=True)
         sys.exit(1)

@@ -28,10 +28,15 @@ def _old_state_dir() -> Path | None:
 
 
 def default_model_dir() -> Path:
-    """/var/cache/cloud-monitor/decimer for root, whose fleets share it; else in the user's cache folder."""
+    """/var/cache/cloud-monitor/decimer for root, whose fleets share it, and for users without a home; else in
+    the user's cache folder.
+    """
     if os.geteuid() == 0:
         return Path("/var/cache/cloud-monitor/decimer")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-monitor/decimer"
+    except RuntimeError:  # no HOME, and a user that the system does not know
+        return Path("/var/cache/cloud-monitor/decimer")
 
 
 def detect_environment(environ: Mapping[str, str]) -> Environment:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud_monitor.system.text import duration_text, without_controls
+from worker.queue.outcome import finished_text
 from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -44,7 +45,10 @@ def _progress(figures: QueueFigures) -> RenderableType:
     total = sum(images.values()) - images["cancelled"]
     ended = images["done"] + images["failed"]
     eta = duration_text(figures.eta_s)
-    words = [f"{ended:,} of {total:,} images", f"{figures.images_per_s:.2f}/s", f"{eta} left"]
+    given_up = images["failed"] - sum(figures.failures.values())
+    words = [finished_text(total, images["done"], figures.failures)]
+    words += [f"{given_up:,} given up"] if given_up > 0 else []
+    words += [f"{figures.images_per_s:.2f}/s", f"{eta} left"]
     if figures.oldest_pending_s is not None:
         words.append(f"oldest waits {duration_text(figures.oldest_pending_s)}")
     if figures.paused:

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.services.azurite import Azurite
+from tests.services.needs import need
 from tests.services.postgres import Postgres
 from tests.services.support import wait_until
 from tests.worker.queue.helpers import answers, claim, complete
@@ -154,8 +155,61 @@ def test_prune_sweeps_what_no_chunk_counts(fleet: Fleet, tmp_path: Path) -> None
     assert fleet.worker("prune") == "swept 1 files; deleted nothing\n"
     assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
     assert "nan is no number of days" in fleet.worker("prune", "--days", "nan", exit_code=2)
-    assert "1 batches" in fleet.worker("prune", "--days", "0")
+    said = fleet.worker("prune", "--days", "0", exit_code=1)
+    assert "batch b: 1 results, NEVER EXPORTED since it ended" in said
+    assert "nothing was deleted: say --yes to delete 1 batch" in said
+    assert fleet.run("results", "b").stdout.count(b"\n") == 2
+    assert "NEVER" not in fleet.worker("prune", "--days", "0", exit_code=1)
+    assert "1 batches" in fleet.worker("prune", "--days", "0", "--yes")
     assert [path.name for path in (tmp_path / "results").rglob("*.jsonl")] == ["results.jsonl"]
+
+
+def test_a_model_that_nobody_has_is_refused(fleet: Fleet) -> None:
+    fleet.environment["WORKER_DECIMER_ENGINE"] = "stub"
+    fleet.add_images("a", 1)
+    said = fleet.worker("enqueue", "a", "--name", "b", "--model", "decimer-x", exit_code=1)
+    assert "--model decimer-x: no worker of this queue has had that model" in said
+    assert "known: stub" in said
+    fleet.worker("enqueue", "a", "--name", "b", "--model", "stub")
+    queue = fleet.queue()
+    assert queue.claim("w", "h", "stub", "stub") is not None
+    queue.close()
+    fleet.environment["WORKER_DECIMER_ENGINE"] = "onnx"
+    fleet.environment["WORKER_MODEL_DIR"] = str(fleet.images / "none")
+    fleet.worker("enqueue", "a", "--name", "c", "--model", "stub")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--json"], ["results"], ["--help"], ["run", "--help"]]
+)
+def test_a_full_standard_output_is_one_line(fleet: Fleet, command: list[str]) -> None:
+    fleet.add_images("a", 1)
+    fleet.worker("enqueue", "a", "--name", "b")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "worker", *command],
+            cwd=ROOT, env=fleet.environment, stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert line.startswith("error: cannot write to standard output: No space left")
+
+
+def test_a_user_without_a_home_needs_none(fleet: Fleet, tmp_path: Path) -> None:
+    need("root")
+    if os.getuid() != 0:
+        pytest.skip("only root can be another user")
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    kept = {name: value for name, value in fleet.environment.items() if name.startswith("WORKER_")}
+    status = ("-m", "worker", "status")
+    done = subprocess.run(
+        ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, *status],
+        cwd=ROOT, env={"PATH": "/usr/bin:/bin", **kept}, capture_output=True, check=False,
+    )  # fmt: skip
+    [line] = done.stderr.decode().splitlines()
+    assert "there is no such file; `enqueue` makes it" in line, "not: no home"
 
 
 NASTY = 'C,"=1+1"\n\r\\N[€]'

@@ -11,11 +11,12 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from worker.decimer.names import models_here
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
-from worker.queue import open_queue
-from worker.settings import Settings, StorageSettings
+from worker.queue import Queue, open_queue
+from worker.settings import EngineSettings, Settings, StorageSettings
 from worker.storage import open_storage
 from worker.storage.base import IMAGE_SUFFIXES
 from worker.storage.open import resolve_source
@@ -52,6 +53,7 @@ def command(
     if first is None:
         raise WorkerError(f"no images in {url} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     queue = open_queue(settings.queue_url, queue_policy(settings))
+    check_model(queue, settings, model)
     batch = queue.add_batch(name, storage.url, priority, due, model)
     with shown_progress() as show:
         done = enqueue(queue, batch, chain([first], directories), settings.chunk_images, show)
@@ -63,6 +65,18 @@ def command(
     )
     storage.close()
     queue.close()
+
+
+def check_model(queue: Queue, settings: EngineSettings, model: str | None) -> None:
+    """Refuse one that no worker here could have and none ever had: its batch would wait for ever."""
+    if model is None:
+        return
+    known = sorted({*models_here(settings), *queue.known_models()})
+    if model not in known:
+        raise WorkerError(
+            f"--model {model}: no worker of this queue has had that model, and this host has not; known: "
+            f"{', '.join(known) or 'none yet (`python -m worker model fetch` here makes it known)'}"
+        )
 
 
 def results_below(url: str, settings: StorageSettings) -> str | None:

@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import click
 
+from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import UNIT_S
 from worker.queue import open_queue
+from worker.queue.pruning import OldBatch
 from worker.settings import Settings
 from worker.storage import open_storage
 
 
 @click.command()
 @click.option("--days", type=click.FloatRange(min=0), help="Age in days; default: WORKER_KEEP_DAYS.")
+@click.option("--yes", is_flag=True, help="Delete batches without asking.")
 @click.pass_obj
-def command(settings: Settings, days: float | None) -> None:
+def command(settings: Settings, days: float | None, yes: bool) -> None:
     """Sweep stored files that no finished chunk counts, then delete batches that have been at an end for so
     long with their images and results, and old events, decisions and hosts. Result files that count stay.
+    Batches are named before, with what was never exported, and deleted when you say so or with --yes.
     """
     if days is not None and not math.isfinite(days):
         raise click.BadParameter(f"{days} is no number of days", param_hint="--days")
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    age_s = (settings.keep_days if days is None else days) * UNIT_S["d"]
+    confirm(queue.old_batches(age_s), yes)
     storage = open_storage(settings.result_files_url, settings)
     swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())
-    age_s = (settings.keep_days if days is None else days) * UNIT_S["d"]
     deleted = queue.prune(age_s)
     told = ", ".join(f"{count} {table}" for table, count in sorted(deleted.items()) if count) or "nothing"
     click.echo(f"swept {swept} files; deleted {told}")
     storage.close()
     queue.close()
+
+
+def confirm(old: list[OldBatch], yes: bool) -> None:
+    """Raises WorkerError where batches would be deleted and nobody has said that they may."""
+    for batch in old:
+        note = "" if batch.exported or not batch.results else ", NEVER EXPORTED since it ended"
+        click.echo(f"batch {batch.name}: {batch.results:,} results{note}", err=True)
+    if not old or yes:
+        return
+    what = f"delete {len(old)} {'batch' if len(old) == 1 else 'batches'} with all results in the queue"
+    if not sys.stdin.isatty():
+        raise WorkerError(f"nothing was deleted: say --yes to {what}")
+    if not click.confirm(f"{what[0].upper()}{what[1:]}?", err=True):
+        raise WorkerError("nothing was deleted")

@@ -10,7 +10,7 @@ import click
 from worker.errors import WorkerError
 from worker.exports.export import FORMATS, export_to_file, export_to_stream
 from worker.gate.limits import queue_policy
-from worker.queue import open_queue
+from worker.queue import Queue, QueueError, open_queue
 from worker.settings import Settings
 
 
@@ -36,6 +36,7 @@ def command(settings: Settings, batch: str | None, form: str, output: Path | Non
         else:
             count = export_to_file(queue, form, output, batch, resume)
             click.echo(f"{count} results written to {output}", err=True)
+        note_export(queue, batch)
     except BrokenPipeError:
         pass  # whoever reads has enough
     except OSError as error:
@@ -44,3 +45,11 @@ def command(settings: Settings, batch: str | None, form: str, output: Path | Non
         ) from error
     finally:
         queue.close()
+
+
+def note_export(queue: Queue, batch: str | None) -> None:
+    """Who may only read the queue has the results all the same."""
+    try:
+        queue.note_export(batch)
+    except QueueError as error:
+        click.echo(f"not noted as exported, `prune` will say so: {error}", err=True)

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import click
 
 from cloud_monitor.program import part_command
+from worker.decimer.names import configured_model
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
+from worker.queue.outcome import outcome_text
 from worker.settings import Settings
 from worker.supervisor.evictions import scheduled_events_url, watch_evictions
 from worker.supervisor.host_locks import claim_host_name
@@ -17,7 +19,10 @@ from worker.supervisor.supervisor import Supervisor
 
 
 @click.command()
-@click.option("--until-empty", is_flag=True, help="End when nothing is pending or active in the queue.")
+@click.option("--until-empty", is_flag=True, help="End when the queue has nothing more for workers of here.")
+@click.option(
+    "--any-outcome", is_flag=True, help="With --until-empty: exit code 0 whatever became of the images."
+)
 @click.option(
     "--leave-idle",
     type=click.FloatRange(min=1),
@@ -25,14 +30,15 @@ from worker.supervisor.supervisor import Supervisor
     help="End after so long without work, while there is no machine manager that would end this machine.",
 )
 @click.pass_context
-def command(context: click.Context, until_empty: bool, leave_idle: float | None) -> None:
+def command(context: click.Context, until_empty: bool, any_outcome: bool, leave_idle: float | None) -> None:
     """Run as many workers on this host as its CPU and memory carry; SIGTERM or Ctrl-C drains them."""
     settings: Settings = context.obj
     config = context.find_root().params["config"]
     options = ["--config", str(config)] if config else []
     program = [*part_command("worker"), *options]
     prepare_command = [*program, "model", "fetch"] if settings.decimer_engine == "onnx" else None
-    supervise(settings, [*program, "work"], until_empty, prepare_command, leave_idle)
+    code = supervise(settings, [*program, "work"], until_empty, prepare_command, leave_idle)
+    context.exit(0 if any_outcome else code)
 
 
 def supervise(
@@ -41,17 +47,43 @@ def supervise(
     until_empty: bool,
     prepare_command: Sequence[str] | None = None,
     leave_idle_s: float | None = None,
-) -> None:
+) -> int:
     """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`,
-    `prepare_command` makes the model ready before the first one.
+    `prepare_command` makes the model ready before the first one. The exit code: with `until_empty` 1 unless
+    every image has a SMILES or an error of its own.
     """
     host, _holder = claim_host_name(settings.host_name)
     queue = open_queue(settings.queue_url, queue_policy(settings))
-    supervisor = Supervisor(queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s)
+    model = ModelHere(settings)
+    supervisor = Supervisor(
+        queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s, model
+    )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))
     events_url = scheduled_events_url(settings.scheduled_events_url)
     if events_url is not None:
         watch_evictions(events_url, supervisor.leave)
     supervisor.run()
-    queue.close()
+    try:
+        if not until_empty:
+            return 0
+        if supervisor.was_asked_to_leave:  # at once: who asked will not wait for the queue to be counted
+            return 1
+        outcome = queue.outcome(model())
+        for line in outcome_text(outcome, model()):
+            click.echo(line)
+        return 0 if outcome.is_complete else 1
+    finally:
+        queue.close()
+
+
+class ModelHere:
+    """What this host's workers have, asked until it is known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: str | None = None
+
+    def __call__(self) -> str | None:
+        self._known = self._known or configured_model(self._settings)
+        return self._known

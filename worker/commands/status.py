@@ -21,7 +21,7 @@ from worker.status_view import shown, status_view
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--watch", is_flag=True, help="Keep showing it, until Ctrl-C or all is done.")
+@click.option("--watch", is_flag=True, help="Keep showing it, until Ctrl-C or the end of all not paused.")
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 86_400),
@@ -67,7 +67,7 @@ def follow(url: str, every_s: float, show: Callable[[RenderableType], None]) -> 
         try:
             figures = read_figures(url)
             show(status_view(figures))
-            if figures.chunks["pending"] + figures.chunks["active"] == 0:
+            if figures.chunks["pending"] - figures.paused + figures.chunks["active"] == 0:
                 return
         except QueueUnavailable as error:
             show(shown(str(error)))

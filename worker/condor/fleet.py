@@ -19,6 +19,7 @@ from worker.condor.jobs import (
     missing_jobs,
 )
 from worker.condor.pool import Pool
+from worker.decimer.names import configured_model
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.gate.resource_estimate import estimate_resources
@@ -79,7 +80,7 @@ class CondorFleet:
 
     def _is_empty(self) -> bool:
         with self._queue() as queue:
-            outstanding = queue.outstanding()
+            outstanding = queue.outstanding(configured_model(self._settings))
         return outstanding.pending == 0 and outstanding.active == 0
 
     def _queue(self) -> closing[Queue]:

@@ -119,7 +119,7 @@ def describe_job(settings: Settings, request: JobRequest, config: Path, until_em
         "WORKER_WARM_UP_GROUP": "off",  # a slot's memory is its own
         "WORKER_TEMP_LIMIT_MB": request.disk_mb,
     }
-    options = ["--until-empty"] if until_empty else []
+    options = ["--until-empty", "--any-outcome"] if until_empty else []  # exit 1: it failed, and starts anew
     arguments = ["-P", "-m", "worker", "--config", config.name, "run", *options]
     prepares = settings.decimer_engine == "onnx"
     memory_mb = max(request.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.decimer.errors import ImageRefused, ModelError
 from worker.decimer.image_file import ImageLimits
+from worker.decimer.names import upstream_model
 from worker.decimer.preprocess import normalise, read_drawing
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
@@ -26,7 +27,7 @@ class UpstreamRecogniser:
     precision = "full"
 
     def __init__(self, decimer: Any, version: str, *, limits: ImageLimits, hand_drawn: bool) -> None:
-        self.model = f"decimer-{version}{'-hand-drawn' if hand_drawn else ''}"
+        self.model = upstream_model(version, hand_drawn)
         self._model = decimer.DECIMER_Hand_drawn if hand_drawn else decimer.DECIMER_V2
         words = decimer.tokenizer.index_word
         self._vocabulary = Vocabulary([words[number] for number in range(len(words))])

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -100,18 +103,34 @@ def count_active(connection: Connection) -> int:
     return connection.execute(COUNT_ACTIVE).scalar_one()
 
 
-def outstanding(connection: Connection) -> Outstanding:
+def readable_with(model: str | None) -> ColumnElement[bool]:
+    """Chunks that workers with this model may take; all where it is None, which is: not known."""
+    return true() if model is None else or_(chunks.c.model.is_(None), chunks.c.model == model)
+
+
+def outstanding(connection: Connection, model: str | None = None) -> Outstanding:
+    readable = case((readable_with(model), 1), else_=0)
     query = (
-        select(chunks.c.state, chunks.c.paused, func.count(), func.min(chunks.c.not_before) - db_now())
+        select(
+            chunks.c.state,
+            chunks.c.paused,
+            readable,
+            func.count(),
+            func.min(chunks.c.not_before) - db_now(),
+        )
         .where(chunks.c.state.in_(UNFINISHED))
-        .group_by(chunks.c.state, chunks.c.paused)
+        .group_by(chunks.c.state, chunks.c.paused, readable)
     )
-    rows = {(state, bool(paused)): (count, wait) for state, paused, count, wait in connection.execute(query)}
-    pending, wait_s = rows.get((PENDING, False), (0, None))
+    rows = {
+        (state, bool(paused), bool(readable)): (count, wait)
+        for state, paused, readable, count, wait in connection.execute(query)
+    }
+    pending, wait_s = rows.get((PENDING, False, True), (0, None))
     return Outstanding(
         pending=pending,
-        active=sum(count for (state, _), (count, _) in rows.items() if state == ACTIVE),
-        paused=rows.get((PENDING, True), (0, None))[0],
+        active=sum(count for (state, *_), (count, _) in rows.items() if state == ACTIVE),
+        paused=sum(count for (state, paused, _), (count, _) in rows.items() if state == PENDING and paused),
+        unreadable=rows.get((PENDING, False, False), (0, None))[0],
         next_in_s=None if wait_s is None else max(0.0, wait_s),
     )
 

@@ -129,14 +129,15 @@ class QueueTarget:
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """Chunks that are not at an end. Nothing is left when pending and active are 0 (paused ones wait for a
-    human).
+    """Chunks that are not at an end. Nothing is left when pending and active are 0: paused ones wait for a
+    human, unreadable ones for a worker with another model than the one asked about.
     """
 
     pending: int  # may be claimed now or after their backoff
     active: int
     paused: int
     next_in_s: float | None  # until the first pending one may be claimed; 0: now; None: none is pending
+    unreadable: int = 0  # neither pending nor paused
 
 
 @dataclass(frozen=True, slots=True)

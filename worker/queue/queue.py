@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 
+from sqlalchemy import Connection
+
 from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
 from worker.queue.database import Database
 from worker.queue.manager_lease import read_leave
@@ -29,7 +31,9 @@ from worker.queue.model import (
     UsageStatistics,
     now_s,
 )
+from worker.queue.outcome import Outcome, known_models, read_outcome
 from worker.queue.policy import QueuePolicy
+from worker.queue.pruning import OldBatch, describe_old, note_export
 from worker.queue.results import chunks_with_results, ended_files, read_results
 
 EXPORTED_CHUNKS = 20  # read together
@@ -170,8 +174,16 @@ class Queue:
         """
         return self.database.write(lambda connection: maintenance.maintain(connection, self.policy))
 
-    def outstanding(self) -> Outstanding:
-        return self.database.read(claims.outstanding)
+    def outstanding(self, model: str | None = None) -> Outstanding:
+        """`model`: what workers here have; None: any."""
+        return self.database.read(lambda connection: claims.outstanding(connection, model))
+
+    def outcome(self, model: str | None = None) -> Outcome:
+        """What became of all images in the queue, seen by who has workers of that model."""
+        return self.database.read(lambda connection: read_outcome(connection, model))
+
+    def known_models(self) -> list[str]:
+        return self.database.read(known_models)
 
     def active_chunks(self) -> int:
         """In the whole queue, for the gate."""
@@ -222,6 +234,18 @@ class Queue:
 
     def resume(self, target: QueueTarget) -> int:
         return self.database.write(lambda connection: operator.set_paused(connection, target, False))
+
+    def note_export(self, batch: str | None) -> None:
+        """All results of the batch, or of all, were written out: `prune` says what never was."""
+        self.database.write(lambda connection: note_export(connection, batch))
+
+    def old_batches(self, older_than_s: float) -> list[OldBatch]:
+        """What `prune` would delete."""
+
+        def run(connection: Connection) -> list[OldBatch]:
+            return describe_old(connection, maintenance.old_batches(connection, older_than_s))
+
+        return self.database.read(run)
 
     def prune(self, older_than_s: float) -> dict[str, int]:
         """Deletes batches at an end for so long with all that is theirs, old events, decisions, samples and

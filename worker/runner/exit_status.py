@@ -20,9 +20,12 @@ class WorkerExit:
     images_may_be_cause: bool
 
 
-def explain_exit(return_code: int, oom_kills: int, stall_s: float | None) -> WorkerExit:
-    """From `Popen.returncode`, the growth of the OOM counter since the last look, and how long the worker had
-    made no progress when its supervisor ended it (None: it did not).
+def explain_exit(
+    return_code: int, oom_kills: int, stall_s: float | None, asked_to_leave: bool = False
+) -> WorkerExit:
+    """From `Popen.returncode`, the growth of the OOM counter since the last look, how long the worker had
+    made no progress when its supervisor ended it (None: it did not), and whether its supervisor had asked it
+    to leave: one that was still starting ends by the signal itself.
 
     A SIGKILL without an OOM kill comes from outside: no image is its cause.
     """
@@ -35,6 +38,10 @@ def explain_exit(return_code: int, oom_kills: int, stall_s: float | None) -> Wor
     if return_code > 0:
         return WorkerExit(f"exit {return_code}", f"exited with code {return_code}", False, True)
     name = _signal_name(-return_code)
+    if asked_to_leave and name == "SIGTERM":
+        return WorkerExit("left", "was asked to leave while it was starting", True, False)
+    if asked_to_leave and name == "SIGKILL":
+        return WorkerExit("late", "did not leave in time and was ended by its supervisor", False, False)
     if name == "SIGKILL" and oom_kills > 0:
         return WorkerExit("OOM", "was killed by the kernel because memory ran out (OOM)", False, True)
     if name in {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"}:

@@ -32,14 +32,30 @@ class QueueState:
     leave: bool = False  # the machine manager wants this host's machine
     manager_silent_s: float | None = None  # None: there was none yet, or it is not known
 
+    @property
+    def why_empty(self) -> str:
+        """Nothing is pending or active: what a supervisor says that ends for it."""
+        left = self.outstanding
+        if left is None or not (left.paused or left.unreadable):
+            return "the queue is empty"
+        return (
+            f"what is left in the queue is not for workers of here: {left.paused} chunks are paused, "
+            f"{left.unreadable} ask for another model"
+        )
+
 
 Call = Callable[[], None]
 
 
 class Outbox:
-    def __init__(self, queue: Queue, engine: str, host: str = "") -> None:
+    """`model` tells which one this host's workers have; None while it is not known."""
+
+    def __init__(
+        self, queue: Queue, engine: str, host: str = "", model: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._queue = queue
         self._host = host
+        self._model = model
         self._engine = engine
         self._urgent: deque[Call] = deque()
         self._calls: deque[Call] = deque(maxlen=MOST_CALLS)
@@ -105,7 +121,7 @@ class Outbox:
         maintained = self._queue.maintain()
         if maintained.expired:
             log.info("%d leases of workers that are gone ran out", maintained.expired)
-        outstanding = self._queue.outstanding()
+        outstanding = self._queue.outstanding(self._model())
         leave, silent_s = self._queue.leave_word(self._host)
         return QueueState(
             outstanding, outstanding.active, self._statistics, now_s, leave=leave, manager_silent_s=silent_s

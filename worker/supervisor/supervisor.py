@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from cloud_monitor.system.usage import read_host_sample
@@ -60,14 +60,16 @@ class Supervisor:
         until_empty: bool,
         prepare_command: Sequence[str] | None = None,
         leave_idle_s: float | None = None,
+        model: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`model` tells which one this host's workers have; None while it is not known."""
         self._settings = settings
         self._host = host
         self._worker_command = worker_command
         self._until_empty = until_empty
         self._leave_idle_s = leave_idle_s
         self._limits: GateLimits = gate_limits(settings)
-        self._outbox = Outbox(queue, settings.decimer_engine, host)
+        self._outbox = Outbox(queue, settings.decimer_engine, host, model)
         self._exits = ExitHandler(queue, self._outbox, host)
         self._reporter = Reporter(queue, self._outbox, host, settings.environment, settings.price_per_hour)
         self._averages = Averages(settings.average_s)
@@ -96,7 +98,7 @@ class Supervisor:
         self._wake.set()
 
     def run(self) -> None:
-        """Until asked to leave, or, with `until_empty`, until nothing is pending or active in the queue."""
+        """Until asked to leave, or, with `until_empty`, until the queue has nothing more for us."""
         self._sweep()
         self._outbox.start()
         self._reporter.event("started", f"supervisor of {self._host} started")
@@ -105,7 +107,7 @@ class Supervisor:
             while self._leaving is None and not (self._until_empty and self._is_empty()):
                 self._round()
                 self._wake.wait(self._settings.sample_s)
-            dismissed_in_s = self._dismiss(self._leaving or "the queue is empty")
+            dismissed_in_s = self._dismiss(self._leaving or self._outbox.queue_state.why_empty)
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -225,7 +227,8 @@ class Supervisor:
             self._workers.remove(worker)
             status = worker.status
             oom_kills = self._averages.oom_kills
-            ended = explain_exit(worker.process.returncode, oom_kills, worker.stalled_for_s)
+            asked = worker.asked_to_leave_s is not None
+            ended = explain_exit(worker.process.returncode, oom_kills, worker.stalled_for_s, asked)
             self._exits.handle(worker, status, ended)
             self._activity.ended(status)
             if status.chunks_done:
@@ -252,6 +255,10 @@ class Supervisor:
                 worker.kill()
             elif status.state == "idle" and now_s - status.progress_s > settings.idle_s:
                 self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")
+
+    @property
+    def was_asked_to_leave(self) -> bool:
+        return self._leaving is not None
 
     def _is_empty(self) -> bool:
         """Nothing pending or active, said by the queue after the last worker had a chunk."""

@@ -177,7 +177,7 @@ def test_a_job_asks_for_what_its_workers_need() -> None:
     assert description["request_cpus"] == "5"
     assert int(description["request_memory"]) * 1.048576 >= request.memory_mb + 100
     assert f"WORKER_MEMORY_MB={request.memory_mb}" in description["environment"]
-    assert description["arguments"] == "-P -m worker --config worker-x.toml run --until-empty"
+    assert description["arguments"] == "-P -m worker --config worker-x.toml run --until-empty --any-outcome"
 
 
 @pytest.mark.parametrize(("engine", "least_mb"), [("onnx", 1500), ("stub", 0)])

@@ -34,3 +34,11 @@ def test_names_and_causes(
     ended = explain_exit(return_code, oom_kills, stall_s)
     assert (ended.name, ended.in_order, ended.images_may_be_cause) == (name, in_order, images_may_be_cause)
     assert ended.text
+
+
+def test_who_was_asked_to_leave_while_starting_has_not_crashed() -> None:
+    ended = explain_exit(-15, 0, None, asked_to_leave=True)
+    assert (ended.name, ended.in_order, ended.images_may_be_cause) == ("left", True, False)
+    late = explain_exit(-9, 0, None, asked_to_leave=True)
+    assert (late.name, late.in_order, late.images_may_be_cause) == ("late", False, False)
+    assert explain_exit(-11, 0, None, asked_to_leave=True).name == "SIGSEGV"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from webapp.model.build import add_up
 from webapp.model.columns import DEFAULT_COLUMNS, STATES
 from webapp.model.health import Health, Mark
-from webapp.model.tree import Cloud, Grid, Value, VmType
+from webapp.model.tree import Cloud, Grid, Value, VmType, path_of
 from webapp.pages.cells import Cell, show
-from webapp.pages.tables import natural, occurring, words
+from webapp.pages.tables import below, natural, occurring, words
 
 _NO_TYPE = ""  # of the one row of a cloud that has no VM type yet
 _THRESHOLDS = {"error": "vms_error", "lost": "vms_lost", "unreg": "vms_unreg"}
@@ -86,7 +86,7 @@ def cloud_table(grid: Grid, health: Health, names: Sequence[str], link: str) -> 
         clouds=tuple(_cloud(cloud, health, columns, link) for cloud in grid.clouds),
         total=tuple(_show(_total(grid, column), column, health, path=True) for column in columns),
         quota=show(
-            add_up(f"grids.{grid.name}.clouds.*.quota", (cloud.quota for cloud in grid.clouds)),
+            add_up(path_of("cloud_quota", grid=grid.name, cloud="*"), (cloud.quota for cloud in grid.clouds)),
             view,
             path=True,
         ),
@@ -97,18 +97,32 @@ def _columns(names: Sequence[str], rows: Sequence[VmType]) -> Iterator[CloudColu
     for name in names or DEFAULT_COLUMNS:
         if name == "others":
             for state in occurring((row.states for row in rows), (*STATES, *names)):
-                yield CloudColumn(state, "state", words(state), f"vms.$.{state}")
+                yield CloudColumn(state, "state", words(state), below("cloud_vms", vmtype="$", status=state))
         elif name == "slots":
             for slot in sorted({slot for row in rows for slot in row.slots}, key=natural):
                 label = slot.removeprefix("slot1_").removeprefix("slot")
-                yield CloudColumn(slot, "slot", label, f"slots.$.{slot}", f"VMs that use {slot}")
+                yield CloudColumn(
+                    slot, "slot", label, below("cloud_slots", vmtype="$", slot=slot), f"VMs that use {slot}"
+                )
         elif name in ("idle", "lost", "unreg"):
-            yield CloudColumn(name, "compare", _LABELS.get(name, words(name)), f"{name}.$", _TITLES[name])
+            yield CloudColumn(
+                name,
+                "compare",
+                _LABELS.get(name, words(name)),
+                below(f"cloud_{name}", vmtype="$"),
+                _TITLES[name],
+            )
         elif name == "held":
-            yield CloudColumn(name, "held", "Held", "jobs.all.held", _TITLES[name])
+            yield CloudColumn(
+                name, "held", "Held", below("cloud_jobs", jobtype="all", status="held"), _TITLES[name]
+            )
         else:
             yield CloudColumn(
-                name, "state", _LABELS.get(name, words(name)), f"vms.$.{name}", _TITLES.get(name, "")
+                name,
+                "state",
+                _LABELS.get(name, words(name)),
+                below("cloud_vms", vmtype="$", status=name),
+                _TITLES.get(name, ""),
             )
 
 
@@ -166,4 +180,7 @@ def _total(grid: Grid, column: CloudColumn) -> Value | None:
     if column.figure != "held":
         return _figure(grid.total, column)
     held = (cloud.jobs.get("all", {}).get("held") for cloud in grid.clouds)
-    return add_up(f"grids.{grid.name}.clouds.*.jobs.all.held", (value for value in held if value is not None))
+    return add_up(
+        path_of("cloud_jobs", grid=grid.name, cloud="*", jobtype="all", status="held"),
+        (value for value in held if value is not None),
+    )

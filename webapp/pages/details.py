@@ -15,7 +15,7 @@ from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, source
 from webapp.pages.jobs import held_table, jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
 from webapp.pages.status import AddressOf, GridCard, grid_card
-from webapp.pages.tables import Column, Row, Table, natural, row_of, words
+from webapp.pages.tables import Column, Row, Table, below, natural, row_of, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,13 @@ def _settings_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
 def _vms_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     states = [*cloud.total.states]
     states.sort(key=lambda state: (state != "total", state))
-    columns = [Column("VMs" if state == "total" else words(state), f"vms.$.{state}") for state in states]
-    columns += [Column(words(figure), f"{figure}.$") for figure in ("idle", "lost", "unreg")]
+    columns = [
+        Column("VMs" if state == "total" else words(state), below("cloud_vms", vmtype="$", status=state))
+        for state in states
+    ]
+    columns += [
+        Column(words(figure), below(f"cloud_{figure}", vmtype="$")) for figure in ("idle", "lost", "unreg")
+    ]
     tones = {"error": BAD, "lost": WARN, "unreg": WARN}
     rows = (
         row_of(
@@ -151,7 +156,10 @@ def _vms_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
 def _slots_table(cloud: Cloud, view: SnapshotView, at: str) -> Table:
     slots = sorted(cloud.total.slots, key=natural)
     columns = tuple(
-        Column(slot.removeprefix("slot1_"), f"slots.$.{slot}", f"VMs that use {slot}") for slot in slots
+        Column(
+            slot.removeprefix("slot1_"), below("cloud_slots", vmtype="$", slot=slot), f"VMs that use {slot}"
+        )
+        for slot in slots
     )
     rows = tuple(row_of(row.name, row.slots, slots, view) for row in cloud.vmtypes if row.slots)
     return Table("Slots in use", "VM type", columns, rows, at)

@@ -8,7 +8,7 @@ from cloud_monitor.system.text import age_text
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Fleet, Value
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, show
-from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
+from webapp.pages.tables import Column, Row, Table, below, figure_label, row_of, words
 
 _TONES = {"failed": BAD, "dead": BAD, "error": BAD}
 _PACE = {
@@ -62,7 +62,11 @@ def failures_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     """Images whose result is an error, by its kind."""
     rows = (Row(error, (show(value, view, tone=WARN),), error) for error, value in fleet.failures.items())
     return Table(
-        "Failed images", "Error", (Column("Images", "fleet.failures.$"),), tuple(rows), f"grids.{grid}"
+        "Failed images",
+        "Error",
+        (Column("Images", below("fleet_failures", kind="$")),),
+        tuple(rows),
+        f"grids.{grid}",
     )
 
 
@@ -74,7 +78,9 @@ def workers_table(grid: str, fleet: Fleet, view: SnapshotView) -> Table:
     return Table(
         "Hosts",
         "Host",
-        tuple(Column(figure_label(figure, ""), f"fleet.hosts.$.{figure}") for figure in figures),
+        tuple(
+            Column(figure_label(figure, ""), below(f"fleet_host_{figure}", host="$")) for figure in figures
+        ),
         tuple(row_of(host, counts, figures, view) for host, counts in fleet.hosts.items()),
         f"grids.{grid}",
     )

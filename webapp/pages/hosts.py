@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid, Host, Value
 from webapp.pages.cells import Cell, show
-from webapp.pages.tables import Column, Row, Table, figure_label, row_of, words
+from webapp.pages.tables import Column, Row, Table, below, figure_label, row_of, words
 
-SYSINFO = (
-    Column("Load", "sysinfo.load", "load average over one minute"),
-    Column("CPU", "sysinfo.cpu", "% in use"),
-    Column("RAM", "sysinfo.ram", "% in use"),
-    Column("Swap", "sysinfo.swap", "% in use"),
-    Column("In", "sysinfo.si", "swapped in, KB/s"),
-    Column("Out", "sysinfo.so", "swapped out, KB/s"),
-    Column("Disk", "sysinfo.disk", "% in use, fullest file system"),
+_SHOWN = {"load": "Load", "cpu": "CPU", "ram": "RAM", "swap": "Swap", "si": "In", "so": "Out", "disk": "Disk"}
+SYSINFO = tuple(
+    Column(label, below(metric.key), f"{metric.meaning}{metric.unit and ', '}{metric.unit}")
+    for figure, label in _SHOWN.items()
+    for metric in (BY_KEY[f"sysinfo_{figure}"],)
 )
 
 
@@ -25,9 +23,8 @@ def path_above(grid: Grid, host: Host) -> str:
 
 def hosts_table(grid: Grid, view: SnapshotView, link: str) -> Table:
     """The grid's head node and further ones; `link` leads to a host's page once its name is put behind it."""
-    figures = [column.metric.removeprefix("sysinfo.") for column in SYSINFO]
     rows = (
-        row_of(host.name, host.sysinfo, figures, view, at=path_above(grid, host), link=link + host.name)
+        row_of(host.name, host.sysinfo, _SHOWN, view, at=path_above(grid, host), link=link + host.name)
         for host in (grid.own, *grid.hosts)
         if host.sysinfo
     )
@@ -54,9 +51,9 @@ def figures_table(
 def sources_table(host: Host, view: SnapshotView, at: str) -> Table:
     figures = ("duration_s", "points", "failed")
     columns = (
-        Column("Took, s", "collector.source.$.duration_s"),
-        Column("Points", "collector.source.$.points"),
-        Column("Failed", "collector.source.$.failed"),
+        Column("Took, s", below("source_duration", source="$")),
+        Column("Points", below("source_points", source="$")),
+        Column("Failed", below("source_failed", source="$")),
     )
     rows = (row_of(name, counts, figures, view, {"failed": "b"}) for name, counts in host.sources.items())
     return Table("Sources of the collector", "Source", columns, tuple(rows), at)

@@ -8,7 +8,7 @@ from webapp.model.health import Health
 from webapp.model.judge import held_share
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid
-from webapp.pages.tables import Column, Table, natural, occurring, row_of, words
+from webapp.pages.tables import Column, Table, below, natural, occurring, row_of, words
 
 STATUSES = (
     "total",
@@ -103,7 +103,7 @@ def held_table(grid: Grid, view: SnapshotView) -> Table:
     return Table(
         "Held jobs",
         "Reason",
-        (Column("Jobs", "held.code_$"),),
+        (Column("Jobs", below("held", code="$")),),
         tuple(row_of(reason_of(code), {"jobs": counts[code]}, ("jobs",), view, key=code) for code in codes),
         f"grids.{grid.name}",
     )

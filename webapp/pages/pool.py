@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid
-from webapp.pages.tables import Column, Table, figure_label, natural, occurring, row_of, words
+from webapp.pages.tables import Column, Table, below, figure_label, natural, occurring, row_of, words
 
 SHARES = ("total", "claimed", "idle", "unusable")
 _RESOURCES = {"cores": "Cores", "memory_mb": f"Memory, {BY_KEY['memory_mb'].unit}", "gpus": "GPUs"}
@@ -34,7 +34,7 @@ def slots_table(grid: Grid, view: SnapshotView) -> Table:
     return Table(
         "Slots",
         "Slot type",
-        tuple(Column(words(state), f"slots.$.{state}") for state in states),
+        tuple(Column(words(state), below("slots", slottype="$", state=state)) for state in states),
         tuple(
             row_of(words(slot_type), counts, states, view, key=slot_type)
             for slot_type, counts in grid.slots.items()
@@ -73,8 +73,16 @@ def _label(figure: str, by_daemon: Counts) -> str:
 def waiting_table(grid: Grid, view: SnapshotView) -> Table:
     """How long idle jobs have been waiting, by type, `all` first."""
     columns = (
-        Column("Half, s", "wait.$.p50_s", "half of the idle jobs have waited less than this, in seconds"),
-        Column("95 %, s", "wait.$.p95_s", "95 % of the idle jobs have waited less than this, in seconds"),
+        Column(
+            "Half, s",
+            below("wait_p50", jobtype="$"),
+            "half of the idle jobs have waited less than this, in seconds",
+        ),
+        Column(
+            "95 %, s",
+            below("wait_p95", jobtype="$"),
+            "95 % of the idle jobs have waited less than this, in seconds",
+        ),
     )
     names = sorted(grid.wait, key=lambda name: (name != "all", natural(name)))
     rows = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import PathRefused, parse_path
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Value
@@ -19,6 +20,14 @@ class Column:
     label: str
     metric: str = ""
     title: str = ""
+
+
+def below(key: str, **names: str) -> str:
+    """The rest of a metric's path below its grid, host or cloud, as a Column has it."""
+    template = BY_KEY[key].template
+    for above in ("grids.{grid}.", "clouds.{cloud}."):
+        template = template.removeprefix(above)
+    return template.format(**names)
 
 
 @dataclass(frozen=True, slots=True)

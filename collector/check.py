@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import SendFailed, check_address
 from collector.delivery.deliver import find_orphaned
@@ -126,7 +127,7 @@ def _check_store(settings: DeliverySettings) -> Iterator[CheckRow]:
         )
         return
     now = int(time.time())
-    owners = f"grids.{settings.grid}.collector.owners.*"
+    owners = BY_KEY["owner"].template.format(grid=settings.grid, owner="*")
     try:
         answer = fetch_render(url, [owners], now - _OWNER_WITHIN_S, now, settings.graphite_timeout_s)
     except RenderFailed as error:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cloud_monitor.metrics.catalog import PRODUCERS_OF_SERVICE
-from cloud_monitor.metrics.paths import build_path
+from cloud_monitor.metrics.catalog import PRODUCERS_OF_SERVICE, is_of_further_host
+from cloud_monitor.metrics.paths import build_path, parse_path
 from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
@@ -78,8 +78,10 @@ def _compare_clouds(
 
 def _is_own(path: str, settings: GridSettings) -> bool:
     """What a further scheduler host may write: its own tree, and its own schedd."""
-    own = (f"grids.{settings.grid}.hosts.{settings.host}.", f"grids.{settings.grid}.condor.schedd.")
-    return path.startswith(own)
+    metric, names = parse_path(path)
+    if names["grid"] != settings.grid:
+        return False
+    return metric.family == "condor_schedd" or (is_of_further_host(metric) and names["host"] == settings.host)
 
 
 def _producers_well(outcomes: Sequence[SourceOutcome], clouds_well: bool) -> set[str]:

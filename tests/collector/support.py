@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cloud_monitor.metrics.paths import parse_path
 from collector.settings import Settings, read_settings
 from tests.services.support import PATIENCE_S
 
@@ -38,8 +40,8 @@ def collector_environment(state_dir: Path, carbon: str, **settings: object) -> d
 def run_collector(
     *arguments: str, environment: Mapping[str, str], timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python -m collector` to its end."""
-    return subprocess.run(
+    """Run `python -m collector` to its end. Whatever it would send has to be in the catalog."""
+    done = subprocess.run(
         [sys.executable, "-m", "collector", *arguments],
         env=environment,
         cwd=ROOT,
@@ -48,6 +50,10 @@ def run_collector(
         timeout=timeout_s,
         check=False,
     )
+    if "--dry-run" in arguments:
+        for line in done.stdout.splitlines():
+            parse_path(json.loads(line)["path"] if line.startswith("{") else line.split(" ")[0])
+    return done
 
 
 def write_script(path: Path, text: str) -> Path:

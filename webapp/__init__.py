@@ -18,7 +18,7 @@ from webapp.serving.context import keep_parts
 from webapp.serving.errors import handle_refusals
 from webapp.serving.middleware import Middleware
 from webapp.serving.prerender import Prerenderer
-from webapp.settings import Settings
+from webapp.settings import FORWARDED, Settings
 from webapp.views import register_views
 
 POLLER = "cloud_monitor.poller"
@@ -62,7 +62,8 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     prerenderer = Prerenderer(app.wsgi_app)
     app.wsgi_app = Middleware(app.wsgi_app, prerenderer, pages, latest, counters, app.static_url_path or "")  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
+        believed = {f"x_{name}": hops if name in settings.trusted_headers else 0 for name in FORWARDED}
+        app.wsgi_app = ProxyFix(app.wsgi_app, **believed)  # type: ignore[method-assign]
     if poll:
         app.extensions[POLLER] = poller = Poller(settings, latest, clock, counters, prerenderer.render)
         poller.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ from webapp.settings import ServeSettings, Settings, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
+_CONNECTIONS_MAX = 4000  # those that never finish a request cost little each, and must not shut others out
+_OWN_FILES = 200
+_IDLE_MAX_S = 30
 _BODY_MAX_BYTES = 8 * 2**20  # no request is larger; waitress writes them to a file before it passes them on
 
 
@@ -50,9 +54,28 @@ def main(arguments: list[str] | None = None) -> int:
         "Cloud Monitor at http://%s:%s/ reads %s", settings.host, settings.port, settings.graphite_url
     )
     waitress.serve(
-        app, sockets=[listener], threads=settings.threads, ident=None, max_request_body_size=_BODY_MAX_BYTES
+        app,
+        sockets=[listener],
+        threads=settings.threads,
+        ident=None,
+        max_request_body_size=_BODY_MAX_BYTES,
+        connection_limit=_connections_max(),
+        channel_timeout=_IDLE_MAX_S,
+        cleanup_interval=_IDLE_MAX_S // 3,
+        asyncore_use_poll=True,
+        backlog=_CONNECTIONS_MAX,
     )
     return 0
+
+
+def _connections_max() -> int:
+    """As many as the limit of open files allows beside the program's own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS_MAX + _OWN_FILES
+    if soft < wanted:
+        soft = min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(_CONNECTIONS_MAX, max(100, soft - _OWN_FILES))
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

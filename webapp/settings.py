@@ -26,6 +26,7 @@ from webapp.model.links import open_names
 from webapp.model.thresholds import complete_thresholds
 
 PREFIX = "WEBAPP_"
+FORWARDED = ("for", "proto", "host", "port", "prefix")  # X-Forwarded-...
 _OLD_STATE = Path("state/webapp")  # the default folder of version 0.1.0
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
@@ -133,7 +134,19 @@ class ServeSettings(SettingsGroup):
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="reverse proxies in front whose X-Forwarded headers are believed"
     )
+    trusted_headers: Names = Field(
+        ("for", "proto"),
+        description="which of them the proxies set themselves, whatever a visitor sent: "
+        "`for`, `proto`, `host`, `port`, `prefix`",
+    )
     log_level: LogLevel = Field("INFO", description="least level that is logged")
+
+    @field_validator("trusted_headers")
+    @classmethod
+    def _known_headers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in FORWARDED]:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(FORWARDED)}")
+        return names
 
 
 class ShowSettings(HealthSettings):
@@ -178,7 +191,9 @@ class ListSettings(SettingsGroup):
     """Single VMs and jobs, and the worker fleet's queue."""
 
     inventory_token_file: Path | None = Field(
-        None, description="file whose first line the collectors share; unset: no lists of VMs and jobs"
+        None,
+        description="file of lines `GRID TOKEN`, `*` for any grid, or of one token that the collectors "
+        "share; unset: no lists of VMs and jobs",
     )
     inventory_keep_gone_s: Seconds = Field(
         3600, description="how long a VM or job that is gone is still listed"

@@ -328,7 +328,8 @@ def test_the_plot_page_is_accessible(page: Page, deployment: Deployment) -> None
 
 def test_plots_and_exports_work_below_a_prefix(page: Page, deployment: Deployment, tmp_path: Path) -> None:
     """Behind a proxy that serves the page under /monitor, and takes that off before it passes requests on."""
-    with run_app(tmp_path, deployment.proxy.url, WEBAPP_TRUSTED_PROXIES="1") as url:
+    trust = {"WEBAPP_TRUSTED_PROXIES": "1", "WEBAPP_TRUSTED_HEADERS": "for,proto,prefix"}
+    with run_app(tmp_path, deployment.proxy.url, **trust) as url:
         page.set_extra_http_headers({"X-Forwarded-Prefix": "/monitor"})
         page.route(
             "**/monitor/**", lambda route: route.continue_(url=route.request.url.replace("/monitor", ""))

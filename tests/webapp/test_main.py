@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,25 @@ def test_it_serves_the_page_alone(tmp_path: Path) -> None:
             lambda: ask.get(f"http://127.0.0.1:{port}/health").json()["poll"]["error"],
             "a Graphite that is away is said to be",
         )
+    finally:
+        stop_process(server)
+
+
+def test_connections_that_finish_no_request_shut_nobody_out(tmp_path: Path) -> None:
+    port = free_port()
+    variables = {
+        "WEBAPP_PORT": str(port),
+        "WEBAPP_STATE_DIR": str(tmp_path),
+        "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
+    }
+    server = subprocess.Popen([sys.executable, "-m", "webapp"], env={**os.environ, **variables})
+    try:
+        wait_until(lambda: listens(port), "the page")
+        with ExitStack() as held:
+            for number in range(300):
+                connection = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+                connection.sendall((b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n")[number % 3])
+            assert ask.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
     finally:
         stop_process(server)
 

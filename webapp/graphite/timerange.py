@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from webapp.errors import RequestRefused
 
-_RELATIVE = re.compile(r"-(\d{1,9})(s|min|h|d|w|mon|y)\Z")
+_RELATIVE = re.compile(r"-([0-9]{1,9})(s|min|h|d|w|mon|y)\Z")
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "mon": 30 * 86400, "y": 365 * 86400}
 _EPOCH_MAX = 2**32
 _ACCEPTED = (

@@ -12,6 +12,7 @@ from cloud_monitor.metrics.paths import NAME_LENGTH_MAX
 
 _NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same records alike
 TEXT_LENGTH_MAX = 300
+TYPES_MAX = 100  # job types of one job
 
 Name = Annotated[str, Field(pattern=_NAME, max_length=NAME_LENGTH_MAX)]  # may be empty: not known
 Status = Annotated[str, Field(pattern=_NAME, min_length=1, max_length=NAME_LENGTH_MAX)]
@@ -64,7 +65,7 @@ class JobRecord:
     id: Key
     status: Status
     schedd: Text = ""
-    types: tuple[Name, ...] = ()
+    types: Annotated[tuple[Name, ...], Field(max_length=TYPES_MAX)] = ()
     user: Text = ""
     group: Text = ""
     queued_at: Time | None = None

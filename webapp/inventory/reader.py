@@ -57,7 +57,9 @@ class InventoryReader:
             return None
         total = json.loads(row[1])
         totals = total if isinstance(total, dict) else {}
-        return ListSummary(row[0], sum(totals.values()) if totals else total, totals, row[2], bool(row[3]))
+        return ListSummary(
+            row[0], sum(totals.values()) if isinstance(total, dict) else total, totals, row[2], bool(row[3])
+        )
 
     def find(self, list_name: str, query: RecordQuery, limit: int) -> QueryResult:
         """At most `limit` records, from page `query.page` on."""

@@ -123,7 +123,7 @@ class SharedCounters:
 
     def _files(self) -> Iterator[tuple[int, Path]]:
         for path in self._folder.glob("*.json"):
-            if path.stem.isdigit():
+            if path.stem.isascii() and path.stem.isdigit():
                 yield int(path.stem), path
 
 

@@ -10,6 +10,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from flask import Response, current_app, request
@@ -50,7 +52,7 @@ class _Page:
             return Ready("304 NOT MODIFIED", kept, b"", self.route)
         kept.append(("Content-Type", self.content_type))
         body = self.plain
-        if self.zipped is not None and "gzip" in accept_encoding:
+        if self.zipped is not None and accepts_gzip(accept_encoding):
             body = self.zipped
             kept.append(("Content-Encoding", "gzip"))
         kept.append(("Content-Length", str(len(body))))
@@ -104,7 +106,9 @@ class PageCache:
         return page
 
     def etag(self, stamp: str) -> str:
-        return f'W/"{self._version}-{stamp}"'
+        """Of the request at hand: a page that is served under another prefix is another page."""
+        root = f"-{sha256(request.script_root.encode()).hexdigest()[:12]}" if request.script_root else ""
+        return f'W/"{self._version}-{stamp}{root}"'
 
     def pack(self, text: str | bytes, content_type: str, stamp: str) -> _Page:
         plain = text.encode() if isinstance(text, str) else text
@@ -119,6 +123,17 @@ class PageCache:
         if len(self._addresses) >= _ADDRESSES_MAX:
             self._addresses.clear()
         self._addresses[address] = key
+
+
+@lru_cache(maxsize=64)
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding admits gzip: named, or by `*`, and not with a quality of 0."""
+    qualities = {}
+    for item in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in item.split(";"))
+        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        qualities[coding] = bool(quality.strip("0."))
+    return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", False)))
 
 
 def cached_response(

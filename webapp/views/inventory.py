@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("inventory", __name__, url_prefix="/api/inventory")
 
-TOKEN_MAX_BYTES = 4096
+TOKENS_MAX_BYTES = 1 << 20
 
 
 @blueprint.put("/<grid>")
@@ -68,33 +68,50 @@ def get(grid: str) -> Response:
 
 def _check(grid: str) -> None:
     """Raises RequestRefused: 404 where no token is set, 401 for another, 400 for what is no grid's name."""
-    _check_token()
+    _check_token(grid)
     if not is_clean(grid):
         raise RequestRefused(
             400, "grid_refused", "the grid's name is not one of metric paths: [A-Za-z0-9_-]+"
         )
 
 
-def _check_token() -> None:
+def tokens_of(text: bytes, grid: str) -> list[bytes]:
+    """The tokens that are good for the grid: of lines `GRID TOKEN`, and of `* TOKEN` for any grid.
+
+    A first line of one word is a token for any grid, too.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines()):
+        words = line.split()
+        if len(words) == 1 and number == 0:
+            found.append(words[0])
+        elif len(words) == 2 and words[0] in (b"*", grid.encode("utf-8", "replace")):
+            found.append(words[1])
+    return found
+
+
+def _check_token(grid: str) -> None:
     file = current_settings().inventory_token_file
     if file is None:
-        text = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
-        raise RequestRefused(404, "inventory_off", text)
+        off = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
+        raise RequestRefused(404, "inventory_off", off)
     try:
         with open(file, "rb") as opened:
-            token = opened.readline(TOKEN_MAX_BYTES).strip()
+            text = opened.read(TOKENS_MAX_BYTES)
     except OSError as error:
         log.error("WEBAPP_INVENTORY_TOKEN_FILE=%s: %s", file, error.strerror)
-        text = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
-        raise RequestRefused(503, "token_unreadable", text) from None
-    if not token:
-        raise RequestRefused(
-            503, "token_unreadable", "the first line of WEBAPP_INVENTORY_TOKEN_FILE is empty"
-        )
+        fault = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
+        raise RequestRefused(503, "token_unreadable", fault) from None
+    if not text.strip():
+        raise RequestRefused(503, "token_unreadable", "WEBAPP_INVENTORY_TOKEN_FILE is empty")
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), token):
-        text = "the token is not that of WEBAPP_INVENTORY_TOKEN_FILE (Authorization: Bearer TOKEN)"
-        raise RequestRefused(401, "token_refused", text)
+    word = given.strip().encode("utf-8", "replace")
+    fits = [hmac.compare_digest(word, token) for token in tokens_of(text, grid)]  # all: time tells nothing
+    if scheme.lower() != "bearer" or not any(fits):
+        refusal = (
+            "the token is not one of WEBAPP_INVENTORY_TOKEN_FILE for this grid (Authorization: Bearer TOKEN)"
+        )
+        raise RequestRefused(401, "token_refused", refusal)
 
 
 def _read_body() -> bytes:

@@ -148,3 +148,32 @@ def test_a_page_that_cannot_be_rendered_is_tried_again(app: Flask) -> None:
     assert b"secret" not in first.data
     assert b"Traceback" not in first.data
     assert client.get("/flaky").data == b"fine"
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "is_packed"),
+    [
+        ("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("GZIP", True), ("x-gzip", True),
+        ("", False), ("br", False), ("gzip;q=0", False), ("gzip; q=0.000, *", False), ("*;q=0", False),
+        ("notgzip", False),
+    ],
+)  # fmt: skip
+def test_gzip_is_for_those_that_accept_it(app: Flask, accept_encoding: str, is_packed: bool) -> None:
+    answer = app.test_client().get("/api/status", headers={"Accept-Encoding": accept_encoding})
+    assert (answer.headers.get("Content-Encoding") == "gzip") is is_packed
+
+
+def test_only_what_the_proxy_sets_counts(tmp_path: Path) -> None:
+    visitor = {"X-Forwarded-Prefix": "//evil.example", "X-Forwarded-Host": "evil.example"}
+    settings = Settings(state_dir=tmp_path, trusted_proxies=1)
+    client = create_app(settings, poll=False).test_client()
+    for headers in ({}, visitor):
+        answer = client.get("/", headers=headers)
+        assert b"evil" not in answer.data
+    prefixed = create_app(settings.model_copy(update={"trusted_headers": ("prefix",)}), poll=False)
+    client = prefixed.test_client()
+    plain, below = client.get("/"), client.get("/", headers={"X-Forwarded-Prefix": "/monitor"})
+    assert b'"/monitor/static/' in below.data
+    assert plain.headers["ETag"] != below.headers["ETag"]
+    again = client.get("/", headers={"If-None-Match": below.headers["ETag"]})
+    assert again.status_code == 200

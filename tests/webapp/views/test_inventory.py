@@ -75,6 +75,22 @@ def test_a_changed_token_file_counts_at_once(app: Flask, tmp_path: Path) -> None
     assert put_list(app, "belle", sample_list(), token="another").status_code == 204
 
 
+def test_a_grid_may_have_tokens_of_its_own_and_several_at_once(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "inventory-token").write_text("belle old-1\nbelle new-1\natlas of-atlas\n* for-all\nword\n")
+    for number, token in enumerate(("old-1", "new-1", "for-all")):
+        assert put_list(app, "belle", sample_list(NOW + number), token=token).status_code == 204, token
+    for token in ("of-atlas", "belle old-1", "belle", "word", "*", ""):
+        assert put_list(app, "belle", sample_list(NOW + 9), token=token).status_code == 401, token
+    assert put_list(app, "atlas", sample_list(), token="of-atlas").status_code == 204
+    assert put_list(app, "atlas", sample_list(NOW + 1), token="old-1").status_code == 401
+
+
+def test_a_list_without_any_total_has_the_total_of_nothing(app: Flask) -> None:
+    assert put_list(app, "belle", listing(jobs=[job("1.0")], jobs_total={})).status_code == 204
+    (grid,) = app.test_client().get("/api/jobs").get_json()["grids"]
+    assert (grid["total"], grid["listed"]) == (0, 1)
+
+
 def test_without_the_setting_nothing_is_taken_and_nothing_made(tmp_path: Path) -> None:
     app = create_app(Settings(state_dir=tmp_path), poll=False, clock=clock)
     answer = put_list(app, "belle", sample_list())
@@ -110,6 +126,7 @@ WRONG: list[tuple[str, Any]] = [
     ("vms.0.host", listing(vms=[{"status": "running"}])),
     ("vms.1.host", listing(vms=[vm("a"), vm("")])),
     ("vms.0.host", listing(vms=[vm("a" * 301)])),
+    ("jobs.0.types", listing(jobs=[job("1.0", types=["t"] * 101)])),
     ("vms.0.status", listing(vms=[vm("a", "up and running")])),
     ("vms.0.status", listing(vms=[vm("a", "running\n")])),
     ("vms.0.cloud", listing(vms=[vm("a", cloud="../etc")])),

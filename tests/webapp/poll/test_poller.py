@@ -44,7 +44,13 @@ class Clock:
 
 
 def settings_for(url: str, state_dir: Path, **more: float) -> Settings:
-    return Settings(graphite_url=url, state_dir=state_dir, graphite_timeout_s=1, poll_timeout_s=2, **more)
+    impatient = {"graphite_timeout_s": 1.0, "poll_timeout_s": 2.0}
+    return Settings(graphite_url=url, state_dir=state_dir, **impatient | more)
+
+
+def patient_settings(url: str, state_dir: Path) -> Settings:
+    """For a real store, which may be busy."""
+    return settings_for(url, state_dir, graphite_timeout_s=50, poll_timeout_s=50)
 
 
 def poller_for(settings: Settings, clock: Clock) -> tuple[Poller, Latest]:
@@ -74,7 +80,7 @@ def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_p
         Value(f"grids.poll.{path}", 5.0, now) for path in ("jobs.all.idle", "clouds.c.vms.small.running")
     ]
     feed(graphite, [*values, Value("grids.poll.not.in.the.catalog.at.all", 1.0, now)])
-    poller, latest = poller_for(settings_for(graphite.url, tmp_path), Clock(time.time()))
+    poller, latest = poller_for(patient_settings(graphite.url, tmp_path), Clock(time.time()))
 
     def seen() -> list[Value]:
         write_outcome(tmp_path, PollOutcome())
@@ -92,7 +98,7 @@ def test_a_name_that_is_no_text_costs_no_page(graphite: Graphite, tmp_path: Path
     state_dir = tmp_path / "state"
     good = Value("grids.poll-text.jobs.all.idle", 5.0, now)
     feed(graphite, [good, Value("grids.poll-te\udcffxt.jobs.all.idle", 7.0, now)])
-    settings = settings_for(graphite.url, state_dir)
+    settings = patient_settings(graphite.url, state_dir)
     poller, latest = poller_for(settings, Clock(time.time()))
 
     def refused() -> int:

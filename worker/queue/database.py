@@ -8,11 +8,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
+from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -30,18 +28,10 @@ from worker.queue.postgresql import (
     open_postgresql,
     refuse_unknown_options,
 )
+from worker.queue.sqlite import holders_text, open_sqlite
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",  # readers never wait for the writer
-    "PRAGMA synchronous = NORMAL",  # a power cut may undo the last transactions whole, never half
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA temp_store = MEMORY",
-)
-SQLITE_READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA temp_store = MEMORY")
-SQLITE_BUSY_S = 20
 
 
 class Database:
@@ -102,7 +92,13 @@ class Database:
 
     def explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        return f"{self.named}: {cause[0]}"
+        return f"{self.named}: {cause[0]}{self._held_by(cause[0])}"
+
+    def _held_by(self, cause: str) -> str:
+        if self.url.get_backend_name() != "sqlite" or "locked" not in cause:
+            return ""
+        holders = holders_text(self.url.database)
+        return f", by {holders}" if holders else ""
 
 
 def parse_url(url: str) -> URL:
@@ -170,40 +166,3 @@ def without_transactions(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine
     return engine.execution_options(isolation_level="AUTOCOMMIT")
-
-
-def open_sqlite(url: URL, read_only: bool) -> Engine:
-    """Transactions begin as the execution option `begin` says, so that a writer takes its lock before it
-    reads: a reader that turns writer would fail instead of wait.
-    """
-    path = Path(url.database or "").absolute()
-    if read_only:
-        try:
-            path.stat()
-        except FileNotFoundError:
-            raise QueueUnavailable(
-                f"queue database {path}: there is no such file; `enqueue` makes it"
-            ) from None
-        except OSError as error:
-            raise QueueUnavailable(f"queue database {path}: {error.strerror}") from None
-        url = url.set(database=f"file:{quote(str(path))}").update_query_dict({"mode": "ro", "uri": "true"})
-    else:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise QueueUnavailable(
-                f"queue database {path}: cannot make its folder: {error.strerror}"
-            ) from error
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S}, pool_size=2, max_overflow=4)
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in SQLITE_READER_PRAGMAS if read_only else SQLITE_PRAGMAS:
-            connection.execute(pragma).close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-    return engine

@@ -243,6 +243,7 @@ class ActiveChunks:
                 self._status,
                 chunks=tuple(chunk.status() for chunk in self._chunks),
                 progress_s=self.progress_s,
+                written_s=self._published_s,
                 images_done=self.images_done,
             )
         )

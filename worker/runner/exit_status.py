@@ -21,14 +21,21 @@ class WorkerExit:
 
 
 def explain_exit(
-    return_code: int, oom_kills: int, stall_s: float | None, asked_to_leave: bool = False
+    return_code: int,
+    oom_kills: int,
+    stall_s: float | None,
+    asked_to_leave: bool = False,
+    was_stopped: bool = False,
 ) -> WorkerExit:
     """From `Popen.returncode`, the growth of the OOM counter since the last look, how long the worker had
     made no progress when its supervisor ended it (None: it did not), and whether its supervisor had asked it
     to leave: one that was still starting ends by the signal itself.
 
-    A SIGKILL without an OOM kill comes from outside: no image is its cause.
+    Who had been stopped (SIGSTOP) stalled by no image. A SIGKILL without an OOM kill comes from outside: no
+    image is its cause.
     """
+    if stall_s is not None and was_stopped:
+        return WorkerExit("stopped", f"was stopped for {stall_s:.0f} s and was ended", False, False)
     if stall_s is not None:
         return WorkerExit("stalled", f"made no progress for {stall_s:.0f} s and was ended", False, True)
     if return_code == EXIT_LEFT:

@@ -54,6 +54,7 @@ class WorkerStatus:
     held_reason: str = ""
     leaving_reason: str = ""
     chunks: tuple[ChunkStatus, ...] = field(default=())
+    written_s: float = 0.0  # its watchdog writes twice a second, whatever else waits
 
 
 class WorkerStatusPage:

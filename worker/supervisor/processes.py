@@ -24,6 +24,7 @@ class WorkerProcess:
     started_s: float
     asked_to_leave_s: float | None = None
     stalled_for_s: float | None = None
+    was_stopped: bool = False
 
     @property
     def status(self) -> WorkerStatus:
@@ -38,6 +39,18 @@ class WorkerProcess:
             busy=status.state != "idle",
             draining=self.asked_to_leave_s is not None or status.state == "leaving",
         )
+
+    def stall_s(self, status: WorkerStatus, now_s: float, load_s: float, most_s: float) -> float | None:
+        """How long it has made no progress where that is too long: with a chunk, while loading, or as a whole
+        (one that was stopped, and may hold the queue's database). Asks nobody but its page.
+        """
+        if status.ready_s is None:
+            quiet_s, most_s = now_s - self.started_s, load_s
+        elif status.chunks:
+            quiet_s = now_s - min(status.progress_s, status.written_s)
+        else:
+            quiet_s = now_s - status.written_s
+        return quiet_s if quiet_s > most_s else None
 
     def ask_to_leave(self) -> None:
         """SIGTERM, once."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from cloud_monitor.system.file_locks import is_stopped
 from cloud_monitor.system.usage import read_host_sample
 from worker.gate.admission import admit, is_warming, others_first, youngest
 from worker.gate.limits import allotted_memory, gate_limits
@@ -228,7 +229,8 @@ class Supervisor:
             status = worker.status
             oom_kills = self._averages.oom_kills
             asked = worker.asked_to_leave_s is not None
-            ended = explain_exit(worker.process.returncode, oom_kills, worker.stalled_for_s, asked)
+            code, stall_s = worker.process.returncode, worker.stalled_for_s
+            ended = explain_exit(code, oom_kills, stall_s, asked, worker.was_stopped)
             self._exits.handle(worker, status, ended)
             self._activity.ended(status)
             if status.chunks_done:
@@ -247,11 +249,10 @@ class Supervisor:
                 if now_s - worker.asked_to_leave_s > LEAVE_S:
                     worker.kill()
                 continue
-            if status.ready_s is None and now_s - worker.started_s > settings.load_s:
-                worker.stalled_for_s = now_s - worker.started_s
-                worker.kill()
-            elif status.chunks and now_s - status.progress_s > settings.stall_s:
-                worker.stalled_for_s = now_s - status.progress_s
+            stalled_for_s = worker.stall_s(status, now_s, settings.load_s, settings.stall_s)
+            if stalled_for_s is not None and worker.stalled_for_s is None:
+                worker.stalled_for_s = stalled_for_s
+                worker.was_stopped = is_stopped(worker.process.pid)
                 worker.kill()
             elif status.state == "idle" and now_s - status.progress_s > settings.idle_s:
                 self._drain(worker, f"{worker.name} found no work for {settings.idle_s:g} s")

@@ -1,6 +1,7 @@
 """A worker process whose recogniser does what its images say: `python -m tests.worker.faults.faulty_worker`.
 
-An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `swell`, `slow`, `pause`. The
+An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `swell`, `slow`, `pause`,
+`hold` (once: it stops itself in a write transaction of the queue). The
 answer has as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was
 made from. Loading takes FAULTY_LOAD_S seconds.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -63,6 +65,8 @@ class FaultyRecogniser:
                 time.sleep(30)
             case b"pause":
                 time.sleep(6)
+            case b"hold":
+                hold_queue()
             case b"leak":
                 self._leaked.append(os.urandom(LEAK_BYTES))
             case b"swell":
@@ -71,6 +75,16 @@ class FaultyRecogniser:
         time.sleep(self._seconds_per_image)
         size = len(content) % MOST_CARBONS
         return Recognition(image.key, "C" * size, ("C",) * size, (1.0,) * size)
+
+
+def hold_queue() -> None:
+    settings = read_settings()
+    once = settings.state_dir / "held"
+    if not once.exists():
+        once.touch()
+        connection = sqlite3.connect(settings.queue_url.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 @click.command()

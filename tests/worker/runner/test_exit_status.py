@@ -39,6 +39,8 @@ def test_names_and_causes(
 def test_who_was_asked_to_leave_while_starting_has_not_crashed() -> None:
     ended = explain_exit(-15, 0, None, asked_to_leave=True)
     assert (ended.name, ended.in_order, ended.images_may_be_cause) == ("left", True, False)
+    stopped = explain_exit(-9, 0, 301.0, was_stopped=True)
+    assert (stopped.name, stopped.images_may_be_cause) == ("stopped", False)
     late = explain_exit(-9, 0, None, asked_to_leave=True)
     assert (late.name, late.in_order, late.images_may_be_cause) == ("late", False, False)
     assert explain_exit(-11, 0, None, asked_to_leave=True).name == "SIGSEGV"

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from itertools import chain
+from posixpath import basename
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cloud_monitor.system.text import without_controls
 from worker.decimer.names import models_here
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
 from worker.queue import Queue, open_queue
 from worker.settings import EngineSettings, Settings, StorageSettings
-from worker.storage import open_storage
+from worker.storage import Directory, open_storage
 from worker.storage.base import IMAGE_SUFFIXES
 from worker.storage.open import resolve_source
 
+UNLISTED_SHOWN = 20
 NOTE_EVERY_S = 10.0  # without a terminal
 
 
@@ -30,6 +34,12 @@ NOTE_EVERY_S = 10.0  # without a terminal
 @click.option("--priority", type=click.IntRange(1, 3), help="3 is the most urgent; default: 2.")
 @click.option("--deadline", help="When all is to be done: 4h, 2d, or 2026-11-23T08:00.")
 @click.option("--model", help="Only workers with this model take it; default: any.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out directories and images whose name or path below SOURCE it matches (* ? []); repeatable.",
+)
 @click.pass_obj
 def command(
     settings: Settings,
@@ -38,6 +48,7 @@ def command(
     priority: int | None,
     deadline: str | None,
     model: str | None,
+    exclude: tuple[str, ...],
 ) -> None:
     """Add the images of SOURCE (a folder, azure://CONTAINER/PREFIX, or a path below WORKER_STORAGE_URL) and
     of all directories below it to the queue. Again, it adds what is new there; priority and deadline, when
@@ -48,9 +59,13 @@ def command(
     due = None if deadline is None else parse_deadline(deadline, time.time())
     name = batch_name(name, url)
     storage = open_storage(url, settings)
-    directories = storage.list_directories(skip=results_below(url, settings))
+    results = results_below(url, settings)
+    directories = without(
+        storage.list_directories(lambda path: path == results or is_excluded(path, exclude)), exclude
+    )
     first = next(directories, None)
     if first is None:
+        tell_unlisted(storage.unlisted)
         raise WorkerError(f"no images in {url} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     queue = open_queue(settings.queue_url, queue_policy(settings))
     check_model(queue, settings, model)
@@ -65,6 +80,33 @@ def command(
     )
     storage.close()
     queue.close()
+    if storage.unlisted:
+        tell_unlisted(storage.unlisted)
+        raise WorkerError(
+            f"{len(storage.unlisted)} director{'y' if len(storage.unlisted) == 1 else 'ies'} could not be "
+            "listed, all others are in the queue: make them readable and enqueue again, or use --exclude"
+        )
+
+
+def is_excluded(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern matches the path or its last part."""
+    return any(fnmatchcase(path, pattern) or fnmatchcase(basename(path), pattern) for pattern in patterns)
+
+
+def without(directories: Iterable[Directory], patterns: Sequence[str]) -> Iterator[Directory]:
+    """The directories without the images that are excluded; none that has no other."""
+    for directory in directories:
+        prefix = f"{directory.path}/" if directory.path else ""
+        names = tuple(name for name in directory.names if not is_excluded(prefix + name, patterns))
+        if names:
+            yield Directory(directory.path, names)
+
+
+def tell_unlisted(unlisted: Sequence[str]) -> None:
+    for line in unlisted[:UNLISTED_SHOWN]:
+        click.echo(f"warning: {without_controls(line)}", err=True)
+    if len(unlisted) > UNLISTED_SHOWN:
+        click.echo(f"warning: and {len(unlisted) - UNLISTED_SHOWN} more", err=True)
 
 
 def check_model(queue: Queue, settings: EngineSettings, model: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,14 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".heic", ".heif"}
 )
 BLOCK_BYTES = 1 << 18  # read and written at once
+LARGEST_IMAGE_BYTES = 64_000_000
+
+Skip = Callable[[str], bool]
+
+
+def nothing(path: str) -> bool:
+    """Skips nothing."""
+    return False
 
 
 class StorageError(WorkerError):
@@ -20,7 +28,15 @@ class StorageError(WorkerError):
 
 
 class ImageMissing(StorageError):
-    """The storage answered; the image is not there or cannot be read: its own fault, not the storage's."""
+    """The storage answered; the image is not there or cannot be had: its own fault, whoever asks for it."""
+
+
+class TooManyBytes(ImageMissing):
+    """The image's file is larger than any that would be read."""
+
+
+class OutsideStorage(ImageMissing):
+    """A symbolic link leads out of the storage's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +50,22 @@ class Directory:
 class Storage(Protocol):
     url: str
 
+    unlisted: list[str]  # directories that could not be listed, with why
+
     @property
     def requests(self) -> int:
         """How many were made so far; for a folder the directories read and files opened."""
 
-    def list_directories(self, skip: str | None = None) -> Iterator[Directory]:
-        """Every directory that holds images, read one at a time, as they are found; `skip` is left out with
-        all below it. Raises StorageError.
+    def list_directories(self, skip: Skip = nothing) -> Iterator[Directory]:
+        """Every directory that holds images, read one at a time, as they are found; those for which `skip` is
+        true of their path are left out with all below them. One that cannot be listed is named in `unlisted`
+        and passed over; where that is the storage itself, StorageError is raised.
         """
 
     def get(self, key: str, destination: Path) -> str:
-        """Writes the image's bytes to the file; gives their SHA-256 in hexadecimal. Raises ImageMissing,
-        StorageError; OSError where it is the destination that cannot be written.
+        """Writes the image's bytes to the file, never more than the storage's bound; gives their SHA-256 in
+        hexadecimal. Raises ImageMissing, StorageError; OSError where it is the destination that cannot be
+        written, or this process that lacks something.
         """
 
     def put(self, folder: str, token: int, name: str, source: Path) -> str:

@@ -16,10 +16,31 @@ from typing import Any
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobPrefix, ContainerClient, ExponentialRetry
 
-from worker.storage.base import Directory, ImageMissing, StorageError, is_image
+from worker.storage.base import (
+    LARGEST_IMAGE_BYTES,
+    Directory,
+    ImageMissing,
+    Skip,
+    StorageError,
+    TooManyBytes,
+    is_image,
+    nothing,
+)
 
 log = logging.getLogger(__name__)
 
+# Answers about one blob, whoever asks for it. A refusal (403) may be the account's, the key's or the blob's.
+OF_BLOB = frozenset(
+    {
+        "BlobArchived",
+        "BlobBeingRehydrated",
+        "BlobUsesCustomerSpecifiedEncryption",
+        "BlobDoesNotUseCustomerSpecifiedEncryption",
+        "BlobCustomerSpecifiedEncryptionMismatch",
+        "InvalidRange",
+        "InvalidBlobType",
+    }
+)
 LISTED_AT_ONCE = 8  # directories; a listing is mostly waiting for answers
 
 
@@ -67,7 +88,10 @@ class BlobStorage:
         timeout_s: float,
         retries: int,
         patience_s: float,
+        bytes_max: int = LARGEST_IMAGE_BYTES,
     ) -> None:
+        self.unlisted: list[str] = []
+        self._bytes_max = bytes_max
         self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.url = f"azure://{container}/{self.prefix}".rstrip("/")
         self.policy = BoundedRetry(retries, patience_s)
@@ -86,7 +110,7 @@ class BlobStorage:
     def requests(self) -> int:
         return self.policy.requests
 
-    def list_directories(self, skip: str | None = None) -> Iterator[Directory]:
+    def list_directories(self, skip: Skip = nothing) -> Iterator[Directory]:
         """Some are asked for at once; given in the order of a walk level by level."""
         with ThreadPoolExecutor(LISTED_AT_ONCE) as pool:
             waiting: deque[str] = deque([""])
@@ -98,7 +122,7 @@ class BlobStorage:
                         asked.append((path, pool.submit(self._list, path)))
                     path, answer = asked.popleft()
                     names, below = answer.result()
-                    waiting.extend(place for place in below if place != skip)
+                    waiting.extend(place for place in below if not skip(place))
                     if names:
                         yield Directory(path, tuple(names))
             finally:
@@ -108,12 +132,25 @@ class BlobStorage:
         digest = hashlib.sha256()
         try:
             with self._faults(f"cannot get {key}"), destination.open("wb") as file:
-                for block in self.client.download_blob(self.prefix + key, max_concurrency=1).chunks():
-                    digest.update(block)
-                    file.write(block)
+                download = self.client.download_blob(self.prefix + key, max_concurrency=1)
+                received = download.size  # known before all of it is here
+                if received <= self._bytes_max:
+                    received = 0
+                    for block in download.chunks():
+                        received += len(block)
+                        if received > self._bytes_max:
+                            break
+                        digest.update(block)
+                        file.write(block)
+            if received > self._bytes_max:
+                raise TooManyBytes(
+                    f"{self.url}: {key} has more than {self._bytes_max} bytes (WORKER_IMAGE_MAX_BYTES)"
+                )
             return digest.hexdigest()
         except _NotThere:
             raise ImageMissing(f"{self.url}: there is no image {key}") from None
+        except _NotReadable as error:
+            raise ImageMissing(f"{self.url}: cannot get {key}: the service said {error}") from None
 
     def put(self, folder: str, token: int, name: str, source: Path) -> str:
         key = f"{folder}/{token}/{name}"
@@ -167,6 +204,8 @@ class BlobStorage:
                 raise _NotThere from error
             raise StorageError(f"{self.url}: {what}: there is no such container") from error
         except HttpResponseError as error:
+            if code_of(error) in OF_BLOB:
+                raise _NotReadable(code_of(error)) from error
             raise StorageError(f"{self.url}: {what}: the service said {code_of(error)}") from error
         except AzureError as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -180,3 +219,7 @@ def code_of(error: HttpResponseError) -> str:
 
 class _NotThere(Exception):
     """There is no blob of that name."""
+
+
+class _NotReadable(Exception):
+    """The blob is there, and is not to be had."""

@@ -9,30 +9,55 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
 from cloud_monitor.system.files import replacing
-from worker.storage.base import BLOCK_BYTES, Directory, ImageMissing, StorageError, is_image
+from worker.storage.base import (
+    BLOCK_BYTES,
+    LARGEST_IMAGE_BYTES,
+    Directory,
+    ImageMissing,
+    OutsideStorage,
+    Skip,
+    StorageError,
+    TooManyBytes,
+    is_image,
+    nothing,
+)
 
-# The file server does not answer, or has forgotten
-AWAY = frozenset({errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT})
+# Of this process or machine, not of what was to be read
+OF_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+OF_IMAGE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.ENXIO})
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 log = logging.getLogger(__name__)
 
 
 class FolderStorage:
-    def __init__(self, root: Path) -> None:
+    """Symbolic links below the root are followed to read images within the root, and nowhere else."""
+
+    def __init__(self, root: Path, bytes_max: int = LARGEST_IMAGE_BYTES) -> None:
         self.root = root.expanduser().absolute()
         self.url = str(self.root)
         self.requests = 0
+        self.unlisted: list[str] = []
+        self._bytes_max = bytes_max
+        self._real_root = ""
 
-    def list_directories(self, skip: str | None = None) -> Iterator[Directory]:
+    def list_directories(self, skip: Skip = nothing) -> Iterator[Directory]:
         """Links to images are followed, links to directories are not: they could lead round in circles."""
         waiting = deque([""])
         while waiting:
             path = waiting.popleft()
-            names, below = self._list(path)
-            waiting.extend(place for place in below if place != skip)
+            try:
+                names, below = self._list(path)
+            except StorageError as error:
+                if not path:
+                    raise
+                self.unlisted.append(str(error))
+                continue
+            waiting.extend(place for place in below if not skip(place))
             if names:
                 yield Directory(path, tuple(names))
 
@@ -43,38 +68,52 @@ class FolderStorage:
             file = open(self._place(key), "rb", buffering=0)  # noqa: SIM115 - closed below
         except OSError as error:
             raise self._fault(key, error) from error
-        with file, open(destination, "wb", buffering=0) as target:
-            while block := self._read(file, key):
-                digest.update(block)
-                write_all(target, block)
+        with file:
+            self._check(file, key)
+            received = 0
+            with open(destination, "wb", buffering=0) as target:
+                while block := self._read(file, key):
+                    received += len(block)
+                    if received > self._bytes_max:  # it grew meanwhile, or says no size
+                        raise self._too_large(key)
+                    digest.update(block)
+                    write_all(target, block)
         return digest.hexdigest()
 
     def put(self, folder: str, token: int, name: str, source: Path) -> str:
         """Written beside its place, flushed to the disk, then renamed."""
         self.requests += 1
         key = f"{folder}/{token}/{name}"
-        place = Path(self._place(key))
+        self._place(key)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with source.open("rb") as file, replacing(place, private=False, durable=True) as target:
-                shutil.copyfileobj(file, target, 1 << 20)
+            with self._opened(f"{folder}/{token}", make=True) as directory:
+                place = Path(f"/proc/self/fd/{directory}/{name}")
+                with source.open("rb") as file, replacing(place, private=False, durable=True) as target:
+                    shutil.copyfileobj(file, target, 1 << 20)
         except OSError as error:
-            raise StorageError(f"{self.url}: cannot put {key}: {error.strerror}") from error
+            raise StorageError(f"{self.url}: cannot put {key}: {_words(error)}") from error
         return key
 
     def sweep(self, folder: str, keep: str | None) -> int:
-        place = Path(self._place(folder))
-        kept = Path(self._place(keep)) if keep else None
+        self._place(folder)
+        kept = f"./{keep.removeprefix(f'{folder}/')}" if keep else None
+        swept = 0
         try:
-            files = [file for file in place.rglob("*") if file.is_file() and file != kept]
-            for file in files:
-                file.unlink(missing_ok=True)
-            for directory in sorted((path for path in place.rglob("*") if path.is_dir()), reverse=True):
-                if not any(directory.iterdir()):
-                    directory.rmdir()
+            with self._opened(folder) as top:
+                for path, directories, names, directory in os.fwalk(".", topdown=False, dir_fd=top):
+                    for name in names:
+                        if f"{path}/{name}" != kept:
+                            with suppress(FileNotFoundError):
+                                os.unlink(name, dir_fd=directory)
+                                swept += 1
+                    for name in directories:
+                        with suppress(OSError):  # not empty, or a link, which is not ours to follow or remove
+                            os.rmdir(name, dir_fd=directory)
+        except FileNotFoundError:
+            return 0
         except OSError as error:
-            raise StorageError(f"{self.url}: cannot sweep {folder}: {error.strerror}") from error
-        return len(files)
+            raise StorageError(f"{self.url}: cannot sweep {folder}: {_words(error)}") from error
+        return swept
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -85,13 +124,56 @@ class FolderStorage:
         except OSError as error:
             raise self._fault(key, error) from error
 
-    def _fault(self, key: str, error: OSError) -> StorageError:
-        """The image's own, unless its directory is away too, as it is when a shared folder is not mounted:
-        that must not cost the images their chance.
+    def _fault(self, key: str, error: OSError) -> Exception:
+        """The image's own where others are beside it; else it cannot be told from one file: a share that is
+        not mounted is an empty folder.
         """
-        away = error.errno in AWAY or not os.path.isdir(os.path.dirname(self._place(key)))
-        kind = StorageError if away else ImageMissing
-        return kind(f"{self.url}: cannot read {key}: {error.strerror}")
+        if error.errno in OF_PROCESS:
+            return error
+        own = error.errno in OF_IMAGE or (error.errno == errno.ENOENT and self._has_images(key))
+        return (ImageMissing if own else StorageError)(f"{self.url}: cannot read {key}: {error.strerror}")
+
+    def _has_images(self, key: str) -> bool:
+        """Whether the directory of the key holds any image."""
+        with suppress(OSError), os.scandir(os.path.dirname(self._place(key))) as entries:
+            return any(is_image(entry.name) for entry in entries)
+        return False
+
+    def _check(self, file: FileIO, key: str) -> None:
+        """What was opened, whichever links led there: within the root, and not too large."""
+        if os.fstat(file.fileno()).st_size > self._bytes_max:
+            raise self._too_large(key)
+        path = os.path.realpath(f"/proc/self/fd/{file.fileno()}")
+        if not self._is_within(path, self._real_root):
+            self._real_root = os.path.realpath(self.root)
+            if not self._is_within(path, self._real_root):
+                raise OutsideStorage(f"{self.url}: {key} is a link that leads out of it")
+
+    def _is_within(self, path: str, root: str) -> bool:
+        return bool(root) and path.startswith(f"{root.rstrip('/')}/")
+
+    def _too_large(self, key: str) -> TooManyBytes:
+        return TooManyBytes(
+            f"{self.url}: {key} has more than {self._bytes_max} bytes (WORKER_IMAGE_MAX_BYTES)"
+        )
+
+    @contextmanager
+    def _opened(self, folder: str, make: bool = False) -> Iterator[int]:
+        """A folder below the root as a descriptor, reached through no link. Raises OSError."""
+        if make:
+            self.root.mkdir(parents=True, exist_ok=True)
+        directory = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in folder.split("/"):
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(part, dir_fd=directory)
+                below = os.open(part, _DIRECTORY, dir_fd=directory)
+                os.close(directory)
+                directory = below
+            yield directory
+        finally:
+            os.close(directory)
 
     def _list(self, path: str) -> tuple[list[str], list[str]]:
         """Names of images, and paths of the directories below."""
@@ -106,15 +188,28 @@ class FolderStorage:
                     elif entry.is_dir(follow_symlinks=False):
                         below.append(prefix + entry.name)
                     elif is_image(entry.name) and entry.is_file():
-                        names.append(entry.name)
+                        if entry.is_symlink() and not self._leads_within(entry.path):
+                            log.warning("%s: left out, it is a link that leads out of it", ascii(entry.path))
+                        else:
+                            names.append(entry.name)
         except OSError as error:
             raise StorageError(f"cannot list {self.root / path}: {error.strerror}") from error
         return sorted(names), sorted(below)
+
+    def _leads_within(self, path: str) -> bool:
+        return self._is_within(os.path.realpath(path), os.path.realpath(self.root))
 
     def _place(self, key: str) -> str:
         if key.startswith("/") or (".." in key and ".." in key.split("/")):
             raise StorageError(f"{self.url}: {key!r} leads out of it")
         return f"{self.url}/{key}"
+
+
+def _words(error: OSError) -> str:
+    """What the system said; where a link stands in the way, that."""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return f"{error.strerror}: a link or a file stands where a folder should be"
+    return error.strerror or str(error)
 
 
 def write_all(target: FileIO, block: bytes) -> None:

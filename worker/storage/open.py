@@ -16,7 +16,7 @@ def open_storage(url: str, settings: AzureSettings) -> Storage:
     StorageError.
     """
     if not url.startswith(AZURE):
-        return FolderStorage(Path(url))
+        return FolderStorage(Path(url), settings.image_max_bytes)
     if settings.azure_connection_string is None:
         raise StorageError(f"{url}: set WORKER_AZURE_CONNECTION_STRING (or AZURE_STORAGE_CONNECTION_STRING)")
     from worker.storage.blob import BlobStorage  # the SDK takes a while to load
@@ -29,6 +29,7 @@ def open_storage(url: str, settings: AzureSettings) -> Storage:
         timeout_s=settings.azure_timeout_s,
         retries=settings.azure_retries,
         patience_s=settings.azure_patience_s,
+        bytes_max=settings.image_max_bytes,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,12 @@ class Place:
         else:
             assert self.azurite is not None
             self.azurite.container(self.container).upload_blob(f"some/prefix/{key}", data)
+
+    def open(self, **settings: Any) -> Storage:
+        """The same storage with other settings."""
+        if self.azurite is not None:
+            settings["azure_connection_string"] = self.azurite.connection_string
+        return open_storage(self.storage.url, Settings(**settings))
 
     def keys(self) -> set[str]:
         if self.folder is not None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.worker.storage.conftest import Place
 from worker.storage import Directory, ImageMissing, StorageError
+from worker.storage.base import TooManyBytes
 
 
 def test_directories_are_listed_with_their_own_images(place: Place) -> None:
@@ -32,7 +33,7 @@ def test_each_directory_is_asked_for_once(place: Place) -> None:
 def test_a_directory_can_be_left_out(place: Place) -> None:
     place.write("a/1.png")
     place.write("results/x/1.png")
-    assert [found.path for found in place.storage.list_directories(skip="results")] == ["a"]
+    assert [found.path for found in place.storage.list_directories(lambda path: path == "results")] == ["a"]
 
 
 def test_names_out_of_the_ordinary(place: Place, tmp_path: Path) -> None:
@@ -96,3 +97,17 @@ def test_a_storage_that_is_not_there_is_named(place: Place) -> None:
         place.azurite.container(place.container).delete_container()
     with pytest.raises(StorageError, match=r"images|test-.*container"):
         list(place.storage.list_directories())
+
+
+def test_no_more_than_the_bound_is_fetched(place: Place, tmp_path: Path) -> None:
+    place.write("large.png", bytes(2_000_000))
+    place.write("small.png", bytes(1_000_000))
+    storage = place.open(image_max_bytes=1_000_000)
+    destination = tmp_path / "got"
+    storage.get("small.png", destination)
+    assert destination.stat().st_size == 1_000_000
+    destination.unlink()
+    with pytest.raises(TooManyBytes, match=r"large\.png has more than 1000000 bytes"):
+        storage.get("large.png", destination)
+    assert not destination.exists() or destination.stat().st_size == 0
+    storage.close()

@@ -109,7 +109,11 @@ class QueueSettings(StateSettings):
         return urgent_s
 
 
-class AzureSettings(SettingsGroup):
+class ImageSettings(SettingsGroup):
+    image_max_bytes: int = Field(64_000_000, ge=1_000, description="largest image file that is read")
+
+
+class AzureSettings(ImageSettings):
     """Azure Blob Storage, of azure:// URLs."""
 
     azure_connection_string: SecretStr | None = Field(
@@ -231,7 +235,7 @@ class ModelSettings(SettingsGroup):
     )
 
 
-class EngineSettings(ModelSettings):
+class EngineSettings(ModelSettings, ImageSettings):
     """The recogniser."""
 
     decimer_engine: Literal["onnx", "upstream", "stub"] = Field(
@@ -249,7 +253,6 @@ class EngineSettings(ModelSettings):
     decimer_threads: int = Field(
         1, ge=1, le=64, description="threads of a recogniser; its weights are shared"
     )
-    image_max_bytes: int = Field(64_000_000, ge=1_000, description="largest image file that is read")
     image_max_pixels: int = Field(
         50_000_000, ge=1_000, description="largest image: pixels of the square over its longer side"
     )

@@ -108,7 +108,7 @@ def _hosts(figures: QueueFigures) -> Table:
             f"{host.cpu_pct:.0f} %",
             f"{host.memory_pct:.0f} %",
             f"{host.temp_bytes / 1e6:,.0f}",
-            shown(_last_word(host)),
+            Text(shown(host.held[0]).plain, style="bold red") if host.held else shown(_last_word(host)),
             f"{duration_text(figures.at - host.seen_at)} ago"
             if host.alive
             else Text("gone", style="bold red"),

@@ -189,6 +189,7 @@ _CONDOR = (
 _FLEET_HOST = (
     ("workers", "workers", "worker processes", MEAN),
     ("loading", "workers", "worker processes that are still loading the model", MEAN),
+    ("held_workers", "workers", "workers that hold back: their host cannot do what others can", MEAN),
     ("cpu_pct", "%", "CPU in use, averaged", MEAN),
     ("memory_pct", "%", "memory in use, averaged", MEAN),
     ("temp_mb", "MB", "temporary files of the workers", MEAN),

@@ -70,6 +70,7 @@ def _hosts(grid: str, hosts: list[HostFigures], names_max: int) -> Iterator[tupl
         for figure, value in (
             ("workers", host.workers),
             ("loading", host.loading),
+            ("held_workers", len(host.held)),
             ("cpu_pct", host.cpu_pct),
             ("memory_pct", host.memory_pct),
             ("temp_mb", host.temp_bytes / _BYTES_IN_MB),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from worker.queue.model import ResultRow
 
 SILENT_S = 120  # a host that has not reported for so long is gone
+HELD = "held back: "  # how the reason of a worker begins whose host cannot do what others can
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,12 @@ class HostFigures:
     figures: Mapping[str, float]
     workers_detail: tuple[Mapping[str, str | int | float | None], ...]
     decisions: tuple[DecisionFigures, ...]  # the last on each subject, newest first
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Why workers hold back, of each that does: their host cannot do what others can."""
+        reasons = (str(worker.get("held_reason") or "") for worker in self.workers_detail)
+        return tuple(reason for reason in reasons if reason.startswith(HELD))
 
 
 @dataclass(frozen=True, slots=True)

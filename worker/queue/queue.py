@@ -34,7 +34,7 @@ from worker.queue.model import (
 from worker.queue.outcome import Outcome, known_models, read_outcome
 from worker.queue.policy import QueuePolicy
 from worker.queue.pruning import OldBatch, describe_old, note_export
-from worker.queue.results import chunks_with_results, ended_files, read_results
+from worker.queue.results import chunks_with_results, ended_files, read_results, readable_image
 
 EXPORTED_CHUNKS = 20  # read together
 
@@ -127,6 +127,10 @@ class Queue:
     def stored(self, claim: Claim) -> list[ResultRow]:
         """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
         return self.database.read(lambda connection: read_results(connection, [claim.chunk]))
+
+    def readable_image(self, claim: Claim) -> str | None:
+        """The key of an image of the claim's source that somebody could read; None where nobody has yet."""
+        return self.database.read(lambda connection: readable_image(connection, claim.source))
 
     def finish(self, claim: Claim, usage: Usage, file: str | None = None) -> None:
         """The chunk is done; `file` is the stored file that counts.

@@ -195,6 +195,20 @@ def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[Resul
     return [unpack_row(row) for row in connection.execute(RESULTS_OF, {"chunks": list(chunk_ids)})]
 
 
+def readable_image(connection: Connection, source: str) -> str | None:
+    """The key of an image of the source that was recognised, and so could be read; None before the first."""
+    good = and_(batches.c.source == source, chunks.c.images_done > chunks.c.images_failed)
+    join = chunks.join(batches, batches.c.id == chunks.c.batch_id)
+    chunk = connection.execute(
+        select(chunks.c.id).select_from(join).where(good).limit(1)
+    ).scalar_one_or_none()
+    if chunk is None:
+        return None
+    query = RESULT_ROWS.where(results.c.chunk_id == chunk, results.c.error.is_(None)).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else unpack_row(row).image
+
+
 def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple[int, int]]:
     """All or a batch's, in order, with how many results there are."""
     query = select(chunks.c.id, chunks.c.images_done).where(chunks.c.images_done > 0).order_by(chunks.c.id)

@@ -20,9 +20,10 @@ from cloud_monitor.system.text import duration_text
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
+from worker.runner.host_hold import HostHold
 from worker.runner.rate import Rate
 from worker.settings import CommitSettings
-from worker.storage import Storage
+from worker.storage import Storage, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,19 @@ class Committer:
     """One for all chunks of a worker. `close_all` may also be called by the thread that ends the worker."""
 
     def __init__(
-        self, queue: Queue, results: Storage, active: ActiveChunks, folder: Path, settings: CommitSettings
+        self,
+        queue: Queue,
+        results: Storage,
+        active: ActiveChunks,
+        folder: Path,
+        hold: HostHold,
+        settings: CommitSettings,
     ) -> None:
         self._queue = queue
         self._results = results
         self._active = active
         self._folder = folder
+        self._hold = hold
         self._settings = settings
         self._uploads: dict[ActiveChunk, Future[str]] = {}
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
@@ -176,6 +184,8 @@ class Committer:
             self._uploads[chunk] = self._uploader.submit(self._upload, chunk, "results.jsonl", RETRY_S)
             return False
         else:
+            if isinstance(error, StorageError):
+                self._hold.hold(str(error))
             self._queue.fail(chunk.claim, f"results could not be uploaded: {error}", usage)
             log.error("%s: results could not be uploaded: %s", chunk.claim.name, error)
         self._drop(chunk, done=error is None)

@@ -23,7 +23,9 @@ from pathlib import Path
 
 from worker.gate.temporary import TempFolder
 from worker.queue import QueuedImage
+from worker.queue.figures import HELD
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
+from worker.runner.host_hold import HostHold, StorageTrial
 from worker.storage import ImageMissing, StorageError
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ class Fetcher:
         active: ActiveChunks,
         folder: TempFolder,
         leaving: threading.Event,
+        hold: HostHold,
+        trial: StorageTrial,
         ahead_images: int,
         ahead_threads: int,
     ) -> None:
@@ -71,6 +75,8 @@ class Fetcher:
         self._folder = folder
         self._counted_s = 0.0
         self._leaving = leaving
+        self._hold = hold
+        self._trial = trial
         self._run_images = max(1, ahead_images // ahead_threads)
         self._room = threading.Semaphore(max(1, ahead_images // self._run_images))
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
@@ -130,7 +136,7 @@ class Fetcher:
                     self._download(claimed)
                 else:
                     if not self._active.chunks:
-                        self._active.set_state("idle", held_reason=claimed)
+                        self._active.set_state("idle", held_reason=self._hold.fault or claimed)
                     self._leaving.wait(idle_s * random.uniform(0.5, 1))
                     idle_s = min(idle_s * 2, IDLE_MOST_S)
         except BaseException as failure:  # noqa: BLE001 - handed to the main thread, which raises it
@@ -139,13 +145,18 @@ class Fetcher:
 
     def _host_trouble(self) -> str:
         """Why nothing is to be claimed although the gate would allow it: this host could not hold the last
-        images.
+        images, or could not read them though others can.
         """
         error, since_s = self._disk_error
-        return f"temporary storage: {error}" if time.monotonic() - since_s < DISK_PAUSE_S else ""
+        if time.monotonic() - since_s < DISK_PAUSE_S:
+            return f"temporary storage: {error}"
+        return self._hold.reason
 
     def _download(self, chunk: ActiveChunk) -> None:
         images = chunk.claim.images
+        if self._hold.on_trial and images:
+            self._try_first(chunk)
+            images = images[1:]
         for start in range(0, len(images), self._run_images):
             while not self._room.acquire(timeout=0.5):
                 self._tidy()
@@ -157,6 +168,15 @@ class Fetcher:
                 return
             run = images[start : start + self._run_images]
             self._ready.put(ImageRun(chunk, self._pool.submit(self._fetch_run, chunk, run)))
+
+    def _try_first(self, chunk: ActiveChunk) -> None:
+        """One image before all others, of a host that could not read the last ones."""
+        self._room.acquire()
+        run = self._pool.submit(self._fetch_run, chunk, chunk.claim.images[:1])
+        wait([run])
+        if run.exception() is None:
+            self._hold.clear()
+        self._ready.put(ImageRun(chunk, run))
 
     def _fetch_run(self, chunk: ActiveChunk, images: tuple[QueuedImage, ...]) -> list[FetchedImage]:
         """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
@@ -173,24 +193,42 @@ class Fetcher:
         claim = chunk.claim
         suffix = os.path.splitext(image.name)[1]
         path = Path(f"{self._folder.path}/{claim.chunk}-{image.number}{suffix}")
+        key = claim.key(image)
         deadline_s = time.monotonic() + DISK_PATIENCE_S
         while True:
+            begun_s = time.monotonic()
             try:
-                sha256 = chunk.storage.get(claim.key(image), path)
+                sha256 = chunk.storage.get(key, path)
                 self._active.note_progress()
+                self._trial.note_read(claim, key)
                 return FetchedImage(chunk, image, path, sha256)
             except ImageMissing as missing:
                 _unlink(path)
-                return FetchedImage(chunk, image, path, error=f"ImageMissing: {missing}")
+                return FetchedImage(chunk, image, path, error=f"{type(missing).__name__}: {missing}")
             except OSError as error:
                 _unlink(path)
                 if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
                     self._disk_error = (str(error), time.monotonic())
                     raise
                 self._leaving.wait(0.5)
-            except StorageError:
+            except StorageError as error:
                 _unlink(path)
+                if self._trial.is_image_alone(chunk, key, begun_s):
+                    return FetchedImage(chunk, image, path, error=f"ImageMissing: {error}")
+                self._blame_host(chunk, str(error))
                 raise
+
+    def _blame_host(self, chunk: ActiveChunk, reason: str) -> None:
+        """Hold back. The chunk is given back uncharged where anybody has read images of its source; where
+        nobody has, it is at fault as far as one can know.
+        """
+        self._hold.hold(reason)
+        if chunk.over:
+            return
+        if self._trial.is_known_good(chunk.claim):
+            chunk.set_released(f"{HELD}{reason}")
+        else:
+            chunk.set_fault(reason)
 
 
 def discard(fetched: Iterable[FetchedImage]) -> None:

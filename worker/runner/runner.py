@@ -24,6 +24,7 @@ from worker.runner.claimer import Claimer
 from worker.runner.committer import Committer
 from worker.runner.exit_status import EXIT_FAILED
 from worker.runner.fetcher import FetchedImage, Fetcher, ImageRun, discard
+from worker.runner.host_hold import HostHold, StorageTrial
 from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import RunnerSettings
@@ -58,10 +59,13 @@ def run_worker(
         log.info("%s: engine %s, model %s is loaded", name, recogniser.engine, recogniser.model)
         queue = open_queue(settings.queue_url, queue_policy(settings))
         results = open_storage(settings.result_files_url, settings)
-        committer = Committer(queue, results, active, folder.path, settings)
+        hold = HostHold(settings.backoff_s, settings.backoff_most_s)
+        trial = StorageTrial(queue.readable_image, folder.path)
+        committer = Committer(queue, results, active, folder.path, hold, settings)
         watchdog.give_up = committer.close_all
         claimer = Claimer(name, host, queue, recogniser, active, folder, gate_limits(settings), settings)
-        fetcher = Fetcher(claimer, active, folder, leaving, settings.ahead_images, settings.ahead_threads)
+        ahead = settings.ahead_images, settings.ahead_threads
+        fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, *ahead)
         active.set_state("idle")
         committer.start()
         fetcher.start()
@@ -131,9 +135,8 @@ class RecognitionLoop:
         """The run's images; none where their chunk is over, or is at fault for not having them."""
         try:
             fetched = run.fetched.result()
-        except StorageError as error:
-            run.chunk.set_fault(str(error))
-            return []
+        except StorageError:
+            return []  # the fetcher has said whose fault it is
         except OSError as error:
             run.chunk.set_released(f"temporary storage: {error}")
             return []

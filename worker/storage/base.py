@@ -31,7 +31,7 @@ class ImageMissing(StorageError):
     """The storage answered; the image is not there or cannot be had: its own fault, whoever asks for it."""
 
 
-class TooManyBytes(ImageMissing):
+class ImageTooLarge(ImageMissing):
     """The image's file is larger than any that would be read."""
 
 

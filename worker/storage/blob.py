@@ -20,9 +20,9 @@ from worker.storage.base import (
     LARGEST_IMAGE_BYTES,
     Directory,
     ImageMissing,
+    ImageTooLarge,
     Skip,
     StorageError,
-    TooManyBytes,
     is_image,
     nothing,
 )
@@ -143,7 +143,7 @@ class BlobStorage:
                         digest.update(block)
                         file.write(block)
             if received > self._bytes_max:
-                raise TooManyBytes(
+                raise ImageTooLarge(
                     f"{self.url}: {key} has more than {self._bytes_max} bytes (WORKER_IMAGE_MAX_BYTES)"
                 )
             return digest.hexdigest()
@@ -214,7 +214,8 @@ class BlobStorage:
 
 def code_of(error: HttpResponseError) -> str:
     """The service's own word for it, which the SDK adds to its exceptions."""
-    return str(getattr(error, "error_code", None) or error.reason or error.status_code)
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or error.reason or error.status_code)
 
 
 class _NotThere(Exception):

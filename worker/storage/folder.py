@@ -19,10 +19,10 @@ from worker.storage.base import (
     LARGEST_IMAGE_BYTES,
     Directory,
     ImageMissing,
+    ImageTooLarge,
     OutsideStorage,
     Skip,
     StorageError,
-    TooManyBytes,
     is_image,
     nothing,
 )
@@ -152,8 +152,8 @@ class FolderStorage:
     def _is_within(self, path: str, root: str) -> bool:
         return bool(root) and path.startswith(f"{root.rstrip('/')}/")
 
-    def _too_large(self, key: str) -> TooManyBytes:
-        return TooManyBytes(
+    def _too_large(self, key: str) -> ImageTooLarge:
+        return ImageTooLarge(
             f"{self.url}: {key} has more than {self._bytes_max} bytes (WORKER_IMAGE_MAX_BYTES)"
         )
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
+from worker.queue.figures import HELD
 from worker.settings import Environment
 from worker.supervisor.averages import Averages
 from worker.supervisor.outbox import Outbox
@@ -35,6 +36,7 @@ class Reporter:
         self._last: Decision | None = None
         self._held: Reason | None = None
         self._noted_s = 0.0
+        self._is_held = False
 
     def event(self, kind: str, message: str, worker: str = "") -> None:
         log.info("%s: %s", kind, message)
@@ -69,9 +71,19 @@ class Reporter:
         if now_s - self._reported_s < REPORT_EVERY_S and not force:
             return
         self._reported_s = now_s
+        self._tell_held([worker.status.held_reason for worker in workers])
         if averages.started:
             self._outbox.send(
                 partial(self._queue.report_host, self._report(averages, workers, temp, activity))
+            )
+
+    def _tell_held(self, reasons: list[str]) -> None:
+        """An event when a worker begins to hold back for its host, and when none does any more."""
+        held = next((reason for reason in reasons if reason.startswith(HELD)), "")
+        if bool(held) != self._is_held:
+            self._is_held = bool(held)
+            self.event(
+                "host_held" if held else "host_goes_on", held or "it can do again what it could not do"
             )
 
     def _report(

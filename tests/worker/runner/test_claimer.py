@@ -17,6 +17,7 @@ from worker.queue import Queue, open_queue
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.fetcher import Fetcher
+from worker.runner.host_hold import HostHold, StorageTrial
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 
@@ -92,7 +93,8 @@ def test_downloads_are_told_to_the_others_without_another_claim(
     claimer: Claimer, folder: TempFolder, active: ActiveChunks, settings: Settings
 ) -> None:
     leaving = threading.Event()
-    fetcher = Fetcher(claimer, active, folder, leaving, ahead_images=2, ahead_threads=1)
+    hold, trial = HostHold(1, 10), StorageTrial(lambda claim: None, folder.path)
+    fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, ahead_images=2, ahead_threads=1)
     fetcher.start()
     try:
         wait_until(lambda: list(folder.path.glob("*.png")), "a download")

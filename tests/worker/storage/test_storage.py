@@ -9,7 +9,7 @@ import pytest
 
 from tests.worker.storage.conftest import Place
 from worker.storage import Directory, ImageMissing, StorageError
-from worker.storage.base import TooManyBytes
+from worker.storage.base import ImageTooLarge
 
 
 def test_directories_are_listed_with_their_own_images(place: Place) -> None:
@@ -107,7 +107,7 @@ def test_no_more_than_the_bound_is_fetched(place: Place, tmp_path: Path) -> None
     storage.get("small.png", destination)
     assert destination.stat().st_size == 1_000_000
     destination.unlink()
-    with pytest.raises(TooManyBytes, match=r"large\.png has more than 1000000 bytes"):
+    with pytest.raises(ImageTooLarge, match=r"large\.png has more than 1000000 bytes"):
         storage.get("large.png", destination)
     assert not destination.exists() or destination.stat().st_size == 0
     storage.close()

@@ -45,6 +45,8 @@ def _marks(figures: QueueFigures) -> Iterable[Mark]:
     for host in figures.hosts:
         if not host.alive and host.workers:
             yield Mark(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
+        elif host.alive and host.held:
+            yield Mark(Level.BAD, host.held[0], (host.name,))
 
 
 def _tables(figures: QueueFigures) -> Iterable[Table]:

@@ -17,6 +17,8 @@ class PollOutcome:
     finished_at: float = 0.0  # of the last poll that came to an end, well or not
     succeeded_at: float = 0.0
     failures: int = 0  # failed polls since the last good one
+    whole_attempted_at: float = 0.0  # of the last poll for everything, not for one small answer
+    whole_failures: int = 0  # polls for everything that failed in a row, though small answers came
     empty_polls: int = 0  # good polls in a row that found no series
     error: str = ""  # what went wrong with the last finished poll; empty when it went well
     duration_s: float = 0.0

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cloud_monitor.metrics.paths import ROOT
-from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.conditions import note_conditions
 from webapp.model.judge import judge_health
@@ -27,7 +27,8 @@ from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
 from webapp.poll.clocks import CLOCK_TARGETS, LOOK_AHEAD_S, Clock, observe_all, set_right
 from webapp.poll.current import Latest
-from webapp.poll.retention import carry_forward, group_of, is_text
+from webapp.poll.retention import carry_forward, group_of, is_text, newest_value
+from webapp.poll.schedule import is_whole_due, next_attempt
 from webapp.poll.state_files import (
     Polled,
     read_arrivals,
@@ -47,6 +48,7 @@ _FLUSH_S = 1.0
 _FINISH_S = 4.0  # mod_wsgi grants 5 s before it kills
 _ANSWER_MAX_BYTES = 256 * 2**20
 _CLOCKS_MAX_BYTES = 8 * 2**20
+_LITTLE_MAX_S = 5.0
 _HEARTBEATS = f"{ROOT}.*.heartbeat.*"
 _FIRST_WINDOW_S = 86400  # a grid that is stale when the app starts should be seen as stale, not be absent
 
@@ -166,7 +168,15 @@ class Poller:
         write_outcome(state_dir, outcome)
         known = read_polled(state_dir)
         started = time.monotonic()
+        is_whole = True
         try:
+            if outcome.failures:
+                is_whole = False
+                self._ask_little(now)
+                if not is_whole_due(outcome, now, self._settings.poll_every_s):
+                    return  # it answers, and would fail over everything again: what went wrong stands
+                is_whole = True
+            outcome = replace(outcome, whole_attempted_at=now)
             found, refused_names = self._fetch_values(now, first=not known.values)
             clocks = self._compare_clocks(now, known)
             found = set_right(found, clocks)
@@ -178,7 +188,10 @@ class Poller:
                 )
         except GraphiteFault as fault:
             log.warning("poll failed: %s", fault)
-            outcome = replace(outcome, failures=outcome.failures + 1, error=str(fault))
+            whole_failures = outcome.whole_failures + 1 if is_whole else 0
+            outcome = replace(
+                outcome, failures=outcome.failures + 1, whole_failures=whole_failures, error=str(fault)
+            )
         else:
             rules = (self._settings.forget_after_s, self._settings.forget_grid_after_s)
             values = carry_forward(found, known.values, now, *rules)
@@ -187,6 +200,7 @@ class Poller:
                 outcome,
                 succeeded_at=now,
                 failures=0,
+                whole_failures=0,
                 empty_polls=0 if found else outcome.empty_polls + 1,
                 error="",
                 series=len(found),
@@ -196,7 +210,7 @@ class Poller:
             outcome,
             finished_at=self._clock(),
             duration_s=time.monotonic() - started,
-            requests=len(poll_targets()) + 1,
+            requests=len(poll_targets()) + 1 if is_whole else 1,
         )
         self._latest.reload()
         self._note_conditions(outcome)  # before the outcome, which has every process render its pages anew
@@ -205,6 +219,22 @@ class Poller:
         result = "failed" if outcome.error else "ok"
         self._counters.add(POLLS, result)
         self._counters.observe(POLL_DURATION, result, outcome.duration_s)
+
+    def _ask_little(self, now: float) -> None:
+        """Raises GraphiteFault where the store does not even answer one small question."""
+        settings = self._settings
+        timeout_s = min(_LITTLE_MAX_S, settings.graphite_timeout_s)
+        body, _ = fetch(
+            settings.graphite_url,
+            [_HEARTBEATS],
+            int(now - settings.poll_window_s),
+            int(now),
+            timeout_s=timeout_s,
+            bytes_max=_CLOCKS_MAX_BYTES,
+            drop_nulls=True,
+        )
+        for _ in parse_series(body, settings.graphite_url):
+            pass
 
     def _fetch_values(self, now: float, *, first: bool) -> tuple[list[Value], int]:
         """The newest values, and how many series are left out because their names are no text."""
@@ -267,34 +297,3 @@ class Poller:
             note_conditions(settings.state_dir, health, at, settings.events_max)
         except (OSError, sqlite3.Error) as error:
             log.error("what is wrong since when cannot be remembered: %s", error)
-
-
-def newest_value(series: Series) -> Value | None:
-    """The newest point that has a value; None for a series without one."""
-    for timestamp, value in reversed(series.points):
-        if value is not None:
-            return Value(series.target, value, timestamp)
-    return None
-
-
-_SOON_S = 3.0  # a newcomer should see the first points within seconds
-_SOON_MAX = 60  # but a Graphite that stays empty or away is not asked so often for ever
-_BACK_OFF_MAX = 5  # steps
-
-
-def next_attempt(outcome: PollOutcome, now: float, every_s: float, after_s: float) -> float:
-    """Epoch second of the next poll: `after_s` past a step, at once if none was ever made.
-
-    Before the first data it comes every few seconds, a bounded number of times. After failures steps are
-    left out: 1, 2, 4, then 5 steps from one attempt to the next.
-    """
-    attempted = outcome.attempted_at
-    if not attempted or attempted > now + every_s:  # never, or the clock was set back since
-        return now
-    tries = outcome.failures + outcome.empty_polls
-    has_data = outcome.succeeded_at > 0 and not outcome.empty_polls
-    if not has_data and 0 < tries <= _SOON_MAX:
-        return attempted + min(_SOON_S, every_s)
-    steps = min(1 << max(0, min(outcome.failures, 10) - 1), _BACK_OFF_MAX)
-    slot = (attempted - after_s) // every_s * every_s + after_s
-    return slot + steps * every_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, match_path
+from webapp.graphite.client import Series
 from webapp.model.tree import Value
 
 Group = tuple[str, str]  # grid, producer
@@ -28,6 +29,14 @@ def group_of(path: str) -> Group | None:
         return None
     metric, names = matched
     return names["grid"], metric.producer
+
+
+def newest_value(series: Series) -> Value | None:
+    """The newest point that has a value; None for a series without one."""
+    for timestamp, value in reversed(series.points):
+        if value is not None:
+            return Value(series.target, value, timestamp)
+    return None
 
 
 def carry_forward(

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,30 @@ def test_real_points_arrive_and_paths_of_others_do_not(graphite: Graphite, tmp_p
     assert sorted(seen()) == sorted(values)
     assert latest.outcome.succeeded_at > 0
     assert not latest.outcome.error
+
+
+def test_recovery_shows_at_the_next_step_and_a_store_that_is_away_is_asked_little(
+    graphite: Graphite, tmp_path: Path
+) -> None:
+    clock = Clock(time.time() // 60 * 60 + 20)
+    feed(graphite, [Value("grids.poll-back.heartbeat.condor", 1.0, int(clock.now) // 60 * 60)])
+    wait_until(lambda: graphite.render("grids.poll-back.heartbeat.condor"), "the point")
+    known_before(tmp_path, clock.now - 60)
+    with run_proxy(graphite.url) as proxy:
+        poller, latest = poller_for(settings_for(proxy.url, tmp_path), clock)
+        proxy.mode = "500"
+        for failures in range(1, 10):
+            proxy.passed.clear()
+            poller.tick()
+            assert (latest.outcome.failures, len(proxy.passed)) == (failures, 1)
+            clock.now += 60
+        proxy.mode = "pass"
+        proxy.passed.clear()
+        clock.now = clock.now - 600 + 60  # within what the poll looks back to
+        write_outcome(tmp_path, replace(read_outcome(tmp_path), attempted_at=clock.now - 60))
+        poller.tick()
+        assert (latest.outcome.failures, latest.outcome.error) == (0, "")
+        assert len(proxy.passed) == BATCH + 1
 
 
 def test_a_name_that_is_no_text_costs_no_page(graphite: Graphite, tmp_path: Path) -> None:

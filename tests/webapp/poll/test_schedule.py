@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from webapp.model.snapshot_view import PollOutcome
-from webapp.poll.poller import next_attempt
+from webapp.poll.schedule import is_whole_due, next_attempt
 
 MINUTE = 1_800_000_000  # a multiple of 60
 
@@ -39,12 +39,17 @@ def test_before_the_first_data_it_comes_soon_and_not_for_ever() -> None:
     assert due(PollOutcome(attempted_at=MINUTE + 20, succeeded_at=MINUTE, empty_polls=61)) == MINUTE + 80
 
 
-def test_failures_leave_out_steps() -> None:
-    steps = [
-        (due(PollOutcome(attempted_at=MINUTE + 20, succeeded_at=1, failures=n)) - MINUTE - 20) / 60
-        for n in range(1, 7)
-    ]
-    assert steps == [1, 2, 4, 5, 5, 5]
+def test_a_store_whose_polls_fail_is_asked_every_step_and_for_everything_less_often() -> None:
+    for failures in range(1, 100):
+        failed = PollOutcome(attempted_at=MINUTE + 20, succeeded_at=1, failures=failures)
+        assert due(failed) == MINUTE + 80
+        assert is_whole_due(failed, MINUTE + 80, 60)  # not even small answers came before
+    waited = []
+    for failures in range(1, 7):
+        failed = PollOutcome(failures=9, whole_failures=failures, whole_attempted_at=MINUTE + 21)
+        waited.append(next(n for n in range(1, 10) if is_whole_due(failed, MINUTE + 20 + 60 * n, 60)))
+    assert waited == [1, 2, 4, 5, 5, 5]
+    assert is_whole_due(failed, MINUTE - 7200, 60)  # the clock was set back
 
 
 def test_a_clock_that_was_set_back_does_not_stop_polling() -> None:

@@ -19,6 +19,8 @@ PREFIX = "WORKER_"
 Environment = Literal["local", "azure", "azure_functions"]
 # Temporary storage there is
 TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}
+# Chunks that may be active in the whole queue
+MAX_CHUNKS = {"local": None, "azure": 35, "azure_functions": 10}
 # What version 0.1.0 kept in its default folder, ./state; a `make run` there has no such things in it.
 _OLD_STATE, _OLD_KEPT = Path("state"), ("queue.db", "logs", "condor")
 
@@ -171,7 +173,10 @@ class GateSettings(TempSettings):
 
     chunk_images: int = Field(500, ge=1, le=100_000, description="most images in a chunk")
     max_chunks: int | None = Field(
-        None, ge=1, le=100, description="most chunks active in the whole queue; unset: none"
+        None,
+        ge=1,
+        le=100,
+        description="most chunks active in the whole queue; unset: none local, 35 azure, 10 azure_functions",
     )
     image_mb: float = Field(
         0.5, gt=0, le=1000, description="estimated size of an image, for temporary storage"
@@ -185,6 +190,12 @@ class GateSettings(TempSettings):
     )
     memory_drain_pct: float = Field(
         90, gt=0, le=100, validate_default=True, description="memory from which the youngest worker drains"
+    )
+    memory_promised_pct: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="memory that workers may come to when all have grown; unset: memory_drain_pct",
     )
     average_s: float = Field(5, gt=0, le=300, description="time over which CPU and memory are averaged")
     pressure_cpu_pct: float = Field(
@@ -209,6 +220,11 @@ class GateSettings(TempSettings):
     memory_mb: int | None = Field(
         None, ge=1, description="memory allotted to this supervisor (a slot); unset: all"
     )
+
+    @property
+    def active_chunks_max(self) -> int | None:
+        """As set, or as the environment brings it; temporary storage may carry less."""
+        return self.max_chunks or MAX_CHUNKS[self.environment]
 
     @field_validator("memory_drain_pct")
     @classmethod

@@ -99,7 +99,7 @@ def _deadline(batch: BatchFigures, now: float) -> str | Text:
 
 
 def _hosts(figures: QueueFigures) -> Table:
-    table = _table("host", "workers", "CPU", "memory", "temp MB", "gate", "seen")
+    table = _table("host", "workers", "CPU", "memory", "temp MB", "most chunks", "gate", "seen")
     for host in figures.hosts:
         loading = f" ({host.loading} loading)" if host.loading else ""
         table.add_row(
@@ -108,6 +108,7 @@ def _hosts(figures: QueueFigures) -> Table:
             f"{host.cpu_pct:.0f} %",
             f"{host.memory_pct:.0f} %",
             f"{host.temp_bytes / 1e6:,.0f}",
+            f"{host.figures['max_active_chunks']:,.0f}" if "max_active_chunks" in host.figures else "any",
             Text(shown(host.held[0]).plain, style="bold red") if host.held else shown(_last_word(host)),
             f"{duration_text(figures.at - host.seen_at)} ago"
             if host.alive

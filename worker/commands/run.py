@@ -9,6 +9,7 @@ import click
 
 from cloud_monitor.program import part_command
 from worker.decimer.names import configured_model
+from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.queue.outcome import outcome_text
@@ -65,6 +66,8 @@ def supervise(
         watch_evictions(events_url, supervisor.leave)
     supervisor.run()
     try:
+        if supervisor.never:
+            raise WorkerError(supervisor.never)
         if not until_empty:
             return 0
         if supervisor.was_asked_to_leave:  # at once: who asked will not wait for the queue to be counted

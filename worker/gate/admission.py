@@ -11,6 +11,7 @@ Percentages are 0..100; times are seconds of one monotonic clock.
 from __future__ import annotations
 
 from worker.gate.model import (
+    MARGIN,
     Decision,
     GateInput,
     GateLimits,
@@ -117,17 +118,17 @@ def expected_growth_bytes(history: History) -> int:
 
 def _memory_high(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
     worst = max(inputs.memory, key=lambda area: area.used_pct)
-    if worst.used_pct < limits.memory_high_pct or inputs.covered_s < limits.window_s:
+    high_pct = limits.memory_high_pct
+    if worst.is_allotment and len(history.workers) == 1:
+        high_pct = max(high_pct, 100.0)  # the whole allotment is the only worker's
+    if worst.used_pct < high_pct or inputs.covered_s < limits.window_s:
         return None
     if not history.workers or any(worker.draining for worker in history.workers):
         return None
     if history.drains_s and inputs.now_s - history.drains_s[-1] < limits.cooldown_s:
         return None
     worker = youngest(history.workers)
-    text = (
-        f"memory is at {worst.used_pct:.0f} % of {worst.name}, "
-        f"over {limits.memory_high_pct:.0f} %: {worker.name} drains"
-    )
+    text = f"memory is at {worst.used_pct:.0f} % of {worst.name}, over {high_pct:.0f} %: {worker.name} drains"
     return Decision(GateVerdict.DRAIN, Reason.MEMORY_HIGH, text, _figures(inputs, history))
 
 
@@ -198,11 +199,22 @@ def _memory(inputs: GateInput, limits: GateLimits, history: History) -> Decision
 
 
 def _memory_need(inputs: GateInput, limits: GateLimits, history: History) -> Decision | None:
-    """Refuse what would reach the mark at which a worker is drained again: that is what would oscillate."""
+    """Refuse what would pass the ceiling of promised memory, which is at most the mark at which a worker is
+    drained again: that is what would oscillate. The first worker may have the whole of an allotment; one that
+    does not fit even there never will.
+    """
     need_bytes = history.estimate.private_bytes + (0 if history.workers else history.estimate.shared_bytes)
     growth_bytes = expected_growth_bytes(history)
     for area in inputs.memory:
-        ceiling_bytes = area.limit_bytes * limits.memory_high_pct / 100
+        ceiling_bytes = area.limit_bytes * limits.promised_pct / 100
+        if area.is_allotment and not history.workers:
+            if need_bytes / MARGIN <= area.limit_bytes:
+                continue
+            text = (
+                f"a worker needs {_mb(need_bytes)}; {area.name} is {_mb(area.limit_bytes)} in all: "
+                "raise WORKER_MEMORY_MB, or take a smaller engine"
+            )
+            return Decision(GateVerdict.HOLD, Reason.MEMORY_NEVER, text, _figures(inputs, history))
         used_bytes = max(area.used_bytes, area.latest_bytes)
         if used_bytes + growth_bytes + need_bytes >= ceiling_bytes:
             text = (

@@ -15,6 +15,7 @@ def gate_limits(settings: GateSettings) -> GateLimits:
         cpu_pct=100 if settings.cpus is not None else settings.cpu_threshold_pct,  # others use the rest
         memory_pct=settings.memory_threshold_pct,
         memory_high_pct=settings.memory_drain_pct,
+        memory_promised_pct=settings.memory_promised_pct or settings.memory_drain_pct,
         window_s=settings.average_s,
         cooldown_s=settings.cooldown_s,
         failed_start_pause_s=settings.failed_start_pause_s,
@@ -23,11 +24,17 @@ def gate_limits(settings: GateSettings) -> GateLimits:
         temp_pct=settings.temp_threshold_pct,
         pressure_pct={"cpu": settings.pressure_cpu_pct, "memory": settings.pressure_memory_pct},
         max_active_chunks=effective_max_chunks(
-            settings.max_chunks, settings.temp_limit_bytes, settings.chunk_images, image_bytes
+            settings.active_chunks_max, settings.temp_limit_bytes, settings.chunk_images, image_bytes
         ),
         max_workers=settings.max_workers,
         cpus=settings.cpus,
     )
+
+
+def limit_figures(limits: GateLimits) -> dict[str, float]:
+    """What a host reports of its limits; nothing where there is no maximum."""
+    maximum = limits.max_active_chunks
+    return {} if maximum is None else {"max_active_chunks": float(maximum)}
 
 
 def allotted_memory(
@@ -40,7 +47,7 @@ def allotted_memory(
         return None
     used_bytes = sum(worker.private_bytes for worker in workers)
     used_bytes += estimate.shared_bytes if any(worker.ready_s is not None for worker in workers) else 0
-    return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB),)
+    return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB, is_allotment=True),)
 
 
 def queue_policy(settings: QueueSettings) -> QueuePolicy:

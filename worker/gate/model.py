@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CPU_NEED = "cpu_need"
     MEMORY = "memory"
     MEMORY_NEED = "memory_need"
+    MEMORY_NEVER = "memory_never"  # no waiting will help
     MEMORY_HIGH = "memory_high"
     PRESSURE = "pressure"
     WORKERS = "workers"
@@ -52,6 +53,9 @@ class Decision:
     @property
     def admitted(self) -> bool:
         return self.verdict is GateVerdict.ADMIT
+
+
+MARGIN = 1.1  # of an estimate, over the peak that was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +79,15 @@ class WorkerMemory:
 class MemoryArea:
     """One limit that counts (the host's, a cgroup's, an allotment) and what is used under it.
 
-    `used_bytes` is the average over the window, `latest_bytes` the last sample.
+    `used_bytes` is the average over the window, `latest_bytes` the last sample. What workers do not use of an
+    allotment nobody does.
     """
 
     name: str
     used_bytes: int
     latest_bytes: int
     limit_bytes: int
+    is_allotment: bool = False
 
     @property
     def used_pct(self) -> float:
@@ -156,6 +162,11 @@ class GateLimits:
     max_active_chunks: int | None = None
     max_workers: int | None = None
     cpus: float | None = None
+    memory_promised_pct: float = 100.0  # for what workers are known to reach, up to memory_high_pct
+
+    @property
+    def promised_pct(self) -> float:
+        return min(self.memory_promised_pct, self.memory_high_pct)
 
     @property
     def chunk_bytes(self) -> int:

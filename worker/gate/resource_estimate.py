@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.gate.model import ResourceEstimate, WorkerMemory
+from worker.gate.model import MARGIN, ResourceEstimate, WorkerMemory
 from worker.queue import UsageStatistics
 from worker.settings import EngineSettings, NeedSettings
 
@@ -18,7 +18,6 @@ ESTIMATES = {
 }
 THREAD_BYTES = 60 * MB  # of the engine onnx: buffers of one thread,
 SLOT_BYTES = 8_750_000  # and of each of its slots; docs/decimer.md has what was measured
-MARGIN = 1.1  # over the peak that was seen
 
 
 def engine_estimate(settings: EngineSettings) -> ResourceEstimate:

@@ -16,13 +16,14 @@ from contextlib import suppress
 from cloud_monitor.system.file_locks import is_stopped
 from cloud_monitor.system.usage import read_host_sample
 from worker.gate.admission import admit, is_warming, others_first, youngest
-from worker.gate.limits import allotted_memory, gate_limits
+from worker.gate.limits import allotted_memory, gate_limits, limit_figures
 from worker.gate.model import (
     Decision,
     GateInput,
     GateLimits,
     GateVerdict,
     History,
+    Reason,
     ResourceEstimate,
     TempUse,
     WorkerMemory,
@@ -91,6 +92,7 @@ class Supervisor:
         self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
+        self.never = ""  # why no worker will ever run here
         self._wake = threading.Event()
 
     def leave(self, reason: str) -> None:
@@ -124,6 +126,9 @@ class Supervisor:
         decision = self._decide()
         if decision.verdict is GateVerdict.ADMIT:
             self._spawn()
+        elif decision.reason is Reason.MEMORY_NEVER:
+            self.never = decision.text
+            self.leave(decision.text)
         elif decision.verdict is GateVerdict.DRAIN:
             self._drains_s = (*self._drains_s, time.monotonic())
             drained = youngest(tuple(worker.view(worker.status) for worker in self._workers))
@@ -145,6 +150,7 @@ class Supervisor:
 
     def _report(self, force: bool = False) -> None:
         figures = self._activity.figures(time.monotonic(), self._leaving is not None)
+        figures = {**figures, **limit_figures(self._limits)}
         self._reporter.report(self._averages, self._workers, self._temp(), figures, force)
 
     def _decide(self) -> Decision:

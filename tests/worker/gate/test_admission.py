@@ -198,3 +198,36 @@ def test_what_is_admitted_fits_under_every_limit(
         assert promised < 0.9 * 64 * GB
         assert cpu_pct < 75
         assert used_gb < 48
+
+
+def allotment(used_mb: float, limit_mb: float) -> tuple[MemoryArea, ...]:
+    used_bytes = int(used_mb * 1e6)
+    return (MemoryArea("the allotment", used_bytes, used_bytes, int(limit_mb * 1e6), is_allotment=True),)
+
+
+def test_the_first_worker_may_have_a_whole_allotment() -> None:
+    """110 MB were measured, 121 MB are reckoned with: over the ceiling of 101 MB, but it ran there."""
+    estimate = ResourceEstimate(121_000_000)
+    first = admit(load(memory=allotment(0, 112)), LIMITS, history(estimate=estimate))
+    assert first.admitted
+    running = worker(1, private_gb=0.11)
+    alone = admit(load(memory=allotment(110, 112)), LIMITS, history(running, estimate=estimate))
+    assert alone.verdict is GateVerdict.HOLD, "the only worker is not drained for what is its own"
+    full = admit(load(memory=allotment(113, 112)), LIMITS, history(running, estimate=estimate))
+    assert full.reason is Reason.MEMORY_HIGH
+
+
+def test_a_worker_that_no_allotment_here_will_ever_hold_is_told_at_once() -> None:
+    never = admit(load(memory=allotment(0, 100)), LIMITS, history(estimate=ResourceEstimate(121_000_000)))
+    assert never.reason is Reason.MEMORY_NEVER
+    assert "a worker needs 121 MB; the allotment is 100 MB in all: raise WORKER_MEMORY_MB" in never.text
+
+
+def test_promised_memory_has_a_ceiling_of_its_own() -> None:
+    """64 GB, 42 used: one more worker of 5 GB would come to 73 %, another to 81 %."""
+    limits = replace(LIMITS, memory_promised_pct=75.0)
+    assert admit(load(used_gb=42), limits, history(worker(1))).admitted
+    held = admit(load(used_gb=44), limits, history(worker(1)))
+    assert held.reason is Reason.MEMORY_NEED
+    assert "a ceiling of 48,000 MB" in held.text
+    assert admit(load(used_gb=44), LIMITS, history(worker(1))).admitted, "as long as it is not set"

@@ -10,7 +10,7 @@ import yaml
 
 from tests.worker.fleet import ROOT
 from worker.gate.admission import admit_chunk
-from worker.gate.limits import gate_limits
+from worker.gate.limits import gate_limits, limit_figures
 from worker.gate.model import Reason, TempUse
 from worker.settings import Settings, detect_environment
 
@@ -41,12 +41,21 @@ def test_recognised_by_the_platforms_own_variables(environ: dict[str, str], envi
 
 
 @pytest.mark.parametrize(
-    ("environment", "limit_mb"), [("local", 20_000), ("azure", 8_000), ("azure_functions", 400)]
+    ("environment", "limit_mb", "maximum", "effective"),
+    [("local", 20_000, None, None), ("azure", 8_000, 35, 32), ("azure_functions", 400, 10, 1)],
 )
-def test_each_brings_its_temporary_storage_and_no_maximum(environment: str, limit_mb: int) -> None:
+def test_each_brings_its_temporary_storage_and_its_maximum(
+    environment: str, limit_mb: int, maximum: int | None, effective: int | None
+) -> None:
     settings = Settings.model_validate({"environment": environment})
     assert settings.temp_limit_bytes == limit_mb * MB
-    assert gate_limits(settings).max_active_chunks is None
+    assert settings.active_chunks_max == maximum
+    assert gate_limits(settings).max_active_chunks == effective
+    small = Settings.model_validate({"environment": environment, "chunk_images": 10})
+    assert gate_limits(small).max_active_chunks == maximum
+    assert limit_figures(gate_limits(small)) == ({} if maximum is None else {"max_active_chunks": maximum})
+    own = Settings.model_validate({"environment": environment, "max_chunks": 7, "chunk_images": 10})
+    assert gate_limits(own).max_active_chunks == 7
 
 
 @pytest.mark.parametrize(("environment", "maximum"), [("local", 35), ("azure", 32), ("azure_functions", 1)])

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -89,3 +90,12 @@ def test_benchmark_prints_json_lines() -> None:
     lines = [json.loads(line) for line in output.splitlines()]
     assert {"gate.workers.upstream.32GB", "gate.decision"} <= {line["name"] for line in lines}
     assert all({"name", "value", "unit"} <= line.keys() for line in lines)
+
+
+@pytest.mark.parametrize("memory_gb", [32, 64, 128])
+@pytest.mark.parametrize("kind", [UPSTREAM, OURS], ids=["upstream", "ours"])
+def test_with_a_ceiling_of_75_memory_never_passes_it(kind: WorkerKind, memory_gb: int) -> None:
+    limits = replace(DEFAULT_LIMITS, memory_promised_pct=75.0)
+    seconds = Machine(CORES, memory_gb * GB, kind, limits).run(1800)
+    assert max(second.memory_pct for second in seconds) < 75
+    assert seconds[-1].workers > 0

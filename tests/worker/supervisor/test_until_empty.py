@@ -54,6 +54,15 @@ def test_the_exit_code_tells_whether_every_image_has_its_answer(fleet: Fleet) ->
     assert fleet.wait(fleet.start((*RUN, "--any-outcome"))) == 0
 
 
+def test_an_allotment_too_small_for_any_worker_ends_the_supervisor(fleet: Fleet) -> None:
+    fleet.add_images("a", [b"x"])
+    fleet.enqueue()
+    assert fleet.wait(fleet.start(RUN, WORKER_MEMORY_MB="20")) == 1, fleet.said()
+    assert (
+        "error: a worker needs 100 MB; the allotment is 20 MB in all: raise WORKER_MEMORY_MB" in fleet.said()
+    )
+
+
 def test_finished_is_not_recognised() -> None:
     text = finished_text(400, 340, {"WorkerCrash": 10, "BlankImage": 50})
     assert text == (

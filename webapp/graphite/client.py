@@ -54,23 +54,19 @@ def fetch(
     *,
     timeout_s: float,
     bytes_max: int,
-    points_max: int | None = None,
     drop_nulls: bool = False,
     look_ahead_s: int = 0,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> RenderBody:
     """Ask /render for `targets` between two epoch seconds and return the JSON as it came.
 
-    The whole exchange takes at most `timeout_s`, however slowly the server drips. `points_max` asks Graphite
-    to average each series down to so many points; `drop_nulls` to leave gaps out. Once `is_wanted` says no
-    the answer is read to its end but not kept. With `look_ahead_s` points show that lie so far in
-    the server's future, which it hides otherwise.
+    The whole exchange takes at most `timeout_s`, however slowly the server drips. `drop_nulls` leaves gaps
+    out. Once `is_wanted` says no the answer is read to its end but not kept. With `look_ahead_s` points show
+    that lie so far in the server's future, which it hides otherwise.
     """
     deadline = time.monotonic() + timeout_s
     parameters: list[tuple[str, str]] = [("target", target) for target in targets]
     parameters += [("from", str(from_s)), ("until", str(until_s + look_ahead_s)), ("format", "json")]
-    if points_max is not None:
-        parameters.append(("maxDataPoints", str(points_max)))
     if look_ahead_s:
         parameters += [("now", str(until_s + look_ahead_s))]
     if drop_nulls:

@@ -1,21 +1,21 @@
-"""Series at a stated resolution: averaged into steps, gaps kept, several joined on the timestamp. Pure."""
+"""Series at a stated resolution: a value a step by the metric's own statistic, joined on the time. Pure."""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
-from cloud_monitor.metrics.paths import STEP_S
-from webapp.graphite.client import SeriesPoint
-from webapp.graphite.gate import GraphiteGate
-from webapp.graphite.targets import PlotTarget
-from webapp.graphite.timerange import Range
+from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, Statistic
+from webapp.graphite.client import Series, SeriesPoint
+from webapp.graphite.steps import Step
+
+_END = SeriesPoint(sys.maxsize, None)
 
 
 class Sampled(NamedTuple):
-    """A series at equal steps. Each timestamp is the start of its step; None is a step without any value."""
+    """A series at its steps. Each timestamp is the start of a step; None is a step without any value."""
 
     step_s: int
     timestamps: list[int]
@@ -30,33 +30,50 @@ class JoinedSeries(NamedTuple):
     columns: list[list[float | None]]
 
 
-def step_of(points: Sequence[SeriesPoint], default_s: int) -> int:
-    """The distance of neighbouring points in seconds; the smallest one where they differ."""
-    gaps = (after.timestamp - before.timestamp for before, after in pairwise(points))
-    return min((gap for gap in gaps if gap > 0), default=default_s)
-
-
-def resample(points: Iterable[SeriesPoint], step_s: int, from_s: int, until_s: int) -> Sampled:
-    """Average the points after `from_s` and up to `until_s` into steps that start at multiples of `step_s`.
-
-    Every step is there from the first to the last that has a point.
+def merge(found: Iterable[Series]) -> dict[str, list[SeriesPoint]]:
+    """Series by path. What a store has under one path in several series, with other tags, is one series:
+    where they have points of one time, that of the series with the newest point counts.
     """
-    sums: dict[int, tuple[float, int]] = {}
-    for timestamp, value in points:
-        if from_s < timestamp <= until_s:
-            start = timestamp // step_s * step_s
-            total, count = sums.get(start, (0.0, 0))
-            sums[start] = (total, count) if value is None else (total + value, count + 1)
-    if not sums:
+    by_path: dict[str, list[list[SeriesPoint]]] = {}
+    for series in found:
+        by_path.setdefault(path_of(series.target), []).append(series.points)
+    return {path: alike[0] if len(alike) == 1 else _merge(alike) for path, alike in by_path.items()}
+
+
+def path_of(target: str) -> str:
+    """A series' name without the tags that a store may write behind it: `path;env=prod`."""
+    return target.partition(";")[0]
+
+
+def resample(
+    points: Iterable[SeriesPoint], steps: Sequence[Step], statistic: Statistic
+) -> list[float | None]:
+    """The statistic of the points within each step; both in the order of their times."""
+    found: list[float | None] = []
+    rest = iter(points)
+    timestamp, value = next(rest, _END)
+    for start_s, end_s in steps:
+        while timestamp < start_s:
+            timestamp, value = next(rest, _END)
+        inside = []
+        while timestamp < end_s:
+            if value is not None:
+                inside.append(value)
+            timestamp, value = next(rest, _END)
+        found.append(_statistic_of(inside, statistic))
+    return found
+
+
+def place(points: Iterable[SeriesPoint], steps: Sequence[Step]) -> list[float | None]:
+    """Of points that are one a step already, that of each step."""
+    return resample(points, steps, LAST)
+
+
+def sample(step_s: int, steps: Sequence[Step], values: list[float | None]) -> Sampled:
+    """Steps with their values; no steps at all where not one of them has a value."""
+    if all(value is None for value in values):
         return Sampled(step_s, [], [])
-    timestamps = list(range(min(sums), max(sums) + 1, step_s))
-    return Sampled(step_s, timestamps, [_mean(*sums.get(start, (0.0, 0))) for start in timestamps])
-
-
-def fit_step(step_s: int, from_s: int, until_s: int, points_max: int) -> int:
-    """The smallest multiple of `step_s` that covers the range with at most `points_max` steps."""
-    most = max(1, points_max - 1)  # a range that starts within a step touches one more
-    return step_s * max(1, math.ceil((until_s - from_s) / most / step_s))
+    return Sampled(step_s, [step.start_s for step in steps], values)
 
 
 def join(series: Sequence[Sampled]) -> JoinedSeries:
@@ -70,35 +87,26 @@ def join(series: Sequence[Sampled]) -> JoinedSeries:
     return JoinedSeries(step_s, timestamps, columns)
 
 
-def _mean(total: float, count: int) -> float | None:
-    if not count:
+def _merge(alike: list[list[SeriesPoint]]) -> list[SeriesPoint]:
+    merged: dict[int, float | None] = {}
+    for points in sorted(alike, key=_newest):
+        for timestamp, value in points:
+            if value is not None or timestamp not in merged:
+                merged[timestamp] = value
+    return [SeriesPoint(timestamp, merged[timestamp]) for timestamp in sorted(merged)]
+
+
+def _newest(points: Sequence[SeriesPoint]) -> int:
+    return max((timestamp for timestamp, value in points if value is not None), default=0)
+
+
+def _statistic_of(values: list[float], statistic: Statistic) -> float | None:
+    if not values:
         return None
-    mean = total / count
-    return mean if math.isfinite(mean) else None
-
-
-class Reading(NamedTuple):
-    target: PlotTarget
-    sampled: Sampled  # empty for a target that Graphite has nothing of
-
-
-def read_targets(
-    gate: GraphiteGate, targets: list[PlotTarget], span: Range, points_max: int, step_s: int | None = None
-) -> list[Reading]:
-    """One reading a target, in order, all at the same step: the given one or the finest that fits.
-
-    It is never finer than the coarsest that any of them is kept in, and wide enough for the range to take at
-    most `points_max` steps. Raises RequestRefused as GraphiteGate does.
-    """
-    # One fewer, as fit_step reckons: Graphite's averages and ours then have the same step.
-    graphite_points = None if step_s else points_max - 1
-    expressions = [target.expression for target in targets]
-    # A step more on both sides: stores differ in which end of a range belongs to it; resample cuts it alike.
-    found = gate.fetch_series(expressions, span.from_s - STEP_S, span.until_s + STEP_S, graphite_points)
-    points = {series.target: series.points for series in found}
-    native_s = max((step_of(series.points, STEP_S) for series in found), default=STEP_S)
-    step = fit_step(max(step_s or 0, native_s), span.from_s, span.until_s, points_max)
-    return [
-        Reading(target, resample(points.get(target.text, []), step, span.from_s, span.until_s))
-        for target in targets
-    ]
+    if statistic == MAX:
+        return max(values)
+    if statistic == LAST:
+        return values[-1]
+    total = sum(values)
+    found = total / len(values) if statistic == MEAN else total
+    return found if math.isfinite(found) else None

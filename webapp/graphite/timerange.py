@@ -20,6 +20,7 @@ _ACCEPTED = (
 class Range(NamedTuple):
     from_s: int  # epoch seconds
     until_s: int
+    is_age: bool = False  # from was said as an age: -30d
 
 
 def parse_range(from_text: str, until_text: str, now: float, zone: tzinfo, range_max_days: int) -> Range:
@@ -31,7 +32,7 @@ def parse_range(from_text: str, until_text: str, now: float, zone: tzinfo, range
         raise RequestRefused(400, "range_empty", f"from ({from_s}) must be before until ({until_s})")
     if until_s - from_s > range_max_days * 86400:
         raise RequestRefused(400, "range_too_long", f"a range of at most {range_max_days} days is served")
-    return Range(from_s, until_s)
+    return Range(from_s, until_s, is_age=from_text.startswith("-"))
 
 
 def parse_time(name: str, text: str, now: float, zone: tzinfo) -> int:

@@ -44,7 +44,7 @@ def check_work(
 
 def count_series(target: PlotTarget, paths: Collection[str], enough: int) -> int:
     """How many of the paths a target reads, at least one; counting ends at `enough`."""
-    if ANY not in target.text:
+    if not target.is_sum:
         return 1
     pattern = re.compile(r"[^.]+".join(map(re.escape, target.text.split(ANY))))
     matching = islice(filter(pattern.fullmatch, paths), enough)

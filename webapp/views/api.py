@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
-from webapp.graphite.series import Reading, read_targets
+from webapp.graphite.reading import Reading, Wish, read_targets
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range
 from webapp.graphite.work import check_work
@@ -32,16 +32,17 @@ def status() -> Response:
 def series() -> Response:
     settings = current_settings()
     targets = check_targets(request.args.getlist("target"), settings.series_max)
+    now = current_time()
     span = parse_range(
         request.args.get("from", "-1h"),
         request.args.get("until", "now"),
-        current_time(),
+        now,
         UTC,
         settings.range_max_days,
     )
-    check_work(targets, span, current_time(), current_view().snapshot.values, settings.stored_points_max)
+    check_work(targets, span, now, current_view().snapshot.values, settings.stored_points_max)
     points_max = read_number("points", min(POINTS_DEFAULT, settings.points_max), 10, settings.points_max)
-    readings = read_targets(current_gate(), targets, span, points_max)
+    readings = read_targets(current_gate(), targets, Wish(span, points_max), now)
     return Response(
         json.dumps(
             {

@@ -12,7 +12,8 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
-from webapp.graphite.series import JoinedSeries, Reading, join, read_targets
+from webapp.graphite.reading import Reading, Wish, read_targets
+from webapp.graphite.series import JoinedSeries, join
 from webapp.graphite.targets import check_targets
 from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.graphite.work import check_work
@@ -23,6 +24,7 @@ from webapp.views.api import read_number
 blueprint = Blueprint("export", __name__)
 
 _STEP_MAX_S = 31 * 86400
+_WHOLE_MAX = 1e16  # larger ones are shorter with an exponent
 
 
 @blueprint.get("/export")
@@ -36,8 +38,9 @@ def show() -> Response:
     now, days = current_time(), settings.range_max_days
     span = parse_range(request.args.get("from", "-1h"), request.args.get("until", "now"), now, zone, days)
     check_work(targets, span, now, current_view().snapshot.values, settings.stored_points_max)
-    step_s = read_number("step", 0, 1, _STEP_MAX_S) or None
-    readings = read_targets(current_gate(), targets, span, settings.points_max, step_s)
+    step_s = read_number("step", 0, 1, _STEP_MAX_S)
+    wish = Wish(span, settings.points_max, step_s, is_export=True, zone=zone)
+    readings = read_targets(current_gate(), targets, wish, now)
     table = join([reading.sampled for reading in readings])
     content_type, write = _FORMATS[name]
     return Response(
@@ -56,13 +59,18 @@ def local_time(timestamp: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(timestamp, zone).isoformat()
 
 
+def exact(value: float) -> str:
+    """The shortest text that is read back as this number."""
+    return str(int(value)) if value.is_integer() and abs(value) < _WHOLE_MAX else repr(value)
+
+
 def write_separated(delimiter: str, readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> str:
     """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(["timestamp", "time", *(reading.target.text for reading in readings)])
     for timestamp, *row in zip(table.timestamps, *table.columns, strict=True):
-        cells = ("" if value is None else f"{value:.10g}" for value in row)
+        cells = ("" if value is None else exact(value) for value in row)
         writer.writerow([timestamp, local_time(timestamp, zone), *cells])
     return text.getvalue()
 

@@ -4,23 +4,46 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.graphite.client import SeriesPoint
-from webapp.graphite.series import Sampled, fit_step, join, resample, step_of
+from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
+from webapp.graphite.client import Series, SeriesPoint
+from webapp.graphite.series import Sampled, join, merge, resample, sample
+from webapp.graphite.steps import Step
 
 
-def test_steps_are_averaged_and_gaps_stay_gaps() -> None:
-    points = [
-        SeriesPoint(0, 1.0),
-        SeriesPoint(60, 3.0),
-        SeriesPoint(120, None),
-        SeriesPoint(180, None),
-        SeriesPoint(240, 5.0),
-        SeriesPoint(300, None),
-    ]
-    assert resample(points, 120, -1, 360) == Sampled(120, [0, 120, 240], [2.0, None, 5.0])
+def steps(*starts: int, step_s: int) -> list[Step]:
+    return [Step(start, start + step_s) for start in starts]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "first", "last"), [(MEAN, 2.0, 5.0), (MAX, 3.0, 5.0), (LAST, 1.0, 5.0), (SUM, 4.0, 5.0)]
+)
+def test_a_step_has_its_statistic_and_gaps_stay_gaps(statistic: Statistic, first: float, last: float) -> None:
+    values = [3.0, 1.0, None, None, 5.0, None]
+    points = [SeriesPoint(60 * at, value) for at, value in enumerate(values)]
+    assert resample(points, steps(0, 120, 240, step_s=120), statistic) == [first, None, last]
+
+
+def test_what_lies_outside_all_steps_is_left_out() -> None:
+    points = [SeriesPoint(at, 1.0) for at in range(0, 600, 60)]
+    assert resample(points, [Step(120, 180), Step(300, 420)], SUM) == [1.0, 2.0]
+    assert resample(points, [], SUM) == []
+
+
+def test_a_series_without_a_value_has_no_steps() -> None:
+    assert sample(60, steps(0, 60, step_s=60), [None, None]) == Sampled(60, [], [])
+    assert sample(60, steps(0, 60, step_s=60), [None, 0.0]) == Sampled(60, [0, 60], [None, 0.0])
+
+
+def test_series_of_one_path_are_merged_and_the_newest_wins() -> None:
+    path = "grids.g.jobs.all.idle"
+    old = Series(f"{path};env=test", [SeriesPoint(0, 1.0), SeriesPoint(60, 2.0), SeriesPoint(120, None)])
+    new = Series(path, [SeriesPoint(60, 7.0), SeriesPoint(120, 8.0), SeriesPoint(180, None)])
+    expected = [SeriesPoint(0, 1.0), SeriesPoint(60, 7.0), SeriesPoint(120, 8.0), SeriesPoint(180, None)]
+    assert merge([old, new]) == merge([new, old]) == {path: expected}
 
 
 def test_series_are_joined_on_the_timestamp() -> None:
@@ -37,23 +60,10 @@ _points = st.lists(st.tuples(st.integers(0, 200), _values), max_size=40).map(
 
 
 @given(_points, st.integers(1, 20))
-def test_averages_lie_within_and_every_step_is_there(points: list[SeriesPoint], factor: int) -> None:
-    sampled = resample(points, 60 * factor, -1, 12_000)
-    assert sampled.timestamps == sorted(set(sampled.timestamps))
+def test_means_lie_within_and_gaps_stay_gaps(points: list[SeriesPoint], factor: int) -> None:
+    whole = steps(*range(0, 12_060, 60 * factor), step_s=60 * factor)
     known = [value for _, value in points if value is not None]
-    assert all(value is None or min(known) - 1e-6 <= value <= max(known) + 1e-6 for value in sampled.values)
-    for timestamp, value in zip(sampled.timestamps, sampled.values, strict=True):
-        inside = [p.value for p in points if p.timestamp // (60 * factor) * 60 * factor == timestamp]
+    for step, value in zip(whole, resample(points, whole, MEAN), strict=True):
+        inside = [p.value for p in points if step.start_s <= p.timestamp < step.end_s]
         assert (value is None) == all(one is None for one in inside)
-
-
-@given(st.integers(1, 3600), st.integers(0, 10**9), st.integers(1, 10**8), st.integers(2, 5000))
-def test_the_step_fits_the_range(step_s: int, from_s: int, length_s: int, points_max: int) -> None:
-    step = fit_step(step_s, from_s, from_s + length_s, points_max)
-    assert step % step_s == 0
-    assert (from_s + length_s) // step - from_s // step + 1 <= points_max
-
-
-def test_the_step_is_the_smallest_distance() -> None:
-    assert step_of([SeriesPoint(0, 1.0), SeriesPoint(300, 1.0), SeriesPoint(360, 1.0)], 7) == 60
-    assert step_of([SeriesPoint(0, 1.0)], 7) == 7
+        assert value is None or min(known) - 1e-6 <= value <= max(known) + 1e-6

@@ -53,7 +53,7 @@ def test_other_zones_are_refused(text: str) -> None:
 
 
 def test_ranges_are_bounded() -> None:
-    assert parse_range("-1h", "now", NOW, UTC, 10) == Range(int(NOW) - 3600, int(NOW))
+    assert parse_range("-1h", "now", NOW, UTC, 10) == Range(int(NOW) - 3600, int(NOW), is_age=True)
     for pair, said in (
         (("now", "-1h"), "before"),
         (("now", "now"), "before"),

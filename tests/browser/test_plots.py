@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import time
 from pathlib import Path
@@ -147,6 +148,22 @@ def test_free_ranges_absolute_and_relative(status: Page, running: Locator) -> No
     status.locator("#plot-from").fill("tomorrow or so")
     status.get_by_role("button", name="Show").click()
     expect(status.locator("#plot-status.error")).to_contain_text("-3h, now or 2026-01-31 08:00")
+
+
+def test_times_are_read_as_exports_read_them(browser: Browser, deployment: Deployment) -> None:
+    table = json.loads((Path(__file__).parents[1] / "data/times.json").read_text())
+    context = browser.new_context(timezone_id=table["zone"])
+    page = open_page(context.new_page(), deployment.url)
+    found = page.evaluate(
+        """async ({cases, now}) => {
+            const main = document.querySelector('script[type=module]').src;
+            const { parseTime } = await import(main.replace('main', 'ranges'));
+            return cases.map(([text]) => [text, parseTime(text, now)]);
+        }""",
+        table,
+    )
+    assert found == table["cases"]
+    context.close()
 
 
 def test_dragging_zooms_and_fetches_and_back_comes_out(page: Page, deployment: Deployment) -> None:

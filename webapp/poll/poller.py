@@ -256,7 +256,7 @@ class Poller:
                 drop_nulls=True,
             )
             for series in parse_series(body, settings.graphite_url):
-                value = newest_value(series)
+                value = newest_value(series, found)
                 if value is None:
                     continue
                 if group_of(value.path) is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, match_path
 from webapp.graphite.client import Series
+from webapp.graphite.series import path_of
 from webapp.model.tree import Value
 
 Group = tuple[str, str]  # grid, producer
@@ -31,12 +32,16 @@ def group_of(path: str) -> Group | None:
     return names["grid"], metric.producer
 
 
-def newest_value(series: Series) -> Value | None:
-    """The newest point that has a value; None for a series without one."""
+def newest_value(series: Series, known: Mapping[str, Value]) -> Value | None:
+    """The newest point with a value of a series, or what is known of its path, under other tags, if that is
+    newer; None where there is none.
+    """
+    path = path_of(series.target)
+    best = known.get(path)
     for timestamp, value in reversed(series.points):
-        if value is not None:
-            return Value(series.target, value, timestamp)
-    return None
+        if value is not None and (best is None or (best.timestamp or 0) <= timestamp):
+            return Value(path, value, timestamp)
+    return best
 
 
 def carry_forward(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webapp.graphite.client import Series, SeriesPoint
 from webapp.model.tree import Value
-from webapp.poll.retention import carry_forward, group_of
+from webapp.poll.retention import carry_forward, group_of, newest_value
 
 NOW = 1_800_000_000
 IDLE = "grids.g.clouds.c.vms.small.running"
@@ -71,3 +72,16 @@ def test_names_that_are_no_text_belong_to_nobody() -> None:
         assert group_of(f"grids.{name}.sysinfo.load") is None, ascii(name)
         assert carry([], [Value(f"grids.{name}.sysinfo.load", 1.0, NOW)]) == {}, ascii(name)
     assert group_of("grids.Zürich 2.sysinfo.load") == ("Zürich 2", "host")
+
+
+def test_of_series_under_one_path_the_newest_value_counts() -> None:
+    old = Series(f"{IDLE};env=test", [SeriesPoint(NOW - 120, 1.0), SeriesPoint(NOW - 60, None)])
+    new = Series(IDLE, [SeriesPoint(NOW - 120, 2.0), SeriesPoint(NOW - 60, 3.0)])
+    none = Series(IDLE, [SeriesPoint(NOW, None)])
+    assert newest_value(none, {}) is None
+    for order in ((old, new, none), (none, new, old)):
+        known: dict[str, Value] = {}
+        for series in order:
+            if value := newest_value(series, known):
+                known[value.path] = value
+        assert known == {IDLE: Value(IDLE, 3.0, NOW - 60)}

@@ -1,6 +1,6 @@
 /** Times as people type them ("-3h", "now", "2026-11-22 10:00", epoch seconds) and the ranges offered ready-made. */
 
-const UNIT_S = {
+const UNIT_S = { // each also with an s behind it
   s: 1, sec: 1, second: 1,
   m: 60, min: 60, minute: 60,
   h: 3600, hour: 3600,
@@ -35,25 +35,46 @@ export function describeRange(from, until) {
   return count === 1 ? `Last ${UNIT_NAMES[match[2]]}` : `Last ${count} ${UNIT_NAMES[match[2]]}s`;
 }
 
-/** Epoch seconds of a time someone typed, or null where it is none. `now_s` is the reference for relative times. */
+const DAY = String.raw`(?<year>\d{4})(?<dash>-?)(?<month>\d\d)\k<dash>(?<day>\d\d)`;
+const OFFSET = String.raw`(?<offset>Z|[+-]\d\d(?::?\d\d)?)?`;
+const ISO = new RegExp(String.raw`^${DAY}(?:[T ](?<hour>\d\d?)(?::?(?<minute>\d\d)(?::?(?<second>\d\d)(?:\.\d{1,9})?)?)?${OFFSET})?$`);
+const AT = new RegExp(String.raw`^(?<hour>\d\d?):(?<minute>\d\d)_${DAY}$`); // Graphite's own: 14:00_20261127
+const EPOCH_MAX_S = 2 ** 32;
+
+/**
+ * Epoch seconds of a time someone typed, or null where it is none: the grammar of webapp/graphite/timerange.py.
+ * `now_s` is the reference for relative times; a time without an offset is meant in the browser's zone.
+ */
 export function parseTime(text, now_s) {
   const typed = text.trim();
-  if (typed === "" || typed === "now") return typed === "now" ? now_s : null;
-  const relative = /^-\s*(\d+)\s*([a-z]+?)s?$/i.exec(typed);
-  if (relative) {
-    const word = relative[2].toLowerCase();
-    const unit_s = UNIT_S[word] ?? UNIT_S[`${word}s`];
-    return unit_s ? now_s - Number(relative[1]) * unit_s : null;
-  }
-  if (/^\d{9,11}$/.test(typed)) return Number(typed);
-  const date = /^(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?(Z)?)?$/.exec(typed);
-  if (!date) return null;
-  const [year, month, day, hour, minute, second] = date.slice(1, 7).map((part) => Number(part ?? 0));
-  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59) return null;
-  const ms = date[7]
-    ? Date.UTC(year, month - 1, day, hour, minute, second)
-    : new Date(year, month - 1, day, hour, minute, second).getTime();
-  return Math.floor(ms / 1000);
+  if (typed === "now") return now_s;
+  const found = relativeTime(typed, now_s) ?? (/^\d{9,10}$/.test(typed) ? Number(typed) : absoluteTime(typed));
+  return found !== null && found >= 0 && found <= EPOCH_MAX_S ? found : null;
+}
+
+function relativeTime(typed, now_s) {
+  const relative = /^(?:now)?\s*-\s*(\d{1,9})\s*([a-z]+?)s?$/i.exec(typed);
+  const unit_s = relative && UNIT_S[relative[2].toLowerCase()];
+  return unit_s ? now_s - Number(relative[1]) * unit_s : null;
+}
+
+function absoluteTime(typed) {
+  const read = (ISO.exec(typed) ?? AT.exec(typed))?.groups;
+  if (!read) return null;
+  const [year, month, day, hour, minute, second] =
+    ["year", "month", "day", "hour", "minute", "second"].map((part) => Number(read[part] ?? 0));
+  if (month < 1 || month > 12 || day < 1 || day > new Date(Date.UTC(year, month, 0)).getUTCDate()) return null;
+  if (hour > 23 || minute > 59 || second > 59) return null;
+  if (!read.offset) return new Date(year, month - 1, day, hour, minute, second).getTime() / 1000;
+  const east_s = offsetOf(read.offset);
+  return east_s === null ? null : Date.UTC(year, month - 1, day, hour, minute, second) / 1000 - east_s;
+}
+
+function offsetOf(text) {
+  if (text === "Z") return 0;
+  const hours = Number(text.slice(1, 3)), minutes = text.length > 3 ? Number(text.slice(-2)) : 0;
+  if (hours * 60 + minutes >= 1440) return null;
+  return (text[0] === "-" ? -1 : 1) * (hours * 3600 + minutes * 60);
 }
 
 /** Whether the range ends at the present and so moves with it. */

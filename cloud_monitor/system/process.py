@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import resource
 import signal
 from pathlib import Path
 from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
+_NO_LOGIN = 2**32 - 1  # the kernel's audit: started by no login, as a service is
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -23,6 +25,24 @@ _trim = getattr(_libc, "malloc_trim", None)
 def die_with_parent() -> None:
     """Make the kernel kill this process when the thread that started it ends. Fit for `preexec_fn`."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def acting_user(proc: Path = Path("/proc")) -> str:
+    """Who acts, for the record: who logged in, also where that user became another (sudo), and as whom."""
+    user = _user_name(os.geteuid())
+    try:
+        logged_in = int((proc / "self/loginuid").read_text())
+    except (OSError, ValueError):
+        return user
+    nobody = logged_in in (_NO_LOGIN, os.geteuid())
+    return user if nobody else f"{_user_name(logged_in)} as {user}"
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 class OwnUse(NamedTuple):

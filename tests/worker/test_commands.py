@@ -7,9 +7,11 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from cloud_monitor.system.process import acting_user
 from tests.services.azurite import Azurite
 from tests.services.needs import need
 from tests.services.postgres import Postgres
@@ -27,6 +30,7 @@ from worker.exports.base import ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import Queue, Result, ResultRow, Usage, open_queue
+from worker.queue.statistics import read_figures
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,6 +133,14 @@ def test_operators_commands(fleet: Fleet) -> None:
     assert fleet.worker("resume", "b") == "resumed 1 chunk\n"
     assert fleet.worker("cancel", "--chunk", "1") == "cancelled 1 chunk\n"
     assert fleet.worker("retry", "b") == "put back 1 chunk\n"
+    said = [(event.kind, event.message) for event in read_figures(fleet.url).events]
+    who = f", by {acting_user()} on {socket.gethostname()}"
+    assert said[:4] == [
+        ("retry", f"batch b: 1 chunks{who}"),
+        ("cancel", f"chunk 1: 1 chunks{who}"),
+        ("resume", f"batch b: 1 chunks{who}"),
+        ("pause", f"batch b: 1 chunks{who}"),
+    ]
     assert "there is no batch c" in fleet.worker("retry", "c", exit_code=1)
     assert "name a batch" in fleet.worker("cancel", exit_code=2)
 
@@ -301,6 +313,25 @@ def test_every_path_can_be_told_from_a_csv_file(tmp_path: Path) -> None:
     with path.open("wb") as file:
         CsvFormat().write(rows, file)
     assert [image for _, image in CsvFormat().keys(path)] == names
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_text_of_a_csv_file_is_a_formula(start: str) -> None:
+    """A SMILES stays what a parser of SMILES reads; one that is none is not changed either."""
+    evil = f"{start}cmd|' /C calc'!A0"
+    result = Result(0, evil, error=evil, precision=evil)
+    row = ResultRow(evil, 1, f"{start}x.png", result, evil, evil, evil, evil, 0.0)
+    stream = io.BytesIO()
+    CsvFormat().write([row], stream)
+    [read] = csv.DictReader(io.StringIO(stream.getvalue().decode(), newline=""))
+    assert not [name for name, text in read.items() if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert read["smiles"].removeprefix(" ") == evil
+    assert read["image"] == f"./{start}x.png"
+    plain = replace(row, result=Result(0, "[Na+].C=C"), host="vm-1")
+    stream = io.BytesIO()
+    CsvFormat().write([plain], stream)
+    [read] = csv.DictReader(io.StringIO(stream.getvalue().decode(), newline=""))
+    assert (read["smiles"], read["host"], read["error"]) == ("[Na+].C=C", "vm-1", "")
 
 
 def test_another_file_is_not_gone_on_with(fleet: Fleet, tmp_path: Path) -> None:

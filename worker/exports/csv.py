@@ -1,6 +1,8 @@
 """Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty. An
 image whose path a spreadsheet would take for a formula stands there with ./ before it: the same place. So
-does one that begins with ./ itself, so that every path can be told from every other.
+does one that begins with ./ itself, so that every path can be told from every other. Any other text that
+begins like a formula has a blank before it, also a SMILES, which is none then: a parser of SMILES skips the
+blank, and the other formats change nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from worker.queue import ResultRow
 
 PORTION = 500  # rows written together
 HERE = "./"
-MARKED = ("=", "+", "-", "@", "\t", "\r", HERE)  # what begins so
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows one
+MARKED = (*FORMULA, HERE)  # paths that begin so
+TEXTS = ("batch", "smiles", "error", "engine", "model", "precision", "worker", "host")
 
 
 class CsvFormat:
@@ -55,7 +59,13 @@ def cells(row: ResultRow) -> list[object]:
     values = result_object(row)
     lists = {name: json.dumps(values[name], ensure_ascii=False) for name in ("tokens", "confidences")}
     image = {"image": f"{HERE}{row.image}" if row.image.startswith(MARKED) else row.image}
-    return [(values | lists | image)[name] for name in COLUMNS]
+    texts = {name: guarded(values[name]) for name in TEXTS}
+    return [(values | lists | texts | image)[name] for name in COLUMNS]
+
+
+def guarded(text: str | None) -> str | None:
+    """No formula to a spreadsheet, whatever a recogniser, a host's name or an error begins with."""
+    return f" {text}" if text is not None and text.startswith(FORMULA) else text
 
 
 def encode(records: Iterable[Sequence[object]]) -> bytes:

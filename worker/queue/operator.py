@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
 
+from cloud_monitor.system.process import acting_user
 from worker.queue.attempts import UNCLAIMED
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueRefused, QueueTarget
@@ -109,5 +112,7 @@ def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
 
 def noted(connection: Connection, kind: str, target: QueueTarget, changed: int) -> int:
     what = f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
-    add_event(connection, kind, f"{what}: {changed} chunks", chunk=target.chunk)
+    host = socket.gethostname()
+    message = f"{what}: {changed} chunks, by {acting_user()} on {host}"
+    add_event(connection, kind, message, host, chunk=target.chunk)
     return changed

@@ -24,7 +24,7 @@ CROSSINGS = {
 SHARED_NAMES = {
     "Settings": "each part's own fields, as users know them",
 }
-FILES_IN_A_ROOT = {GROUND_FLOOR: 12, "collector": 13, "webapp": 12, "worker": 12}  # beside __init__
+FILES_IN_A_ROOT = dict.fromkeys(PARTS, 12)  # beside __init__
 LINES = 300
 # may be longer: they are read by looking something up
 TABLES = {*(f"{part}/settings.py" for part in PARTS), "cloud_monitor/metrics/catalog.py"}

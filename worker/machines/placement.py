@@ -1,0 +1,68 @@
+"""Where a group's next machine is made (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["cheapest", "spread", "in_order"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """A provider and a size, as they are now."""
+
+    name: str
+    machines: int  # of the group, there now
+    room: int | None = None  # how many more the quota and the configuration leave; None: not limited
+    price_per_hour: float = 0
+    images_per_s: float | None = None  # of one machine, as learned; None: not yet
+    cores: int = 1
+    spot: bool = False
+    retry_at: float = 0  # refused until then
+    fault: str = ""  # why, in the cloud's words
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceChoice:
+    place: str | None  # None: nowhere
+    reason: str
+
+
+def choose_place(places: Sequence[PlaceView], policy: Policy, spot_share: float, now_s: float) -> PlaceChoice:
+    """`cheapest`: per image as learned, per core until then. `spread`: where the fewest are. `in_order`: the
+    first of the configuration that has room: one's own cloud before one that bills. Of spot machines there
+    are at most `spot_share`, and they are taken first while there are fewer.
+    """
+    refused = []
+    open_places = []
+    for place in places:
+        if place.room is not None and place.room <= 0:
+            refused.append(f"{place.name} has no room left")
+        elif place.retry_at > now_s:
+            refused.append(f"{place.name} is asked again in {place.retry_at - now_s:.0f} s: {place.fault}")
+        else:
+            open_places.append(place)
+    if not open_places:
+        return PlaceChoice(None, "; ".join(refused) or "no place is configured")
+    after = 1 + sum(place.machines for place in places)
+    spot = 1 + sum(place.machines for place in places if place.spot)
+    is_spot_next = spot / after <= spot_share
+    of_kind = [place for place in open_places if place.spot is is_spot_next]
+    if not of_kind and not is_spot_next and spot_share == 0:
+        return PlaceChoice(None, "; ".join([*refused, "only spot places are left, and spot_share is 0"]))
+    candidates = of_kind or open_places
+    if policy == "in_order":
+        return PlaceChoice(candidates[0].name, "first with room")
+    if policy == "spread":
+        best = min(candidates, key=lambda place: place.machines)
+        return PlaceChoice(best.name, f"fewest machines: {best.machines}")
+    learned = all(place.images_per_s for place in candidates)
+    best = min(candidates, key=lambda place: _price(place, learned))
+    what = "per image" if learned else "per core"
+    return PlaceChoice(best.name, f"cheapest {what}, {best.price_per_hour:g} an hour")
+
+
+def _price(place: PlaceView, learned: bool) -> float:
+    return place.price_per_hour / ((place.images_per_s or 1) if learned else max(1, place.cores))

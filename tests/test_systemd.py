@@ -44,8 +44,8 @@ def test_limits_are_those_that_were_measured(unit: str, section: str, limit: str
 
 def test_every_service_of_the_monitoring_is_in_the_slice() -> None:
     services = {path.stem.rpartition("-")[2] for path in UNITS if path.suffix == ".service"}
-    assert services == {"collector", "store", "web", "worker"}
-    for service in services - {"worker"}:
+    assert services == {"collector", "machines", "store", "web", "worker"}
+    for service in services - {"machines", "worker"}:
         assert _read(f"cloud-monitor-{service}.service")["Service"]["Slice"] == "cloud-monitor.slice"
 
 

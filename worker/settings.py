@@ -356,7 +356,15 @@ class PoolSettings(SettingsGroup):
     )
 
 
-class Settings(SupervisorSettings, PoolSettings):
+class MachineSettings(SettingsGroup):
+    """The machine manager."""
+
+    machines_config: Path = Field(
+        Path("/etc/cloud-monitor/machines.toml"), description="groups, presets and clouds of `machines`"
+    )
+
+
+class Settings(SupervisorSettings, PoolSettings, MachineSettings):
     """All of them. Field names are the settings' names without the prefix, in lower case."""
 
     keep_days: float = Field(

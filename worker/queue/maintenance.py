@@ -23,6 +23,8 @@ from worker.queue.schema import (
     events,
     hosts,
     images,
+    machine_wishes,
+    machines,
     results,
     samples,
 )
@@ -30,6 +32,7 @@ from worker.queue.sql import db_now
 
 MAINTENANCE_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host does it at a time
 SAMPLE_EVERY_S = 5
+MONTH_S = 32 * 86_400
 
 EXPIRED = (
     select(chunks)
@@ -131,15 +134,21 @@ def delete_batches(connection: Connection, batch_ids: Sequence[int]) -> dict[str
 
 
 def delete_notes(connection: Connection, older_than_s: float) -> dict[str, int]:
-    """Events, decisions, samples of progress, and hosts that have long been silent."""
+    """Events, decisions, samples of progress, hosts that have long been silent, machines long gone."""
     limit = db_now() - older_than_s
     times = {
         events: events.c.at,
         decisions: decisions.c.last_at,
         samples: samples.c.at,
         hosts: hosts.c.seen_at,
+        machine_wishes: machine_wishes.c.done_at,
     }
-    return {
+    counts = {
         table.name: connection.execute(delete(table).where(time < limit)).rowcount
         for table, time in times.items()
     }
+    long_gone = machines.c.gone_at < db_now() - max(
+        older_than_s, MONTH_S
+    )  # a month's cost is reckoned by them
+    counts[machines.name] = connection.execute(delete(machines).where(long_gone)).rowcount
+    return counts

@@ -52,6 +52,7 @@ class MachineBook:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._token: int | None = None
+        self._lease_s = 0.0
 
     def take_lease(self, holder: str, lease_s: float) -> bool:
         """Whether the lease is this manager's now, for `lease_s`; call it each round. No two managers have
@@ -75,7 +76,7 @@ class MachineBook:
             )
             return connection.execute(statement).scalar_one_or_none()
 
-        self._token = self._database.write(take)
+        self._token, self._lease_s = self._database.write(take), lease_s
         return self._token is not None
 
     def give_back_lease(self) -> None:
@@ -90,11 +91,12 @@ class MachineBook:
         return self._database.read(read_view)
 
     def write(self, run: Callable[[Connection], T]) -> T:
-        """One transaction of the lease's holder. Raises NotManager."""
+        """One transaction of the lease's holder, which renews it. Raises NotManager."""
 
         def fenced(connection: Connection) -> T:
-            query = select(manager_lease.c.token).where(manager_lease.c.lease_until > db_now())
-            if connection.execute(query.with_for_update()).scalar_one_or_none() != (self._token or -1):
+            ours = manager_lease.c.token == (self._token or -1)
+            renewed = {"lease_until": db_now() + self._lease_s, "seen_at": db_now()}
+            if connection.execute(update(manager_lease).where(ours).values(renewed)).rowcount != 1:
                 raise NotManager("another manager has the lease of the machines")
             return run(connection)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Double, Table, Text
+from sqlalchemy import Connection, Double, Table, Text, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
@@ -75,3 +75,8 @@ def storable(text: str | None) -> str | None:
     if text is None:
         return None
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def read_now(connection: Connection) -> float:
+    """The database's clock."""
+    return float(connection.execute(select(db_now())).scalar_one())

@@ -1,0 +1,262 @@
+"""The manager over a cloud that refuses, fails or is away: what it does, and what the queue keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from worker.machines.configuration import MachinesConfig, read_machines_config
+from worker.machines.manager import MachineManager
+from worker.machines.model import (
+    CloudListing,
+    CloudMachine,
+    CloudQuota,
+    CloudState,
+    Leftover,
+    MachineError,
+    MachineOrder,
+    MachineSize,
+    QuotaUse,
+)
+from worker.machines.providers.base import ProviderUnavailable, QuotaRefused
+from worker.queue import HostReport, Queue, QueueTarget, QueueUnavailable, open_queue
+from worker.queue.machines import MachineState
+from worker.queue.manager_lease import MachineView, read_view
+from worker.queue.statistics import read_figures
+from worker.queue.wishes import MachineWish, add_wish
+
+CONFIG = """
+fleet = "f"
+[preset.small]
+cores = 2
+memory_gb = 4
+[provider.moon]
+kind = "local"
+[group.g]
+most = 3
+idle_s = 0
+drain_s = 600
+images_per_s = 1.2
+[[group.g.place]]
+provider = "moon"
+preset = "small"
+price_per_hour = 1.0
+"""
+
+
+@dataclass
+class Cloud:
+    """In memory; `fault` is raised by the next create, or by list."""
+
+    name: str = "moon"
+    machines: dict[str, CloudMachine] = field(default_factory=dict)
+    leftovers: tuple[Leftover, ...] = ()
+    create_fault: Callable[[], Exception] | None = None
+    list_fault: Exception | None = None
+    cores: QuotaUse = field(default_factory=lambda: QuotaUse(0, None))
+    orders: list[MachineOrder] = field(default_factory=list)
+
+    def sizes(self) -> list[MachineSize]:
+        return [MachineSize("c2", 2, 4, price_per_hour=1.0), MachineSize("c8", 8, 32, price_per_hour=4.0)]
+
+    def create(self, order: MachineOrder) -> str:
+        self.orders.append(order)
+        if self.create_fault is not None:
+            raise self.create_fault()
+        made = CloudMachine(f"i-{order.name}", order.name, order.group, CloudState.RUNNING)
+        self.machines.setdefault(order.name, made)
+        return made.provider_id
+
+    def list(self) -> CloudListing:
+        if self.list_fault is not None:
+            raise self.list_fault
+        return CloudListing(tuple(self.machines.values()), self.leftovers)
+
+    def delete(self, provider_id: str) -> None:
+        self.machines.pop(provider_id.removeprefix("i-"), None)
+
+    def delete_leftover(self, leftover: Leftover) -> None:
+        self.leftovers = tuple(one for one in self.leftovers if one != leftover)
+
+    def limits(self) -> CloudQuota:
+        return CloudQuota(cores=self.cores)
+
+
+class Scene:
+    def __init__(self, folder: Path, text: str = CONFIG) -> None:
+        path = folder / "machines.toml"
+        path.write_text(text)
+        self.config: MachinesConfig = read_machines_config(path)
+        self.url = f"sqlite:///{folder / 'queue.db'}"
+        self.queue: Queue = open_queue(self.url)
+        self.cloud = Cloud()
+        self.manager = MachineManager(self.queue, self.config, {"moon": self.cloud}, "me")
+
+    def work(self, images: int) -> None:
+        batch = self.queue.add_batch("b", "/data")
+        self.queue.add_directories(batch, [("d", [f"{n}.png" for n in range(images)])], 100)
+
+    def view(self) -> MachineView:
+        return self.queue.database.read(read_view)
+
+    def states(self) -> list[MachineState]:
+        return [row.state for row in self.view().machines]
+
+    def wish(self, wish: MachineWish) -> None:
+        self.queue.database.write(lambda connection: add_wish(connection, wish))
+
+    def report(self, name: str, workers: int = 1, leaving: bool = False) -> None:
+        figures = {"leaving": float(leaving), "images_done": 50.0, "busy_s": 10.0, "idle_s": 0.0}
+        self.queue.report_host(HostReport(name, "local", workers, 0, 50, 20, 0, figures))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    made.queue.close()
+
+
+def test_work_makes_machines_of_the_fitting_size_and_its_end_drains_and_deletes_them(scene: Scene) -> None:
+    scene.work(300)
+    scene.manager.round()
+    assert (
+        scene.states() == [MachineState.BOOTING] * 2
+    )  # 300 images, 0.57 of 600 s, 180 s to boot, spare 1.15
+    assert {order.size for order in scene.cloud.orders} == {"c2"}
+    names = [row.name for row in scene.view().machines]
+    for name in names:
+        scene.report(name)
+    scene.manager.round()
+    assert scene.states() == [MachineState.RUNNING] * 2
+    assert [row.images_done for row in scene.view().machines] == [50, 50]
+    scene.queue.cancel(QueueTarget("b"))
+    for _ in range(8):
+        scene.manager.round()
+        for row in scene.view().machines:
+            if row.leave_at is not None:
+                scene.report(row.name, workers=0, leaving=True)
+    assert (scene.states(), scene.cloud.machines) == ([], {})
+    told = [event.message for event in read_figures(scene.url).events if event.kind == "machine_deleting"]
+    assert len(told) == 2
+    assert all(message.endswith("it has drained") for message in told)
+
+
+def test_a_refusal_by_quota_cuts_the_wish_and_is_told_in_the_clouds_words(scene: Scene) -> None:
+    scene.work(300)
+    scene.cloud.create_fault = lambda: QuotaRefused("Quota exceeded for cores: already used 19 of 20")
+    scene.manager.round()
+    assert (scene.states(), len(scene.cloud.orders)) == ([], 1)  # not asked again at once
+    assert "Quota exceeded for cores" in scene.view().groups["g"].fault
+    scene.manager.round()
+    assert len(scene.cloud.orders) == 1
+
+
+def test_no_more_is_asked_for_than_the_quota_leaves(scene: Scene) -> None:
+    scene.work(300)
+    scene.cloud.cores = QuotaUse(19, 20)
+    scene.manager.round()
+    assert scene.cloud.orders == []
+    assert "has no room left" in scene.view().groups["g"].fault
+
+
+def test_three_young_deaths_stop_a_group_until_it_is_resumed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CONFIG.replace("images_per_s = 1.2", "images_per_s = 0.4"))
+    scene.work(300)
+    scene.manager.round()
+    assert len(scene.cloud.machines) == 3
+    for name, machine in scene.cloud.machines.items():
+        scene.cloud.machines[name] = replace(machine, state=CloudState.FAILED, fault="No valid host")
+    for _ in range(8):  # one a round
+        scene.manager.round()
+    group = scene.view().groups["g"]
+    assert group.stopped == "3 machines in a row died young, the last: No valid host"
+    assert scene.states() == []
+    assert len(scene.cloud.orders) == 3
+    scene.wish(MachineWish("resume", "g", asked_by="eve"))
+    scene.manager.round()
+    assert len(scene.cloud.orders) == 6
+    scene.queue.close()
+
+
+def test_a_cloud_out_of_reach_and_a_queue_out_of_reach_change_nothing(scene: Scene, tmp_path: Path) -> None:
+    scene.work(300)
+    scene.manager.round()
+    scene.cloud.list_fault = ProviderUnavailable("connection refused")
+    scene.manager.round()
+    assert scene.states() == [MachineState.BOOTING] * 2
+    assert len(scene.cloud.machines) == 2
+    scene.queue.database.patience_s = 0
+    scene.queue.database.engine.dispose()
+    (tmp_path / "queue.db").rename(tmp_path / "away.db")
+    (tmp_path / "queue.db").mkdir()
+    with pytest.raises(QueueUnavailable):
+        scene.manager.round()
+    assert len(scene.cloud.machines) == 2
+
+
+def test_a_manager_killed_between_row_and_cloud_leaves_nothing_unknown(scene: Scene) -> None:
+    scene.work(300)
+    scene.cloud.create_fault = lambda: ProviderUnavailable("timed out")
+    scene.manager.round()
+    assert scene.states() == [MachineState.WISHED] * 2
+    scene.cloud.create_fault = None
+    scene.manager.round()
+    assert scene.states() == [MachineState.BOOTING] * 2
+    assert len(scene.cloud.machines) == 2  # of the same names
+
+
+def test_machines_asked_for_by_people_stay_until_people_ask_for_their_end(scene: Scene) -> None:
+    scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 1}))
+    scene.manager.round()
+    scene.manager.round()
+    (row,) = scene.view().machines
+    assert (row.kept, row.asked_by, row.state) == (True, "eve", MachineState.BOOTING)
+    scene.wish(MachineWish("delete", machine=row.name, asked_by="eve", details={"now": True}))
+    scene.wish(MachineWish("delete", machine="nobody", asked_by="eve"))
+    for _ in range(3):
+        scene.manager.round()
+    assert (scene.states(), scene.cloud.machines, scene.view().wishes) == ([], {}, ())
+
+
+def test_a_spending_cap_stops_growth_and_a_pause_stops_both(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CONFIG.replace("most = 3", "most = 3\ncost_most_month = 0"))
+    scene.work(300)
+    (plan,) = scene.manager.dry_run()
+    assert plan.reconciled.create == 2
+    assert "are spent this month" in plan.refusal
+    scene.manager.round()
+    assert scene.cloud.orders == []
+    scene.wish(MachineWish("pause", "g"))
+    scene.manager.round()
+    assert scene.view().groups["g"].text.startswith("paused; ")
+    scene.queue.close()
+
+
+def test_what_outlived_its_machine_is_ended_and_what_is_not_known_is_left(scene: Scene) -> None:
+    ours, unclear = Leftover("port", "p-1", "port", "f-g-old"), Leftover("disk", "d-1", "disk")
+    scene.cloud.leftovers = (ours, unclear)
+    scene.manager.round()
+    assert scene.cloud.leftovers == (unclear,)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("kind = ", "kin = "), "provider.moon.kind: Field required"),
+        (("most = 3", "moost = 3"), "group.g.moost: Extra inputs are not permitted"),
+        (('preset = "small"', 'preset = "big"'), r"there is no \[preset.big\]"),
+        (('provider = "moon"', 'provider = "sun"'), r"there is no \[provider.sun\]"),
+        (("cores = 2", "cores = 64"), "preset.small.cores: Input should be less than or equal to 32"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_refused_by_name(
+    tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    path = tmp_path / "machines.toml"
+    path.write_text(CONFIG.replace(*change))
+    with pytest.raises(MachineError, match=said):
+        read_machines_config(path)

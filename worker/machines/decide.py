@@ -1,0 +1,75 @@
+"""How many machines a group shall have, from what the queue says (pure): the rule's input, its memory as the
+queue keeps it, and what an operator has set in place of the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from worker.machines.configuration import GroupConfig
+from worker.machines.scaling import Due, Memory, ScalingDecision, ScalingInput
+from worker.queue.machines import STAYING, GroupRow, MachineRow, MachineState
+from worker.queue.manager_lease import MachineView
+
+_PAUSES_S = (30.0, 1800.0)  # after a first failure, at most
+
+
+def scaling_input(
+    config: GroupConfig, rows: Sequence[MachineRow], view: MachineView, boot_s: float, images_per_s: float
+) -> ScalingInput:
+    staying = [row for row in rows if row.state in STAYING]
+    up = [row for row in staying if row.state is MachineState.RUNNING]
+    words = [view.hosts[row.name] for row in up if row.name in view.hosts]
+    return ScalingInput(
+        now_s=view.now,
+        work=[Due(due, images) for due, images in view.work],
+        machines=len(staying),
+        up=len(up),
+        images_per_s=images_per_s,
+        boot_s=boot_s,
+        cpu_share=sum(word.cpu_pct for word in words) / len(words) / 100 if words else None,
+        idle=sum(word.idle_s >= config.idle_s and not word.workers for word in words),
+    )
+
+
+def with_limits_of(config: GroupConfig, group: GroupRow) -> GroupConfig:
+    """An operator's least and most go before the configuration's; the least gives way."""
+    most = config.most if group.most is None else group.most
+    least = min(config.least if group.least is None else group.least, most)
+    return config.model_copy(update={"least": least, "most": most})
+
+
+def decide(config: GroupConfig, given: ScalingInput, memory: Mapping[str, Any]) -> ScalingDecision:
+    return config.scaling_rule(given, memory_of(memory))
+
+
+def memory_of(kept: Mapping[str, Any]) -> Memory:
+    return Memory(
+        tuple((float(at), int(count)) for at, count in kept.get("enough", ())),
+        kept.get("idle_since_s"),
+        kept.get("acted_at_s"),
+    )
+
+
+def kept_memory(memory: Memory) -> dict[str, Any]:
+    return {
+        "enough": [list(row) for row in memory.enough],
+        "idle_since_s": memory.idle_since_s,
+        "acted_at_s": memory.acted_at_s,
+    }
+
+
+def pause_s(failures: int) -> float:
+    """After so many failures in a row, from 1."""
+    first, most = _PAUSES_S
+    return float(min(first * 2.0 ** min(failures - 1, 30), most))
+
+
+def has_proven(rows: Sequence[MachineRow], since: float | None, now: float, young_s: float) -> bool:
+    """Whether a machine has outlived its youth since that time: what is wrong is not the image."""
+    return any(
+        row.joined_at is not None and now - row.joined_at >= young_s > (since or 0) - row.joined_at
+        for row in rows
+        if row.state is MachineState.RUNNING
+    )

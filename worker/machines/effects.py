@@ -1,0 +1,282 @@
+"""What the manager does: it asks clouds for machines and for their end, and keeps the rows true meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
+from worker.machines.decide import pause_s
+from worker.machines.model import CloudListing, MachineError, MachineOrder, MachineSize
+from worker.machines.placement import PlaceView, choose_place
+from worker.machines.presets import Preset, smallest_fitting
+from worker.machines.providers.base import (
+    Provider,
+    ProviderError,
+    ProviderRefused,
+    ProviderThrottled,
+    ProviderUnavailable,
+)
+from worker.machines.reconcile import ActionKind, MachineAction
+from worker.queue.hosts import add_event
+from worker.queue.machines import (
+    GroupRow,
+    MachineRow,
+    MachineState,
+    add_machine,
+    change_group,
+    change_machine,
+)
+from worker.queue.manager_lease import MachineBook, MachineView
+from worker.queue.sql import read_now, storable
+
+log = logging.getLogger(__name__)
+YOUNG_DEATHS = 3  # in a row stop a group
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def new_row(fleet: str, group: str, place: PlaceConfig, reason: str) -> MachineRow:
+    """`size` is the place's name until a machine is asked for."""
+    token = "".join(secrets.choice(_LETTERS) for _ in range(6))
+    return MachineRow(
+        name=f"{fleet[:20]}-{group}-{token}",
+        group_name=group,
+        provider=place.provider,
+        size=place.name,
+        state=MachineState.WISHED,
+        created_at=0,
+        reason=reason,
+        spot=place.spot,
+        price_per_hour=place.price_per_hour,
+    )
+
+
+class Effects:
+    def __init__(
+        self,
+        book: MachineBook,
+        config: MachinesConfig,
+        providers: Mapping[str, Provider],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._book = book
+        self._config = config
+        self._providers = providers
+        self._environment = environment
+        self._sizes: dict[str, Sequence[MachineSize]] = {}
+        self._refused: dict[
+            str, tuple[int, float, str]
+        ] = {}  # place -> (times in a row, asked again at, why)
+
+    def create(self, name: str, config: GroupConfig, count: int, view: MachineView, why: str) -> None:
+        """Row first, then the machine; as far as places have room."""
+        for _ in range(count):
+            choice = choose_place(
+                self._places(name, config, view), config.placement, config.spot_share, view.now
+            )
+            if choice.place is None:
+                self._book.write(partial(change_group, name=name, fault=storable(choice.reason)))
+                return
+            place = next(place for place in config.place if place.name == choice.place)
+            row = new_row(self._config.fleet, name, place, why)
+            self._book.write(partial(add_machine, row=row))
+            view = replace(view, machines=(*view.machines, row))
+            self._ask(row)
+
+    def act(self, actions: Sequence[MachineAction], group: GroupRow, view: MachineView) -> None:
+        """Each action by itself: what one cloud refuses holds up no other."""
+        rows = {row.name: row for row in view.machines}
+        deaths = group.young_deaths
+        for action in actions:
+            if action.is_young_death:
+                deaths += 1
+                self._died_young(group.name, action, deaths)
+            if action.kind is ActionKind.ADOPT:
+                self._adopt(group.name, action)
+            elif action.kind is ActionKind.ASK:
+                self._ask(rows[action.machine])
+            elif action.kind is ActionKind.CHANGE:
+                self._change(action.machine, action.reason, **action.values)
+            elif action.kind is ActionKind.DRAIN:
+                self._change(action.machine, action.reason, state=MachineState.DRAINING, leave_at=view.now)
+            else:
+                self._delete(action)
+
+    def end_leftovers(self, listings: Mapping[str, CloudListing | None], view: MachineView) -> None:
+        """What outlived a machine that the queue and the list know no more."""
+        for name, listing in listings.items():
+            if listing is None:
+                continue
+            there = {row.name for row in view.machines} | {machine.name for machine in listing.machines}
+            for leftover in listing.leftovers:
+                if leftover.machine and leftover.machine not in there:
+                    try:
+                        self._providers[name].delete_leftover(leftover)
+                        said = f"{leftover.kind} {leftover.name} of {leftover.machine} is deleted"
+                    except ProviderError as error:
+                        said = f"{leftover.kind} {leftover.name} still costs: {error}"
+                    self._book.write(partial(add_event, kind="leftover", message=said))
+
+    def _ask(self, row: MachineRow) -> None:
+        try:
+            provider = self._provider(row.provider)
+            provider_id = provider.create(self._order(row, provider))
+        except ProviderUnavailable as error:  # perhaps it was made: the list, or asking again, will tell
+            log.warning("%s: %s", row.name, error)
+            self._change(row.name, str(error), fault=str(error))
+            return
+        except MachineError as error:
+            self._note_refusal(row, error)
+            self._change(row.name, f"refused: {error}", state=MachineState.GONE, fault=str(error))
+            return
+        self._refused.pop(row.size, None)
+        self._change(
+            row.name, "the cloud has accepted it", state=MachineState.BOOTING, provider_id=provider_id
+        )
+
+    def _note_refusal(self, row: MachineRow, error: MachineError) -> None:
+        """The place is asked again after a pause; quota and capacity say nothing about other places."""
+        times = self._refused.get(row.size, (0, 0.0, ""))[0] + 1
+        wait_s = pause_s(times)
+        if isinstance(error, ProviderThrottled) and error.retry_after_s is not None:
+            wait_s = max(wait_s, error.retry_after_s)
+
+        def note(connection: Connection) -> float:
+            change_group(connection, row.group_name, fault=storable(str(error)))
+            add_event(connection, "machine_refused", f"{row.name}: {error}", host=row.name)
+            return read_now(connection)
+
+        self._refused[row.size] = (times, self._book.write(note) + wait_s, str(error))
+
+    def _delete(self, action: MachineAction) -> None:
+        """The row first: a machine that is being ended is never taken for one that works."""
+        self._change(action.machine, action.reason, state=MachineState.DELETING, **_fault(action.fault))
+        if action.provider_id is not None:
+            try:
+                self._provider(action.provider).delete(action.provider_id)
+            except ProviderError as error:
+                log.warning("%s is not deleted yet: %s", action.machine, error)
+                self._change(action.machine, str(error), fault=str(error))
+                return
+        if action.kind is ActionKind.END:
+            self._change(action.machine, action.reason, state=MachineState.GONE)
+
+    def _adopt(self, group: str, action: MachineAction) -> None:
+        cloud = action.cloud
+        assert cloud is not None
+        config = self._config.group.get(group)
+        place = next(
+            (
+                place
+                for place in (config.place if config else ())
+                if place.provider == action.provider and place.size in ("", cloud.size)
+            ),
+            None,
+        )
+        row = MachineRow(
+            name=action.machine,
+            group_name=group,
+            provider=action.provider,
+            size=place.name if place else cloud.size,
+            price_per_hour=place.price_per_hour if place else 0,
+            state=action.values["state"],
+            created_at=0,
+            provider_id=action.provider_id,
+            reason=action.reason,
+            spot=cloud.spot,
+            joined_at=action.values["joined_at"],
+        )
+        self._book.write(lambda connection: add_machine(connection, row))
+
+    def _died_young(self, group: str, action: MachineAction, deaths: int) -> None:
+        fault = action.fault or action.reason
+
+        def note(connection: Connection) -> None:
+            retry_at = read_now(connection) + pause_s(deaths)
+            if deaths >= YOUNG_DEATHS:
+                said = f"{deaths} machines in a row died young, the last: {fault}"
+                change_group(connection, group, stopped=storable(said))
+                add_event(connection, "group_stopped", f"{group}: {said}; `machines resume {group}`")
+            change_group(connection, group, young_deaths=deaths, fault=storable(fault), retry_at=retry_at)
+            add_event(connection, "machine_died_young", f"{action.machine}: {fault}", host=action.machine)
+
+        self._book.write(note)
+
+    def _change(self, name: str, reason: str, **values: object) -> None:
+        self._book.write(lambda connection: change_machine(connection, name, reason, **values))
+
+    def _provider(self, name: str) -> Provider:
+        if name not in self._providers:
+            raise ProviderRefused(f"there is no [provider.{name}] in the configuration any more")
+        return self._providers[name]
+
+    def _order(self, row: MachineRow, provider: Provider) -> MachineOrder:
+        config = self._config.group.get(row.group_name)
+        place = next((place for place in config.place if place.name == row.size), None) if config else None
+        if config is None or place is None:
+            raise ProviderRefused(f"group {row.group_name} has no place {row.size} any more")
+        size = place.size or self._size(place, provider).name
+        return MachineOrder(
+            name=row.name,
+            group=row.group_name,
+            size=size,
+            user_data=_user_data(config, row.name),
+            environment={**self._environment, "WORKER_HOST_NAME": row.name},
+            leave_idle_s=config.leave_idle_s,
+            spot=place.spot,
+            storage_gb=self._config.preset[place.preset].storage_gb if place.preset else 0,
+        )
+
+    def _size(self, place: PlaceConfig, provider: Provider) -> MachineSize:
+        """Of a place: the smallest that has what its preset asks for. Raises ProviderRefused."""
+        if provider.name not in self._sizes:
+            self._sizes[provider.name] = provider.sizes()
+        sizes = self._sizes[provider.name]
+        if place.size:
+            found = next((size for size in sizes if size.name == place.size), None)
+            return found or MachineSize(place.size, 0, 0)
+        preset: Preset = self._config.preset[place.preset]
+        fitting = smallest_fitting(sizes, preset)
+        if fitting is None:
+            raise ProviderRefused(f"{place.provider} has no size with all of preset {place.preset}")
+        return fitting
+
+    def _places(self, name: str, config: GroupConfig, view: MachineView) -> list[PlaceView]:
+        return [self.place_view(name, place, view) for place in config.place]
+
+    def place_view(self, group: str, place: PlaceConfig, view: MachineView) -> PlaceView:
+        """The place as it is now. What a cloud does not say limits nothing."""
+        there = sum(row.group_name == group and row.size == place.name for row in view.machines)
+        _, retry_at, fault = self._refused.get(place.name, (0, 0.0, ""))
+        room: int | None = None if place.most is None else place.most - there
+        cores = 1
+        try:
+            provider = self._provider(place.provider)
+            size = self._size(place, provider)
+            cores = size.cores
+            quota_room = provider.limits().room_for(size)
+            room = min((value for value in (room, quota_room) if value is not None), default=None)
+        except ProviderError as error:
+            log.warning("%s: its quota is not known: %s", place.name, error)
+        return PlaceView(
+            place.name, there, room, place.price_per_hour, None, cores, place.spot, retry_at, fault
+        )
+
+
+def _fault(text: str) -> dict[str, str]:
+    return {"fault": text} if text else {}
+
+
+def _user_data(config: GroupConfig, name: str) -> str:
+    if config.user_data is None:
+        return ""
+    try:
+        text = config.user_data.read_text()
+    except OSError as error:
+        raise ProviderRefused(f"user_data {config.user_data}: {error.strerror}") from None
+    return text.replace("{name}", name).replace("{leave_idle_s}", f"{config.leave_idle_s:g}")

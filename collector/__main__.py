@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SETTINGS_REFUSED
     log.setLevel(settings.log_level)
     if not (options.check or options.dry_run):
-        warnings = _news(warnings, settings.state_dir / "warnings.txt")
+        from collector.news import news
+
+        warnings = news(warnings, settings.state_dir / "warnings.txt")
     for line in warnings:
         log.warning("%s", line)
     if options.check:
@@ -100,19 +102,6 @@ def _arguments_of_one_run(options: argparse.Namespace) -> list[str]:
     return ["--config", str(options.config)] if options.config else []
 
 
-def _news(warnings: list[str], told: Path) -> list[str]:
-    """None where the run before has told the same: cron mails what is told, each minute anew."""
-    text = "".join(f"{line}\n" for line in warnings)
-    try:
-        if (told.read_text() if told.exists() else "") == text:
-            return []
-        told.parent.mkdir(parents=True, exist_ok=True)
-        told.write_text(text)
-    except OSError:
-        pass  # the run itself tells what is wrong with its folder
-    return warnings
-
-
 def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
     from collector.run import SOME_FAILED, begin_run, collect_points
     from collector.tasks import choose_tasks
@@ -126,7 +115,7 @@ def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
 
 
 def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int:
-    from collector.lock import RunGoing, StateDirUnusable, run_lock
+    from collector.lock import RunGoing, StateDirOpen, StateDirUnusable, run_lock
     from collector.run import run_once
     from collector.tasks import choose_tasks
 
@@ -138,6 +127,9 @@ def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int
     except RunGoing as error:
         log.error("%s", error)
         return ANOTHER_RUN
+    except StateDirOpen as error:
+        log.error("%s", error)
+        return SETTINGS_REFUSED
     except StateDirUnusable as error:
         log.error("%s: points cannot be kept, and two runs cannot be told apart", error)
         result = run_once(settings, tasks, started_s)

@@ -12,7 +12,8 @@ from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
 from collector.model import Point
-from collector.settings import CloudSchedulerSettings, GridSettings
+from collector.names_cap import cap_names
+from collector.settings import CloudSchedulerSettings, GridSettings, Settings
 from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
 
@@ -25,7 +26,7 @@ class Composed:
 
 
 def compose(
-    settings: CloudSchedulerSettings,
+    settings: Settings,
     outcomes: Sequence[SourceOutcome],
     seen: Mapping[str, int],
     spools: Mapping[str, SpoolFigures],
@@ -36,7 +37,15 @@ def compose(
     """`clock_s` is this host's time, in epoch seconds. `seen` says
     when each path last had a value; `spools` what waits per destination as the run began."""
     failures = [f"{outcome.source}: {outcome.error}" for outcome in outcomes if outcome.error]
-    given = [(outcome.source, pair) for outcome in outcomes for pair in outcome.collected.values]
+    given = [
+        (outcome.source, pair)
+        for outcome in outcomes
+        for pair in (
+            cap_names(settings.grid, outcome.collected.values, seen, settings.condor_names_max)
+            if outcome.source == "condor_jobs"
+            else outcome.collected.values
+        )
+    ]
     clouds, clouds_well = _compare_clouds(settings, outcomes, seen)
     values: dict[str, float] = {}
     for source, (path, value) in [*given, *(("clouds", pair) for pair in clouds)]:
@@ -98,14 +107,13 @@ def _producers_well(outcomes: Sequence[SourceOutcome], clouds_well: bool) -> set
 
 
 def _heartbeats(settings: GridSettings, outcomes: Sequence[SourceOutcome]) -> dict[str, float]:
-    errors = {outcome.source: outcome.error for outcome in outcomes}
     beats = {}
     for service, producers in PRODUCERS_OF_SERVICE.items():
-        asked = [error for source, error in errors.items() if source in producers]
+        asked = [outcome for outcome in outcomes if outcome.source in producers]
         if service == "cloud_monitor":
             beats[settings.own_path("heartbeat", service=service)] = 1.0
         elif asked:
-            answered = all(error is None for error in asked)
+            answered = all(outcome.answered for outcome in asked)  # if only in part, which is told elsewhere
             beats[settings.own_path("heartbeat", service=service)] = float(answered)
     return beats
 

@@ -32,7 +32,7 @@ class SourceOutcome:
 
 def run_isolated(tasks: Mapping[str, Task]) -> tuple[SourceOutcome, ...]:
     """Run all tasks at once; returns when the last has answered, failed, or was killed at its deadline."""
-    answers = run_calls({name: _call(task) for name, task in tasks.items()}, _describe)
+    answers = run_calls({name: _call(task) for name, task in tasks.items()}, describe)
     return tuple(_outcome(name, answer) for name, answer in answers.items())
 
 
@@ -40,7 +40,7 @@ def _call(task: Task) -> ChildCall:
     return ChildCall(lambda: write_collected(task.collect()), task.timeout_s)
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The text of this program's own errors says what to do; of others the class tells more."""
     text = error_text(error)
     own = type(error).__module__.startswith(("collector.", "cloud_monitor."))

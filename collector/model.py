@@ -82,6 +82,7 @@ class Collected:
     vm_details: tuple[VmDetails, ...] = ()  # of `vms`, one for one
     jobs: tuple[CondorJob, ...] = ()
     jobs_cut: bool = False  # there are more than those
+    notes: tuple[str, ...] = ()  # what was read otherwise than it stands, or left out, though nothing failed
 
 
 def write_collected(collected: Collected) -> bytes:
@@ -92,6 +93,8 @@ def write_collected(collected: Collected) -> bytes:
         "vms": collected.vms,
         "complaints": collected.complaints,
     }
+    if collected.notes:
+        rows["notes"] = collected.notes
     if collected.vm_details:
         rows["vm_details"] = collected.vm_details
     if collected.jobs or collected.jobs_cut:
@@ -108,6 +111,7 @@ def read_collected(data: bytes) -> Collected:
         placements=tuple(Placement(*row) for row in rows["placements"]),
         vms=tuple(CloudVm._make([*row[:3], tuple(row[3])]) for row in rows["vms"]),
         complaints=tuple(rows["complaints"]),
+        notes=tuple(rows.get("notes", ())),
         vm_details=tuple(VmDetails._make(row) for row in rows.get("vm_details", ())),
         jobs=tuple(CondorJob._make([*row[:3], tuple(row[3]), *row[4:]]) for row in rows.get("jobs", ())),
         jobs_cut=rows.get("jobs_cut", False),

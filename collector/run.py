@@ -16,6 +16,7 @@ from collector.delivery.deliver import deliver, find_orphaned, read_spool_figure
 from collector.delivery.readback import Readback
 from collector.delivery.sender import Options, Report, Sender
 from collector.isolate import SourceOutcome
+from collector.news import news
 from collector.settings import DeliverySettings, InventorySettings, Settings, SpoolSettings
 from collector.tasks import run_tasks
 from collector.zerofill import merge_seen, read_seen, write_seen
@@ -77,6 +78,9 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
     composed, outcomes = collect_points(settings, tasks, run)
     for failure in composed.failures:
         log.error("%s", failure)
+    notes = [f"{outcome.source}: {note}" for outcome in outcomes for note in outcome.collected.notes]
+    for note in news(notes, settings.state_dir / "notes.txt"):
+        log.warning("%s", note)
     deadline_s = started_s + settings.run_timeout_s
     push = start_push(settings, outcomes, run.timestamp, deadline_s) if settings.has_inventory else None
     reports = deliver(composed.points, run.senders, _options(settings), run.timestamp, deadline_s)

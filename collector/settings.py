@@ -101,8 +101,14 @@ def _check_pattern(pattern: str) -> str:
     return pattern
 
 
+def _check_no_user(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds a user or password, which messages would show; there are settings for these")
+    return url
+
+
 Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
-Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")]
+Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_no_user)]
 PageUrl = Annotated[str, AfterValidator(_check_page_url)]
 Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
 Sources = Annotated[
@@ -237,7 +243,7 @@ class InventorySettings(GridSettings):
         return self.has_inventory and self.inventory_jobs_max > 0
 
 
-class CondorSettings(CloudSettings, InventorySettings):
+class CondorSettings(RunSettings, CloudSettings, InventorySettings):
     """The HTCondor sources."""
 
     condor_schedds: Names = Field(

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
+from cloud_monitor.htcondor.ads import Ad
 from cloud_monitor.system import progress
 
 
 class CondorFailed(RuntimeError):
     """A daemon of HTCondor did not answer as it should; the text names it."""
-
-
-class Ad(Protocol):
-    """What is used of a ClassAd."""
-
-    def get(self, name: str, default: Any = None) -> Any: ...
-    def eval(self, name: str) -> Any: ...
-    def __setitem__(self, name: str, value: Any) -> None: ...
 
 
 def _import_bindings() -> tuple[Any, Any]:
@@ -60,25 +53,39 @@ _LOCATION = ("Name", "MyAddress", "AddressV1", "CondorVersion", "CondorPlatform"
 
 def query_slots(pool: str, constraint: str, attributes: Sequence[str]) -> list[Ad]:
     """pool: the address of a collector daemon (host:port), "" for the one this host is configured for."""
-    return _query(pool, _SLOT, constraint, attributes, "slots")
+    peer = f"HTCondor collector {pool or _configured_pool()}"
+    return [Ad(ad, peer) for ad in _query(pool, _SLOT, constraint, attributes, "slots")]
 
 
 def query_daemons(pool: str, role: str, constraint: str, attributes: Iterable[str]) -> list[Ad]:
     """role: schedd, negotiator or collector."""
-    return _query(pool, _DAEMONS[role], constraint, tuple(attributes), f"{role} ads")
+    peer = f"HTCondor collector {pool or _configured_pool()}"
+    return [Ad(ad, peer) for ad in _query(pool, _DAEMONS[role], constraint, tuple(attributes), f"{role} ads")]
 
 
-def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], what: str) -> list[Ad]:
+def _query(pool: str, ad_type: Any, constraint: str, attributes: Sequence[str], what: str) -> list[Any]:
     name = f"HTCondor collector {pool or _configured_pool()}"
     progress.report(f"asking {name} for {what}")
     try:
         collector = _htcondor.Collector(pool) if pool else _htcondor.Collector()
-        found: list[Ad] = collector.query(ad_type, constraint, list(attributes))
+        found: list[Any] = collector.query(ad_type, constraint, list(attributes))
     except _FAILURES as error:
         raise CondorFailed(
             f"{name} gave no {what}: {error} (is it up, and may this host read? try condor_status)"
         ) from None
     return found
+
+
+def limit_query_time(pools: Sequence[str], most_s: float) -> None:
+    """Let no collector daemon use up more of this process's time where there are others to ask.
+
+    HTCondor waits QUERY_TIMEOUT (a minute, mostly) for each of a high-availability pair, and then passes over
+    the one that was silent for as long as the process lives.
+    """
+    if len(pools) > 1 or "," in (pools[0] if pools and pools[0] else _configured_pool()):
+        configured = str(_htcondor.param.get("QUERY_TIMEOUT") or "")
+        least = min(int(configured), int(most_s)) if configured.isdecimal() else int(most_s)
+        _htcondor.param["QUERY_TIMEOUT"] = str(max(1, least))
 
 
 def local_schedd_name() -> str:
@@ -103,9 +110,17 @@ def find_schedd(name: str, pools: Sequence[str], setting: str) -> Any:
             raise CondorFailed(
                 f"no schedd on this host: {error} (start it, or name others in {setting})"
             ) from None
+    failures = []
     for pool in pools or ("",):
-        if ads := query_daemons(pool, "schedd", f"Name == {quote(name)}", _LOCATION):
+        try:
+            ads = _query(pool, _DAEMONS["schedd"], f"Name == {quote(name)}", _LOCATION, "schedd ads")
+        except CondorFailed as error:  # another one may know it
+            failures.append(str(error))
+            continue
+        if ads:
             return _htcondor.Schedd(ads[0])
+    if failures:
+        raise CondorFailed(f"schedd {name} is not found: {'; '.join(failures)}")
     raise CondorFailed(
         f"no collector daemon knows schedd {name} (condor_status -schedd lists those it knows)"
     )
@@ -113,7 +128,7 @@ def find_schedd(name: str, pools: Sequence[str], setting: str) -> Any:
 
 def first_schedd(pool: str) -> Any:
     """Any schedd of the pool; most have one."""
-    ads = query_daemons(pool, "schedd", "true", _LOCATION)
+    ads = _query(pool, _DAEMONS["schedd"], "true", _LOCATION, "schedd ads")
     if not ads:
         raise CondorFailed(f"HTCondor collector {pool} knows no schedd")
     return _htcondor.Schedd(ads[0])
@@ -131,14 +146,14 @@ def query_groups(
     name = _schedd_name(name)
     progress.report(f"asking {name} for counts of jobs")
     try:
-        found: list[Ad] = schedd.query(
+        found: list[Any] = schedd.query(
             constraint, projection=list(attributes), limit=limit, opts=_QueryOpt.GroupBy
         )
     except _FAILURES as error:
         raise CondorFailed(
             f"{name} gave no counts of jobs: {error} (is it up, and may this host read? try condor_q)"
         ) from None
-    return found
+    return [Ad(ad, name) for ad in found]
 
 
 def query_jobs(
@@ -148,12 +163,12 @@ def query_jobs(
     name = _schedd_name(name)
     progress.report(f"asking {name} for a list of jobs")
     try:
-        found: list[Ad] = schedd.query(constraint, projection=list(attributes), limit=limit)
+        found: list[Any] = schedd.query(constraint, projection=list(attributes), limit=limit)
     except _FAILURES as error:
         raise CondorFailed(
             f"{name} gave no list of jobs: {error} (is it up, and may this host read? try condor_q)"
         ) from None
-    return found
+    return [Ad(ad, name) for ad in found]
 
 
 def submit_jobs(schedd: Any, name: str, description: Mapping[str, str], count: int, spool: bool) -> int:
@@ -208,13 +223,13 @@ def references(expression: Any) -> set[str]:
 
 
 def text_of(value: object) -> str:
-    """A string attribute; "" where it is absent, undefined, an expression, or of another type."""
+    """A string attribute; "" where it is absent or of another type."""
     return value if isinstance(value, str) else ""
 
 
 def number_of(value: object) -> float:
-    """A numeric attribute, 0 likewise. (Undefined and error are integers of an enumeration in Python.)"""
-    return float(value) if isinstance(value, (int, float)) and type(value) in (int, float) else 0.0
+    """A numeric attribute, 0 likewise."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
 
 
 def quote(text: str) -> str:

@@ -17,4 +17,5 @@ UNKNOWN = "unknown"  # a status of a later HTCondor: counted, never dropped
 
 
 def status_of(job_status: object) -> str:
-    return STATUSES.get(job_status, UNKNOWN) if isinstance(job_status, int) else UNKNOWN
+    # A truth value and the bindings' undefined are integers to Python, and would be idle or running.
+    return STATUSES.get(job_status, UNKNOWN) if type(job_status) is int else UNKNOWN

@@ -150,6 +150,19 @@ _CONDOR = (
     _jobs.count("users", "users.{user}.{status}", "jobs", "jobs of one user; other: of those above the cap"),
     _jobs.count("groups", "groups.{group}.{status}", "jobs", "jobs of one accounting group; other likewise"),
     _jobs.count("held", "held.code_{code}", "jobs", "held jobs by HoldReasonCode"),
+    _jobs.count(
+        "schedd_jobs",
+        "condor.schedds.{schedd}.jobs.{status}",
+        "jobs",
+        "jobs of one schedd that the settings name",
+    ),
+    *(
+        _jobs.gauge(f"condor_{outcome}", f"condor.peers.{{peers}}.{outcome}", "", meaning, family="peers")
+        for outcome, meaning in (
+            ("asked", "schedds or pools that sums over jobs or slots are made of"),
+            ("answered", "those of them that answered; fewer than asked: the sums lack the others"),
+        )
+    ),
     _jobs.gauge("condor_overflow", "condor.overflow.{names}", "names", "users or groups summed into other"),
     _jobs.gauge(
         "wait_p50", "wait.{jobtype}.p50_s", "s", "median time in the queue of idle jobs", MAX, "wait"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from cloud_monitor.system import progress
 from cloud_monitor.system.process import die_with_parent
+
+_KEPT = ("COLLECTOR_GRID", "COLLECTOR_HOST")
+_OWN_PREFIXES = (
+    "COLLECTOR_", "WEBAPP_", "WORKER_", "CLOUD_MONITOR_", "NOTIFY_SOCKET", "LISTEN_", "CREDENTIALS_DIRECTORY",
+    "STATE_DIRECTORY",
+)  # fmt: skip
 
 OUTPUT_BYTES_MAX = 32 << 20
 
@@ -29,6 +36,16 @@ def split_command(command: str) -> list[str]:
     return words
 
 
+def program_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a program gets: without Cloud Monitor's settings, which hold passwords (the names of grid and host
+    apart), and without what systemd tells its own services."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _KEPT or not name.upper().startswith(_OWN_PREFIXES)
+    }
+
+
 def run_program(words: Sequence[str]) -> str:
     """Standard output as text. The calling process is killed at its deadline, and the program with it."""
     progress.report(f"running {words[0]}")
@@ -39,6 +56,7 @@ def run_program(words: Sequence[str]) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env=program_environment(os.environ),
                 preexec_fn=die_with_parent,
             )
         except OSError as error:

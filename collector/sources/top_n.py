@@ -11,6 +11,9 @@ from cloud_monitor.metrics.paths import clean
 OTHER = "other"  # reserved: clean() never makes it of a name
 
 
+REST = "\0"  # raw, as no name can be: what could not be told apart
+
+
 class TopNames(NamedTuple):
     """Counts by (clean name, status); `overflow` names were summed into "other"."""
 
@@ -23,8 +26,9 @@ def top_names(counts: Mapping[tuple[str, str], int], names_max: int) -> TopNames
     totals: Counter[str] = Counter()
     for (name, _), count in counts.items():
         totals[name] += count
+    rest = totals.pop(REST, 0)
     kept = {name: clean(name) for name in sorted(totals, key=lambda name: (-totals[name], name))[:names_max]}
     shown: Counter[tuple[str, str]] = Counter()
     for (name, status), count in counts.items():
         shown[kept.get(name, OTHER), status] += count
-    return TopNames(dict(shown), len(totals) - len(kept))
+    return TopNames(dict(shown), len(totals) - len(kept) + (rest > 0))

@@ -38,6 +38,9 @@ def judge_health(view: SnapshotView, rules: HealthRules, since: Mapping[Key, Sin
     return Health(view, rules, tuple(_in_order(found)), frozenset(judge.unknown), since or {})
 
 
+_OF_PEERS = ("asked", "answered")
+
+
 class _Judge:
     """Goes through a snapshot; `unknown` grows meanwhile."""
 
@@ -56,6 +59,7 @@ class _Judge:
                 yield from self._host(grid, host, label)
             for cloud in grid.clouds:
                 yield from self._cloud(cloud, label)
+            yield from self._peers(grid, label)
             held = held_share(grid.jobs.get("all", {}))
             yield from self._above(
                 Key("held_pct", grid.name), "jobs", held, (label,), "{} % of the jobs are held"
@@ -84,6 +88,22 @@ class _Judge:
         if not self._view.is_fresh(value):
             text = f"no data for {self._view.age(value) or 'ever'}"
             yield Condition(key, Level.STALE, text, where, "sends data again", True, producers)
+
+    def _peers(self, grid: Grid, label: str) -> Iterator[Condition]:
+        """Schedds or pools whose jobs or machines the grid's sums lack."""
+        for peers, counts in grid.figures.table("peers").items():
+            key, pair = Key("peers_missing", grid.name, part=peers), [counts.get(name) for name in _OF_PEERS]
+            asked, answered = (
+                value.value if value and self._view.is_fresh(value) else None for value in pair
+            )
+            if asked is None or answered is None:
+                self.unknown.add(key)
+            elif answered < asked:
+                text = f"{answered:g} of {asked:g} {peers} answer, sums are of these"
+                producers = frozenset({_PRODUCERS["condor_answered"]})
+                yield Condition(
+                    key, Level.WARN, text, (label,), f"all {peers} answer again", producers=producers
+                )
 
     def _host(self, grid: Grid, host: Host, label: str) -> Iterator[Condition]:
         is_own = host is grid.own

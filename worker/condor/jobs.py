@@ -28,7 +28,7 @@ from worker.gate.resource_estimate import MB
 from worker.settings import QueueSettings, Settings
 
 if TYPE_CHECKING:
-    from cloud_monitor.htcondor.bindings import Ad
+    from cloud_monitor.htcondor.ads import Ad
 
 FLEET_ATTRIBUTE = "CloudMonitorFleet"  # in a job's ad: which queue it works for
 SUPERVISOR_MB = 150  # of the supervisor itself, beside what its workers are allotted

@@ -1,13 +1,16 @@
-"""SpoolFigures of schedds, negotiators and collector daemons, as they advertise them."""
+"""Figures of schedds, negotiators and collector daemons, as they advertise them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from cloud_monitor.htcondor.bindings import Ad, local_schedd_name, query_daemons, quote, text_of
+from cloud_monitor.htcondor.ads import Ad
+from cloud_monitor.htcondor.bindings import local_schedd_name, query_daemons, quote, text_of
 from cloud_monitor.metrics.daemon_figures import OF_DAEMON
 from cloud_monitor.metrics.paths import build_path, clean
+from collector.sources.htcondor.pools import Pools
 
 
 class Daemon(NamedTuple):
@@ -16,17 +19,17 @@ class Daemon(NamedTuple):
     figures: Mapping[str, float]  # those that it advertises
 
 
-def query_daemon_figures(pools: Sequence[str], schedds: Sequence[str], owner: bool) -> list[Daemon]:
+def query_daemon_figures(pools: Pools, schedds: Sequence[str], owner: bool) -> list[Daemon]:
     """The given schedds (none: this host's), and unless another host owns the grid what serves each pool."""
     names = [name for name in schedds or (local_schedd_name(),) if name]
     wanted = {"schedd": " || ".join(f"Name == {quote(name)}" for name in names) or "false"}
     if owner:
         wanted |= {"negotiator": "true", "collector": "true"}
     daemons: dict[tuple[str, str], Daemon] = {}
-    for pool in pools:
+    for pool in pools.names:
         for role, constraint in wanted.items():
             attributes = ["Name", *(figure.attribute for figure in OF_DAEMON[role])]
-            for ad in query_daemons(pool, role, constraint, attributes):
+            for ad in pools.ask(pool, partial(query_daemons, pool, role, constraint, attributes)):
                 daemon = read_daemon(role, ad)
                 daemons[role, daemon.name] = daemon
     return list(daemons.values())

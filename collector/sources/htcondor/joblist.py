@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from cloud_monitor.htcondor.bindings import Ad, find_schedd, query_groups, query_jobs, text_of
+from cloud_monitor.htcondor.ads import Ad
+from cloud_monitor.htcondor.bindings import find_schedd, limit_query_time, query_groups, query_jobs, text_of
 from cloud_monitor.htcondor.job_status import (
     COMPLETED,
     HELD,
@@ -27,9 +30,11 @@ from collector.inventory.shares import even_shares, shares_by_interest
 from collector.model import Collected, CondorJob
 from collector.settings import CondorSettings
 from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
-from collector.sources.htcondor.jobs import SCHEDDS_SETTING, group_of, hash_user
+from collector.sources.htcondor.each import ask_each
+from collector.sources.htcondor.jobs import ANSWER_SHARE, QUERY_SHARE, SCHEDDS_SETTING, hash_user, told_errors
 from collector.sources.htcondor.jobtypes import JobTypes
 from collector.sources.htcondor.placements import host_of
+from collector.sources.htcondor.tally import group_of
 
 _FIRST, _LAST = (HELD, RUNNING, IDLE, TRANSFERRING_OUTPUT, SUSPENDED), (COMPLETED, REMOVED)
 
@@ -37,38 +42,74 @@ _ATTRIBUTES = (
     "ClusterId", "ProcId", "JobStatus", "Owner", "QDate", "EnteredCurrentStatus", "RemoteHost",
     "LastRemoteHost", "HoldReasonCode", "NumJobStarts",
 )  # fmt: skip
-_TEXTS = ("HoldReason", "AccountingGroup")  # that users may make as long as they like
+_TEXTS = (
+    "HoldReason",
+    "AccountingGroup",
+    "AcctGroup",
+    "AcctGroupUser",
+)  # that users may make as long as they like
 _TEXT_LENGTH_MAX = 4000  # a longer one stays with the schedd, so that it cannot fill this process
 _TYPES_MAX = 32
 
 
 class Schedd(NamedTuple):
     name: str
-    handle: Any
     jobs: Mapping[int, int]  # JobStatus -> number
 
 
 def collect(settings: CondorSettings) -> Collected:
+    """Each schedd is asked twice: how many jobs it has, then for its share of the room."""
     room, job_types = settings.inventory_jobs_max, JobTypes(settings.job_types)
-    schedds = [find_counted(name, settings.condor_collectors) for name in settings.condor_schedds or ("",)]
-    found: dict[tuple[Any, ...], tuple[Schedd, Ad]] = {}
+    limit_query_time(settings.condor_collectors, QUERY_SHARE * settings.source_timeout_s)
+    names = tuple(dict.fromkeys(settings.condor_schedds)) or ("",)
+    timeout_s = ANSWER_SHARE * settings.source_timeout_s / 2
+    counted = ask_each(names, partial(count_jobs, settings), timeout_s)
+    schedds = [Schedd(name, dict(rows)) for name, rows in counted.given.items()]
+    queries: dict[str, list[tuple[str, int]]] = {schedd.name: [] for schedd in schedds}
     for schedd, constraint, limit in plan_queries(schedds, room):
-        for ad in query_ads(schedd, constraint, limit, job_types):
-            found.setdefault((schedd.name, ad.get("ClusterId"), ad.get("ProcId")), (schedd, ad))
-    ads = sorted(found.values(), key=lambda row: interest_of(row[1].get("JobStatus")))
-    jobs = tuple(read_job(ad, schedd.name, job_types, settings) for schedd, ad in ads[:room])
+        queries[schedd.name].append((constraint, limit))
+    listed = ask_each(tuple(queries), partial(_list_jobs, settings, job_types, queries), timeout_s)
+    rows = [row for own in listed.given.values() for row in own]
+    jobs = [
+        CondorJob._make([*row[:3], tuple(row[3]), *row[4:]]) for _, row in sorted(rows, key=itemgetter(0))
+    ]
     total = sum(sum(schedd.jobs.values()) for schedd in schedds)
-    return Collected(jobs=jobs, jobs_cut=max(total, len(found)) > room)
+    errors = (*counted.errors, *listed.errors)
+    return Collected(
+        jobs=tuple(jobs[:room]),
+        jobs_cut=max(total, len(jobs)) > room or bool(errors),
+        complaints=told_errors("schedds", names, errors),
+        notes=tuple(dict.fromkeys((*counted.notes, *listed.notes))),
+    )
 
 
-def find_counted(name: str, pools: Sequence[str]) -> Schedd:
-    handle = find_schedd(name, pools, SCHEDDS_SETTING)
-    groups = query_groups(handle, name, ["JobStatus"])
+def count_jobs(settings: CondorSettings, name: str) -> list[tuple[int, int]]:
+    """(JobStatus, number)."""
+    handle = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
     counts: Counter[int] = Counter()
-    for group in groups:
-        if isinstance(status := group.get("JobStatus"), int):
+    for group in query_groups(handle, name, ["JobStatus"]):
+        if type(status := group.get("JobStatus")) is int:
             counts[status] += group.get("JobCount", 0)
-    return Schedd(name, handle, counts)
+    return list(counts.items())
+
+
+def _list_jobs(
+    settings: CondorSettings,
+    job_types: JobTypes,
+    queries: Mapping[str, Sequence[tuple[str, int]]],
+    name: str,
+) -> list[tuple[int, CondorJob]]:
+    """Jobs with how much they are looked for."""
+    if not queries[name]:
+        return []
+    handle = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
+    found: dict[tuple[Any, ...], tuple[int, CondorJob]] = {}
+    for constraint, limit in queries[name]:
+        for ad in query_ads(handle, name, constraint, limit, job_types):
+            key = ad.get("ClusterId"), ad.get("ProcId")
+            if key not in found:
+                found[key] = interest_of(ad.get("JobStatus")), read_job(ad, name, job_types, settings)
+    return list(found.values())
 
 
 def plan_queries(schedds: Sequence[Schedd], room: int) -> Iterator[tuple[Schedd, str, int]]:
@@ -92,18 +133,14 @@ def interest_of(status: object) -> int:
     return len(_FIRST) + 1 + _LAST.index(status) if status in _LAST else len(_FIRST)
 
 
-def query_ads(schedd: Schedd, constraint: str, limit: int, job_types: JobTypes) -> Iterator[Ad]:
+def query_ads(handle: Any, name: str, constraint: str, limit: int, job_types: JobTypes) -> Iterator[Ad]:
     texts = (*_TEXTS, *job_types.attributes)
     oversized = " || ".join(f"(size({text}) > {_TEXT_LENGTH_MAX}) =?= true" for text in texts)
-    sized = query_jobs(
-        schedd.handle, schedd.name, f"({constraint}) && !({oversized})", [*_ATTRIBUTES, *texts], limit
-    )
+    sized = query_jobs(handle, name, f"({constraint}) && !({oversized})", [*_ATTRIBUTES, *texts], limit)
     yield from sized
     if len(sized) < limit:
         left = limit - len(sized)
-        for ad in query_jobs(
-            schedd.handle, schedd.name, f"({constraint}) && ({oversized})", _ATTRIBUTES, left
-        ):
+        for ad in query_jobs(handle, name, f"({constraint}) && ({oversized})", _ATTRIBUTES, left):
             ad["HoldReason"] = f"(a text of this job is longer than {_TEXT_LENGTH_MAX} characters)"
             yield ad
 
@@ -115,10 +152,12 @@ def read_job(ad: Ad, schedd: str, job_types: JobTypes, settings: CondorSettings)
         user = hash_user(owner, key) if settings.condor_users == "hashed" else owner
     held = ad.get("JobStatus") == HELD
     reason = text_of(ad.get("HoldReason")) if held else ""
-    group = group_of(text_of(ad.get("AccountingGroup")), owner)
+    group = group_of(ad)
     if settings.condor_users != "shown":
-        reason = hide_name(reason, owner, user or "user")
-        group = "" if group == owner else group  # a group of one, by his name
+        accounted = text_of(ad.get("AcctGroupUser"))
+        for name in dict.fromkeys((owner, accounted)):
+            reason = hide_name(reason, name, user or "user")
+        group = "" if group in (owner, accounted) else group  # a group of one, by his name
     return CondorJob(
         id=f"{ad.get('ClusterId')}.{ad.get('ProcId')}",
         schedd=one_line(schedd),
@@ -142,6 +181,5 @@ def hide_name(text: str, name: str, substitute: str) -> str:
 
 
 def _integer_of(value: object, least: int, bound: int) -> int | None:
-    """An integer from `least` on, below `bound`: users may set their jobs' attributes to anything. (Undefined
-    and error are integers of an enumeration in Python.)"""
+    """An integer from `least` on, below `bound`: users may set their jobs' attributes to anything."""
     return value if type(value) is int and least <= value < bound else None

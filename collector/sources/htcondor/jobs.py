@@ -1,7 +1,7 @@
 """Jobs of one or several schedds: by status, type, user, accounting group, hold reason and host, and waits.
 
-The schedds count (groups of alike jobs); no job's ad is fetched. A schedd that fails fails the source: sums
-over the others would look like jobs that vanished.
+The schedds count (groups of alike jobs); no job's ad is fetched. Of several schedds one that fails or hangs
+costs its own jobs: the sums are those of the others, and how many schedds answered is a figure beside them.
 """
 
 from __future__ import annotations
@@ -11,133 +11,116 @@ import hmac
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-from cloud_monitor.htcondor.bindings import find_schedd, query_groups, text_of
-from cloud_monitor.htcondor.job_status import STATUSES, status_of
-from cloud_monitor.metrics.paths import build_path
+from cloud_monitor.htcondor.bindings import find_schedd, limit_query_time
+from cloud_monitor.htcondor.job_status import STATUSES
+from cloud_monitor.metrics.paths import build_path, clean
 from collector.model import Collected, Placement
 from collector.settings import CondorSettings
+from collector.sources.htcondor.each import ask_each
 from collector.sources.htcondor.jobtypes import JobTypes
 from collector.sources.htcondor.placements import query_placements
+from collector.sources.htcondor.tally import ALL, Counts, JobTally, new_tally, query_tally, read_tally
 from collector.sources.htcondor.waits import Wait, query_waits, waits_values
-from collector.sources.top_n import top_names
+from collector.sources.top_n import REST, top_names
 
-ALL, TOTAL = "all", "total"
+TOTAL = "total"
 SCHEDDS_SETTING = "COLLECTOR_CONDOR_SCHEDDS"
 
-_COUNTED_BY = ("JobStatus", "Owner", "AccountingGroup", "HoldReasonCode")
-_GROUPS_MAX = 30_000  # fetched at once, which bounds memory: 1.4 KB each
-
-
-class JobGroup(NamedTuple):
-    """Alike jobs. An absent name is "", an absent code 0 (which HTCondor calls unspecified)."""
-
-    status: str
-    owner: str
-    group: str
-    hold_code: int
-    types: tuple[str, ...]
-    jobs: int
+ANSWER_SHARE = 0.8  # of a source's time, for each schedd of several: the rest puts the answers together
+QUERY_SHARE = 0.2  # of it, for each collector daemon of several
 
 
 def collect(settings: CondorSettings, timestamp: int) -> Collected:
     if not settings.owner:
         return Collected()
     job_types = JobTypes(settings.job_types)
-    groups: list[JobGroup] = []
+    limit_query_time(settings.condor_collectors, QUERY_SHARE * settings.source_timeout_s)
+    names = tuple(dict.fromkeys(settings.condor_schedds)) or ("",)
+    ask = partial(_query_schedd, settings, job_types)
+    answers = ask_each(names, ask, ANSWER_SHARE * settings.source_timeout_s)
+    tally = new_tally()
     placements: Counter[tuple[str, str, str]] = Counter()
     waits: list[Wait] = []
-    for name in settings.condor_schedds or ("",):
-        schedd = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
-        own = query_job_groups(schedd, name, job_types)
-        jobs = count_by_status(own)
-        if settings.has_clouds:
-            placements.update(query_placements(schedd, name, job_types, running=jobs["running"]))
-        if jobs["idle"]:
-            waits += query_waits(schedd, name, job_types, time.time())
-        groups += own
+    values: list[tuple[str, float]] = []
+    for name, (tally_rows, placement_rows, wait_rows) in answers.given.items():
+        own = read_tally(tally_rows)
+        tally.add(own)
+        placements.update({(host, jobtype, status): jobs for host, jobtype, status, jobs in placement_rows})
+        waits += (Wait(waited_s, tuple(types), jobs) for waited_s, types, jobs in wait_rows)
+        values += schedd_values(settings.grid, name, own) if name else ()
+    values += answered_values(settings.grid, "schedds", len(names), len(answers.given))
     return Collected(
         values=(
-            *jobs_values(settings.grid, groups, job_types.names),
-            *names_values(settings, groups),
+            *values,
+            *jobs_values(settings.grid, tally.types, job_types.names),
+            *names_values(settings, tally),
             *waits_values(settings.grid, waits, job_types.names),
         ),
         placements=tuple(Placement(*key, jobs) for key, jobs in sorted(placements.items())),
+        complaints=(*tally.complaints, *told_errors("schedds", names, answers.errors)),
+        notes=answers.notes,
     )
 
 
-def query_job_groups(
-    schedd: Any, name: str, job_types: JobTypes, groups_max: int = _GROUPS_MAX
-) -> list[JobGroup]:
-    ads = query_groups(schedd, name, [*_COUNTED_BY, *job_types.attributes], limit=groups_max + 1)
-    if len(ads) > groups_max:
-        raise JobTypesTooFine(
-            f"the jobs of schedd {name or 'of this host'} fall into more than {groups_max} groups by "
-            f"{', '.join(job_types.attributes)}: use attributes with fewer values in COLLECTOR_JOB_TYPES"
-        )
-    return [
-        JobGroup(
-            status=status_of(ad.get("JobStatus")),
-            owner=(owner := text_of(ad.get("Owner"))),
-            group=group_of(text_of(ad.get("AccountingGroup")), owner),
-            hold_code=code if isinstance(code := ad.get("HoldReasonCode"), int) else 0,
-            types=job_types.of(ad),
-            jobs=ad.get("JobCount", 0),
-        )
-        for ad in ads
-    ]
+def _query_schedd(settings: CondorSettings, job_types: JobTypes, name: str) -> Any:
+    """(tally, placements, waits) of one schedd, as rows."""
+    schedd = find_schedd(name, settings.condor_collectors, SCHEDDS_SETTING)
+    tally = query_tally(schedd, name, job_types)
+    if tally.complaints:
+        job_types = JobTypes({})
+    placements: Counter[tuple[str, str, str]] = Counter()
+    if settings.has_clouds:
+        placements = query_placements(schedd, name, job_types, running=tally.count("running"))
+    waits = query_waits(schedd, name, job_types, time.time()) if tally.count("idle") else []
+    return tally.as_rows(), [[*key, jobs] for key, jobs in placements.items()], waits
 
 
-class JobTypesTooFine(RuntimeError):
-    """The expressions of the job types look at attributes that differ from job to job."""
+def answered_values(grid: str, peers: str, asked: int, answered: int) -> Iterator[tuple[str, float]]:
+    """How many of several peers the sums are of; peers: schedds or pools."""
+    if asked > 1:
+        yield build_path("condor_asked", grid=grid, peers=peers), asked
+        yield build_path("condor_answered", grid=grid, peers=peers), answered
 
 
-def group_of(accounting_group: str, owner: str) -> str:
-    """The group's part of an AccountingGroup, which is `group.subgroup.user` (the user, who may have dots
-    before an @, is mostly the owner); one without a dot is a group as a whole."""
-    if accounting_group.endswith(f".{owner}"):
-        return accounting_group[: -len(owner) - 1]
-    name, _, _host = accounting_group.partition("@")
-    return name.rpartition(".")[0] or name
+def told_errors(peers: str, asked: Sequence[str], errors: Sequence[str]) -> tuple[str, ...]:
+    if not errors:
+        return ()
+    return (f"{len(asked) - len(errors)} of {len(asked)} {peers} answered, and sums are of these", *errors)
 
 
-def count_by_status(groups: Sequence[JobGroup]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for group in groups:
-        counts[group.status] += group.jobs
-    return counts
+def schedd_values(grid: str, name: str, tally: JobTally) -> Iterator[tuple[str, float]]:
+    """Jobs of one schedd that the settings name."""
+    statuses = {status for jobtype, status in tally.types if jobtype == ALL}
+    counts = {status: tally.count(status) for status in (*STATUSES.values(), *sorted(statuses))}
+    for status, jobs in (*counts.items(), (TOTAL, sum(counts.values()))):
+        yield build_path("schedd_jobs", grid=grid, schedd=clean(name), status=status), jobs
 
 
-def jobs_values(
-    grid: str, groups: Sequence[JobGroup], job_types: Sequence[str]
-) -> Iterator[tuple[str, float]]:
+def jobs_values(grid: str, counts: Counts, job_types: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Every status of every type, also where it is 0: a type is known, whether it has jobs or not."""
     for jobtype in (ALL, *job_types):
-        counts = count_by_status([group for group in groups if jobtype == ALL or jobtype in group.types])
-        for status in (*STATUSES.values(), *sorted(counts.keys() - set(STATUSES.values()))):
-            yield build_path("jobs", grid=grid, jobtype=jobtype, status=status), counts[status]
-        yield build_path("jobs", grid=grid, jobtype=jobtype, status=TOTAL), counts.total()
+        own = {status: jobs for (name, status), jobs in counts.items() if name == jobtype}
+        for status in (*STATUSES.values(), *sorted(own.keys() - set(STATUSES.values()))):
+            yield build_path("jobs", grid=grid, jobtype=jobtype, status=status), own.get(status, 0)
+        yield build_path("jobs", grid=grid, jobtype=jobtype, status=TOTAL), sum(own.values())
 
 
-def names_values(settings: CondorSettings, groups: Sequence[JobGroup]) -> Iterator[tuple[str, float]]:
+def names_values(settings: CondorSettings, tally: JobTally) -> Iterator[tuple[str, float]]:
     """Counts under names that jobs bring with them, of each sort the largest only."""
-    users: Counter[tuple[str, str]] = Counter()
-    accounting_groups: Counter[tuple[str, str]] = Counter()
-    codes: Counter[tuple[str, str]] = Counter()
-    key = settings.condor_users_key.get_secret_value().encode()
-    for group in groups:
-        if settings.condor_users != "hidden":
-            owner = hash_user(group.owner, key) if settings.condor_users == "hashed" else group.owner
-            users[owner, group.status] += group.jobs
-        if group.group:
-            accounting_groups[group.group, group.status] += group.jobs
-        if group.status == "held":
-            codes[str(group.hold_code), "held"] += group.jobs
     names_max = settings.condor_names_max
-    yield from _status_values(settings.grid, "users", "user", users, names_max)
-    yield from _status_values(settings.grid, "groups", "group", accounting_groups, names_max)
-    held = top_names(codes, names_max)
+    if settings.condor_users != "hidden":
+        users = tally.users
+        if settings.condor_users == "hashed":
+            key = settings.condor_users_key.get_secret_value().encode()
+            users = Counter()
+            for (name, status), jobs in tally.users.items():
+                users[name if name == REST else hash_user(name, key), status] += jobs
+        yield from _status_values(settings.grid, "users", "user", users, names_max)
+    yield from _status_values(settings.grid, "groups", "group", tally.groups, names_max)
+    held = top_names(tally.held, names_max)
     for (code, _), jobs in sorted(held.counts.items()):
         yield build_path("held", grid=settings.grid, code=code), jobs
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cloud_monitor.htcondor.bindings import Ad, is_error, parse_expression, references
+from cloud_monitor.htcondor.ads import Ad
+from cloud_monitor.htcondor.bindings import is_error, parse_expression, references
 
 _STRING_OR_CALL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|([A-Za-z_][A-Za-z0-9_]*)\s*\(')
 _KEYWORDS = frozenset({"is", "isnt"})
-_PLAIN = (str, int, float, bool, type(None))
 
 # A function that exists gives something else than an error for one of these; an unknown one never does.
 _ARGUMENTS = (
@@ -62,9 +62,9 @@ class JobTypes:
 
     def of(self, group: Ad) -> tuple[str, ...]:
         """Names of the types that a group belongs to: evaluated once for each combination of attributes."""
-        values = tuple(group.get(name) for name in self.attributes)
-        if not all(type(value) in _PLAIN for value in values):
-            return self._evaluate(group)  # an expression: its value depends on further attributes
+        values = group.plain_values(self.attributes)
+        if values is None:
+            return self._evaluate(group)  # an expression, say, whose value depends on further attributes
         if values not in self._known:
             self._known[values] = self._evaluate(group)
         return self._known[values]

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from cloud_monitor.htcondor.bindings import number_of, query_slots, text_of
+from cloud_monitor.htcondor.ads import Ad
+from cloud_monitor.htcondor.bindings import number_of, query_slots, references, text_of
 from cloud_monitor.metrics.paths import clean
 from collector.model import Machine
 from collector.settings import CondorSettings
 from collector.sources.htcondor.placements import host_of
+from collector.sources.htcondor.pools import Pools
 
 # A machine's facts are the same in every ad of its slots: ask the first of those that are always there.
-_ONE_PER_MACHINE = 'SlotID == 1 && SlotType =!= "Dynamic"'
+PRESENT = "Absent =!= true"  # a machine that is gone leaves an ad that says so, for some weeks
+_ONE_PER_MACHINE = f'SlotID == 1 && SlotType =!= "Dynamic" && {PRESENT}'
+_ROUNDS_MAX = 4  # of attributes that refer to attributes
 _DEFAULT_VMTYPE = "vm"
 
 
@@ -48,12 +53,11 @@ class MachineTally:
                 self.busy[host] += 1
 
 
-def query_machine_facts(settings: CondorSettings) -> dict[str, MachineFacts]:
+def query_machine_facts(settings: CondorSettings, pools: Pools) -> dict[str, MachineFacts]:
     """Facts by host; none where nothing tells clouds, for then nobody wants them."""
     if not settings.has_clouds:
         return {}
     cloud, vmtype = settings.condor_cloud_attribute, settings.condor_vmtype_attribute
-    attributes = ["Name", "Mips", "KFlops", *filter(None, (cloud, vmtype))]
     return {
         host_of(ad.get("Name")): MachineFacts(
             cloud=text_of(ad.get(cloud)) if cloud else "",
@@ -61,9 +65,27 @@ def query_machine_facts(settings: CondorSettings) -> dict[str, MachineFacts]:
             mips=number_of(ad.get("Mips")),
             kflops=number_of(ad.get("KFlops")),
         )
-        for pool in settings.condor_collectors or ("",)
-        for ad in query_slots(pool, _ONE_PER_MACHINE, attributes)
+        for pool in pools.answering()
+        for ad in _query_named(pools, pool, tuple(filter(None, (cloud, vmtype))))
     }
+
+
+def _query_named(pools: Pools, pool: str, named: Sequence[str]) -> list[Ad]:
+    """One ad per machine; where an attribute is an expression, with what it refers to."""
+    attributes = ["Name", "Mips", "KFlops", *named]
+    ads = pools.ask(pool, partial(query_slots, pool, _ONE_PER_MACHINE, attributes))
+    for _ in range(_ROUNDS_MAX):
+        open_ends = [
+            expression for ad in ads for name in attributes if (expression := ad.unresolved(name)) is not None
+        ]
+        known = {name.lower() for name in attributes}
+        wanted = {name for expression in open_ends for name in references(expression)}
+        missing = sorted(name for name in wanted if name.lower() not in known)
+        if not missing:
+            break
+        attributes += missing
+        ads = pools.ask(pool, partial(query_slots, pool, _ONE_PER_MACHINE, attributes))
+    return ads
 
 
 def machines_of(

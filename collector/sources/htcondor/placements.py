@@ -49,5 +49,6 @@ def slices(ads: int, ads_max: int, slot_name: str) -> list[str]:
 
 
 def _ends_in(digits: str, slot_name: str) -> str:
-    """The last digit before the host's first dot is one of these."""
-    return f'regexp("@[^.]*[{digits}][^0-9.]*([.]|$)", {slot_name})'
+    """The last digit before the host's first dot is one of these. The host is behind the last @, as in
+    `host_of`: a startd's name may have dots as well."""
+    return f'regexp("@[^.@]*[{digits}][^0-9.@]*([.][^@]*)?$", {slot_name})'

@@ -1,28 +1,35 @@
 """Slots of one or several pools: by type and state, with their cores, memory and GPUs; and their machines.
 
 A partitionable slot's own cores are what its dynamic slots left over, so sums over all slots count each core
-once. A remainder that no job fits into is unusable rather than idle: no core left, or less memory or disk
-than configured. A pool that fails fails the source: sums over the others would look like machines that
-vanished.
+once. Backfill slots stand beside the primary ones over the same cores: they are counted as a type of their
+own, and are no part of the sums. A remainder that no job fits into is unusable rather than idle: no core
+left, or less memory or disk than configured. Of several pools one that fails costs its own machines: the sums
+are those of the others, and how many pools answered is a figure beside them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from cloud_monitor.htcondor.bindings import Ad, number_of, query_slots, text_of
+from cloud_monitor.htcondor.ads import Ad, take_oddities
+from cloud_monitor.htcondor.bindings import limit_query_time, number_of, query_slots, text_of
 from cloud_monitor.metrics.paths import build_path, clean
-from collector.model import Collected
+from collector.model import Collected, Machine
 from collector.settings import CondorSettings
 from collector.sources.htcondor.daemons import count_slots, daemons_values, query_daemon_figures
-from collector.sources.htcondor.machines import MachineTally, machines_of, query_machine_facts
+from collector.sources.htcondor.jobs import QUERY_SHARE, answered_values, told_errors
+from collector.sources.htcondor.machines import PRESENT, MachineTally, machines_of, query_machine_facts
 from collector.sources.htcondor.placements import slices
+from collector.sources.htcondor.pools import Pools
 
-_ATTRIBUTES = ("Name", "SlotType", "State", "Activity", "Cpus", "Memory", "Disk", "GPUs")
+_ATTRIBUTES = ("Name", "SlotType", "State", "Activity", "Cpus", "Memory", "Disk", "GPUs", "BackfillSlot")
+_IDENTITY = ("MyAddress",)  # with the name: machines of two pools may be called alike
 _ADS_MAX = 10_000  # fetched at once, which bounds memory: 2.5 KB each
 _KB_IN_MB = 1024
+_AMOUNT_MAX = 1e12  # KiB of disk are the largest numbers
 
 TYPES = ("static", "partitionable", "dynamic")
 STATES = ("owner", "unclaimed", "matched", "claimed", "preempting", "backfill", "drained")
@@ -40,6 +47,7 @@ class Slot(NamedTuple):
     memory_mb: float
     gpus: float
     disk_mb: float
+    is_backfill: bool = False
 
 
 class RemainderLimits(NamedTuple):
@@ -50,31 +58,44 @@ class RemainderLimits(NamedTuple):
 
 
 def collect(settings: CondorSettings, timestamp: int) -> Collected:
-    pools = settings.condor_collectors or ("",)
+    pools = Pools(tuple(dict.fromkeys(settings.condor_collectors)) or ("",))
+    limit_query_time(pools.names, QUERY_SHARE * settings.source_timeout_s)
     daemons = query_daemon_figures(pools, settings.condor_schedds, owner=settings.owner)
     values = list(daemons_values(settings.grid, daemons))
-    if not settings.owner:
-        return Collected(tuple(values))
-    machines = MachineTally()
-    tally = SlotTally(RemainderLimits(settings.condor_unusable_memory_mb, settings.condor_unusable_disk_mb))
-    for slot in query_all_slots(pools, expected=count_slots(daemons)):
-        tally.add(slot)
-        machines.add(slot.name, slot.slot_type, slot.state, slot.activity)
-    values += slots_values(settings.grid, tally)
-    return Collected(tuple(values), machines=machines_of(machines, query_machine_facts(settings), settings))
+    machines: tuple[Machine, ...] = ()
+    if settings.owner:
+        tally = SlotTally(
+            RemainderLimits(settings.condor_unusable_memory_mb, settings.condor_unusable_disk_mb)
+        )
+        found = MachineTally()
+        for slot in query_all_slots(pools, expected=count_slots(daemons)):
+            tally.add(slot)
+            found.add(slot.name, slot.slot_type, slot.state, slot.activity)
+        machines = machines_of(found, query_machine_facts(settings, pools), settings)
+        values += slots_values(settings.grid, tally)
+        values += answered_values(settings.grid, "pools", len(pools.names), len(pools.answering()))
+    return Collected(
+        tuple(values),
+        machines,
+        complaints=told_errors("pools", pools.names, tuple(pools.errors.values())),
+        notes=tuple(take_oddities()),
+    )
 
 
-def query_all_slots(pools: Sequence[str], expected: int) -> Iterator[Slot]:
+def query_all_slots(pools: Pools, expected: int) -> Iterator[Slot]:
     """Every slot once, also one that reports to two of the pools; there were `expected` some minutes ago."""
-    seen: set[str] = set()
-    for pool in pools:
+    seen: set[tuple[str, str]] = set()
+    several = len(pools.names) > 1
+    attributes = (*_ATTRIBUTES, *_IDENTITY) if several else _ATTRIBUTES
+    for pool in pools.answering():
         for constraint in slices(max(expected, 2 * _ADS_MAX), _ADS_MAX, "Name"):
-            for ad in query_slots(pool, constraint, _ATTRIBUTES):
+            for ad in pools.ask(pool, partial(query_slots, pool, f"{constraint} && {PRESENT}", attributes)):
                 slot = read_slot(ad)
-                if len(pools) > 1:
-                    if slot.name in seen:
+                if several:
+                    identity = slot.name, text_of(ad.get("MyAddress"))
+                    if identity in seen:
                         continue
-                    seen.add(slot.name)
+                    seen.add(identity)
                 yield slot
 
 
@@ -84,11 +105,21 @@ def read_slot(ad: Ad) -> Slot:
         slot_type=text_of(ad.get("SlotType")).lower() or "static",
         state=text_of(ad.get("State")).lower(),
         activity=text_of(ad.get("Activity")).lower(),
-        cores=number_of(ad.get("Cpus")),
-        memory_mb=number_of(ad.get("Memory")),
-        gpus=number_of(ad.get("GPUs")),
-        disk_mb=number_of(ad.get("Disk")) / _KB_IN_MB,
+        cores=_amount(ad, "Cpus"),
+        memory_mb=_amount(ad, "Memory"),
+        gpus=_amount(ad, "GPUs"),
+        disk_mb=_amount(ad, "Disk") / _KB_IN_MB,
+        is_backfill=ad.get("BackfillSlot") is True,
     )
+
+
+def _amount(ad: Ad, name: str) -> float:
+    """What no machine has is left out: one ad's nonsense would be the whole grid's."""
+    amount = number_of(ad.get(name))
+    if 0 <= amount <= _AMOUNT_MAX:
+        return amount
+    ad.note(name, "is no amount, so it is left out")
+    return 0.0
 
 
 class SlotTally:
@@ -100,7 +131,9 @@ class SlotTally:
         self.sums: defaultdict[tuple[str, str], float] = defaultdict(float)
 
     def add(self, slot: Slot) -> None:
-        self.counts[slot.slot_type, slot.state] += 1
+        self.counts["backfill" if slot.is_backfill else slot.slot_type, slot.state] += 1
+        if slot.is_backfill:
+            return
         share = share_of(slot, self.limits)
         self.sums["cores", share] += slot.cores
         self.sums["memory_mb", share] += slot.memory_mb

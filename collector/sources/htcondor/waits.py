@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from cloud_monitor.htcondor.bindings import Ad, query_groups
+from cloud_monitor.htcondor.ads import Ad
+from cloud_monitor.htcondor.bindings import query_groups
 from cloud_monitor.htcondor.job_status import IDLE
 from cloud_monitor.metrics.paths import build_path
 from collector.sources.htcondor.jobtypes import JobTypes
 
 _GROUPS_MAX = 25_000  # fetched at once, which bounds memory: 1.4 KB each
+
+_WAITED_S_MAX = 10 * 365 * 86_400  # users may set QDate, to 0 say
 
 # Where idle jobs were queued at more different seconds than that, they are asked for in so many parts, by the
 # remainder of the second. A prime, because queues are filled on whole minutes and hours.
@@ -46,11 +49,14 @@ def query_waits(
 
 
 def _read_waits(groups: Iterable[Ad], job_types: JobTypes, now_s: float) -> list[Wait]:
-    return [
-        Wait(max(0.0, now_s - queued), job_types.of(group), group.get("JobCount", 0))
-        for group in groups
-        if isinstance(queued := group.get("QDate"), int)
-    ]
+    waits = []
+    for group in groups:
+        queued = group.get("QDate")
+        if type(queued) is int and queued > 0 and now_s - queued <= _WAITED_S_MAX:
+            waits.append(Wait(max(0.0, now_s - queued), job_types.of(group), group.get("JobCount", 0)))
+        else:
+            group.note("QDate", "is no time that a job was queued at, so its wait is left out")
+    return waits
 
 
 def waits_values(grid: str, waits: Sequence[Wait], job_types: Iterable[str]) -> Iterator[tuple[str, float]]:

@@ -8,7 +8,7 @@ import pytest
 
 from collector.sources.commands import LineRefused, collect_command, parse_line
 from collector.sources.programs import ProgramFailed
-from tests.collector.support import make_settings, write_script
+from tests.collector.support import collector_environment, make_settings, run_collector, write_script
 
 SETTINGS = make_settings(commands="disk pool = /bin/true; tape=/bin/true")
 FURTHER = make_settings(owner="false", host="head2")
@@ -70,3 +70,23 @@ def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     collected = collect_command(settings, "tape")
     assert len(collected.complaints) == 1
     assert not (tmp_path / "file").exists()
+
+
+def test_a_command_gets_no_secrets_of_the_collector(tmp_path: Path) -> None:
+    """Only the names that a command may want for its paths."""
+    environment = collector_environment(
+        tmp_path, "127.0.0.1:1", SOURCES="commands", CLOUDSCHEDULER_PASSWORD="hunter2",
+        COMMANDS=f"env = {tmp_path / 'env'}",
+    )  # fmt: skip
+    script = f"env > {tmp_path}/told; echo drives 7"
+    write_script(tmp_path / "env", script)
+    ended = run_collector("--dry-run", environment={**environment, "KRB5CCNAME": "kept"})
+    assert "grids.g.commands.env.drives 7" in ended.stdout
+    told = (tmp_path / "told").read_text()
+    assert "hunter2" not in told
+    names = {line.partition("=")[0] for line in told.splitlines()}
+    assert names >= {"PATH", "KRB5CCNAME", "COLLECTOR_GRID"}
+    assert not {name for name in names if name.startswith("COLLECTOR_")} - {
+        "COLLECTOR_GRID",
+        "COLLECTOR_HOST",
+    }

@@ -55,6 +55,18 @@ def test_the_worst_child_is_the_cause_and_is_named() -> None:
     assert mark.text == "Grid G / b: 12 VMs in error"
 
 
+def test_a_schedd_of_several_that_does_not_answer_is_told_with_the_sums() -> None:
+    def peers(answered: float) -> list[Value]:
+        return [
+            Value(build_path(key, grid="g", peers="schedds"), value, NOW)
+            for key, value in (("condor_asked", 3), ("condor_answered", answered))
+        ]
+
+    assert mark_of(*peers(3)) == OK
+    mark = mark_of(*peers(2))
+    assert (mark.level, mark.text) == (Level.WARN, "Grid G: 2 of 3 schedds answer, sums are of these")
+
+
 def test_nothing_wrong_is_ok_and_has_no_text() -> None:
     assert mark_of(errors("a", 0)) == OK
     assert OK.text == ""

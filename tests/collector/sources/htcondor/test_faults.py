@@ -41,7 +41,7 @@ def faulty_address(request: pytest.FixtureRequest) -> Iterator[str]:
 def run(pool: CondorPool, state_dir: Path, **settings: object) -> tuple[int, str, dict[str, float], float]:
     """Exit code, standard error, values by path, and seconds of a dry run against the pool."""
     environment = pool.env() | collector_environment(
-        state_dir, "127.0.0.1:1", SOURCES="host,condor", SOURCE_TIMEOUT_S=TIMEOUT_S, **settings
+        state_dir, "127.0.0.1:1", **{"SOURCES": "host,condor", "SOURCE_TIMEOUT_S": TIMEOUT_S} | settings
     )
     environment["CONDOR_CONFIG"] = str(pool.config)
     started = time.monotonic()

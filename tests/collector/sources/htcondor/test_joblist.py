@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_monitor.htcondor.ads import Ad
 from collector.sources.htcondor.joblist import Schedd, hide_name, plan_queries, read_job
 from collector.sources.htcondor.jobtypes import JobTypes
 from tests.collector.support import make_settings
@@ -28,14 +29,15 @@ def test_a_users_name_is_hidden_as_a_word(text: str, shown: str) -> None:
 def test_a_group_of_one_is_hidden_with_its_user() -> None:
     ad = {"JobStatus": 5, "Owner": "ann", "AccountingGroup": "ann", "ClusterId": 1, "ProcId": 0}
     groups = [
-        read_job(ad, "", JobTypes({}), make_settings(condor_users=mode)).group for mode in ("shown", "hidden")
+        read_job(Ad(ad), "", JobTypes({}), make_settings(condor_users=mode)).group
+        for mode in ("shown", "hidden")
     ]
     assert groups == ["ann", ""]
 
 
 schedds = st.lists(
     st.dictionaries(st.integers(0, 9), st.integers(1, 2000), max_size=6).map(
-        lambda jobs: Schedd(f"schedd{id(jobs)}", None, jobs)
+        lambda jobs: Schedd(f"schedd{id(jobs)}", jobs)
     ),
     max_size=4,
 )

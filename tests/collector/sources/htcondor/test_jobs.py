@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from collector.sources.htcondor.jobs import group_of, hash_user
+from cloud_monitor.htcondor.ads import Ad
+from collector.sources.htcondor.jobs import hash_user
+from collector.sources.htcondor.tally import group_of, split_group
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,21 @@ from collector.sources.htcondor.jobs import group_of, hash_user
     ],
 )
 def test_the_group_of_an_accounting_group(accounting_group: str, owner: str, group: str) -> None:
-    assert group_of(accounting_group, owner) == group
+    assert split_group(accounting_group, [owner]) == group
+
+
+@pytest.mark.parametrize(
+    ("ad", "group"),
+    [
+        ({"AcctGroup": "ligo.dev", "AcctGroupUser": "albert.einstein"}, "ligo.dev"),
+        ({"AcctGroupUser": "marie.curie", "AccountingGroup": "marie.curie"}, ""),
+        ({"AcctGroupUser": "marie.curie", "AccountingGroup": "ligo.marie.curie"}, "ligo"),
+        ({"AccountingGroup": "ligo.dev.alice"}, "ligo.dev"),
+        ({}, ""),
+    ],
+)
+def test_the_group_of_a_job(ad: dict[str, str], group: str) -> None:
+    assert group_of(Ad({"Owner": "alice", **ad})) == group
 
 
 def test_hashed_users_depend_on_the_key() -> None:

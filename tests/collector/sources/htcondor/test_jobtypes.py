@@ -7,6 +7,7 @@ import re
 import classad2
 import pytest
 
+from cloud_monitor.htcondor.ads import Ad
 from collector.sources.htcondor.jobtypes import JobTypes, find_faults
 
 FUNCTIONS = """
@@ -60,8 +61,8 @@ def test_types_of_jobs() -> None:
         "target": "TARGET.Memory > 3",
     })  # fmt: skip
     assert types.attributes == ("NoSuchAttribute", "Owner", "RequestCpus")
-    assert types.of(classad2.ClassAd('[RequestCpus = 8; Owner = "alice"]')) == ("mcore", "own", "number")
-    assert types.of(classad2.ClassAd('[RequestCpus = 1; Owner = "bob"]')) == ()
-    assert types.of(classad2.ClassAd("[RequestCpus = Cores * 2; Cores = 4]")) == ("mcore", "number")
-    assert types.of(classad2.ClassAd("[RequestCpus = Cores * 2; Cores = 0]")) == ("number",)
-    assert types.of(classad2.ClassAd("[]")) == ()
+    assert types.of(Ad(classad2.ClassAd('[RequestCpus = 8; Owner = "alice"]'))) == ("mcore", "own", "number")
+    assert types.of(Ad(classad2.ClassAd('[RequestCpus = 1; Owner = "bob"]'))) == ()
+    assert types.of(Ad(classad2.ClassAd("[RequestCpus = Cores * 2; Cores = 4]"))) == ("mcore", "number")
+    assert types.of(Ad(classad2.ClassAd("[RequestCpus = Cores * 2; Cores = 0]"))) == ("number",)
+    assert types.of(Ad(classad2.ClassAd("[]"))) == ()

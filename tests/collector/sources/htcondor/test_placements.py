@@ -13,7 +13,11 @@ from collector.sources.htcondor.placements import slices
 
 @given(
     st.lists(
-        st.from_regex(r"slot1(_[0-9])?@[a-z]{1,3}[0-9]{0,3}[a-z]?(\.[a-z0-9]{1,3}){0,2}", fullmatch=True)
+        st.from_regex(
+            r"slot1(_[0-9])?(@[a-z]{1,3}[0-9]{0,2}(\.[a-z0-9]{1,2}){0,2})?"
+            r"@[a-z]{1,3}[0-9]{0,3}[a-z]?(\.[a-z0-9]{1,3}){0,2}",
+            fullmatch=True,
+        )
     ),
     st.sampled_from([0, 10, 11, 40, 99, 1000]),
 )

@@ -1,0 +1,61 @@
+"""The cap on names that jobs bring with them, over a day: new names that find no place are summed as `other`.
+
+A name that is gone is sent as 0 for a day, so what a run may add must depend on what the day has seen: with a
+cap per run alone, fifty new groups a minute would be 72,000 names a day.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from cloud_monitor.metrics.paths import build_path
+from collector.sources.top_n import OTHER
+
+
+def cap_names(
+    grid: str, values: Sequence[tuple[str, float]], seen: Iterable[str], names_max: int
+) -> list[tuple[str, float]]:
+    """Values with at most names_max users, groups and hold reasons each; names in `seen` (paths of the last
+    day) keep their place, and use it up."""
+    paths = tuple(seen)
+    capped = list(values)
+    for family, stem, other in (
+        ("users", f"grids.{grid}.users.", OTHER),
+        ("groups", f"grids.{grid}.groups.", OTHER),
+        ("", f"grids.{grid}.held.", f"code_{OTHER}"),
+    ):
+        capped = _cap(grid, capped, paths, names_max, family, stem, other)
+    return capped
+
+
+def _cap(
+    grid: str,
+    values: Sequence[tuple[str, float]],
+    seen: Sequence[str],
+    names_max: int,
+    family: str,
+    stem: str,
+    other: str,
+) -> list[tuple[str, float]]:
+    before = {path[len(stem) :].partition(".")[0] for path in seen if path.startswith(stem)} - {other}
+    sizes: Counter[str] = Counter()
+    for path, value in values:
+        if path.startswith(stem):
+            sizes[path[len(stem) :].partition(".")[0]] += int(value)
+    new = sorted(sizes.keys() - before - {other}, key=lambda name: (-sizes[name], name))
+    folded = set(new[max(0, names_max - len(before)) :])
+    if not folded:
+        return list(values)
+    sums: Counter[str] = Counter()
+    kept = []
+    for path, value in values:
+        name, dot, status = path[len(stem) :].partition(".") if path.startswith(stem) else ("", "", "")
+        if name in folded or name == other:
+            sums[f"{stem}{other}{dot}{status}"] += int(value)
+        else:
+            kept.append((path, value))
+    if family:
+        overflow = build_path("condor_overflow", grid=grid, names=family)
+        kept = [(path, value + len(folded) if path == overflow else value) for path, value in kept]
+    return [*kept, *((path, float(value)) for path, value in sums.items())]

@@ -6,7 +6,7 @@ Without a Cloud Scheduler a cloud is what a startd attribute (or a pattern on th
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cloud_monitor.metrics.paths import build_path, clean, parse_path
@@ -58,10 +58,11 @@ def live_host_values(
     """1 for each running or retiring VM with a host name; beyond `hosts_max` they are summed as `other`.
 
     Hosts that were shown in the last day (`seen`, paths) keep their place and use it up, so that VMs that
-    come and go cannot make ever more names.
+    come and go cannot make ever more names. A machine of a VM that has another name there is no host more.
     """
     alive = {vm.hosts[0] for vm in vms if vm.status in ALIVE and vm.hosts}
-    alive |= {machine.host.lower() for machine in machines if machine.cloud}
+    homes = homes_of(vms, machines)
+    alive |= {host.lower() for host, home in homes.items() if home.vm is None}
     paths = {build_path("live_host", grid=grid, hostname=clean(host)) for host in alive}
     other = build_path("live_host", grid=grid, hostname="other")
     before = {path for path in seen if path.startswith(f"util.live_hosts.{grid}.")} - {other}
@@ -74,10 +75,10 @@ def live_host_values(
 
 def homes_of(vms: Sequence[CloudVm], machines: Sequence[Machine]) -> dict[str, Home]:
     """Machine host -> home."""
-    by_host = vms_by_host(vms)
+    names = VmNames(vms)
     homes = {}
     for machine in machines:
-        vm = find_vm(by_host, machine.host)
+        vm = names.find(machine.host, machine.cloud)
         if vm is not None:
             homes[machine.host] = Home(vm.cloud, vm.vmtype, vm)
         elif machine.cloud:
@@ -85,14 +86,41 @@ def homes_of(vms: Sequence[CloudVm], machines: Sequence[Machine]) -> dict[str, H
     return homes
 
 
-def vms_by_host(vms: Iterable[CloudVm]) -> dict[str, CloudVm]:
-    return {host: vm for vm in vms for host in vm.hosts}
+class VmNames:
+    """Finds the VM of a host name, in whatever order VMs are listed: names are reused, and short or full."""
+
+    def __init__(self, vms: Iterable[CloudVm]) -> None:
+        self._by_host: defaultdict[str, list[CloudVm]] = defaultdict(list)
+        self._by_label: defaultdict[str, list[CloudVm]] = defaultdict(list)  # the first of a full name
+        for vm in vms:
+            for host in vm.hosts:
+                self._by_host[host].append(vm)
+                label, dot, _ = host.partition(".")
+                if dot:
+                    self._by_label[label].append(vm)
+
+    def find(self, host: str, cloud: str = "") -> CloudVm | None:
+        """By the name as it is, else by its short form, else as the short form of a VM's only full name.
+
+        Of several VMs of one name it is that of the machine's own `cloud`, where it says one, and a running
+        one rather than one that is gone.
+        """
+        name = host.lower()
+        label, dot, _ = name.partition(".")
+        found = self._by_host.get(name) or (self._by_host.get(label) if dot else None)
+        if not found and not dot:
+            full = self._by_label.get(name, [])
+            found = (
+                full
+                if len({host for vm in full for host in vm.hosts if host.startswith(f"{name}.")}) == 1
+                else []
+            )
+        return min(found, key=lambda vm: (_doubt(vm, cloud), vm)) if found else None
 
 
-def find_vm(by_host: Mapping[str, CloudVm], host: str) -> CloudVm | None:
-    """A VM's short host name matches a machine's full one."""
-    name = host.lower()
-    return by_host.get(name) or by_host.get(name.partition(".")[0])
+def _doubt(vm: CloudVm, cloud: str) -> tuple[bool, int]:
+    """The smaller, the rather a machine that reports to HTCondor is this VM."""
+    return bool(cloud) and vm.cloud != cloud, ALIVE.index(vm.status) if vm.status in ALIVE else len(ALIVE)
 
 
 def _state_values(grid: str, vms: Sequence[CloudVm]) -> Iterator[tuple[str, float]]:
@@ -125,18 +153,24 @@ def _comparison_values(
     def count(key: str, cloud: str, vmtype: str) -> None:
         counts[key].update([(cloud, vmtype), (cloud, "total")])
 
+    busy_slots: Counter[int] = Counter()  # of a VM, which may have several machines
+    registered = set()
     for machine in machines:
         at = homes.get(machine.host)
         if at is None:
             continue
-        if at.vm is None and has_scheduler:
+        if at.vm is not None:
+            registered.add(id(at.vm))
+            busy_slots[id(at.vm)] += machine.busy_slots
+        elif has_scheduler:
             count("cloud_lost", at.cloud, at.vmtype)
-        elif machine.busy_slots == 0 and (at.vm is None or at.vm.status == "running"):
+        elif machine.busy_slots == 0:
             count("cloud_idle", at.cloud, at.vmtype)
-    registered = {id(home.vm) for home in homes.values() if home.vm is not None}
-    for vm in vms:
-        if has_scheduler and vm.status == "running" and id(vm) not in registered:
+    for vm in vms if has_scheduler else ():
+        if vm.status == "running" and id(vm) not in registered:
             count("cloud_unreg", vm.cloud, vm.vmtype)
+        elif vm.status == "running" and not busy_slots[id(vm)]:
+            count("cloud_idle", vm.cloud, vm.vmtype)
     for key, counter in counts.items():
         for cloud, vmtypes in sorted(types.items()):
             for vmtype in sorted(vmtypes):

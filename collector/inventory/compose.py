@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import build_path
 from cloud_monitor.system.text import one_line
-from collector.clouds import CloudFacts, Home, find_vm, homes_of, read_cloud_facts, vms_by_host
+from collector.clouds import CloudFacts, Home, VmNames, homes_of, read_cloud_facts
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, CondorJob, Machine, VmDetails
 from collector.settings import CloudSchedulerSettings
@@ -186,18 +186,18 @@ def _with_own_hosts(rows: Sequence[ListedVm]) -> Iterator[ListedVm]:
 
 def list_jobs(jobs: Sequence[CondorJob], facts: CloudFacts | None) -> Iterator[ListedJob]:
     homes = homes_of(facts.vms, facts.machines or ()) if facts else {}
-    by_host = vms_by_host(facts.vms) if facts else {}
+    names = VmNames(facts.vms if facts else ())
     for job in jobs:
-        host, cloud = _located(job.host, homes, by_host)
-        last_host, last_cloud = _located(job.last_host, homes, by_host)
+        host, cloud = _located(job.host, homes, names)
+        last_host, last_cloud = _located(job.last_host, homes, names)
         placed = (host, last_host, cloud if host else last_cloud)
         yield ListedJob(*job[:8], *placed, *job[10:])
 
 
-def _located(machine: str, homes: Mapping[str, Home], by_host: Mapping[str, CloudVm]) -> tuple[str, str]:
+def _located(machine: str, homes: Mapping[str, Home], names: VmNames) -> tuple[str, str]:
     """(host, cloud) of a machine by the names of the list of VMs; the VM may be gone from HTCondor."""
     home = homes.get(machine)
-    vm = home.vm if home else find_vm(by_host, machine)
+    vm = home.vm if home else names.find(machine)
     if vm is not None:
         return one_line(vm.hosts[0]), vm.cloud
     return machine, home.cloud if home else ""

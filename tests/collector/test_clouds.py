@@ -137,3 +137,26 @@ def test_live_hosts_beyond_the_cap_are_summed_also_when_they_come_and_go() -> No
     seen = [f"util.live_hosts.g.old-{number}" for number in range(2)] + ["util.live_hosts.g.vm-07"]
     assert live(crowd, seen, hosts_max=3) == {"vm-07": 1, "other": 7}
     assert live([], ["util.live_hosts.g.other"], hosts_max=3) == {"other": 0}
+
+
+def test_two_machine_names_of_one_vm_are_one_vm() -> None:
+    """And a reused host name is that of the VM that runs, wherever the old one stands in the list."""
+    vms = [
+        CloudVm("east", "big", "running", ("vm-1",)),
+        CloudVm("east", "big", "running", ("vm-2",)),
+        CloudVm("east", "big", "error", ("vm-2",)),
+        CloudVm("west", "big", "running", ("vm-3.west.example",)),
+    ]
+    machines = [
+        Machine("vm-1", cloud="east"),
+        Machine("vm-1.east.example", cloud="east", busy_slots=1),
+        Machine("vm-2.east.example", cloud="east", busy_slots=1),
+        Machine("vm-3", cloud="west"),
+    ]
+    for listed in (vms, vms[::-1]):
+        values = values_of(cloud_values("g", listed, machines, None, has_scheduler=True))
+        compared = ("idle", "lost", "unreg")
+        found = {path: value for path, value in values.items() if path.split(".")[1] in compared and value}
+        assert found == {"west.idle.big": 1, "west.idle.total": 1}
+        live_hosts = {path for path, _ in live_host_values("g", listed, machines, (), 10)}
+        assert len(live_hosts) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from cloud_monitor.metrics.paths import clean
 from cloud_monitor.system.text import one_line
-from collector.clouds import cloud_values
+from collector.clouds import cloud_values, live_host_values
 from collector.inventory.compose import Inventory, ListedJob, ListedVm, compose_inventory
 from collector.inventory.encode import BODY_BYTES_MAX, encode_inventory
 from collector.isolate import SourceOutcome
@@ -240,6 +241,40 @@ def test_whoever_counts_the_list_gets_the_cloud_figures(
         if value and path.split(".")[1] in ("vms", "idle", "lost", "unreg") and path.split(".")[2] != "total"
     }
     assert counted == of_types
+
+
+ambiguous = st.sampled_from(["vm-1", "vm-2", "vm-1.east.example", "vm-2.west.example", "vm-1.west.example"])
+ambiguous_vms = st.lists(st.builds(CloudVm, names, names, states, st.lists(ambiguous, max_size=2).map(tuple)))
+ambiguous_machines = st.lists(
+    st.builds(
+        Machine,
+        ambiguous,
+        st.sampled_from(["", "c1"]),
+        st.just("c2"),
+        st.integers(0, 1),
+        st.just(("slot1_1",)),
+        st.integers(0, 9),
+        st.integers(0, 9),
+    ),
+    unique_by=lambda machine: machine.host,
+)
+
+
+@given(ambiguous_vms, ambiguous_machines, st.randoms(use_true_random=False))
+def test_names_that_are_not_one_to_one_do_not_depend_on_the_order(
+    vms: list[CloudVm], machines: list[Machine], order: Random
+) -> None:
+    """And whoever counts the list gets the figures, as above."""
+    test_whoever_counts_the_list_gets_the_cloud_figures.hypothesis.inner_test(vms, machines, True)
+    shuffled = order.sample(vms, len(vms)), order.sample(machines, len(machines))
+    figures, others = (
+        (
+            dict(cloud_values("g", *lists, None, has_scheduler=True)),
+            dict(live_host_values("g", *lists, (), 100)),
+        )
+        for lists in ((vms, machines), shuffled)
+    )
+    assert figures == others
 
 
 texts = st.text(max_size=400) | st.sampled_from(["<script>", "x" * 100_000, "\x00\u202e\ud800", "😀" * 500])

@@ -14,6 +14,7 @@ from collector.delivery.carbon import SendFailed, check_address
 from collector.delivery.deliver import find_orphaned
 from collector.delivery.errors import RenderFailed
 from collector.delivery.graphite import RenderAnswer, fetch_render
+from collector.lock import StateDirOpen, make_state_dir
 from collector.run import describe_orphaned, make_page, make_senders, make_timeouts, make_tls
 from collector.settings import DeliverySettings, GridSettings, Settings
 from collector.tasks import JOB_LIST, choose_tasks, run_tasks
@@ -93,10 +94,12 @@ def _check_state(settings: DeliverySettings) -> CheckRow:
     directory = settings.state_dir
     probe = directory / f".check-{os.getpid()}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_state_dir(directory)
         probe.write_bytes(b"\0" * 65_536)
         probe.unlink()
         free_bytes = os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
+    except StateDirOpen as error:
+        return CheckRow("state", str(directory), "failed", str(error))
     except OSError as error:
         return CheckRow(
             "state", str(directory), "failed", f"{error.strerror}: what is not delivered cannot be kept"
@@ -115,7 +118,7 @@ def _check_orphaned(settings: DeliverySettings) -> Iterator[CheckRow]:
         yield CheckRow("state", path.name, "warning", describe_orphaned(path, points))
 
 
-def _check_store(settings: DeliverySettings) -> Iterator[CheckRow]:
+def _check_store(settings: Settings) -> Iterator[CheckRow]:
     """A second owner of the grid, and a clock that is off, show where points can be read back."""
     url = settings.graphite_url
     if not url:
@@ -125,6 +128,9 @@ def _check_store(settings: DeliverySettings) -> Iterator[CheckRow]:
             "warning",
             "not set: a second owner cannot be seen, nor delivered points read back",
         )
+        if not settings.has_inventory:  # at whose arrival the page compares the clocks
+            text = "cannot tell: no COLLECTOR_GRAPHITE_URL and no COLLECTOR_INVENTORY_URL; is NTP running?"
+            yield CheckRow("store", "clock", "warning", text)
         return
     now = int(time.time())
     owners = BY_KEY["owner"].template.format(grid=settings.grid, owner="*")

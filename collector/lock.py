@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,21 @@ class StateDirUnusable(Exception):
     """The state directory cannot be made or written; the message says why."""
 
 
+class StateDirOpen(Exception):
+    """Others can write the state directory: what is found there may be theirs; the message has the remedy."""
+
+
+def make_state_dir(state_dir: Path) -> None:
+    """Make it for this user alone where it is not there. Raises OSError, and StateDirOpen."""
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for directory in (state_dir, state_dir / "spool"):
+        if directory.exists() and directory.stat().st_mode & stat.S_IWOTH:
+            raise StateDirOpen(
+                f"COLLECTOR_STATE_DIR={state_dir}: every user of this host can write {directory}, and so "
+                f"have points sent or stop the collector: look what is in it, then chmod o-w {directory}"
+            )
+
+
 @contextmanager
 def run_lock(state_dir: Path) -> Iterator[None]:
     """Hold the directory's lock, or raise RunGoing.
@@ -26,8 +42,10 @@ def run_lock(state_dir: Path) -> Iterator[None]:
     """
     path = state_dir / "lock"
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        make_state_dir(state_dir)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if os.fstat(descriptor).st_mode & 0o077:  # whoever can read it can lock it
+            os.fchmod(descriptor, 0o600)
     except OSError as error:
         raise StateDirUnusable(f"COLLECTOR_STATE_DIR={state_dir}: {error.strerror}") from None
     try:

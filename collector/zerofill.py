@@ -50,4 +50,4 @@ def read_seen(path: Path) -> dict[str, int]:
 
 def write_seen(path: Path, seen: Mapping[str, int]) -> None:
     """Replace the file as a whole, so that a killed run leaves the old one."""
-    replace_file(path, json.dumps(seen, separators=(",", ":")).encode(), private=False)
+    replace_file(path, json.dumps(seen, separators=(",", ":")).encode())

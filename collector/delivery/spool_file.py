@@ -43,7 +43,7 @@ class SpoolCorrupt(SpoolUnusable):
 def open_file(path: Path) -> sqlite3.Connection:
     """Open the file, or make it. SpoolCorrupt where there is something else in its place."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise SpoolUnusable(f"{path}: {error}") from error
     try:

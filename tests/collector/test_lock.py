@@ -1,0 +1,65 @@
+"""Nobody else can hold, read or replace what the collector keeps: lock and state directory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from collector.lock import StateDirOpen, run_lock
+from tests.collector.support import collector_environment, peer, read_to_end, run_collector
+
+NOBODY = 65534
+SHARED_LOCK = "import fcntl, sys; fcntl.lockf(open(sys.argv[1]), fcntl.LOCK_SH); print('held'); input()"
+
+
+def test_a_new_state_directory_and_its_files_are_for_this_user_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with peer(read_to_end) as carbon:
+        run_collector(environment=collector_environment(state, carbon))
+    assert state.stat().st_mode & 0o777 == 0o700
+    for path in (state / "lock", state / "seen.json"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    assert (state / "spool").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_another_user_cannot_stop_the_collector_by_a_shared_lock(tmp_path: Path) -> None:
+    """Also where an earlier version left a lock file that everybody can read."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o755)
+    lock = state / "lock"
+    lock.touch(mode=0o644)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    with run_lock(state):
+        pass
+    other = subprocess.run(
+        [sys.executable, "-S", "-c", SHARED_LOCK, str(lock)], input="", text=True, capture_output=True,
+        user=NOBODY, group=NOBODY, extra_groups=[], check=False,
+    )  # fmt: skip
+    assert "held" not in other.stdout
+    assert "Permission denied" in other.stderr
+    with run_lock(state):
+        pass
+
+
+@pytest.mark.parametrize("folder", ["", "spool"])
+def test_a_state_directory_that_others_can_write_is_refused_with_the_remedy(
+    tmp_path: Path, folder: str
+) -> None:
+    state = tmp_path / "state"
+    (state / "spool").mkdir(parents=True)
+    (state / folder).chmod(0o777)
+    with pytest.raises(StateDirOpen), run_lock(state):
+        pass
+    ended = run_collector(environment=collector_environment(state, "127.0.0.1:1"))
+    assert ended.returncode == 2
+    assert f"chmod o-w {(state / folder)}" in ended.stderr
+    checked = run_collector("--check", environment=collector_environment(state, "127.0.0.1:1"))
+    assert f"chmod o-w {(state / folder)}" in checked.stdout
+    (state / folder).chmod(0o700)
+    assert run_collector(environment=collector_environment(state, "127.0.0.1:1")).returncode == 3

@@ -48,9 +48,7 @@ def test_another_user_cannot_stop_the_collector_by_a_shared_lock(tmp_path: Path)
 
 
 @pytest.mark.parametrize("folder", ["", "spool"])
-def test_a_state_directory_that_others_can_write_is_refused_with_the_remedy(
-    tmp_path: Path, folder: str
-) -> None:
+def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path, folder: str) -> None:
     state = tmp_path / "state"
     (state / "spool").mkdir(parents=True)
     (state / folder).chmod(0o777)

@@ -135,3 +135,11 @@ def test_what_has_no_effect_is_told_once_and_not_each_minute(tmp_path: Path) -> 
 
     assert [told(mistaken), told(mistaken), told(mistaken, "--dry-run")] == [True, False, True]
     assert [told(environment), told(mistaken)] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["CLOUDSCHEDULER_URL", "GRAPHITE_URL"])
+def test_a_password_in_an_address_is_refused_and_not_shown(name: str) -> None:
+    given = {"COLLECTOR_GRID": "g", "COLLECTOR_CARBON": "127.0.0.1:1"}
+    with pytest.raises(SettingsRefused, match="holds a user or password") as refused:
+        read_settings({**given, f"COLLECTOR_{name}": "https://user:hunter2@cs.example.org/x"})
+    assert "hunter2" not in str(refused.value)

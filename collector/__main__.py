@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SETTINGS_REFUSED
     log.setLevel(settings.log_level)
     if not (options.check or options.dry_run):
-        from collector.news import news
+        from cloud_monitor.system.news import news
 
         warnings = news(warnings, settings.state_dir / "warnings.txt")
     for line in warnings:

@@ -12,8 +12,8 @@ from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
 from collector.model import Point
-from collector.names_cap import cap_names
-from collector.settings import CloudSchedulerSettings, GridSettings, Settings
+from collector.settings import CloudSchedulerSettings, GridSettings
+from collector.sources.names_cap import cap_names
 from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
 
@@ -26,7 +26,7 @@ class Composed:
 
 
 def compose(
-    settings: Settings,
+    settings: CloudSchedulerSettings,
     outcomes: Sequence[SourceOutcome],
     seen: Mapping[str, int],
     spools: Mapping[str, SpoolFigures],

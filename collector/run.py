@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_monitor.metrics.paths import STEP_S
+from cloud_monitor.system.news import news
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
 from collector.delivery.deliver import deliver, find_orphaned, read_spool_figures, senders_of
 from collector.delivery.readback import Readback
 from collector.delivery.sender import Options, Report, Sender
 from collector.isolate import SourceOutcome
-from collector.news import news
 from collector.settings import DeliverySettings, InventorySettings, Settings, SpoolSettings
 from collector.tasks import run_tasks
 from collector.zerofill import merge_seen, read_seen, write_seen

@@ -243,7 +243,18 @@ class InventorySettings(GridSettings):
         return self.has_inventory and self.inventory_jobs_max > 0
 
 
-class CondorSettings(RunSettings, CloudSettings, InventorySettings):
+class NamesSettings(SettingsGroup):
+    """How many names of users and groups may become metrics."""
+
+    condor_names_max: int = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description="most users, groups and hold reasons by name in a day; the rest are summed as `other`",
+    )
+
+
+class CondorSettings(RunSettings, CloudSettings, InventorySettings, NamesSettings):
     """The HTCondor sources."""
 
     condor_schedds: Names = Field(
@@ -264,12 +275,6 @@ class CondorSettings(RunSettings, CloudSettings, InventorySettings):
     condor_users_key: SecretStr = Field(
         SecretStr(""), description="key of the hash, so that names cannot be guessed from it"
     )
-    condor_names_max: int = Field(
-        50,
-        ge=0,
-        le=10_000,
-        description="most users, groups and hold reasons by name; the rest are summed as `other`",
-    )
     condor_unusable_memory_mb: int = Field(
         500, ge=0, description="a partitionable slot with less memory left is unusable"
     )
@@ -278,7 +283,7 @@ class CondorSettings(RunSettings, CloudSettings, InventorySettings):
     )
 
 
-class CloudSchedulerSettings(RunSettings, CloudSettings, InventorySettings):
+class CloudSchedulerSettings(RunSettings, CloudSettings, InventorySettings, NamesSettings):
     cloudscheduler_group: str = Field(
         "", description="its group; unset: all, with the group in the clouds' names"
     )

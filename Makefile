@@ -31,7 +31,7 @@ test: ## install what the tests need, then lint, check types and test against re
 	@$(MAKE) check
 
 test-fast: .venv/ready ## the tests that need no service and no root, within a minute
-	$(BIN)/pytest -n 2 --dist worksteal -m fast
+	$(BIN)/pytest -n 3 --dist worksteal -m fast
 
 check: ## the checks alone, without any installation
 	$(BIN)/ruff check

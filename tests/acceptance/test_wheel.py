@@ -75,6 +75,7 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    need("made")
     folder = tmp_path_factory.mktemp("wheel")
     copy_tracked(folder / "clone")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, folder / "clone"]

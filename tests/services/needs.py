@@ -26,7 +26,7 @@ SERVICES = {
     "decimer": "the weights of DECIMER",
     "fleet": "a supervisor with its workers, for seconds",
     "graphite": "Carbon and graphite-web",
-    "made": "make run in a copy of the tree",
+    "made": "what is made of a copy of the tree: a whole chain, a wheel",
     "npm": "the packages of package-lock.json",
     "postgres": "a PostgreSQL server",
     "promtool": "Prometheus's promtool",

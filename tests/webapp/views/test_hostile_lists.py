@@ -157,8 +157,9 @@ def test_refreshes_and_the_interface_carry_them_as_json(app: Flask) -> None:
 
 def queries(client: FlaskClient, path: str, names: tuple[str, ...]) -> None:
     for name in names:
+        others = "grid=atlas&" if path.startswith("/api/") and name != "grid" else ""  # a short list
         for text in [*TEXTS[::3], "", "x" * 5000, "9" * 40, "-1", "1e9"]:
-            answer = client.get(f"{path}?{name}={quote(text, safe='')}")
+            answer = client.get(f"{path}?{others}{name}={quote(text, safe='')}")
             assert answer.status_code in (200, 400, 404), (path, name, text)
             if answer.content_type.startswith("text/html"):
                 check_safe(answer.text, f"{name}={text}")

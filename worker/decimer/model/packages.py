@@ -13,6 +13,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def _download(part: WeightPart, folder: Path, report: Callable[[int], None], bef
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             while process.poll() is None:
-                report(before + min(_measure(folder), part.wheel_bytes))
+                report(before + min(bytes_below(folder), part.wheel_bytes))
                 time.sleep(0.2)
         finally:
             process.kill()
@@ -142,14 +143,14 @@ def _download(part: WeightPart, folder: Path, report: Callable[[int], None], bef
     return next((folder / "wheel").iterdir())
 
 
-def _measure(folder: Path) -> int:
-    sizes = []
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # pip is at work there
-            continue
-    return sum(sizes)
+def bytes_below(folder: Path) -> int:
+    """Bytes of all files below, while pip makes and removes files and folders there."""
+    size = 0
+    for place, _, names in os.walk(folder):  # unlike rglob, it passes over a folder that goes meanwhile
+        for name in names:
+            with suppress(FileNotFoundError):
+                size += os.stat(os.path.join(place, name)).st_size
+    return size
 
 
 def _last_error(log: str) -> str:

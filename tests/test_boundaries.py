@@ -103,6 +103,7 @@ WEBAPP_FLOORS = (
     {"webapp.settings"},
     {"webapp.graphite", "webapp.inventory", "webapp.metrics"},
     {"webapp.poll", "webapp.pages"},
+    {"webapp.alerts"},
     {"webapp.serving"},
     {"webapp.views"},
     {"webapp"},

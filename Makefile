@@ -12,7 +12,7 @@ PROFILE ?= default
 export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
 BIN := .venv/bin
-EXTRAS := collector webapp worker dev
+EXTRAS := alerts collector webapp worker dev
 
 .PHONY: help run test test-fast soak bench setup store check clean requirements vendor docs
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp.alerts.evaluate import Evaluator
 from webapp.graphite.gate import GraphiteGate
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
@@ -22,13 +23,14 @@ from webapp.settings import FORWARDED, Settings
 from webapp.views import register_views
 
 POLLER = "cloud_monitor.poller"
+EVALUATOR = "cloud_monitor.evaluator"
 
 
 def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], float] = time.time) -> Flask:
     """Build the app. With `poll` a thread of it takes part in the deployment's one poll a minute.
 
     Without `poll` the page shows the snapshot that lies in `state_dir`. Raises assets.PartsMissing where the
-    installation is not whole.
+    installation is not whole, SettingsRefused where the file of alerts says what cannot be.
     """
     assets.check_parts()
     settings.state_dir.mkdir(parents=True, exist_ok=True)
@@ -67,4 +69,8 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     if poll:
         app.extensions[POLLER] = poller = Poller(settings, latest, clock, counters, prerenderer.render)
         poller.start()
+        app.extensions[EVALUATOR] = evaluator = Evaluator(
+            settings.state_dir, settings.alerts_file, settings.health_rules, latest, clock
+        )
+        evaluator.start()
     return app

@@ -16,8 +16,9 @@ import waitress
 from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from webapp import create_app
+from webapp.alerts.commands import add_arguments, run_command
 from webapp.serving.assets import PartsMissing
-from webapp.settings import ServeSettings, Settings, read_settings
+from webapp.settings import CONFIG, ServeSettings, Settings, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
@@ -31,10 +32,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=program_name("webapp"), description=__doc__)
     parser.add_argument("--version", action="version", version=version_text("webapp"))
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one the page is served")
+    add_arguments(commands.add_parser("alerts", help="what is wrong, and who is told"))
     options = parser.parse_args(arguments)
+    if options.command and options.config is None and CONFIG.exists():
+        options.config = CONFIG  # as the page that a server or unit started
     warnings: list[str] = []
     try:
         settings = read_settings(config=options.config, warn=warnings.append)
+        if options.command == "alerts":
+            return run_command(options, settings.state_dir, settings.alerts_file)
     except SettingsRefused as refused:
         print(refused, file=sys.stderr)
         return EXIT_REFUSED
@@ -44,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         listener = _listen(settings)
         app = create_app(settings)
+    except SettingsRefused as refused:
+        print(refused, file=sys.stderr)
+        return EXIT_REFUSED
     except PartsMissing as missing:
         print(missing, file=sys.stderr)
         return EXIT_CANNOT_SERVE

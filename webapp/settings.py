@@ -27,6 +27,7 @@ from webapp.model.thresholds import complete_thresholds
 
 PREFIX = "WEBAPP_"
 FORWARDED = ("for", "proto", "host", "port", "prefix")  # X-Forwarded-...
+CONFIG = Path("/etc/cloud-monitor/webapp.toml")  # of the page where a server or unit starts it
 _OLD_STATE = Path("state/webapp")  # the default folder of version 0.1.0
 
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
@@ -125,6 +126,15 @@ class PollSettings(SharedSettings, HealthSettings):
         return url.rstrip("/")
 
 
+class AlertSettingsGroup(SharedSettings, HealthSettings):
+    """Who is told of what is wrong."""
+
+    alerts_file: Path | None = Field(
+        None,
+        description="rules, channels and windows of alerts as TOML (docs/alerts.md); unset: nothing is sent",
+    )
+
+
 class ServeSettings(SettingsGroup):
     """Serving by `python -m webapp`."""
 
@@ -204,7 +214,7 @@ class ListSettings(SettingsGroup):
     )
 
 
-class Settings(ListSettings, PlotSettings, ShowSettings, ServeSettings, PollSettings):
+class Settings(ListSettings, PlotSettings, ShowSettings, ServeSettings, AlertSettingsGroup, PollSettings):
     """All of them. Field names are the settings' names without the prefix, in lower case."""
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from flask import Flask
 
 from webapp import create_app
-from webapp.settings import read_settings
-
-CONFIG = Path("/etc/cloud-monitor/webapp.toml")
+from webapp.settings import CONFIG, read_settings
 
 
 def make(config: str | None = None) -> Flask:

@@ -33,7 +33,7 @@ ACK_S = 4 * 3600.0
 def step(
     known: Known, rules: Mapping[str, RuleOfLife], sight: Sight, silences: Iterable[Silence], now: float
 ) -> Step:
-    return _Step(known, rules, sight, tuple(silences), now).take()
+    return _Moment(known, rules, sight, tuple(silences), now).take()
 
 
 def acknowledge(known: Known, key: AlertKey, by: str, until: float, note: str) -> Known:
@@ -42,7 +42,7 @@ def acknowledge(known: Known, key: AlertKey, by: str, until: float, note: str) -
     return replace(known, alerts={**known.alerts, key: alert})
 
 
-class _Step:
+class _Moment:
     """One moment while it is gone through."""
 
     def __init__(

@@ -70,11 +70,11 @@ Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=366 
 Limit = Annotated[float, BeforeValidator(_parse_limit), Field(allow_inf_nan=False)]
 
 
-class _Table(BaseModel):
+class _AlertTable(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class AlertRule(_Table):
+class AlertRule(_AlertTable):
     """When somebody is told, who, and how. On a condition of the judge (`when`) or a `figure`."""
 
     name: str = Field(pattern=_NAME)
@@ -157,11 +157,11 @@ def metric_of(template: str) -> Metric | None:
     return None if matched is None else matched[0]
 
 
-class AddressFile(_Table):
+class AddressFile(_AlertTable):
     file: Path
 
 
-class AlertAction(_Table):
+class AlertAction(_AlertTable):
     """A command, run without a shell, at most once an episode."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -170,14 +170,14 @@ class AlertAction(_Table):
     escalate_if_failed: bool = True
 
 
-class WindowTable(_Table):
+class WindowTable(_AlertTable):
     hours: Annotated[WallHours, BeforeValidator(lambda text: parse_hours(str(text)))] = Field(alias="at")
     place: str = "*"
     rule: str = "*"
     comment: str = Field("", max_length=200)
 
 
-class AlertSettings(_Table):
+class AlertSettings(_AlertTable):
     """All of the file. Addresses of channels are secrets: they are in no message."""
 
     base_url: str = Field("", pattern=r"^(https?://\S+)?$")

@@ -197,6 +197,18 @@ def _explain(found: list[Condition], view: SnapshotView) -> list[Condition]:
     return [replace(one, level=levels[one.key]) for one in explained]
 
 
+def cause_among(health: Health, other: Condition) -> Key | None:
+    """What the judge found that explains a condition which it did not judge itself."""
+    fed = {
+        grid.name: _producers_fed(grid) for grid in health.view.snapshot.grids if grid.name == other.key.grid
+    }
+    for cause in sorted((one.key for one in health.causes if one.key.may_explain), key=lambda one: one.rank):
+        is_above = cause.grid in ("", other.key.grid) and cause.cloud in ("", other.key.cloud)
+        if is_above and _explains(cause, other, fed):
+            return cause
+    return None
+
+
 def _explains(cause: Key, other: Condition, fed: Mapping[str, Mapping[str, frozenset[str]]]) -> bool:
     """Whether a cause of the same place, or of one above it, explains the other condition."""
     if cause.rank >= other.key.rank:

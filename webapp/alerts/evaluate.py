@@ -1,0 +1,298 @@
+"""One evaluation a minute for the whole deployment: look -> step -> one transaction -> sender, heartbeat.
+
+Every process has an Evaluator. Whichever gets the lock when a minute is due evaluates, also while polls back
+off. Where the state cannot be written it keeps the lock, goes on in memory and has messages sent at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.system.files import stamp_of
+from webapp.alerts.engine import step
+from webapp.alerts.figures import Samples
+from webapp.alerts.message import messages_of
+from webapp.alerts.model import Alert, Known, Silence, Step
+from webapp.alerts.outbox import OutMessage
+from webapp.alerts.rules import read_alert_settings
+from webapp.alerts.send import messages_as_json
+from webapp.alerts.sight import look
+from webapp.alerts.store import AlertStore, HistoryEntry, open_store, read_alerts
+from webapp.alerts.windows import open_windows
+from webapp.model.conditions import read_since
+from webapp.model.health import Health, HealthRules
+from webapp.model.judge import judge_health
+from webapp.poll.current import Latest
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME = "alerts.lock"
+EVERY_S = 60.0
+AFTER_S = 40.0  # past each minute: when the poll has ended
+_TICK_S = 1.0
+_LOOK_FOR_DUE_S = 5.0
+_HEARTBEAT_S = 5.0
+_FINISH_S = 2.0
+
+
+def is_due(evaluated_at: float, now: float) -> bool:
+    """Whether the minute at hand has not been evaluated; also after the clock was set back."""
+    return (now - AFTER_S) // EVERY_S != (evaluated_at - AFTER_S) // EVERY_S
+
+
+class Evaluator:
+    """The thread that takes its turn at evaluating."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        alerts_file: Path | None,
+        health_rules: HealthRules,
+        latest: Latest,
+        clock: Callable[[], float],
+    ) -> None:
+        """Raises SettingsRefused where the file says what cannot be."""
+        self._state_dir, self._file, self._clock = state_dir, alerts_file, clock
+        self._health_rules, self._latest = health_rules, latest
+        self._settings = read_alert_settings(alerts_file)
+        self._stamp = stamp_of(alerts_file) if alerts_file else None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock_file: int | None = None
+        self._evaluated_at = 0.0
+        self._is_last = False  # the one that evaluated last looks for messages that are due
+        self._looked_at = 0.0
+        self._memory: tuple[Known, Samples] | None = None  # while the state cannot be written
+        self._sender: subprocess.Popen[bytes] | None = None
+        self._asking: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread here and in every process that is forked from this one."""
+        this = weakref.ref(self)
+
+        def start_again() -> None:
+            if (evaluator := this()) is not None and not evaluator._stop.is_set():
+                evaluator._leave_to_parent()
+                evaluator._run_thread()
+
+        os.register_at_fork(after_in_child=start_again)
+        atexit.register(self.finish)
+        self._run_thread()
+
+    def finish(self) -> None:
+        self._stop.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(_FINISH_S)
+
+    def tick(self) -> bool:
+        """Evaluate if it is time and no other process is at it; whether this one did."""
+        now = self._clock()
+        if self._sender is not None and self._sender.poll() is not None:
+            self._sender = None
+        if is_due(self._evaluated_at, now) and self._take_lock():
+            try:
+                return self._take_turn(now)
+            finally:
+                if self._memory is None:
+                    self._free_lock()
+        if self._is_last and abs(now - self._looked_at) >= _LOOK_FOR_DUE_S:
+            self._looked_at = now
+            self._send_what_is_due(now)
+        return False
+
+    def _run_thread(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except Exception:
+                log.exception("the evaluation of alerts ended in a fault of its own")
+                self._evaluated_at = self._clock()
+            self._stop.wait(_TICK_S)
+
+    def _take_turn(self, now: float) -> bool:
+        self._reread_settings()
+        health = self._judge(now)
+        try:
+            with open_store(self._state_dir) as store:
+                self._evaluated_at = store.evaluated_at
+                if not is_due(self._evaluated_at, now) and self._memory is None:
+                    self._is_last = False
+                    return False
+                self._evaluate(store, health, now)
+                due = store.outbox.count_waiting(now)
+        except (OSError, sqlite3.Error) as error:
+            log.error("alerts cannot be kept in %s: %s; they are sent from memory", self._state_dir, error)
+            self._evaluate_in_memory(health, now, str(error))
+        else:
+            self._memory = None
+            if due:
+                self._start_sender()
+            self._ask_heartbeat()
+        self._evaluated_at, self._is_last = now, True
+        return True
+
+    def _judge(self, now: float) -> Health:
+        self._latest.reload()
+        view = replace(self._latest.view(), as_of=int(now))
+        return judge_health(view, self._health_rules, read_since(self._state_dir))
+
+    def _evaluate(self, store: AlertStore, health: Health, now: float) -> None:
+        known, samples = store.read_known(), store.read_samples()
+        before = known
+        if self._memory is not None:
+            known, samples = self._memory
+        silences = store.read_silences()
+        sight, after = look(self._settings.rules, health, store.outbox.read_channels(), known, samples, now)
+        windows = open_windows(self._settings.windows, self._settings.zone, now)
+        result = step(known, self._settings.rules, sight, (*silences, *windows), now)
+        store.write_known(before, result.known)
+        store.write_samples(after)
+        for notice in result.notices:
+            store.outbox.queue(messages_of(notice, self._settings, now), now)
+        for entry in _entries(result, now):
+            store.note(entry)
+        for silence in silences:
+            if _has_ended(silence, result.known, now):
+                store.remove_silence(silence.number)
+                store.note(
+                    HistoryEntry(now, "silence ended", "", silence.rule, silence.place, "", silence.words)
+                )
+        store.note_evaluated(now)
+        store.forget_old(now)
+
+    def _evaluate_in_memory(self, health: Health, now: float, error: str) -> None:
+        known, samples = self._memory or (read_alerts(self._state_dir).known, {})
+        sight, after = look(self._settings.rules, health, (), known, samples, now)
+        windows = open_windows(self._settings.windows, self._settings.zone, now)
+        result = step(known, self._settings.rules, sight, windows, now)
+        self._memory = (result.known, after)
+        messages = [
+            replace(one, body=f"{one.body}\nSent from memory: the state folder cannot be written ({error}).")
+            for notice in result.notices
+            if notice.kind != "action"
+            for one in messages_of(notice, self._settings, now)
+        ]
+        if messages:
+            self._start_sender(messages)
+
+    def _reread_settings(self) -> None:
+        """A file that was changed counts from now on; one that is refused changes nothing."""
+        stamp = stamp_of(self._file) if self._file else None
+        if stamp == self._stamp or stamp is None:
+            return
+        self._stamp = stamp
+        try:
+            self._settings = read_alert_settings(self._file)
+        except SettingsRefused as refused:
+            log.error("the rules of before stay: %s", refused)
+
+    def _send_what_is_due(self, now: float) -> None:
+        try:
+            with open_store(self._state_dir) as store:
+                due = store.outbox.count_waiting(now)
+        except (OSError, sqlite3.Error):
+            return
+        if due:
+            self._start_sender()
+
+    def _start_sender(self, messages: list[OutMessage] | None = None) -> None:
+        if self._sender is not None and messages is None:
+            return
+        self._sender = start_sender(self._state_dir, self._file, messages)
+
+    def _ask_heartbeat(self) -> None:
+        """Who watches the watcher: in a thread, so that a slow answer delays nothing."""
+        url = self._settings.heartbeat_url
+        if url and (self._asking is None or not self._asking.is_alive()):
+            self._asking = threading.Thread(target=_ask, args=(url,), name="heartbeat", daemon=True)
+            self._asking.start()
+
+    def _take_lock(self) -> bool:
+        if self._lock_file is not None:
+            return True
+        try:
+            file = os.open(self._state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            log.error("alerts are not evaluated: %s", error)
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._lock_file = file
+        return True
+
+    def _free_lock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _leave_to_parent(self) -> None:
+        """In a forked child: lock, sender and what is kept in memory are the parent's."""
+        self._free_lock()
+        self._memory, self._sender, self._asking, self._is_last = None, None, None, False
+
+
+def start_sender(
+    state_dir: Path, alerts_file: Path | None, messages: list[OutMessage] | None = None
+) -> subprocess.Popen[bytes]:
+    """The short process that sends what is due, or the messages given; it ends by itself."""
+    command = [sys.executable, "-m", "webapp.alerts.send", "--state-dir", str(state_dir.absolute())]
+    if alerts_file is not None:
+        command += ["--alerts-file", str(alerts_file.absolute())]
+    if messages is not None:
+        command += ["--given"]
+    # Under mod_wsgi the interpreter is the system's, which knows nothing of an environment's packages.
+    environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    sender = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
+    )
+    assert sender.stdin is not None
+    with sender.stdin:
+        if messages is not None:
+            sender.stdin.write(messages_as_json(messages))
+    return sender
+
+
+def _ask(url: str) -> None:
+    import requests
+
+    try:
+        requests.get(url, timeout=_HEARTBEAT_S, stream=True).close()
+    except requests.RequestException as error:
+        log.warning("the heartbeat's address does not answer: %s", type(error).__name__)
+
+
+def _entries(result: Step, now: float) -> list[HistoryEntry]:
+    def entry(what: str, alert: Alert) -> HistoryEntry:
+        return HistoryEntry(now, what, "", *alert.key, alert.id, alert.text)
+
+    return [
+        *(entry("fired", one) for one in result.begun),
+        *(entry(f"told: {one.kind}", one.alert) for one in result.notices),
+        *(entry("over", one) for one in result.ended),
+    ]
+
+
+def _has_ended(silence: Silence, known: Known, now: float) -> bool:
+    if now >= silence.ends_at:
+        return True
+    is_empty = not any(silence.covers(key, now) for key in known.alerts)
+    return silence.until_over and is_empty and now - silence.starts_at >= EVERY_S

@@ -33,7 +33,7 @@ class ChannelState:
     error: str
 
 
-class Claim(NamedTuple):
+class ClaimedMessage(NamedTuple):
     """A message that is about to be sent."""
 
     number: int
@@ -41,7 +41,7 @@ class Claim(NamedTuple):
     attempts: int
 
 
-class Outbox:
+class MessageOutbox:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
@@ -68,7 +68,7 @@ class Outbox:
         ).fetchone()
         return int(row[0])
 
-    def claim(self, now: float, lease_s: float, without: frozenset[str]) -> Claim | None:
+    def claim(self, now: float, lease_s: float, without: frozenset[str]) -> ClaimedMessage | None:
         """The next message that is due; the attempt is noted before it is made."""
         names = json.dumps(sorted(without))
         row = self._sql.execute(
@@ -80,7 +80,7 @@ class Outbox:
             " RETURNING number, id, kind, channel, alert, title, body, attempts",
             (now + lease_s, now, names),
         ).fetchone()
-        return None if row is None else Claim(row[0], OutMessage(*row[1:7]), row[7])
+        return None if row is None else ClaimedMessage(row[0], OutMessage(*row[1:7]), row[7])
 
     def note_sent(self, number: int, channel: str, at: float) -> None:
         self._sql.execute("UPDATE messages SET sent_at = ?, error = '' WHERE number = ?", (at, number))

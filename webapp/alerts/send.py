@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from webapp.alerts.message import ACTION
-from webapp.alerts.outbox import Claim, OutMessage
+from webapp.alerts.outbox import ClaimedMessage, OutMessage
 from webapp.alerts.rules import AddressFile, AlertAction, AlertSettings, read_alert_settings
 from webapp.alerts.store import HistoryEntry, open_store
 
@@ -143,7 +143,7 @@ def send_due(state_dir: Path, settings: AlertSettings) -> None:
             log.warning("channel %s: %s; again in %g s", claim.message.channel, error, again_s)
 
 
-def _act(state_dir: Path, settings: AlertSettings, claim: Claim) -> None:
+def _act(state_dir: Path, settings: AlertSettings, claim: ClaimedMessage) -> None:
     """Once, and noted before: a sender that dies meanwhile leaves it at that."""
     name, message = claim.message.channel.removeprefix(ACTION), claim.message
     action, now = settings.actions.get(name), time.time()

@@ -17,7 +17,7 @@ from typing import Any
 from cloud_monitor.system import sqlite_file
 from webapp.alerts.figures import Samples
 from webapp.alerts.model import Alert, AlertKey, Known, Silence
-from webapp.alerts.outbox import ChannelState, Outbox
+from webapp.alerts.outbox import ChannelState, MessageOutbox
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class AlertStore:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
-        self.outbox = Outbox(connection)
+        self.outbox = MessageOutbox(connection)
 
     def read_known(self) -> Known:
         alerts = [_alert(json.loads(row[0])) for row in self._sql.execute("SELECT data FROM alerts")]

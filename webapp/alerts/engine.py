@@ -20,7 +20,7 @@ from webapp.alerts.model import (
     Seen,
     Sight,
     Silence,
-    Step,
+    StepResult,
     is_within,
 )  # fmt: skip
 
@@ -32,7 +32,7 @@ ACK_S = 4 * 3600.0
 
 def step(
     known: Known, rules: Mapping[str, RuleOfLife], sight: Sight, silences: Iterable[Silence], now: float
-) -> Step:
+) -> StepResult:
     return _Moment(known, rules, sight, tuple(silences), now).take()
 
 
@@ -63,7 +63,7 @@ class _Moment:
         self._notices: list[Notice] = []
         self._ended: list[Alert] = []
 
-    def take(self) -> Step:
+    def take(self) -> StepResult:
         for seen in self._sight.seen.values():
             if seen.key.rule in self._rules:
                 self._hold(seen)
@@ -83,7 +83,7 @@ class _Moment:
         warned = self._foretell()
         begun = tuple(one for key, one in self._alerts.items() if _is_new(one, self._known.alerts.get(key)))
         known = Known(self._alerts, self._episodes, self._settling, warned)
-        return Step(known, tuple(self._notices), begun, tuple(self._ended))
+        return StepResult(known, tuple(self._notices), begun, tuple(self._ended))
 
     def _hold(self, seen: Seen) -> None:
         rule, alert, now = self._rules[seen.key.rule], self._alerts.get(seen.key), self._now

@@ -24,7 +24,7 @@ from cloud_monitor.system.files import stamp_of
 from webapp.alerts.engine import step
 from webapp.alerts.figures import Samples
 from webapp.alerts.message import messages_of
-from webapp.alerts.model import Alert, Known, Silence, Step
+from webapp.alerts.model import Alert, Known, Silence, StepResult
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.rules import read_alert_settings
 from webapp.alerts.send import messages_as_json
@@ -280,7 +280,7 @@ def _ask(url: str) -> None:
         log.warning("the heartbeat's address does not answer: %s", type(error).__name__)
 
 
-def _entries(result: Step, now: float) -> list[HistoryEntry]:
+def _entries(result: StepResult, now: float) -> list[HistoryEntry]:
     def entry(what: str, alert: Alert) -> HistoryEntry:
         return HistoryEntry(now, what, "", *alert.key, alert.id, alert.text)
 

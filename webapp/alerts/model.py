@@ -150,7 +150,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """What one moment led to."""
 
     known: Known

@@ -157,12 +157,15 @@ def test_times_are_read_as_exports_read_them(browser: Browser, deployment: Deplo
     found = page.evaluate(
         """async ({cases, now}) => {
             const main = document.querySelector('script[type=module]').src;
-            const { parseTime } = await import(main.replace('main', 'ranges'));
-            return cases.map(([text]) => [text, parseTime(text, now)]);
+            const { parseTime, shiftDays } = await import(main.replace('main', 'ranges'));
+            const dayBefore = (text) => parseTime(text, now) - shiftDays(parseTime(text, now), -1);
+            const days = ['2026-11-01T12:00', '2026-11-02T12:00', '2026-03-08T12:00'].map(dayBefore);
+            return [cases.map(([text]) => [text, parseTime(text, now)]), days];
         }""",
         table,
     )
-    assert found == table["cases"]
+    assert found[0] == table["cases"]
+    assert found[1] == [25 * 3600, 24 * 3600, 23 * 3600]  # the same time yesterday, where clocks change
     context.close()
 
 

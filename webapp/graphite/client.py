@@ -74,6 +74,9 @@ def fetch(
     try:
         # POST: a long list of targets does not fit the request line that servers accept
         with post(f"{url}/render", parameters, timeout_s) as (answer, watch):
+            if answer.status_code == 404 and "html" not in answer.headers.get("Content-Type", ""):
+                # carbonapi and go-carbon say so of a glob that matches nothing; a page is another server's
+                return RenderBody(b"[]", _date_s(answer.headers.get("Date")))
             if answer.status_code != 200:
                 reason = one_line(answer.reason or "", 200)
                 raise GraphiteFault(f"{url} answered {answer.status_code} {reason}")

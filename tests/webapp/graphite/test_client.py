@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import pytest
 from hypothesis import given
@@ -199,3 +199,15 @@ def test_what_a_server_says_of_itself_is_one_line_of_text() -> None:
         ask(url)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("kind", ["text/plain; charset=utf-8", "application/json"])
+def test_a_404_of_a_renderer_is_nothing_and_that_of_a_page_a_fault(kind: str) -> None:
+    def server(kind: str) -> AbstractContextManager[str]:
+        head = f"HTTP/1.1 404 Not Found\r\nContent-Type: {kind}\r\nContent-Length: 9\r\n\r\n"
+        return run_raw_server(lambda send, _: send(head.encode() + b"not found"))
+
+    with server(kind) as url:
+        assert ask(url) == b"[]"
+    with server("text/html") as url, pytest.raises(GraphiteFault, match="answered 404 Not Found"):
+        ask(url)

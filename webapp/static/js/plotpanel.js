@@ -5,8 +5,8 @@ import { showControls, wireControls } from "./plotcontrols.js";
 import { Legend } from "./legend.js";
 import { onColours } from "./look.js";
 import { labelOf } from "./paths.js";
-import { compareShift, EMPTY, readState, toggleTargets, writeState } from "./plotstate.js";
-import { formatTime, isOpen, parseTime } from "./ranges.js";
+import { compareDays, EMPTY, readState, toggleTargets, writeState } from "./plotstate.js";
+import { formatTime, isOpen, parseTime, shiftDays } from "./ranges.js";
 import { fetchSeries } from "./series.js";
 import { serverNow } from "./clock.js";
 
@@ -111,15 +111,15 @@ async function load() {
   const { signal } = asking;
   panel.setAttribute("aria-busy", "true");
   try {
-    const shift_s = compareShift(state.compare);
+    const days = compareDays(state.compare);
     const [uPlot, answer, earlier] = await Promise.all([
       loadPlotter(),
       fetchSeries(state.targets, from_s, until_s, signal),
-      shift_s ? fetchSeries(state.targets, from_s - shift_s, until_s - shift_s, signal) : null,
+      days ? fetchSeries(state.targets, shiftDays(from_s, -days), shiftDays(until_s, -days), signal) : null,
     ]);
     if (signal.aborted) return;
     assignColours(state.targets);
-    const drawn = [...traces(answer.series), ...traces(earlier?.series ?? [], shift_s)];
+    const drawn = [...traces(answer.series), ...traces(earlier?.series ?? [], days)];
     draw(uPlot, drawn, from_s, until_s, answer.step_s);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -141,14 +141,14 @@ function assignColours(targets) {
 }
 
 /** Series as traces; of a comparison the times are moved onto the range shown. */
-function traces(series, shift_s = 0) {
+function traces(series, days = 0) {
   return series.map((one) => {
     const index = colours.get(one.target) ?? 0;
     return {
-      target: one.target, unit: one.unit, meaning: one.meaning, dashed: shift_s > 0,
-      label: labelOf(one.target) + (shift_s ? ` (${shift_s / 86400} d earlier)` : ""),
+      target: one.target, unit: one.unit, meaning: one.meaning, dashed: days > 0,
+      label: labelOf(one.target) + (days ? ` (${days} d earlier)` : ""),
       colour: traceColour(index), colourIndex: index, values: one.values,
-      timestamps: shift_s ? one.timestamps.map((at) => at + shift_s) : one.timestamps,
+      timestamps: days ? one.timestamps.map((at) => shiftDays(at, days)) : one.timestamps,
     };
   });
 }

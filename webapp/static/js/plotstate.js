@@ -4,12 +4,13 @@ export const EMPTY = Object.freeze({ targets: [], from: "-1h", until: "now", com
 export const MAX_TARGETS = 20;
 export const COMPARISONS = [
   ["", "No comparison", 0],
-  ["1d", "Same time yesterday", 86400],
-  ["7d", "Same time last week", 604800],
+  ["1d", "Same time yesterday", 1],
+  ["7d", "Same time last week", 7],
 ];
 const OWN = ["target", "from", "until", "compare", "live"];
 
-export function compareShift(compare) {
+/** How many days earlier the comparison is. */
+export function compareDays(compare) {
   return COMPARISONS.find(([key]) => key === compare)?.[2] ?? 0;
 }
 
@@ -22,7 +23,7 @@ export function readState(search) {
     targets,
     from: query.get("from") || EMPTY.from,
     until: query.get("until") || EMPTY.until,
-    compare: compareShift(compare) ? compare : "",
+    compare: compareDays(compare) ? compare : "",
     live: query.get("live") !== "0",
   };
 }

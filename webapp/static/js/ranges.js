@@ -77,6 +77,13 @@ function offsetOf(text) {
   return (text[0] === "-" ? -1 : 1) * (hours * 3600 + minutes * 60);
 }
 
+/** The same time of the clock on the wall some days later, also where clocks are changed between. */
+export function shiftDays(epoch_s, days) {
+  const at = new Date(epoch_s * 1000);
+  at.setDate(at.getDate() + days);
+  return at.getTime() / 1000;
+}
+
 /** Whether the range ends at the present and so moves with it. */
 export function isOpen(until) {
   return until.trim() === "now";

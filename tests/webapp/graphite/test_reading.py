@@ -15,7 +15,7 @@ import pytest
 
 from cloud_monitor.metrics.paths import parse_path
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
-from tests.services.graphite import Graphite
+from tests.services.graphite import Graphite, run_graphite
 from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
@@ -210,3 +210,20 @@ def test_the_newest_minute_of_a_sum_waits_for_all(
     assert drawn() == [30.0, 30.0, 30.0, 30.0, None]
     send([Value(last, 20.0, minute - 60)])
     wait_until(lambda: drawn() == [30.0] * 5, "the late minute")
+
+
+@pytest.mark.soak
+def test_ten_thousand_values_over_forty_days(victoriametrics: VictoriaMetrics, tmp_path: Path) -> None:
+    """Carbon keeps its minutes for longer than that: of points that come late its archives keep only one."""
+    with run_graphite(tmp_path / "graphite", retentions="60s:45d,10m:1y,1h:5y") as graphite:
+        world = make_world("soak", 10_000, 40)
+        world.send(graphite, victoriametrics)
+        for store, archive_s in ((victoriametrics, 60), (graphite, 600)):
+            for hours in (1, 16, 24, 72, 7 * 24, 28 * 24, 30 * 24, 40 * 24):
+                span = Range(MINUTE - hours * 3600, MINUTE)
+                assert check(world, read(store, tmp_path, world.targets, Wish(span, 1000)))
+            for step_s in (0, 540, 3600, DAY_S):
+                wish = Wish(Range(MINUTE - 28 * DAY_S, MINUTE), 50_000, step_s, is_export=True)
+                assert check(world, read(store, tmp_path, world.targets, wish))
+            year = Wish(Range(MINUTE - 365 * DAY_S, MINUTE), 1000)
+            assert check(world, read(store, tmp_path, world.targets, year), archive_s)

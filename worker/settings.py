@@ -320,7 +320,7 @@ class SupervisorSettings(RunnerSettings):
     warm_up_group: str = Field(
         "host",
         pattern=r"^[A-Za-z0-9_.@-]+$",
-        description="this host's supervisors of one name warm up one worker at a time; off: each alone",
+        description="supervisors of one name and state_dir warm up one worker at a time; off: each alone",
     )
     sample_s: float = Field(1, gt=0, le=60, description="time between two looks at the host and its workers")
     load_s: float = Field(1800, gt=0, description="longest time a worker may take to load its model")

@@ -53,7 +53,7 @@ def supervise(
     `prepare_command` makes the model ready before the first one. The exit code: with `until_empty` 1 unless
     every image has a SMILES or an error of its own.
     """
-    host, _holder = claim_host_name(settings.host_name)
+    host, _holder = claim_host_name(settings.host_name, settings.state_dir)
     queue = open_queue(settings.queue_url, queue_policy(settings))
     model = ModelHere(settings)
     supervisor = Supervisor(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import stat
+from pathlib import Path
+
+from worker.errors import WorkerError
 
 OFF = "off"
 
@@ -13,23 +18,23 @@ class WarmUpLock:
     supervisor alone. Who wants the lock has to wait at the one place in front of it first, so that who has
     just had it does not go before who waits.
 
-    Both are names of Linux's abstract sockets, which the kernel frees with the process that has them; all
-    users of a host share them, and so do containers on its network.
+    Both are locks on files in the state folder that its user alone may open; the kernel frees them with the
+    process that has them. Supervisors with other state folders are not waited for.
     """
 
-    def __init__(self, group: str) -> None:
-        self._name = None if group == OFF else f"\0cloud-monitor-worker.warm-up.{group}"
-        self._held: socket.socket | None = None
-        self._waiting: socket.socket | None = None
+    def __init__(self, group: str, folder: Path) -> None:
+        self._path = None if group == OFF else folder / f"warm-up.{group}.lock"
+        self._held: int | None = None
+        self._waiting: int | None = None
 
     def acquire(self) -> bool:
         """Whether it is ours now; if not, we may be the next."""
-        if self._name is None or self._held is not None:
+        if self._path is None or self._held is not None:
             return True
-        self._waiting = self._waiting or _bind(f"{self._name}.next")
+        self._waiting = _lock(self._path.with_suffix(".next")) if self._waiting is None else self._waiting
         if self._waiting is None:
             return False
-        self._held = _bind(self._name)
+        self._held = _lock(self._path)
         if self._held is None:
             return False
         self.stop_waiting()
@@ -37,37 +42,42 @@ class WarmUpLock:
 
     def release(self) -> None:
         if self._held is not None:
-            self._held.close()
+            os.close(self._held)
             self._held = None
 
     def stop_waiting(self) -> None:
         if self._waiting is not None:
-            self._waiting.close()
+            os.close(self._waiting)
             self._waiting = None
 
 
-def _bind(name: str) -> socket.socket | None:
-    """None where somebody has it."""
-    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def _lock(path: Path) -> int | None:
+    """Its descriptor; None where somebody has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        holder.bind(name)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        holder.close()
+        os.close(descriptor)
         return None
-    return holder
+    return descriptor
 
 
-def claim_host_name(wished: str) -> tuple[str, socket.socket]:
-    """The wished name, else the system's; with the process number where another supervisor of this host has
-    it.
-
-    The socket holds the name (Linux's abstract namespace: the kernel frees it with the process); keep it
-    open.
-    """
-    name = wished or socket.gethostname()
-    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+def make_state_folder(folder: Path) -> None:
+    """For this user alone where it is new. Raises WorkerError where others can change what is in it."""
     try:
-        holder.bind(f"\0cloud-monitor-worker.{os.getuid()}.{name}")
-    except OSError:
-        name = f"{name}-{os.getpid()}"
-    return name, holder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat().st_mode
+    except OSError as error:
+        raise WorkerError(f"WORKER_STATE_DIR={folder}: {error.strerror}") from error
+    if mode & stat.S_IWOTH:
+        raise WorkerError(f"WORKER_STATE_DIR={folder}: every user can write there: chmod o-w {folder}")
+
+
+def claim_host_name(wished: str, folder: Path) -> tuple[str, int | None]:
+    """The wished name, else the system's; with the process number where another supervisor with this state
+    folder has it. The descriptor holds the name until the process ends.
+    """
+    make_state_folder(folder)
+    name = wished or socket.gethostname()
+    holder = _lock(folder / f"host.{name}.lock")
+    return (name if holder is not None else f"{name}-{os.getpid()}"), holder

@@ -82,7 +82,7 @@ class Supervisor:
             settings.load_s,
             self._reporter.event,
         )
-        self._warm_up = WarmUpLock(settings.warm_up_group)
+        self._warm_up = WarmUpLock(settings.warm_up_group, settings.state_dir)
         self._workers: list[WorkerProcess] = []
         self._past: deque[WorkerStatus] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()

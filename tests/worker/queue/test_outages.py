@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.services.needs import need
 from tests.services.postgres import Postgres
 from tests.services.support import slowdown
+from tests.worker.fleet import ROOT
 from tests.worker.queue.helpers import add, answers, claim, complete, row
 from worker.queue import QueuePolicy, QueueRefused, QueueUnavailable, open_queue
 from worker.queue.database import Database
@@ -99,3 +104,27 @@ def test_no_message_holds_the_password(url: str) -> None:
     assert database.url.password == "geheim"
     assert "geheim" not in database.named
     database.close()
+
+
+def test_a_queue_that_nobody_works_on_is_read_where_nothing_may_be_written(tmp_path: Path) -> None:
+    """Its last worker took -shm and -wal away, and the page's user cannot make them anew."""
+    need("root")
+    if os.getuid() != 0:
+        pytest.skip("only root can be another user")
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o755)
+    path = folder / "queue.db"
+    queue = open_queue(f"sqlite:///{path}")
+    add(queue)
+    queue.close()
+    assert [file.name for file in folder.iterdir()] == ["queue.db"]
+    path.chmod(0o644)
+    for parent in folder.parents[:3]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    program = (
+        "from worker.queue.statistics import read_figures; import sys;"
+        "print(read_figures(sys.argv[1]).chunks['pending'])"
+    )
+    reader = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-c", program]
+    done = subprocess.run([*reader, f"sqlite:///{path}"], cwd=ROOT, capture_output=True, check=False)
+    assert done.stdout == b"2\n", done.stderr.decode()

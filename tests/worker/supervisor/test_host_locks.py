@@ -12,8 +12,9 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
+from worker.errors import WorkerError
 from worker.queue.statistics import read_figures
-from worker.supervisor.host_locks import OFF, WarmUpLock
+from worker.supervisor.host_locks import OFF, WarmUpLock, claim_host_name
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def group() -> str:
     return uuid.uuid4().hex
 
 
-def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
-    one, other = WarmUpLock(group), WarmUpLock(group)
+def test_one_at_a_time_and_who_waits_goes_first(group: str, tmp_path: Path) -> None:
+    one, other = WarmUpLock(group, tmp_path), WarmUpLock(group, tmp_path)
     assert one.acquire()
     assert one.acquire(), "it has it"
     assert not other.acquire()
@@ -34,8 +35,8 @@ def test_one_at_a_time_and_who_waits_goes_first(group: str) -> None:
     assert one.acquire()
 
 
-def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
-    one, other = WarmUpLock(group), WarmUpLock(group)
+def test_who_wants_it_no_more_is_in_nobodys_way(group: str, tmp_path: Path) -> None:
+    one, other = WarmUpLock(group, tmp_path), WarmUpLock(group, tmp_path)
     assert one.acquire()
     assert not other.acquire()
     other.stop_waiting()
@@ -43,8 +44,8 @@ def test_who_wants_it_no_more_is_in_nobodys_way(group: str) -> None:
     assert one.acquire()
 
 
-def test_groups_and_those_who_are_alone_do_not_wait_for_each_other(group: str) -> None:
-    assert all(WarmUpLock(name).acquire() for name in (group, f"{group}-other", OFF, OFF))
+def test_groups_and_those_who_are_alone_do_not_wait_for_each_other(group: str, tmp_path: Path) -> None:
+    assert all(WarmUpLock(name, tmp_path).acquire() for name in (group, f"{group}-other", OFF, OFF))
 
 
 @pytest.fixture
@@ -86,3 +87,24 @@ def started_at(fleet: Fleet) -> list[tuple[float, str]]:
         for line in lines
         if "spawned: " in line
     )
+
+
+def test_no_other_user_can_take_a_lock(group: str, tmp_path: Path) -> None:
+    name, held = claim_host_name("vm", tmp_path / "state")
+    assert (name, held is not None) == ("vm", True)
+    assert WarmUpLock(group, tmp_path / "state").acquire()
+    assert claim_host_name("vm", tmp_path / "state")[0].startswith("vm-"), "another supervisor has it"
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    for file in (tmp_path / "state").iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600, file
+
+
+def test_a_state_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(WorkerError, match=f"every user can write there: chmod o-w {tmp_path}"):
+        claim_host_name("vm", tmp_path)
+    tmp_path.chmod(0o750)
+    assert claim_host_name("vm", tmp_path)[0] == "vm"
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkerError, match=r"WORKER_STATE_DIR=.*file"):
+        claim_host_name("vm", tmp_path / "file")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 
 import click
 
@@ -21,9 +22,12 @@ from worker.machines.manager import GroupPlan, MachineManager
 from worker.machines.model import MachineError
 from worker.machines.preview import preview
 from worker.machines.providers.base import Provider, open_provider
+from worker.machines.replay import Arrival
+from worker.machines.replay import replay as replay_rule
 from worker.queue import Queue, open_queue
-from worker.queue.machines import read_machine
+from worker.queue.machines import read_arrivals, read_learned, read_machine
 from worker.queue.manager_lease import MachineView, read_view
+from worker.queue.sql import read_now
 from worker.queue.wishes import MachineWish, WishKind, add_wish
 from worker.settings import Settings
 
@@ -139,6 +143,32 @@ def autoscale(settings: Settings, once: bool, dry_run: bool) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: ended.set())
             manager.run(ended.wait)
+
+
+@command.command()
+@click.option("--days", type=click.FloatRange(min=0.01), default=7.0, show_default=True)
+@click.pass_obj
+def replay(settings: Settings, days: float) -> None:
+    """What each group would have cost over the batches of the last DAYS, by both rules."""
+    config = read_machines_config(settings.machines_config)
+    with closing(_queue(settings)) as queue:
+        read = queue.database.read
+        since = read(read_now) - days * 86_400
+        arrivals = [Arrival(*row) for row in read(lambda connection: read_arrivals(connection, since))]
+        for name, group in config.group.items():
+            boot_s, rate = read(partial(read_learned, group=name))
+            for rule in ("deadline", "thresholds"):
+                scaling = group.model_copy(update={"rule": rule}).scaling_rule
+                price = group.place[0].price_per_hour
+                done = replay_rule(
+                    arrivals, scaling, rate or group.images_per_s, boot_s or group.boot_s, price
+                )
+                used = " (used)" if rule == group.rule else ""
+                _say(
+                    f"{name} by {rule}{used}: {done.images} images, {done.late_images} late,"
+                    f" {done.machine_hours:.1f} machine hours, {done.cost:.2f}, at most {done.most} machines,"
+                    f" {done.made} made, {done.reversals} reversals"
+                )
 
 
 def _show(plans: Sequence[GroupPlan]) -> None:

@@ -14,6 +14,7 @@ from worker.queue.hosts import add_event
 from worker.queue.schema import (
     ACTIVE,
     UNFINISHED,
+    batches,
     chunks,
     hosts,
     machine_groups,
@@ -159,6 +160,17 @@ def read_learned(connection: Connection, group: str) -> tuple[float | None, floa
     ).one()
     rate = float(done) / busy_s if busy_s and done else None
     return (None if boot_s is None else float(boot_s)), rate
+
+
+def read_arrivals(connection: Connection, since: float) -> list[tuple[float, float | None, int]]:
+    """(when it came, its deadline, images) of each batch since then."""
+    query = (
+        select(batches.c.created_at, batches.c.deadline, func.sum(chunks.c.images_total))
+        .join(chunks, chunks.c.batch_id == batches.c.id)
+        .where(batches.c.created_at >= since)
+        .group_by(batches.c.id, batches.c.created_at, batches.c.deadline)
+    )
+    return [(at, deadline, int(images)) for at, deadline, images in connection.execute(query)]
 
 
 def read_cost(connection: Connection, group: str, since: float) -> float:

@@ -106,3 +106,11 @@ def processes_of(machine: str) -> str:
 def test_an_option_that_a_provider_does_not_take_is_named() -> None:
     with pytest.raises(ProviderRefused, match="provider here: mosst: Extra inputs are not permitted"):
         open_provider("local", "here", {"mosst": 3}, "f")
+
+
+def test_a_replay_of_an_empty_past_says_so_for_both_rules(tmp_path: Path) -> None:
+    assert run(tmp_path, "pause", "tryout").startswith("asked for")  # makes the queue
+    nothing = "0 images, 0 late, 0.0 machine hours, 0.00, at most 0 machines, 0 made, 0 reversals"
+    assert run(tmp_path, "replay", "--days", "7") == (
+        f"tryout by deadline (used): {nothing}\ntryout by thresholds: {nothing}\n"
+    )

@@ -175,6 +175,8 @@ def _end(
         return _delete(limits, row, cloud, row.reason, now, row.fault)
     if row.state is MachineState.DRAINING:
         reason = _drained(limits, row, word, alive, now)
+        if cloud is not None and cloud.state in (CloudState.FAILED, CloudState.STOPPED) and not alive:
+            reason = reason or f"the cloud says {cloud.state} while it drains"
         return None if reason is None else _delete(limits, row, cloud, reason, now)
     if alive:
         if cloud is not None and cloud.state in (CloudState.FAILED, CloudState.STOPPED):

@@ -68,6 +68,11 @@ def test_a_machine_drains_before_it_is_deleted_and_says_itself_that_it_is_empty(
     assert (action.kind, action.reason) == (ActionKind.DELETE, "it has drained")
     (action,) = ends(reconcile(LIMITS, 0, [draining], listed("g-1"), {"g-1": word(65)}, NOW))
     assert action.kind is ActionKind.DELETE
+    begun = replace(draining, leave_at=NOW - 35)
+    assert ends(reconcile(LIMITS, 0, [begun], listed("g-1"), {"g-1": word(40)}, NOW)) == []
+    off = listed("g-1", state=CloudState.STOPPED)
+    (action,) = ends(reconcile(LIMITS, 0, [begun], off, {"g-1": word(40)}, NOW))
+    assert action.kind is ActionKind.DELETE
 
 
 def test_a_machine_in_error_goes_at_once_with_the_clouds_words_unless_it_works() -> None:

@@ -11,6 +11,7 @@ import classad2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud_monitor.htcondor.ads import Ad
 from collector.inventory.compose import compose_inventory
 from collector.inventory.encode import encode_inventory
 from collector.isolate import SourceOutcome
@@ -50,9 +51,9 @@ def rows_of(fields: tuple[str, ...]) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(fields, odd)), max_size=8)
 
 
-def ad_of(number: int, status: object, row: dict[str, Any]) -> classad2.ClassAd:
+def ad_of(number: int, status: object, row: dict[str, Any]) -> Ad:
     given = {name: value for name, value in row.items() if value is not None}
-    return classad2.ClassAd({"ClusterId": number, "ProcId": 0, "JobStatus": status} | given)
+    return Ad(classad2.ClassAd({"ClusterId": number, "ProcId": 0, "JobStatus": status} | given))
 
 
 def outcome(source: str, collected: Collected) -> SourceOutcome:

@@ -50,3 +50,8 @@ def test_inventory() -> None:
     for name in ("inventory_put", "inventory_filter"):
         assert found[name]["against"] == "a Flask view that writes and filters a file"
     assert {"inventory_page", "inventory_page_304", "inventory_file", "inventory_memory_after"} <= set(found)
+
+
+def test_alerts() -> None:
+    (line,) = run_tiny("alerts")
+    assert (line["name"], line["unit"]) == ("alerts_200_figures_10_rules", "s")

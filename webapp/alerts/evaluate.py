@@ -254,7 +254,7 @@ def start_sender(
     state_dir: Path, alerts_file: Path | None, messages: list[OutMessage] | None = None
 ) -> subprocess.Popen[bytes]:
     """The short process that sends what is due, or the messages given; it ends by itself."""
-    command = [sys.executable, "-m", "webapp.alerts.send", "--state-dir", str(state_dir.absolute())]
+    command = [sys.executable, "-P", "-m", "webapp.alerts.send", "--state-dir", str(state_dir.absolute())]
     if alerts_file is not None:
         command += ["--alerts-file", str(alerts_file.absolute())]
     if messages is not None:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 from urllib.parse import quote
@@ -82,7 +83,12 @@ def _pattern(segments: Sequence[str]) -> re.Pattern[str]:
 
 
 def place_of(names: Iterable[str]) -> str:
-    return "/".join(quote(name, safe="", errors="surrogatepass") for name in names)
+    return "/".join(map(_quoted, names))
+
+
+@lru_cache(maxsize=4096)  # few names make up all places
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="surrogatepass")
 
 
 def judge_figures(

@@ -171,6 +171,12 @@ class Health:
     def causes(self) -> tuple[Condition, ...]:
         return tuple(condition for condition in self.conditions if condition.cause is None)
 
+    @cached_property
+    def explaining(self) -> tuple[Key, ...]:
+        """Causes that may explain others, what explains most first."""
+        keys = (one.key for one in self.causes if one.key.may_explain)
+        return tuple(sorted(keys, key=lambda key: key.rank))
+
     def is_unknown(self, key: Key) -> bool:
         """Whether nothing can be said of it now. What absence of data alone explains is unknown, too."""
         if key.kind == POLL_FAILING:

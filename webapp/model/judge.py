@@ -202,7 +202,7 @@ def cause_among(health: Health, other: Condition) -> Key | None:
     fed = {
         grid.name: _producers_fed(grid) for grid in health.view.snapshot.grids if grid.name == other.key.grid
     }
-    for cause in sorted((one.key for one in health.causes if one.key.may_explain), key=lambda one: one.rank):
+    for cause in health.explaining:
         is_above = cause.grid in ("", other.key.grid) and cause.cloud in ("", other.key.cloud)
         if is_above and _explains(cause, other, fed):
             return cause

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 REVISION = "0002"  # of the newest migration
+READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")

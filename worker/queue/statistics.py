@@ -32,7 +32,7 @@ from worker.queue.schema import (
     FAILED,
     NO_DEADLINE,
     PENDING,
-    REVISION,
+    READABLE_SINCE,
     STATES,
     UNFINISHED,
     attempts,
@@ -62,13 +62,14 @@ __all__ = [
 
 def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 0) -> QueueFigures:
     """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results.
-    Raises QueueUnavailable; QueueError when there is no queue of this program's version.
+    Raises QueueUnavailable; QueueError when there is no queue that this program can read.
     """
     with closing(Database(url, patience_s, read_only=True)) as database:
         revision = require_queue(database)
-        if revision != REVISION:
+        if revision < READABLE_SINCE:
             raise QueueError(
-                f"{database.named}: its schema is {revision}, this program's {REVISION}: update the older one"
+                f"{database.named}: its schema {revision} is older than {READABLE_SINCE}, "
+                "the oldest that this program reads: update its fleet"
             )
         return database.read(lambda connection: count(connection, last, latest))
 

@@ -28,6 +28,7 @@ def test_a_machine_that_is_told_to_leave_drains_and_says_that_it_is_empty(tmp_pa
     process = fleet.start(RUN)
     try:
         wait_until(lambda: queue.outstanding().active > 0, "a chunk is worked on")
+        wait_until(lambda: "m-1" in book.view().hosts, "the host's first report")
         assert not book.view().hosts["m-1"].leaving
         book.write(
             lambda connection: change_machine(

@@ -9,11 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 import worker.queue
 from worker.queue import Queue, QueueRefused, open_queue
 from worker.queue.schema import REVISION, metadata
+from worker.queue.statistics import read_figures
 
 MIGRATIONS = Path(worker.queue.__file__).parent / "migrations"
 
@@ -38,3 +39,16 @@ def test_a_newer_schema_is_refused(queue: Queue, queue_url: str) -> None:
     )
     with pytest.raises(QueueRefused, match="schema 9999 is newer"):
         open_queue(queue_url)
+    assert read_figures(queue_url).chunks["pending"] == 0, "who only reads goes on"
+
+
+def test_a_queue_of_the_first_schema_is_read_as_it_is(queue: Queue, queue_url: str) -> None:
+    def go_back(connection: Connection) -> None:
+        for table in ("machines", "machine_groups", "machine_wishes", "manager_lease"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+    queue.database.write(go_back)
+    assert read_figures(queue_url).chunks["pending"] == 0
+    open_queue(queue_url).close()
+    assert read_figures(queue_url).chunks["pending"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,9 @@ def run_pgbouncer(server: Postgres, folder: Path) -> Iterator[int]:
     if os.getuid() == 0:
         for path in (folder, folder / "pgbouncer.ini"):
             shutil.chown(path, OWNER, OWNER)
-        for parent in folder.parents[:3]:  # pytest's own, which only root may enter
-            parent.chmod(parent.stat().st_mode | 0o011)
+        for parent in folder.parents:  # pytest's own, which only root may enter
+            if not (mode := stat.S_IMODE(parent.stat().st_mode)) & 0o001:
+                parent.chmod(mode | 0o011)
     process = subprocess.Popen(
         [*as_owner(), PROGRAM, "-q", str(folder / "pgbouncer.ini")],
         stdin=subprocess.DEVNULL,

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cloud_monitor.system.files import open_lock
+
 
 class RunGoing(Exception):
     """Another run on this state directory is still going."""
@@ -43,9 +45,7 @@ def run_lock(state_dir: Path) -> Iterator[None]:
     path = state_dir / "lock"
     try:
         make_state_dir(state_dir)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        if os.fstat(descriptor).st_mode & 0o077:  # whoever can read it can lock it
-            os.fchmod(descriptor, 0o600)
+        descriptor = open_lock(path)
     except OSError as error:
         raise StateDirUnusable(f"COLLECTOR_STATE_DIR={state_dir}: {error.strerror}") from None
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_monitor.system.files import replace_file, replacing, stamp_of
+from cloud_monitor.system.files import open_lock, replace_file, replacing, stamp_of
 
 
 def names(folder: Path) -> list[str]:
@@ -64,3 +64,17 @@ def test_a_stamp_tells_that_a_file_was_replaced(tmp_path: Path) -> None:
     assert stamp_of(path) == first
     replace_file(path, b"same")
     assert stamp_of(path) != first
+
+
+def test_a_locks_file_is_closed_to_others(tmp_path: Path) -> None:
+    """Also one that an earlier version left open, and no link is followed to another file."""
+    for name, mode in (("new", None), ("old", 0o644)):
+        path = tmp_path / name
+        if mode is not None:
+            path.touch(mode)
+        os.close(open_lock(path))
+        assert path.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="link"):
+        open_lock(tmp_path / "link")
+    assert not (tmp_path / "elsewhere").exists()

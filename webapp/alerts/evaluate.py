@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cloud_monitor.settings import SettingsRefused
-from cloud_monitor.system.files import stamp_of
+from cloud_monitor.system.files import open_lock, stamp_of
 from webapp.alerts.engine import step
 from webapp.alerts.figures import Samples
 from webapp.alerts.message import messages_of
@@ -227,7 +227,7 @@ class Evaluator:
         if self._lock_file is not None:
             return True
         try:
-            file = os.open(self._state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = open_lock(self._state_dir / LOCK_NAME)
         except OSError as error:
             log.error("alerts are not evaluated: %s", error)
             return False

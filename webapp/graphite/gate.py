@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from cloud_monitor.system.files import open_lock
 from webapp.errors import RequestRefused
 from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
 
@@ -75,7 +76,7 @@ class GraphiteGate:
         """The descriptor that holds a place; whoever closes it, be it by its death, gives the place back."""
         for number in range(AT_ONCE):
             path = self._state_dir / f"plot-{number}.lock"
-            place = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            place = open_lock(path)
             try:
                 fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud_monitor.system.files import replace_file
+from cloud_monitor.system.files import open_lock, replace_file
 from cloud_monitor.system.process import OwnUse, read_own_use
 
 FOLDER_NAME = "telemetry"
@@ -95,7 +95,7 @@ class SharedCounters:
 
     def _take_number(self) -> None:
         for number in range(_FILES_MAX):
-            held = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            held = open_lock(self._folder / f"{number}.lock")
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

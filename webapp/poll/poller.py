@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cloud_monitor.metrics.paths import ROOT
+from cloud_monitor.system.files import open_lock
 from webapp.graphite.client import GraphiteFault, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.conditions import note_conditions
@@ -145,7 +146,7 @@ class Poller:
     def _elected(self) -> Iterator[bool]:
         """Whether this thread, of all there are, may poll. The system frees a dead process's flock."""
         path = self._settings.state_dir / LOCK_NAME
-        self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock_file = open_lock(path)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

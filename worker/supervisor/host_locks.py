@@ -8,6 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
+from cloud_monitor.system.files import open_lock
 from worker.errors import WorkerError
 
 OFF = "off"
@@ -53,7 +54,7 @@ class WarmUpLock:
 
 def _lock(path: Path) -> int | None:
     """Its descriptor; None where somebody has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

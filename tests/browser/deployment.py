@@ -58,6 +58,7 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
         "WEBAPP_PORT": str(port),
         "WEBAPP_POLL_EVERY_S": "3",
         "WEBAPP_POLL_AFTER_STEP_S": "0.2",
+        "WEBAPP_POLL_WINDOW_S": "900",  # what a test sends as old is seen, at whatever second of the minute
         "WEBAPP_REFRESH_EVERY_S": str(REFRESH_S),
         "WEBAPP_GRID_NAMES": json.dumps({"belle": "Belle II", "atlas": "ATLAS"}),
         "WEBAPP_LINKS": json.dumps([{"name": "Grafana", "url": "https://grafana.example.org/"}]),

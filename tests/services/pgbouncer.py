@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.services.postgres import OWNER, Postgres, as_owner
-from tests.services.support import absent, free_port, listens, wait_until
+from tests.services.support import absent, free_port, listens, open_way_to, wait_until
 
 PROGRAM = "/usr/sbin/pgbouncer"
 CONFIGURATION = """
@@ -41,9 +40,7 @@ def run_pgbouncer(server: Postgres, folder: Path) -> Iterator[int]:
     if os.getuid() == 0:
         for path in (folder, folder / "pgbouncer.ini"):
             shutil.chown(path, OWNER, OWNER)
-        for parent in folder.parents:  # pytest's own, which only root may enter
-            if not (mode := stat.S_IMODE(parent.stat().st_mode)) & 0o001:
-                parent.chmod(mode | 0o011)
+        open_way_to(folder)
     process = subprocess.Popen(
         [*as_owner(), PROGRAM, "-q", str(folder / "pgbouncer.ini")],
         stdin=subprocess.DEVNULL,

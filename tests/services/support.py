@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -63,3 +65,10 @@ def stop_process(process: subprocess.Popen[bytes], timeout_s: float = 30) -> int
         except subprocess.TimeoutExpired:
             process.kill()
     return process.wait()
+
+
+def open_way_to(folder: Path) -> None:
+    """Let other users enter what lies above it: pytest's own folders, which only their user may enter."""
+    for parent in folder.parents:
+        if not (mode := stat.S_IMODE(parent.stat().st_mode)) & 0o001:
+            parent.chmod(mode | 0o011)

@@ -23,7 +23,7 @@ from cloud_monitor.system.process import acting_user
 from tests.services.azurite import Azurite
 from tests.services.needs import need
 from tests.services.postgres import Postgres
-from tests.services.support import wait_until
+from tests.services.support import open_way_to, wait_until
 from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
 from worker.exports.base import ExportRefused
@@ -212,8 +212,7 @@ def test_a_user_without_a_home_needs_none(fleet: Fleet, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can be another user")
     tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
+    open_way_to(tmp_path)
     kept = {name: value for name, value in fleet.environment.items() if name.startswith("WORKER_")}
     status = ("-m", "worker", "status")
     done = subprocess.run(

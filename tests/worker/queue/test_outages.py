@@ -14,7 +14,7 @@ import pytest
 
 from tests.services.needs import need
 from tests.services.postgres import Postgres
-from tests.services.support import slowdown
+from tests.services.support import open_way_to, slowdown
 from tests.worker.fleet import ROOT
 from tests.worker.queue.helpers import add, answers, claim, complete, row
 from worker.queue import QueuePolicy, QueueRefused, QueueUnavailable, open_queue
@@ -119,8 +119,7 @@ def test_a_queue_that_nobody_works_on_is_read_where_nothing_may_be_written(tmp_p
     queue.close()
     assert [file.name for file in folder.iterdir()] == ["queue.db"]
     path.chmod(0o644)
-    for parent in folder.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
+    open_way_to(folder)
     program = (
         "from worker.queue.statistics import read_figures; import sys;"
         "print(read_figures(sys.argv[1]).chunks['pending'])"

@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SETTINGS_REFUSED
     log.setLevel(settings.log_level)
     if not (options.check or options.dry_run):
-        from cloud_monitor.system.news import news
+        from cloud_monitor.system.changed_lines import changed_lines
 
-        warnings = news(warnings, settings.state_dir / "warnings.txt")
+        warnings = changed_lines(warnings, settings.state_dir / "warnings.txt")
     for line in warnings:
         log.warning("%s", line)
     if options.check:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_monitor.metrics.paths import STEP_S
-from cloud_monitor.system.news import news
+from cloud_monitor.system.changed_lines import changed_lines
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
 from collector.delivery.deliver import deliver, find_orphaned, read_spool_figures, senders_of
@@ -79,7 +79,7 @@ def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunR
     for failure in composed.failures:
         log.error("%s", failure)
     notes = [f"{outcome.source}: {note}" for outcome in outcomes for note in outcome.collected.notes]
-    for note in news(notes, settings.state_dir / "notes.txt"):
+    for note in changed_lines(notes, settings.state_dir / "notes.txt"):
         log.warning("%s", note)
     deadline_s = started_s + settings.run_timeout_s
     push = start_push(settings, outcomes, run.timestamp, deadline_s) if settings.has_inventory else None

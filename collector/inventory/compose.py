@@ -42,7 +42,7 @@ class ListedVm(NamedTuple):
 
 
 class ListedJob(NamedTuple):
-    """As collected.Job; hosts have the names that they have in the list of VMs."""
+    """As collector.model.CondorJob; hosts have the names that they have in the list of VMs."""
 
     id: str
     schedd: str

@@ -215,10 +215,10 @@ class Fetcher:
                 _unlink(path)
                 if self._trial.is_image_alone(chunk, key, begun_s):
                     return FetchedImage(chunk, image, path, error=f"ImageMissing: {error}")
-                self._blame_host(chunk, str(error))
+                self._record_host_fault(chunk, str(error))
                 raise
 
-    def _blame_host(self, chunk: ActiveChunk, reason: str) -> None:
+    def _record_host_fault(self, chunk: ActiveChunk, reason: str) -> None:
         """Hold back. The chunk is given back uncharged where anybody has read images of its source; where
         nobody has, it is at fault as far as one can know.
         """

@@ -7,8 +7,8 @@ from pathlib import Path
 from cloud_monitor.system.files import replace_file
 
 
-def news(lines: list[str], told: Path) -> list[str]:
-    """None where the run before has told the same; `told` keeps what that was."""
+def changed_lines(lines: list[str], told: Path) -> list[str]:
+    """The lines, or none where the run before has told the same; `told` keeps what that was."""
     text = "".join(f"{line}\n" for line in lines)
     try:
         if (told.read_text() if told.exists() else "") == text:

@@ -12,6 +12,7 @@ import pytest
 
 from collector.lock import StateDirOpen, run_lock
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
+from tests.services.support import open_way_to
 
 NOBODY = 65534
 
@@ -48,8 +49,7 @@ def test_another_user_cannot_stop_the_collector_by_a_shared_lock(tmp_path: Path)
     state.mkdir(mode=0o755)
     lock = state / "lock"
     lock.touch(mode=0o644)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    open_way_to(state)
     with run_lock(state):
         pass
     with as_nobody():

@@ -52,16 +52,24 @@ def _remove_left_behind(path: Path) -> None:
                 left.unlink()
 
 
+LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
 def open_lock(path: Path) -> int:
     """The descriptor of a lock's file that no other user can open: whoever can read a file can lock it.
 
     One that others could open, as earlier versions made it, is closed to them. Raises OSError.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(path, LOCK_FLAGS, 0o600)
+    close_to_others(descriptor)
+    return descriptor
+
+
+def close_to_others(descriptor: int) -> None:
+    """Let this user alone open the file again. Raises OSError."""
     status = os.fstat(descriptor)
     if status.st_mode & 0o077 and status.st_uid == os.geteuid():
         os.fchmod(descriptor, 0o600)
-    return descriptor
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from cloud_monitor.metrics.paths import ROOT
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.files import LOCK_FLAGS, close_to_others
 from webapp.graphite.client import GraphiteFault, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.conditions import note_conditions
@@ -125,9 +125,7 @@ class Poller:
         while not self._stop.is_set():
             try:
                 self.tick()
-            except (
-                OSError
-            ) as error:  # a full disk, a folder that went away: the page goes on with what it has
+            except OSError as error:  # a full disk, a folder that went away: the page shows what it has
                 where = self._settings.state_dir
                 log.error("cannot poll: %s; WEBAPP_STATE_DIR=%s must be writable and not full", error, where)
                 self._latest.fail(f"state folder {where}: {error.strerror or error}")
@@ -146,7 +144,8 @@ class Poller:
     def _elected(self) -> Iterator[bool]:
         """Whether this thread, of all there are, may poll. The system frees a dead process's flock."""
         path = self._settings.state_dir / LOCK_NAME
-        self._lock_file = open_lock(path)
+        self._lock_file = os.open(path, LOCK_FLAGS, 0o600)  # known at once to a child forked meanwhile
+        close_to_others(self._lock_file)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

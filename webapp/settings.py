@@ -214,7 +214,30 @@ class ListSettings(SettingsGroup):
     )
 
 
-class Settings(ListSettings, PlotSettings, ShowSettings, ServeSettings, AlertSettingsGroup, PollSettings):
+class ChangeSettings(SettingsGroup):
+    """Who may change something on the page or by its API."""
+
+    token_file: Path | None = Field(
+        None,
+        description="file of lines `NAME TOKEN` of those who may change something (acknowledge, "
+        "silence, ...); unset: no token counts",
+    )
+    remote_users: NameSet = Field(
+        frozenset(),
+        description="who may change something by the login of the web server in front (its `REMOTE_USER`): "
+        "names by commas, `*` for whoever has logged in; unset: no login counts",
+    )
+
+
+class Settings(
+    ChangeSettings,
+    ListSettings,
+    PlotSettings,
+    ShowSettings,
+    ServeSettings,
+    AlertSettingsGroup,
+    PollSettings,
+):
     """All of them. Field names are the settings' names without the prefix, in lower case."""
 
 

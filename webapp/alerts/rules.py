@@ -183,7 +183,6 @@ class AlertSettings(_AlertTable):
     base_url: str = Field("", pattern=r"^(https?://\S+)?$")
     time_zone: str = "UTC"
     heartbeat_url: str = Field("", pattern=r"^(https?://\S+)?$")
-    token_file: Path | None = None
     default_channels: tuple[str, ...] = ()
     channels: dict[Annotated[str, Field(pattern=_NAME)], str | AddressFile] = Field({}, repr=False)
     rule: tuple[AlertRule, ...] = ()

@@ -20,6 +20,8 @@ def handle_refusals(app: Flask) -> None:
         response = answer(error.status, error.code, error.message)
         if error.retry_after_s is not None:
             response.headers["Retry-After"] = str(error.retry_after_s)
+        if error.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
         return response
 
     @app.errorhandler(HTTPException)

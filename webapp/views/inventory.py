@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +11,11 @@ from flask import Blueprint, Response, json, request
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings, current_time
+from webapp.serving.tokens import bearer_token, fits_any, read_tokens
 
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("inventory", __name__, url_prefix="/api/inventory")
-
-TOKENS_MAX_BYTES = 1 << 20
 
 
 @blueprint.put("/<grid>")
@@ -95,19 +93,8 @@ def _check_token(grid: str) -> None:
     if file is None:
         off = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
         raise RequestRefused(404, "inventory_off", off)
-    try:
-        with open(file, "rb") as opened:
-            text = opened.read(TOKENS_MAX_BYTES)
-    except OSError as error:
-        log.error("WEBAPP_INVENTORY_TOKEN_FILE=%s: %s", file, error.strerror)
-        fault = f"WEBAPP_INVENTORY_TOKEN_FILE cannot be read: {error.strerror}"
-        raise RequestRefused(503, "token_unreadable", fault) from None
-    if not text.strip():
-        raise RequestRefused(503, "token_unreadable", "WEBAPP_INVENTORY_TOKEN_FILE is empty")
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    word = given.strip().encode("utf-8", "replace")
-    fits = [hmac.compare_digest(word, token) for token in tokens_of(text, grid)]  # all: time tells nothing
-    if scheme.lower() != "bearer" or not any(fits):
+    text = read_tokens(file, "WEBAPP_INVENTORY_TOKEN_FILE")
+    if not fits_any(bearer_token() or b"", tokens_of(text, grid)):
         refusal = (
             "the token is not one of WEBAPP_INVENTORY_TOKEN_FILE for this grid (Authorization: Bearer TOKEN)"
         )

@@ -149,7 +149,7 @@ def make_senders(settings: DeliverySettings) -> list[Sender]:
                 settings.graphite_url,
                 settings.graphite_timeout_s,
                 settings.carbon_ca_file,
-                lambda slot, name=name: settings.own_path("proof", destination=name, turn=slot),  # type: ignore[misc]
+                lambda slot, name=name: settings.own_path("proof", destination=name, slot=slot),  # type: ignore[misc]
             )
         senders += senders_of(destination, settings.state_dir / "spool", readback)
     return senders

@@ -298,7 +298,7 @@ _COLLECTOR = (
         "owner", "owners.{owner}", "", "1 a collector on this host owns the grid's totals", family="owners"
     ),
     _own.gauge(
-        "proof", "proof.{destination}.{turn}", "", "number of a frame, read back as proof", LAST, "proof"
+        "proof", "proof.{destination}.{slot}", "", "number of a frame, read back as proof", LAST, "proof"
     ),
     *(_own.gauge(f"collector_{name}", name, unit, text, over_time) for name, unit, text, over_time in _SPOOL),
     *(

@@ -19,14 +19,14 @@ def cap_names(
     """Values with at most names_max users, groups and hold reasons each; names in `seen` (paths of the last
     day) keep their place, and use it up."""
     paths = tuple(seen)
-    capped = list(values)
+    kept = list(values)
     for family, stem, other in (
         ("users", f"grids.{grid}.users.", OTHER),
         ("groups", f"grids.{grid}.groups.", OTHER),
         ("", f"grids.{grid}.held.", f"code_{OTHER}"),
     ):
-        capped = _cap(grid, capped, paths, names_max, family, stem, other)
-    return capped
+        kept = _cap(grid, kept, paths, names_max, family, stem, other)
+    return kept
 
 
 def _cap(

@@ -1,4 +1,4 @@
-"""The whole life of an alert, pure: what is seen at a moment, what was known -> what is known, what to say.
+"""The whole life of an alert, pure: what is seen at a moment, what was known -> what is known, what to tell.
 
 It knows no clock, file, network or channel. Nothing that is unknown begins or ends; whoever heard of a
 beginning hears of its end, silence or not; what has a cause waits behind it.
@@ -140,25 +140,25 @@ class _Moment:
         ended = f"the silence {was_silenced} has ended" if was_silenced else ""
         if alert.told_at is None:
             if not self._is_settling(alert):
-                self._say("firing", alert, rule.channels, behind, ended)
+                self._notify("firing", alert, rule.channels, behind, ended)
                 if rule.action:
                     self._notices.append(Notice("action", alert, (rule.action,)))
             return
         since_told = now - alert.told_at
         if was_silenced:
-            self._say("repeated", alert, alert.told, behind, ended)
+            self._notify("repeated", alert, alert.told, behind, ended)
         elif alert.acked_by and now < alert.acked_until:
             return
         elif alert.acked_by:
             ended = f"the acknowledgement by {alert.acked_by} has ended"
             fresh = replace(alert, acked_by="", acked_until=0.0, note="", escalated=False)
-            self._say("repeated", fresh, alert.told, behind, ended)
+            self._notify("repeated", fresh, alert.told, behind, ended)
         elif rule.escalate_to and not alert.escalated and since_told >= rule.escalate_after_s:
-            self._say("escalated", replace(alert, escalated=True), rule.escalate_to, behind)
+            self._notify("escalated", replace(alert, escalated=True), rule.escalate_to, behind)
         elif since_told >= rule.repeat_s:
-            self._say("repeated", alert, alert.told, behind)
+            self._notify("repeated", alert, alert.told, behind)
 
-    def _say(
+    def _notify(
         self,
         kind: NoticeKind,
         alert: Alert,

@@ -18,7 +18,7 @@ import requests
 import urllib3
 
 from cloud_monitor.system.text import one_line
-from webapp.graphite.exchange import Watch, post
+from webapp.graphite.exchange import ExchangeDeadline, post
 
 _CHUNK_BYTES = 256 * 1024
 _BLANK = " \t\r\n"
@@ -64,7 +64,7 @@ def fetch(
     out. Once `is_wanted` says no the answer is read to its end but not kept. With `look_ahead_s` points show
     that lie so far in the server's future, which it hides otherwise.
     """
-    deadline = time.monotonic() + timeout_s
+    ends_at_s = time.monotonic() + timeout_s
     parameters: list[tuple[str, str]] = [("target", target) for target in targets]
     parameters += [("from", str(from_s)), ("until", str(until_s + look_ahead_s)), ("format", "json")]
     if look_ahead_s:
@@ -73,7 +73,7 @@ def fetch(
         parameters.append(("noNullPoints", "true"))
     try:
         # POST: a long list of targets does not fit the request line that servers accept
-        with post(f"{url}/render", parameters, timeout_s) as (answer, watch):
+        with post(f"{url}/render", parameters, timeout_s) as (answer, deadline):
             if answer.status_code == 404 and "html" not in answer.headers.get("Content-Type", ""):
                 # carbonapi and go-carbon say so of a glob that matches nothing; a page is another server's
                 return RenderBody(b"[]", _date_s(answer.headers.get("Date")))
@@ -81,16 +81,16 @@ def fetch(
                 reason = one_line(answer.reason or "", 200)
                 raise GraphiteFault(f"{url} answered {answer.status_code} {reason}")
             try:
-                body = _read(answer.raw, url, watch, bytes_max, is_wanted)
+                body = _read(answer.raw, url, deadline, bytes_max, is_wanted)
                 return RenderBody(body, _date_s(answer.headers.get("Date")))
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                if watch.expired or isinstance(error, urllib3.exceptions.TimeoutError):
+                if deadline.expired or isinstance(error, urllib3.exceptions.TimeoutError):
                     raise GraphiteFault(f"{url} did not finish its answer within {timeout_s:g} s") from None
                 raise GraphiteFault(f"{url} broke off its answer: {_cause(error)}") from None
     except requests.Timeout:
         raise GraphiteFault(f"{url} did not answer within {timeout_s:g} s") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= ends_at_s:
             raise GraphiteFault(f"{url} did not answer within {timeout_s:g} s") from None
         raise GraphiteFault(f"{url} cannot be reached: {_cause(error)}") from None
 
@@ -122,7 +122,9 @@ def parse_series(body: bytes, url: str) -> Iterator[Series]:
         raise GraphiteFault(f"{url} answered JSON that is cut off or broken: {str(error)[:100]}") from None
 
 
-def _read(raw: Any, url: str, watch: Watch, bytes_max: int, is_wanted: Callable[[], bool]) -> bytes:
+def _read(
+    raw: Any, url: str, deadline: ExchangeDeadline, bytes_max: int, is_wanted: Callable[[], bool]
+) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -132,9 +134,9 @@ def _read(raw: Any, url: str, watch: Watch, bytes_max: int, is_wanted: Callable[
             chunks.clear()
         if size > bytes_max:
             raise GraphiteFault(f"{url} answered more than {bytes_max // 2**20} MiB")
-        if watch.expired:
+        if deadline.expired:
             raise TimeoutError
-    if watch.expired:  # the end may be the watch's own doing
+    if deadline.expired:  # the end may be the deadline's own doing
         raise TimeoutError
     return b"".join(chunks)
 

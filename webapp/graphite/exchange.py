@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
-class Watch:
+class ExchangeDeadline:
     """Shuts the exchange's connection when its time is over, whatever is waited for then: a handshake, a
     status line, a header, a chunk.
     """
@@ -50,45 +50,45 @@ class Watch:
                 self._twin.shutdown(socket.SHUT_RDWR)
 
 
-_watch: ContextVar[Watch] = ContextVar("watch")
+_deadline: ContextVar[ExchangeDeadline] = ContextVar("deadline")
 
 
-class _WatchedHTTP(HTTPConnection):
+class _BoundedHTTP(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        return _watch.get().add(super()._new_conn())
+        return _deadline.get().add(super()._new_conn())
 
 
-class _WatchedHTTPS(HTTPSConnection):
+class _BoundedHTTPS(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        return _watch.get().add(super()._new_conn())
+        return _deadline.get().add(super()._new_conn())
 
 
-class _WatchedAdapter(HTTPAdapter):
+class _BoundedAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **more)
-        pool.ConnectionCls = _WatchedHTTPS if pool.scheme == "https" else _WatchedHTTP  # type: ignore[attr-defined]
+        pool.ConnectionCls = _BoundedHTTPS if pool.scheme == "https" else _BoundedHTTP  # type: ignore[attr-defined]
         return pool
 
 
 @contextmanager
 def post(
     url: str, data: Sequence[tuple[str, str]], timeout_s: float, headers: Mapping[str, str] | None = None
-) -> Iterator[tuple[requests.Response, Watch]]:
-    """Post a form and yield the answer, its body unread, and the watch, which says whether time is over.
+) -> Iterator[tuple[requests.Response, ExchangeDeadline]]:
+    """Post a form and yield the answer, its body unread, and the deadline, which says whether time is over.
 
     Redirects are not followed. The environment's proxies and certificates count. Raises what requests raises.
     """
     with (
-        closing(Watch(timeout_s)) as watch,
+        closing(ExchangeDeadline(timeout_s)) as deadline,
         requests.Session() as session,
-        closing(_WatchedAdapter()) as adapter,
+        closing(_BoundedAdapter()) as adapter,
     ):
-        token = _watch.set(watch)
+        token = _deadline.set(deadline)
         try:
             request = session.prepare_request(requests.Request("POST", url, data=list(data), headers=headers))
             using: Any = session.merge_environment_settings(url, {}, True, None, None)
             # The session's own send would read the whole body of a redirect, however long.
             with adapter.send(request, timeout=timeout_s, **using) as answer:
-                yield answer, watch
+                yield answer, deadline
         finally:
-            _watch.reset(token)
+            _deadline.reset(token)

@@ -106,18 +106,18 @@ class Condition:
     @property
     def full_text(self) -> str:
         """With the names below the grid: `cloud-a: 3 VMs in error`."""
-        return Mark(self.level, self.text, self.where[1:] if self.key.grid else self.where).text
+        return Finding(self.level, self.text, self.where[1:] if self.key.grid else self.where).text
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Finding:
     """How something is doing, as a page shows it."""
 
     level: Level
     reason: str = ""
     where: tuple[str, ...] = ()  # the child that is the cause, outermost name first
     since: str = ""  # for how long, where that is known and not in the reason
-    symptoms: tuple[Mark, ...] = ()
+    symptoms: tuple[Finding, ...] = ()
 
     @property
     def text(self) -> str:
@@ -125,12 +125,12 @@ class Mark:
         return f"{' / '.join(self.where)}: {self.reason}" if self.where else self.reason
 
 
-OK = Mark(Level.OK)
+OK = Finding(Level.OK)
 
 
-def worst(marks: Iterable[Mark]) -> Mark:
-    """The worst mark; of equally bad ones the first."""
-    return max(marks, key=lambda mark: mark.level, default=OK)
+def worst(findings: Iterable[Finding]) -> Finding:
+    """The worst finding; of equally bad ones the first."""
+    return max(findings, key=lambda finding: finding.level, default=OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,33 +198,33 @@ class Health:
             return ""
         return tone_of(self.rules.thresholds[threshold], value.value)
 
-    def overall(self) -> Mark:
-        return worst(self.marks())
+    def overall(self) -> Finding:
+        return worst(self.findings())
 
-    def grid(self, grid: Grid) -> Mark:
+    def grid(self, grid: Grid) -> Finding:
         return self._lead(self._by_grid.get(grid.name, ()), 1)
 
-    def cloud(self, cloud: Cloud) -> Mark:
+    def cloud(self, cloud: Cloud) -> Finding:
         return self._lead(self._of_cloud(cloud), 2)
 
-    def host(self, grid: Grid, host: Host) -> Mark:
+    def host(self, grid: Grid, host: Host) -> Finding:
         return self._lead(self._of_host(grid, host), 2)
 
-    def marks(self) -> tuple[Mark, ...]:
-        """One mark for each cause, the worst first, with its symptoms below it."""
+    def findings(self) -> tuple[Finding, ...]:
+        """One finding for each cause, the worst first, with its symptoms below it."""
         return self._nest(self.conditions, 0)
 
-    def grid_marks(self, grid: Grid) -> tuple[Mark, ...]:
+    def grid_findings(self, grid: Grid) -> tuple[Finding, ...]:
         """The causes of what is not well in a grid, be they in it or above it."""
         return self._nest(self._by_grid.get(grid.name, ()), 1)
 
-    def cloud_marks(self, cloud: Cloud) -> tuple[Mark, ...]:
+    def cloud_findings(self, cloud: Cloud) -> tuple[Finding, ...]:
         return self._nest(self._of_cloud(cloud), 2)
 
-    def host_marks(self, grid: Grid, host: Host) -> tuple[Mark, ...]:
+    def host_findings(self, grid: Grid, host: Host) -> tuple[Finding, ...]:
         return self._nest(self._of_host(grid, host), 2)
 
-    def fleet_marks(self) -> tuple[Mark, ...]:
+    def fleet_findings(self) -> tuple[Finding, ...]:
         """Those of the worker fleet, in all grids."""
         found = [one for one in self.conditions if one.key.part == "fleet" or one.producers == {"fleet"}]
         return self._nest(found, 0)
@@ -247,28 +247,28 @@ class Health:
         found = self._by_grid.get(grid.name, ())
         return [one for one in found if one.key.host == name and one.is_of_host]
 
-    def _lead(self, conditions: Sequence[Condition], depth: int) -> Mark:
-        """The mark of a place: as bad as the worst there; for what is absent its cause speaks."""
+    def _lead(self, conditions: Sequence[Condition], depth: int) -> Finding:
+        """The finding of a place: as bad as the worst there; for what is absent its cause speaks."""
         if not conditions:
             return OK
         lead = min(conditions, key=lambda one: (-one.level, one.key.rank))
         cause = self._by_key[lead.cause] if lead.cause and lead.key.kind in _ABSENCES else lead
-        return replace(self._mark(cause, depth), level=lead.level)
+        return replace(self._finding(cause, depth), level=lead.level)
 
-    def _nest(self, conditions: Iterable[Condition], depth: int) -> tuple[Mark, ...]:
+    def _nest(self, conditions: Iterable[Condition], depth: int) -> tuple[Finding, ...]:
         groups: dict[Key, list[Condition]] = {}
         for condition in conditions:
             group = groups.setdefault(condition.cause or condition.key, [])
             if condition.cause:
                 group.append(condition)
-        return tuple(self._mark(self._by_key[key], depth, symptoms) for key, symptoms in groups.items())
+        return tuple(self._finding(self._by_key[key], depth, symptoms) for key, symptoms in groups.items())
 
-    def _mark(self, condition: Condition, depth: int, symptoms: Iterable[Condition] = ()) -> Mark:
-        """`depth` is how many names the place of the mark stands for already."""
-        return Mark(
+    def _finding(self, condition: Condition, depth: int, symptoms: Iterable[Condition] = ()) -> Finding:
+        """`depth` is how many names the place of the finding stands for already."""
+        return Finding(
             condition.level,
             condition.text,
             condition.where[depth:] if condition.key.grid else condition.where,
             self.since_text(condition),
-            tuple(self._mark(symptom, depth) for symptom in symptoms),
+            tuple(self._finding(symptom, depth) for symptom in symptoms),
         )

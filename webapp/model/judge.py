@@ -33,15 +33,15 @@ _OF_SCHEDULER = PRODUCERS_OF_SERVICE["cloud_scheduler"]
 
 def judge_health(view: SnapshotView, rules: HealthRules, since: Mapping[Key, Since] | None = None) -> Health:
     """What holds in the snapshot. `since` says of conditions when they began, where that is remembered."""
-    judge = _Judge(view, rules)
-    found = _explain(list(judge.find()), view)
-    return Health(view, rules, tuple(_in_order(found)), frozenset(judge.unknown), since or {})
+    check = _HealthCheck(view, rules)
+    found = _explain(list(check.find()), view)
+    return Health(view, rules, tuple(_in_order(found)), frozenset(check.unknown), since or {})
 
 
 _OF_PEERS = ("asked", "answered")
 
 
-class _Judge:
+class _HealthCheck:
     """Goes through a snapshot; `unknown` grows meanwhile."""
 
     def __init__(self, view: SnapshotView, rules: HealthRules) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from webapp.model.build import add_up
 from webapp.model.columns import DEFAULT_COLUMNS, STATES
-from webapp.model.health import Health, Mark
+from webapp.model.health import Finding, Health
 from webapp.model.tree import Cloud, Grid, Value, VmType, path_of
 from webapp.pages.cells import Cell, show
 from webapp.pages.tables import below, natural, occurring, words
@@ -47,7 +47,7 @@ class CloudRows:
 
     name: str
     link: str
-    mark: Mark
+    finding: Finding
     is_off: bool
     quota: Cell
     rows: tuple[TypeRow, ...]
@@ -127,20 +127,20 @@ def _columns(names: Sequence[str], rows: Sequence[VmType]) -> Iterator[CloudColu
 
 
 def _cloud(cloud: Cloud, health: Health, columns: Sequence[CloudColumn], link: str) -> CloudRows:
-    view, mark = health.view, health.cloud(cloud)
+    view, finding = health.view, health.cloud(cloud)
     rows = cloud.vmtypes or (VmType(_NO_TYPE, {}, *(Value("", None, None),) * 3, {}),)
     held = cloud.jobs.get("all", {}).get("held")
     return CloudRows(
         name=cloud.name,
         link=link + cloud.name,
-        mark=mark,
+        finding=finding,
         is_off=view.is_fresh(cloud.enabled) and cloud.enabled.value == 0,
         quota=show(cloud.quota, view),
         rows=tuple(
             TypeRow(row.name, _cells(row, columns, held if number == 0 else None, health))
             for number, row in enumerate(rows)
         ),
-        folds=not mark.level and not (held and held.value) and not _has_vms(cloud.total),
+        folds=not finding.level and not (held and held.value) and not _has_vms(cloud.total),
     )
 
 

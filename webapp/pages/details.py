@@ -1,4 +1,4 @@
-"""The pages about one grid, one cloud, one host: marks, small plots of main figures, all tables. Pure."""
+"""The pages about one grid, one cloud, one host: findings, small plots of main figures, all tables. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cloud_monitor.metrics.catalog import BY_KEY
-from webapp.model.health import Health, Mark, worst
+from webapp.model.health import Finding, Health, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
@@ -32,8 +32,8 @@ class Spark:
 class DetailPage:
     title: str
     trail: tuple[tuple[str, str], ...]  # names and addresses of what is above
-    mark: Mark
-    marks: tuple[Mark, ...]
+    finding: Finding
+    findings: tuple[Finding, ...]
     sparks: tuple[Spark, ...]
     heartbeats: tuple[Cell, ...]
     tables: tuple[Table, ...]
@@ -57,8 +57,8 @@ def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: AddressO
     return DetailPage(
         title=card.label,
         trail=(),
-        mark=card.mark,
-        marks=health.grid_marks(grid),
+        finding=card.finding,
+        findings=health.grid_findings(grid),
         sparks=tuple(_grid_sparks(grid, view)),
         heartbeats=card.heartbeats,
         tables=tuple(table for table in tables if not table.is_empty),
@@ -94,8 +94,8 @@ def cloud_page(grid: Grid, cloud: Cloud, health: Health, link: AddressOf) -> Det
     return DetailPage(
         title=cloud.name,
         trail=((health.grid_label(grid.name), link("grid.show", grid=grid.name)),),
-        mark=health.cloud(cloud),
-        marks=health.cloud_marks(cloud),
+        finding=health.cloud(cloud),
+        findings=health.cloud_findings(cloud),
         sparks=tuple(_cloud_sparks(cloud, view)),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),
@@ -203,8 +203,8 @@ def host_page(grid: Grid, host: Host, health: Health, link: AddressOf) -> Detail
     return DetailPage(
         title=host.name,
         trail=((health.grid_label(grid.name), link("grid.show", grid=grid.name)),),
-        mark=health.host(grid, host),
-        marks=health.host_marks(grid, host),
+        finding=health.host(grid, host),
+        findings=health.host_findings(grid, host),
         sparks=tuple(
             spark
             for label, name, unit in _HOST_SPARKS
@@ -244,12 +244,12 @@ def fleet_page(health: Health, link: AddressOf) -> DetailPage:
             tone=BAD if status == "failed" else "",
         )
     ]
-    marks = health.fleet_marks()
+    findings = health.fleet_findings()
     return DetailPage(
         title="Fleet",
         trail=(),
-        mark=worst(marks),
-        marks=marks,
+        finding=worst(findings),
+        findings=findings,
         sparks=tuple(sparks),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),

@@ -11,7 +11,7 @@ from webapp.pages.details import DetailPage
 from webapp.pages.jobs import reason_of
 from webapp.pages.list_cells import number, since, status_cell, text
 from webapp.pages.list_page import ListColumn, ListSpec
-from webapp.pages.record import Fact, facts_table, history_table, hosts_table_of, record_mark, seen_facts
+from webapp.pages.record import Fact, facts_table, history_table, hosts_table_of, record_finding, seen_facts
 
 
 def _job(tracked: TrackedRecord) -> JobRecord:
@@ -84,8 +84,8 @@ def job_page(
     return DetailPage(
         title=f"Job {tracked.key}",
         trail=((label, address), *clouds, ("Jobs", f"{address}/jobs")),
-        mark=record_mark(tracked, summary, view),
-        marks=(),
+        finding=record_finding(tracked, summary, view),
+        findings=(),
         sparks=(),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),

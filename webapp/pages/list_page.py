@@ -9,7 +9,7 @@ from urllib.parse import quote
 from cloud_monitor.system.text import format_number
 from webapp.inventory.model import ListSummary, QueryResult, TrackedRecord
 from webapp.inventory.query import RecordQuery
-from webapp.model.health import OK, Level, Mark
+from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell
 from webapp.pages.list_cells import LEAVING, TROUBLE, WORDS, age_cell, is_stale
@@ -76,7 +76,7 @@ class Choice:
 class ListPage:
     title: str
     trail: tuple[tuple[str, str], ...]
-    mark: Mark
+    finding: Finding
     age: Cell
     note: str
     chips: tuple[Chip, ...]
@@ -105,7 +105,7 @@ def list_page(
     return ListPage(
         title=f"{spec.title} of {label}",
         trail=((label, address.rsplit("/", 1)[0]),),
-        mark=Mark(Level.STALE, "the list is old") if stale else OK,
+        finding=Finding(Level.STALE, "the list is old") if stale else OK,
         age=age_cell(summary, view),
         note=_note(spec, summary) if summary.is_cut else "",
         chips=tuple(_chips(query, result)),

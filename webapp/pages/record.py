@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cloud_monitor.system.text import age_text
 from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
-from webapp.model.health import OK, Level, Mark
+from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.list_cells import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
@@ -17,13 +17,13 @@ Fact = tuple[str, Cell]
 _WHOLE = "t whole"  # words that are not cut
 
 
-def record_mark(tracked: TrackedRecord, summary: ListSummary, view: SnapshotView) -> Mark:
+def record_finding(tracked: TrackedRecord, summary: ListSummary, view: SnapshotView) -> Finding:
     """Of what is gone nothing is known any more; a list that is old says nothing of now either."""
     if is_stale(summary, view):
-        return Mark(Level.STALE, "the list is old")
+        return Finding(Level.STALE, "the list is old")
     if tracked.gone_at is not None:
-        return Mark(Level.STALE, tracked.status)
-    return Mark(Level.BAD, tracked.status) if tracked.status in TROUBLE else OK
+        return Finding(Level.STALE, tracked.status)
+    return Finding(Level.BAD, tracked.status) if tracked.status in TROUBLE else OK
 
 
 def facts_table(facts: Iterable[Fact]) -> Table:

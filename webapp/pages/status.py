@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from webapp.model.health import Health, Mark, worst
+from webapp.model.health import Finding, Health, worst
 from webapp.model.tree import Grid, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.clouds import CloudTable, cloud_table
@@ -24,7 +24,7 @@ AddressOf = Callable[..., str]  # (endpoint, **names) -> address
 class Attention:
     """A cause of what is not well; `anchor` is the card it belongs to, empty where it has none."""
 
-    mark: Mark
+    finding: Finding
     anchor: str
 
 
@@ -33,7 +33,7 @@ class GridCard:
     name: str
     label: str
     link: str
-    mark: Mark
+    finding: Finding
     heartbeats: tuple[Cell, ...]
     clouds: CloudTable | None
     tables: tuple[Table, ...]
@@ -52,7 +52,7 @@ class TotalFigure:
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    mark: Mark
+    finding: Finding
     vms: tuple[TotalFigure, ...]
     jobs: tuple[TotalFigure, ...]
     attention: tuple[Attention, ...]
@@ -66,18 +66,18 @@ class StatusPage:
 
 def status_page(health: Health, columns: Sequence[str], link: AddressOf) -> StatusPage:
     snapshot = health.view.snapshot
-    marks = health.marks()
+    findings = health.findings()
     attention = [
-        Attention(mark, anchor_of(cause.key.grid) if cause.key.grid else "")
-        for mark, cause in zip(marks, health.causes, strict=True)
+        Attention(finding, anchor_of(cause.key.grid) if cause.key.grid else "")
+        for finding, cause in zip(findings, health.causes, strict=True)
     ]
     listed = attention if len(attention) <= ATTENTION_MAX else attention[: ATTENTION_MAX - 1]
     return StatusPage(
-        mark=worst(marks),
+        finding=worst(findings),
         vms=tuple(_vm_figures(health)),
         jobs=tuple(_job_figures(health)),
         attention=tuple(listed),
-        unlisted=len(marks) - len(listed),
+        unlisted=len(findings) - len(listed),
         cards=tuple(grid_card(grid, health, columns, link) for grid in snapshot.grids),
     )
 
@@ -100,7 +100,7 @@ def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: AddressO
         name=grid.name,
         label=health.grid_label(grid.name),
         link=address,
-        mark=health.grid(grid),
+        finding=health.grid(grid),
         heartbeats=tuple(
             heartbeat_cell(health.heartbeat_label(service), value, view)
             for service, value in grid.heartbeats.items()

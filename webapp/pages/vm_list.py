@@ -11,7 +11,7 @@ from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.list_cells import number, since, status_cell, text
 from webapp.pages.list_page import ListColumn, ListSpec
-from webapp.pages.record import Fact, facts_table, history_table, jobs_table_of, record_mark, seen_facts
+from webapp.pages.record import Fact, facts_table, history_table, jobs_table_of, record_finding, seen_facts
 
 
 def _vm(tracked: TrackedRecord) -> VmRecord:
@@ -89,8 +89,8 @@ def vm_page(
     return DetailPage(
         title=tracked.key,
         trail=((label, address), *clouds, ("VMs", f"{address}/vms")),
-        mark=record_mark(tracked, summary, view),
-        marks=(),
+        finding=record_finding(tracked, summary, view),
+        findings=(),
         sparks=(),
         heartbeats=(),
         tables=tuple(table for table in tables if not table.is_empty),

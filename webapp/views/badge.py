@@ -27,8 +27,8 @@ def show(grid: str) -> Response:
 
 def _draw(name: str, view: SnapshotView) -> str:
     grid = next((grid for grid in view.snapshot.grids if grid.name == name), None)
-    mark = health_of(view).grid(grid) if grid is not None else None
-    word, kind = (mark.level.word, mark.level.kind) if mark is not None else ("gone", "stale")
+    finding = health_of(view).grid(grid) if grid is not None else None
+    word, kind = (finding.level.word, finding.level.kind) if finding is not None else ("gone", "stale")
     return draw_badge(current_settings().grid_names.get(name, name), word, _COLOURS[kind])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, url_for
 
 from webapp.inventory.query import RecordQuery
-from webapp.model.health import Level, Mark
+from webapp.model.health import Finding, Level
 from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid
@@ -57,11 +57,11 @@ def show(grid: str, cloud: str) -> Response:
             edition = str(reader.edition()) if reader else "0"
             return show_page("cloud", "detail_body.html", values, heading=heading, edition=edition)
     except InventoryFault as fault:
-        mark = Mark(Level.STALE, f"VMs and jobs cannot be listed: {fault}")
+        finding = Finding(Level.STALE, f"VMs and jobs cannot be listed: {fault}")
 
         def without(view: SnapshotView) -> Values:
             page = page_of(view)
-            return {"page": replace(page, marks=(*page.marks, mark))}
+            return {"page": replace(page, findings=(*page.findings, finding))}
 
         return show_page("cloud", "detail_body.html", without, heading=heading, edition="fault")
 

@@ -14,7 +14,7 @@ from flask import Flask, Response, abort, json, render_template, request
 
 from webapp.model.conditions import read_conditions, read_since
 from webapp.model.events import Event, events_of
-from webapp.model.health import Health, Mark
+from webapp.model.health import Finding, Health
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
@@ -116,20 +116,20 @@ def isotime(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def mark_cell(mark: Mark) -> Cell:
-    return Cell(mark.level.word, mark.level.kind, mark.text)
+def mark_cell(finding: Finding) -> Cell:
+    return Cell(finding.level.word, finding.level.kind, finding.text)
 
 
-def reason_cell(mark: Mark) -> Cell:
-    return Cell(mark.reason, mark.level.kind)
+def reason_cell(finding: Finding) -> Cell:
+    return Cell(finding.reason, finding.level.kind)
 
 
-def since_cell(mark: Mark) -> Cell:
-    return Cell(mark.since)
+def since_cell(finding: Finding) -> Cell:
+    return Cell(finding.since)
 
 
-def cause_cell(mark: Mark) -> Cell:
-    return Cell(mark.text, mark.level.kind)
+def cause_cell(finding: Finding) -> Cell:
+    return Cell(finding.text, finding.level.kind)
 
 
 def group_slots(columns: Sequence[CloudColumn]) -> Iterator[tuple[str, list[CloudColumn]]]:

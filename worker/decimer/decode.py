@@ -152,18 +152,19 @@ class _Memory:
     def keep(self, slots: list[int]) -> None:
         """Move the rows of these slots, in rising order, to the front, and give up the rest."""
 
-        def front(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        def compact(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             for place, slot in enumerate(slots):
                 if place != slot:
                     values[place] = values[slot]
             return values[: len(slots)]
 
         self._slots = len(slots)
-        self._token, self._length, self._mask = front(self._token), front(self._length), front(self._mask)
-        self._next, self._confidence = front(self._next), front(self._confidence)
+        self._token, self._next = compact(self._token), compact(self._next)
+        self._length, self._mask = compact(self._length), compact(self._mask)
+        self._confidence = compact(self._confidence)
         for arrays in (self._image, self._text, self._new):
             for name, values in arrays.items():
-                arrays[name] = front(values)
+                arrays[name] = compact(values)
         self._bind()
 
     def _resize(self, room: int) -> None:

@@ -1,23 +1,23 @@
-"""Run one streaming function in several threads over one stream of items."""
+"""Run one streaming function in several threads over one stream of inputs."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-Item = TypeVar("Item")
+Input = TypeVar("Input")
 Result = TypeVar("Result")
 
 
 def run_threads(
-    work: Callable[[Iterator[Item]], Iterator[Result]], items: Iterable[Item], threads: int
+    work: Callable[[Iterator[Input]], Iterator[Result]], inputs: Iterable[Input], threads: int
 ) -> Iterator[Result]:
     """Yield what each thread's `work` yields, in no order; what one raises ends all and is raised here.
 
-    Results wait in a queue of bounded length; closing the generator stops the threads after the item they
+    Results wait in a queue of bounded length; closing the generator stops the threads after the input they
     are at.
     """
-    shared = _SharedItems(items)
+    shared = _SharedStream(inputs)
     results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=4 * threads)
 
     def run() -> None:
@@ -51,19 +51,19 @@ def run_threads(
         raise failure
 
 
-class _SharedItems(Iterator[Item]):
+class _SharedStream(Iterator[Input]):
     """One iterator for many threads; `stop` ends it for all."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items = iter(items)
+    def __init__(self, inputs: Iterable[Input]) -> None:
+        self._inputs = iter(inputs)
         self._lock = threading.Lock()
         self._stopped = False
 
-    def __next__(self) -> Item:
+    def __next__(self) -> Input:
         with self._lock:
             if self._stopped:
                 raise StopIteration
-            return next(self._items)
+            return next(self._inputs)
 
     def stop(self) -> None:
         self._stopped = True

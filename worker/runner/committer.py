@@ -55,7 +55,7 @@ class Committer:
         self._settings = settings
         self._uploads: dict[ActiveChunk, Future[str]] = {}
         self._uploader = ThreadPoolExecutor(1, thread_name_prefix="upload")
-        self._turn = threading.Lock()
+        self._round_lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._rate = Rate()
@@ -73,7 +73,7 @@ class Committer:
     def store_all(self) -> None:
         """Store what was answered and keep the leases: for a worker that dies and is to be explained."""
         self._stopping.set()
-        with self._turn:
+        with self._round_lock:
             for chunk in self._active.chunks:
                 try:
                     self._store(chunk, all_of_it=True)
@@ -83,7 +83,7 @@ class Committer:
     def close_all(self) -> None:
         """What `stop` does at the end; for the watchdog too, when the recogniser does not end in time."""
         self._stopping.set()
-        with self._turn:
+        with self._round_lock:
             for chunk in self._active.chunks:
                 if not chunk.complete:
                     chunk.set_released(self._active.leaving_reason or "left")
@@ -97,7 +97,7 @@ class Committer:
         while not self._stopping.is_set():
             self._active.commit_needed.wait(ROUND_S)
             self._active.commit_needed.clear()
-            with self._turn:
+            with self._round_lock:
                 for chunk in self._active.chunks:
                     self._commit(chunk)
                 self._tell_progress()

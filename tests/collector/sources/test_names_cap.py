@@ -14,8 +14,8 @@ def test_fifty_new_groups_a_minute_make_no_more_than_the_cap_a_day() -> None:
         values = [(f"grids.g.groups.m{minute}_{number}.total", 1.0) for number in range(50)]
         values += [("grids.g.groups.steady.total", 7.0), ("grids.g.condor.overflow.groups", 0.0)]
         values += [("grids.g.jobs.all.total", 57.0)]
-        capped = cap_names("g", values, seen, 20)
-        found = dict(capped)
+        kept = cap_names("g", values, seen, 20)
+        found = dict(kept)
         assert (
             sum(value for path, value in found.items() if ".groups." in path and "overflow" not in path) == 57
         )

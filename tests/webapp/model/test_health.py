@@ -14,7 +14,7 @@ import webapp.model
 from cloud_monitor.metrics.catalog import METRICS, PRODUCERS_OF_SERVICE
 from cloud_monitor.metrics.paths import build_path
 from webapp.model.build import build_snapshot
-from webapp.model.health import OK, Condition, Health, HealthRules, Key, Level, Mark, Since, worst
+from webapp.model.health import OK, Condition, Finding, Health, HealthRules, Key, Level, Since, worst
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import complete_thresholds
@@ -40,19 +40,19 @@ def beat(service: str, value: float = 1.0, age_s: int = 0, grid: str = "g") -> V
     return Value(build_path("heartbeat", grid=grid, service=service), value, NOW - age_s)
 
 
-def mark_of(*values: Value, outcome: PollOutcome = WELL) -> Mark:
+def finding_of(*values: Value, outcome: PollOutcome = WELL) -> Finding:
     return judged(*values, outcome=outcome).overall()
 
 
 def told(health: Health) -> list[tuple[str, list[str]]]:
     """Each cause with its symptoms, as words."""
-    return [(mark.text, [symptom.text for symptom in mark.symptoms]) for mark in health.marks()]
+    return [(finding.text, [symptom.text for symptom in finding.symptoms]) for finding in health.findings()]
 
 
 def test_the_worst_child_is_the_cause_and_is_named() -> None:
-    mark = mark_of(errors("a", 1), errors("b", 12), errors("c", 0))
-    assert mark == Mark(Level.BAD, "12 VMs in error", ("Grid G", "b"))
-    assert mark.text == "Grid G / b: 12 VMs in error"
+    finding = finding_of(errors("a", 1), errors("b", 12), errors("c", 0))
+    assert finding == Finding(Level.BAD, "12 VMs in error", ("Grid G", "b"))
+    assert finding.text == "Grid G / b: 12 VMs in error"
 
 
 def test_a_schedd_of_several_that_does_not_answer_is_told_with_the_sums() -> None:
@@ -62,23 +62,22 @@ def test_a_schedd_of_several_that_does_not_answer_is_told_with_the_sums() -> Non
             for key, value in (("condor_asked", 3), ("condor_answered", answered))
         ]
 
-    assert mark_of(*peers(3)) == OK
-    mark = mark_of(*peers(2))
-    assert (mark.level, mark.text) == (Level.WARN, "Grid G: 2 of 3 schedds answer, sums are of these")
+    assert finding_of(*peers(3)) == OK
+    finding = finding_of(*peers(2))
+    assert (finding.level, finding.text) == (Level.WARN, "Grid G: 2 of 3 schedds answer, sums are of these")
 
 
 def test_nothing_wrong_is_ok_and_has_no_text() -> None:
-    assert mark_of(errors("a", 0)) == OK
+    assert finding_of(errors("a", 0)) == OK
     assert OK.text == ""
     assert worst([]) == OK
 
 
 def test_a_service_that_answers_no_more_is_bad_and_a_grid_without_data_stale() -> None:
-    assert mark_of(beat("condor", 0.0)).text == "Grid G: HTCondor does not answer"
-    assert (
-        mark_of(beat("condor", 1.0, 300), errors("a", 0)).text == "Grid G: HTCondor heartbeat lost for 5 min"
-    )
-    quiet = mark_of(beat("condor", 1.0, 3600))
+    assert finding_of(beat("condor", 0.0)).text == "Grid G: HTCondor does not answer"
+    lost = finding_of(beat("condor", 1.0, 300), errors("a", 0))
+    assert lost.text == "Grid G: HTCondor heartbeat lost for 5 min"
+    quiet = finding_of(beat("condor", 1.0, 3600))
     assert (quiet.level, quiet.text) == (Level.STALE, "Grid G: no data for 1 h")
 
 
@@ -89,10 +88,10 @@ def test_held_jobs_are_judged_by_their_share() -> None:
             for status, count in (("held", held), ("total", total))
         ]
 
-    assert mark_of(*jobs(9, 100)) == OK
-    assert mark_of(*jobs(10, 100)).text == "Grid G: 10 % of the jobs are held"
-    assert mark_of(*jobs(60, 100)).level is Level.BAD
-    assert mark_of(*jobs(0, 0)) == OK
+    assert finding_of(*jobs(9, 100)) == OK
+    assert finding_of(*jobs(10, 100)).text == "Grid G: 10 % of the jobs are held"
+    assert finding_of(*jobs(60, 100)).level is Level.BAD
+    assert finding_of(*jobs(0, 0)) == OK
 
 
 def test_with_the_cloud_scheduler_silent_twelve_clouds_are_one_cause() -> None:
@@ -102,9 +101,9 @@ def test_with_the_cloud_scheduler_silent_twelve_clouds_are_one_cause() -> None:
         ("Grid G: CS does not answer", [f"Grid G / c{number:02}: no data for 10 min" for number in range(12)])
     ]
     grid = health.view.snapshot.grids[0]
-    assert health.grid(grid) == Mark(Level.STALE, "CS does not answer")
-    assert health.cloud(grid.clouds[3]) == Mark(Level.STALE, "CS does not answer")
-    assert [mark.text for mark in health.cloud_marks(grid.clouds[3])] == ["CS does not answer"]
+    assert health.grid(grid) == Finding(Level.STALE, "CS does not answer")
+    assert health.cloud(grid.clouds[3]) == Finding(Level.STALE, "CS does not answer")
+    assert [finding.text for finding in health.cloud_findings(grid.clouds[3])] == ["CS does not answer"]
 
 
 def test_a_cloud_that_htcondor_alone_knows_is_a_symptom_of_htcondor() -> None:
@@ -122,7 +121,7 @@ def test_when_the_poll_fails_that_is_the_one_cause_and_nothing_is_without_data_b
     grids = [beat("condor", 1.0, 900, grid) for grid in "abcde"]
     health = judged(*grids, outcome=failing)
     assert [cause.key for cause in health.causes] == [Key("poll_failing")]
-    assert health.marks()[0].text == "Graphite: poll fails: http://graphite answered 500"
+    assert health.findings()[0].text == "Graphite: poll fails: http://graphite answered 500"
     for grid in health.view.snapshot.grids:  # their figures are old all the same
         assert health.grid(grid).text == "Graphite: poll fails: http://graphite answered 500"
         assert health.grid(grid).level is Level.STALE
@@ -183,7 +182,7 @@ def test_since_when_is_told_but_not_twice() -> None:
     view = judged(beat("condor", 0.0), beat("fleet", 1.0, 600)).view
     keys = [Key("heartbeat_lost", "g", part=service) for service in ("condor", "fleet")]
     health = judge_health(view, RULES, {keys[0]: Since(NOW - 7500, 0), keys[1]: Since(NOW - 7500, 14)})
-    assert [(mark.reason, mark.since) for mark in health.marks()] == [
+    assert [(finding.reason, finding.since) for finding in health.findings()] == [
         ("HTCondor does not answer", "for 2 h 5 min"),
         ("fleet heartbeat lost for 10 min", "on and off 14 times"),
     ]
@@ -304,7 +303,7 @@ def test_going_quiet_altogether_never_looks_like_getting_better(
 ) -> None:
     values = {leaf(*each).path: leaf(*each) for each in found}
     quiet = [value._replace(timestamp=NOW - 5000) for value in values.values()]
-    assert mark_of(*quiet).level >= mark_of(*values.values()).level
+    assert finding_of(*quiet).level >= finding_of(*values.values()).level
 
 
 @settings(deadline=None)
@@ -336,4 +335,4 @@ def test_with_the_poll_failing_there_is_exactly_one_cause(
     health = judged(*values_of(found).values(), outcome=outcome)
     if outcome is not WELL:
         assert [cause.key for cause in health.causes] == [Key("poll_failing")]
-    assert len(health.marks()) == len(health.causes)
+    assert len(health.findings()) == len(health.causes)

@@ -53,7 +53,7 @@ export function showControls(state) {
   if (page) page.href = page.pathname + location.search;
 }
 
-/** @param plot {change(changes, options), state(), shown(), zoomOut(), close(), say(text)} */
+/** @param plot {change(changes, options), state(), shown(), zoomOut(), close(), showMessage(text)} */
 export function wireControls(plot) {
   fillChoices();
   find("plot-form").addEventListener("submit", (event) => {
@@ -79,9 +79,9 @@ export function wireControls(plot) {
   find("plot-link").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      plot.say("The address of this plot is in the clipboard.");
+      plot.showMessage("The address of this plot is in the clipboard.");
     } catch {
-      plot.say("The clipboard is closed to this page: copy the address from the address bar.");
+      plot.showMessage("The clipboard is closed to this page: copy the address from the address bar.");
     }
   });
 }

@@ -89,10 +89,10 @@ function forget() {
   shown?.chart?.plot.destroy();
   shown = null;
   legend.show([]);
-  say(stays ? "Add a trace by its path, or click a value on any other page." : "");
+  showMessage(stays ? "Add a trace by its path, or click a value on any other page." : "");
 }
 
-function say(text, isError = false) {
+function showMessage(text, isError = false) {
   const line = document.getElementById("plot-status");
   line.textContent = text;
   line.classList.toggle("error", isError);
@@ -102,7 +102,7 @@ async function load() {
   const now_s = serverNow();
   const from_s = parseTime(state.from, now_s), until_s = parseTime(state.until, now_s);
   if (from_s === null || until_s === null || from_s >= until_s) {
-    say("The range is not understood: From must lie before Until, as in -3h, now or 2026-01-31 08:00.", true);
+    showMessage("The range is not understood: From must lie before Until, as in -3h, now or 2026-01-31 08:00.", true);
     return;
   }
   asking?.abort();
@@ -123,7 +123,7 @@ async function load() {
     draw(uPlot, drawn, from_s, until_s, answer.step_s);
   } catch (error) {
     if (error.name === "AbortError") return;
-    say(error.message, true);
+    showMessage(error.message, true);
     if (error.retryAfter_s) retry = setTimeout(load, error.retryAfter_s * 1000);
   } finally {
     if (!signal.aborted) panel.removeAttribute("aria-busy");
@@ -164,7 +164,7 @@ function draw(uPlot, drawn, from_s, until_s, step_s) {
   legend.show(drawn);
   const points = chart.data[0].length;
   const known = drawn.some((one) => one.values.some((value) => value !== null));
-  say(known
+  showMessage(known
     ? `${formatTime(from_s)} to ${formatTime(until_s)}, one value per ${step_s} s, ${points} points`
     : "No values in this range.", false);
 }
@@ -186,7 +186,7 @@ export function followPlot() {
 }
 
 export function startPlot() {
-  wireControls({ change: changePlot, state: plotState, shown: shownPlot, zoomOut, close: closePlot, say });
+  wireControls({ change: changePlot, state: plotState, shown: shownPlot, zoomOut, close: closePlot, showMessage });
   onColours(redraw);
   addEventListener("popstate", () => { state = readState(location.search); applyState(); });
   new ResizeObserver(() => {

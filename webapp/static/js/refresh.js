@@ -27,11 +27,11 @@ let due_s = serverNow() + every_s;
 const listeners = { values: [], body: [], before: [] };
 
 /** Calls `listener`: on "values" when new values are in, on "body" when the rows are new too, on "before" before that. */
-export function onRefresh(moment, listener) {
-  listeners[moment].push(listener);
+export function onRefresh(event, listener) {
+  listeners[event].push(listener);
 }
 
-const tell = (moment) => { for (const listener of listeners[moment]) listener(); };
+const tell = (event) => { for (const listener of listeners[event]) listener(); };
 
 async function fetchPart(part) {
   const headers = part === "cells" && etag ? { "If-None-Match": etag } : {};

@@ -30,6 +30,6 @@ def _with_queue(page: DetailPage, url: str) -> DetailPage:
     """The page with what the queue says in front; asked at most once a minute, with little patience."""
     from webapp.views.fleet.queue import read_queue  # SQLAlchemy: only where there is a queue to read
 
-    tables, marks = read_queue(url)
-    marks = (*marks, *page.marks)
-    return replace(page, tables=(*tables, *page.tables), marks=marks, mark=worst(marks))
+    tables, findings = read_queue(url)
+    findings = (*findings, *page.findings)
+    return replace(page, tables=(*tables, *page.tables), findings=findings, finding=worst(findings))

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from cloud_monitor.system.text import age_text, format_number
-from webapp.model.health import Level, Mark
+from webapp.model.health import Finding, Level
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.tables import Column, Row, Table, words
 from worker.queue.statistics import (
@@ -28,25 +28,25 @@ _LAST = 20  # events, decisions, dead letters, results
 _TEXT = "t"  # the class of a cell that holds words
 
 
-def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Mark, ...]]:
-    """The queue's tables and what is wrong with it; a queue that cannot be read is one mark and no tables."""
+def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
+    """The queue's tables and what is wrong with it; of one that cannot be read one finding and no tables."""
     try:
         figures = read_figures(url, last=_LAST, latest=_LAST)
     except QueueError as error:
-        return (), (Mark(Level.STALE, f"its figures cannot be read: {error}", ("queue",)),)
-    return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_marks(figures))
+        return (), (Finding(Level.STALE, f"its figures cannot be read: {error}", ("queue",)),)
+    return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_findings(figures))
 
 
-def _marks(figures: QueueFigures) -> Iterable[Mark]:
+def _findings(figures: QueueFigures) -> Iterable[Finding]:
     if figures.chunks.get("failed"):
-        yield Mark(Level.WARN, f"{figures.chunks['failed']} chunks in the dead letter", ("queue",))
+        yield Finding(Level.WARN, f"{figures.chunks['failed']} chunks in the dead letter", ("queue",))
     if figures.deadlines.get("missed"):
-        yield Mark(Level.WARN, f"{figures.deadlines['missed']} chunks missed their deadline", ("queue",))
+        yield Finding(Level.WARN, f"{figures.deadlines['missed']} chunks missed their deadline", ("queue",))
     for host in figures.hosts:
         if not host.alive and host.workers:
-            yield Mark(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
+            yield Finding(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
         elif host.alive and host.held:
-            yield Mark(Level.BAD, host.held[0], (host.name,))
+            yield Finding(Level.BAD, host.held[0], (host.name,))
 
 
 def _tables(figures: QueueFigures) -> Iterable[Table]:

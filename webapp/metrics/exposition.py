@@ -19,12 +19,15 @@ from webapp.model.snapshot_view import SnapshotView
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def expose(view: SnapshotView, totals: Totals, levels: Mapping[str, Level]) -> bytes:
-    """The text for a scrape. `levels` are the grids' by name."""
+def expose(
+    view: SnapshotView, totals: Totals, levels: Mapping[str, Level], channel_failures: Mapping[str, int]
+) -> bytes:
+    """The text for a scrape. `levels` are of grids, by name; failures in a row of alerts' channels."""
 
     class Answer(Collector):
         def collect(self) -> Iterable[Metric]:
             yield from _own(view, totals)
+            yield _channels(channel_failures)
             yield from _grids(view, levels)
 
     registry = CollectorRegistry(auto_describe=False)
@@ -73,6 +76,17 @@ def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
     yield _gauge("cloud_monitor_processes", "Processes of the page.", totals.processes)
 
 
+def _channels(failures: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(
+        "cloud_monitor_alert_channel_failures",
+        "Failures in a row of a channel that alerts are sent on.",
+        labels=["channel"],
+    )
+    for name, count in failures.items():
+        family.add_metric([name], count)
+    return family
+
+
 def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
     ages = GaugeMetricFamily(
         "cloud_monitor_grid_age_seconds", "Age of a grid's newest point.", labels=["grid"]
@@ -82,6 +96,11 @@ def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
         "How much the clock of a grid's head node is ahead; 0 where it is not.",
         labels=["grid"],
     )
+    further = GaugeMetricFamily(
+        "cloud_monitor_further_clock_ahead_seconds",
+        "The same of a further scheduler host.",
+        labels=["grid", "host"],
+    )
     words = ", ".join(f"{level:d} {level.word}" for level in Level)
     health = GaugeMetricFamily("cloud_monitor_grid_health", f"{words}.", labels=["grid"])
     for grid in view.snapshot.grids:
@@ -90,8 +109,12 @@ def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
         health.add_metric([grid.name], levels[grid.name])
         if (ahead_s := view.snapshot.clocks_ahead_s.get(grid.name)) is not None:
             clocks.add_metric([grid.name], ahead_s)
+        for host in grid.hosts:
+            if (ahead_s := view.snapshot.clocks_ahead_s.get(f"{grid.name}/{host.name}")) is not None:
+                further.add_metric([grid.name, host.name], ahead_s)
     yield ages
     yield clocks
+    yield further
     yield health
 
 

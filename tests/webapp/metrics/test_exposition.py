@@ -18,6 +18,7 @@ from tests.services.needs import find_program
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.metrics.counters import SharedCounters
+from webapp.metrics.gauges import GAUGES
 from webapp.model.health import Level
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
@@ -154,11 +155,9 @@ def test_the_rules_name_only_metrics_that_exist(client: FlaskClient) -> None:
     client.get("/")
     exposed = {one.name for family in scrape(client).values() for one in family.samples}
     exposed |= set(scrape(client))  # families whose samples come only with failures
-    named = set(
-        re.findall(
-            r"\bcloud_monitor_\w+", re.sub(r"- name: \w+|job=\"\w+\"", "", (DOCS / "alerts.yml").read_text())
-        )
-    )
+    exposed |= {gauge.name for gauge in GAUGES.values()}
+    rules = re.sub(r"- name: \w+|job=\"\w+\"|#.*", "", (DOCS / "alerts.yml").read_text())
+    named = set(re.findall(r"\bcloud_monitor_\w+", rules))
     assert named
     assert named - exposed == set()
 
@@ -186,9 +185,9 @@ def test_a_rule_fires_on_what_is_exposed(client: FlaskClient, tmp_path: Path) ->
     series = 'cloud_monitor_grid_age_seconds{grid="quiet"}'
     (tmp_path / "test.yml").write_text(
         f"rule_files: [{DOCS}/alerts.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n"
-        f"  input_series: [{{series: '{series}', values: '{age:g}x5'}}]\n"
-        "  alert_rule_test:\n  - {eval_time: 2m, alertname: GridDataStale, exp_alerts: [{exp_labels: "
-        "{grid: quiet, severity: warning}, exp_annotations: {summary: 'Grid quiet has sent nothing for "
+        f"  input_series: [{{series: '{series}', values: '{age:g}x9'}}]\n"
+        "  alert_rule_test:\n  - {eval_time: 4m, alertname: GridDataStale, exp_alerts: [{exp_labels: "
+        "{grid: quiet, severity: critical}, exp_annotations: {summary: 'Grid quiet has sent nothing for "
         f"{int(age // 3600)}h {int(age % 3600 // 60)}m {int(age % 60)}s'}}}}]}}\n"
     )
     subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=300)

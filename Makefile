@@ -12,9 +12,9 @@ PROFILE ?= default
 export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
 BIN := .venv/bin
-EXTRAS := alerts collector webapp worker dev
+EXTRAS := alerts collector webapp worker azure-machines ec2 openstack dev
 
-.PHONY: help run test test-fast soak bench setup store check clean requirements vendor docs
+.PHONY: help run test test-fast test-clouds soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ check: ## the checks alone, without any installation
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-clouds: .venv/ready ## the machine manager over a real OpenStack Nova, in an environment of its own (410 MB)
+	$(BIN)/pytest -m nova --timeout 0
 
 soak: ## the long fault runs
 	$(BIN)/pytest -m soak --timeout 0

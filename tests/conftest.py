@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.services.chromium",
     "tests.services.condor",
     "tests.services.graphite",
+    "tests.services.nova_cloud",
     "tests.services.postgres",
     "tests.services.postgres_pair",
     "tests.services.victoriametrics",

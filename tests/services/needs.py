@@ -27,6 +27,7 @@ SERVICES = {
     "fleet": "a supervisor with its workers, for seconds",
     "graphite": "Carbon and graphite-web",
     "made": "what is made of a copy of the tree: a whole chain, a wheel",
+    "nova": "an OpenStack Nova, run by make test-clouds alone",
     "npm": "the packages of package-lock.json",
     "postgres": "a PostgreSQL server",
     "promtool": "Prometheus's promtool",

@@ -11,7 +11,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.machines.model import (
     CloudListing,
@@ -27,6 +29,18 @@ GROUP_TAG = "cloud-monitor-group"
 NAME_TAG = "cloud-monitor-machine"
 
 KINDS = ("openstack", "ec2", "azure", "condor", "local")
+# kind -> the extra of this package that has its library
+EXTRAS = {"openstack": "openstack", "ec2": "ec2", "azure": "azure-machines", "condor": "worker"}
+ANSWER_S = 30  # that a cloud has for one answer
+
+
+class ProviderOptions(BaseModel):
+    """What `[provider.NAME]` may say; keys are no options, and refused as such."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Options = TypeVar("Options", bound=ProviderOptions)
 
 
 class ProviderError(MachineError):
@@ -94,8 +108,25 @@ def open_provider(kind: str, name: str, options: Mapping[str, object], fleet: st
     try:
         module: ModuleType = importlib.import_module(f"worker.machines.providers.{kind}")
     except ImportError as error:
+        extra = EXTRAS.get(kind, kind)
         raise ProviderRefused(
-            f"provider {name}: {error}; install it with: pip install cloud-monitor[{kind}]"
+            f"provider {name}: {error}; install it with: pip install 'cloud-monitor[{extra}]'"
         ) from None
     provider: Provider = module.open_provider(name, options, fleet)
     return provider
+
+
+def read_options(options: type[Options], name: str, given: Mapping[str, object]) -> Options:
+    """Raises ProviderRefused, which names the option and not its value: it could be a key."""
+    try:
+        return options.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ProviderRefused(
+            f"provider {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Of the HTTP header, where it says seconds; a date is left unread."""
+    return float(header) if header and header.strip().isdigit() else None

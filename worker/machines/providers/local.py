@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from cloud_monitor.program import part_command
 from worker.machines.model import (
@@ -27,15 +27,19 @@ from worker.machines.model import (
     MachineSize,
     QuotaUse,
 )
-from worker.machines.providers.base import ProviderRefused, ProviderUnavailable, QuotaRefused
+from worker.machines.providers.base import (
+    ProviderOptions,
+    ProviderRefused,
+    ProviderUnavailable,
+    QuotaRefused,
+    read_options,
+)
 
 _V1 = Path("/sys/fs/cgroup/memory")
 _YOUNG_S = 2.0  # until then a group without processes is one that is being filled
 
 
-class LocalOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class LocalOptions(ProviderOptions):
     folder: Path = Path("/var/lib/cloud-monitor/machines")  # of the machines' logs
     most: int = Field(8, ge=1)
     cores: int = Field(1, ge=1)  # WORKER_CPUS of each
@@ -129,13 +133,7 @@ class LocalProvider:
 
 
 def open_provider(name: str, options: Mapping[str, object], fleet: str) -> LocalProvider:
-    try:
-        return LocalProvider(name, LocalOptions.model_validate(dict(options)), fleet)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ProviderRefused(
-            f"provider {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
+    return LocalProvider(name, read_options(LocalOptions, name, options), fleet)
 
 
 def _pids(group: Path) -> Sequence[int]:

@@ -1,4 +1,6 @@
-"""Standard output that cannot be written (a full disk, a reader that has gone): one line, no traceback."""
+"""What programs tell. Standard output that cannot be written (a full disk, a reader that has gone) is one
+line, no traceback; lines that cron would mail each minute anew are told when they change.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from cloud_monitor.system.files import replace_file
 
 _OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EPIPE)
 
@@ -38,3 +43,16 @@ def _discard_output() -> None:
         os.close(nowhere)
     except (OSError, ValueError):  # a stream without a descriptor
         pass
+
+
+def changed_lines(lines: list[str], told: Path) -> list[str]:
+    """The lines, or none where the run before has told the same; `told` keeps what that was."""
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        if (told.read_text() if told.exists() else "") == text:
+            return []
+        told.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(told, text.encode("utf-8", "replace"))
+    except (OSError, ValueError):
+        pass  # the run itself tells what is wrong with its folder
+    return lines

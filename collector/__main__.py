@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return SETTINGS_REFUSED
     log.setLevel(settings.log_level)
     if not (options.check or options.dry_run):
-        from cloud_monitor.system.changed_lines import changed_lines
+        from cloud_monitor.output import changed_lines
 
         warnings = changed_lines(warnings, settings.state_dir / "warnings.txt")
     for line in warnings:

@@ -12,7 +12,7 @@ from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
 from collector.delivery.carbon import SendFailed, check_address
 from collector.delivery.deliver import find_orphaned
-from collector.delivery.errors import RenderFailed
+from collector.delivery.destinations import RenderFailed
 from collector.delivery.graphite import RenderAnswer, fetch_render
 from collector.lock import StateDirOpen, make_state_dir
 from collector.run import describe_orphaned, make_page, make_senders, make_timeouts, make_tls

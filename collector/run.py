@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_monitor.metrics.paths import STEP_S
-from cloud_monitor.system.changed_lines import changed_lines
+from cloud_monitor.output import changed_lines
 from collector.compose import Composed, compose
 from collector.delivery.carbon import Timeouts, TlsFiles
 from collector.delivery.deliver import deliver, find_orphaned, read_spool_figures, senders_of

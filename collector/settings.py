@@ -79,7 +79,7 @@ def _check_job_types(job_types: dict[str, str]) -> dict[str, str]:
 
 
 def _find_faults(job_types: dict[str, str]) -> Collected:
-    from collector.sources.htcondor.jobtypes import find_faults
+    from cloud_monitor.htcondor.expressions import find_faults
 
     faults = find_faults(job_types).items()
     return Collected(complaints=tuple(f"{name} = {job_types[name]}: {fault}" for name, fault in faults))

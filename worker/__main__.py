@@ -1,6 +1,4 @@
-"""`python -m worker COMMAND`: the fleet's commands, each in its own module of worker/commands (start reading
-there).
-"""
+"""`python -m worker COMMAND`: the fleet's commands, which are in worker/commands (start reading there)."""
 
 from __future__ import annotations
 
@@ -26,16 +24,21 @@ log = logging.getLogger("worker")
 
 
 class Commands(click.Group):
-    """A command is the `command` of the module of its name; only the one that is asked for is imported."""
+    """A command is in the module of its name, or in one it shares; only the one asked for is imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
+        modules = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+        own = {module.replace("_", "-") for module in modules - set(commands.SHARED.values())}
+        return sorted(own | commands.SHARED.keys())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"worker.commands.{cmd_name.replace('-', '_')}")
-        found = module.command
+        is_shared = cmd_name in commands.SHARED
+        module = commands.SHARED[cmd_name] if is_shared else cmd_name.replace("-", "_")
+        found = getattr(
+            importlib.import_module(f"worker.commands.{module}"), cmd_name if is_shared else "command"
+        )
         assert isinstance(found, click.Command)
         found.epilog = exit_codes_text(cmd_name)
         return found

@@ -29,6 +29,10 @@ _ACCEPTED = (
 )
 
 
+class RenderFailed(Exception):
+    """The store's /render does not answer as one should; the message says which and how."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     host: str

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from cloud_monitor.metrics.paths import STEP_S
-from collector.delivery.errors import RenderFailed
+from collector.delivery.destinations import RenderFailed
 
 _ANSWER_BYTES_MAX = 64 << 20
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from cloud_monitor.system.sqlite_file import Identity, identity_of, set_aside
 from collector.delivery.carbon import SendFailed, Timeouts, TlsFiles, send_frames
-from collector.delivery.destinations import Address
-from collector.delivery.errors import RenderFailed
+from collector.delivery.destinations import Address, RenderFailed
 from collector.delivery.frames import encode_frame, split_points
 from collector.delivery.readback import LOOK_AFTER_S, SLOTS, Readback
 from collector.delivery.spool import SETTLE_S, Frame, Kept, Marker, Spool

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 
 from collector.inventory.compose import Inventory, ListedJob, ListedVm
-from collector.inventory.shares import shares_by_interest
+from collector.sources.shares import shares_by_interest
 
 VERSION = 1
 BODY_BYTES_MAX = 4 << 20

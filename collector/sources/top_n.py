@@ -1,16 +1,18 @@
-"""Keep open-ended names from growing a tree of metrics without end: the largest stay, the rest is summed."""
+"""Keep open-ended names from growing a tree of metrics without end: the largest stay, the rest is summed.
+
+A name that is gone is sent as 0 for a day, so what a run may add must depend on what the day has seen: with a
+cap per run alone, fifty new groups a minute would be 72,000 names a day.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from cloud_monitor.metrics.paths import clean
+from cloud_monitor.metrics.paths import build_path, clean
 
 OTHER = "other"  # reserved: clean() never makes it of a name
-
-
 REST = "\0"  # raw, as no name can be: what could not be told apart
 
 
@@ -32,3 +34,51 @@ def top_names(counts: Mapping[tuple[str, str], int], names_max: int) -> TopNames
     for (name, status), count in counts.items():
         shown[kept.get(name, OTHER), status] += count
     return TopNames(dict(shown), len(totals) - len(kept) + (rest > 0))
+
+
+def cap_names(
+    grid: str, values: Sequence[tuple[str, float]], seen: Iterable[str], names_max: int
+) -> list[tuple[str, float]]:
+    """Values with at most names_max users, groups and hold reasons each; names in `seen` (paths of the last
+    day) keep their place, and use it up."""
+    paths = tuple(seen)
+    kept = list(values)
+    for family, stem, other in (
+        ("users", f"grids.{grid}.users.", OTHER),
+        ("groups", f"grids.{grid}.groups.", OTHER),
+        ("", f"grids.{grid}.held.", f"code_{OTHER}"),
+    ):
+        kept = _cap(grid, kept, paths, names_max, family, stem, other)
+    return kept
+
+
+def _cap(
+    grid: str,
+    values: Sequence[tuple[str, float]],
+    seen: Sequence[str],
+    names_max: int,
+    family: str,
+    stem: str,
+    other: str,
+) -> list[tuple[str, float]]:
+    before = {path[len(stem) :].partition(".")[0] for path in seen if path.startswith(stem)} - {other}
+    sizes: Counter[str] = Counter()
+    for path, value in values:
+        if path.startswith(stem):
+            sizes[path[len(stem) :].partition(".")[0]] += int(value)
+    new = sorted(sizes.keys() - before - {other}, key=lambda name: (-sizes[name], name))
+    folded = set(new[max(0, names_max - len(before)) :])
+    if not folded:
+        return list(values)
+    sums: Counter[str] = Counter()
+    kept = []
+    for path, value in values:
+        name, dot, status = path[len(stem) :].partition(".") if path.startswith(stem) else ("", "", "")
+        if name in folded or name == other:
+            sums[f"{stem}{other}{dot}{status}"] += int(value)
+        else:
+            kept.append((path, value))
+    if family:
+        overflow = build_path("condor_overflow", grid=grid, names=family)
+        kept = [(path, value + len(folded) if path == overflow else value) for path, value in kept]
+    return [*kept, *((path, float(value)) for path, value in sums.items())]

@@ -14,9 +14,8 @@ from flask import Blueprint, Response, request
 from webapp.errors import RequestRefused
 from webapp.graphite.reading import Reading, Wish, read_targets
 from webapp.graphite.series import JoinedSeries, join
-from webapp.graphite.targets import check_targets
+from webapp.graphite.targets import check_targets, check_work
 from webapp.graphite.timerange import parse_range, parse_zone
-from webapp.graphite.work import check_work
 from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.views.api import read_number

@@ -1,3 +1,12 @@
-"""One module a command, named for it (`-` is `_`), whose `command` is a click command taking the Settings as
-its object.
+"""A module a command, named for it (`-` is `_`), whose `command` is a click command taking the Settings as
+its object. Small ones that belong together share a module, where they are called by their names.
 """
+
+SHARED = {
+    "cancel": "operate",
+    "pause": "operate",
+    "resume": "operate",
+    "retry": "operate",
+    "submit": "submit",
+    "withdraw": "submit",
+}  # command -> module

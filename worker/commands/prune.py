@@ -11,7 +11,7 @@ from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import UNIT_S
 from worker.queue import open_queue
-from worker.queue.pruning import OldBatch
+from worker.queue.maintenance import OldBatch
 from worker.settings import Settings
 from worker.storage import open_storage
 

@@ -1,4 +1,4 @@
-"""`submit`: supervisors as jobs of an HTCondor pool."""
+"""`submit` and `withdraw`: supervisors as jobs of an HTCondor pool, and their leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY_S = 30.0
 @click.option("--status", is_flag=True, help="Show the fleet's jobs in the pool.")
 @click.option("--json", "as_json", is_flag=True, help="Show them as JSON, one object a line.")
 @click.pass_obj
-def command(
+def submit(
     settings: Settings,
     workers: int | None,
     keep: bool,
@@ -55,3 +55,11 @@ def show(jobs: Sequence[JobState], as_json: bool) -> None:
         minutes = (time.time() - job.since) / 60
         click.echo(f"{job.id:>10}  {job.status:<12} {minutes:7.0f} min  {job.slot or job.reason}")
     click.echo(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}")
+
+
+@click.command()
+@click.pass_obj
+def withdraw(settings: Settings) -> None:
+    """Remove the fleet's jobs from the HTCondor pool; their work is stored and the rest goes back."""
+    removed = CondorFleet(settings).withdraw()
+    click.echo(f"withdrew {removed} {'job' if removed == 1 else 'jobs'}")

@@ -1,8 +1,13 @@
-"""What time does to the queue: leases run out, deadlines near and pass. And samples of progress for rates."""
+"""What time does to the queue: leases run out, deadlines near and pass, what is old may go. And samples of
+progress for rates.
+
+Exports are noted as events: they tell whether somebody has the results that would go.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
@@ -33,6 +38,7 @@ from worker.queue.sql import db_now
 MAINTENANCE_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host does it at a time
 SAMPLE_EVERY_S = 5
 MONTH_S = 32 * 86_400
+EXPORTED = "exported"  # an event's kind
 
 EXPIRED = (
     select(chunks)
@@ -152,3 +158,44 @@ def delete_notes(connection: Connection, older_than_s: float) -> dict[str, int]:
     )  # a month's cost is reckoned by them
     counts[machines.name] = connection.execute(delete(machines).where(long_gone)).rowcount
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class OldBatch:
+    """`exported`: its results were written out after its last chunk had come to an end."""
+
+    name: str
+    results: int
+    exported: bool
+
+
+def note_export(connection: Connection, batch: str | None) -> None:
+    """The batch's results, or those of all, were written out whole."""
+    query = select(batches.c.name).order_by(batches.c.id)
+    names = connection.execute(query if batch is None else query.where(batches.c.name == batch)).scalars()
+    for name in list(names):
+        add_event(connection, EXPORTED, _export_message(name))
+
+
+def describe_old(connection: Connection, batch_ids: Sequence[int]) -> list[OldBatch]:
+    query = (
+        select(
+            batches.c.name,
+            func.coalesce(func.sum(chunks.c.images_done), 0).label("results"),
+            func.coalesce(func.max(chunks.c.ended_at), 0).label("ended_at"),
+        )
+        .outerjoin(chunks, chunks.c.batch_id == batches.c.id)
+        .where(batches.c.id.in_(batch_ids))
+        .group_by(batches.c.id, batches.c.name)
+        .order_by(batches.c.id)
+    )
+    last = select(events.c.message, func.max(events.c.at)).where(events.c.kind == EXPORTED)
+    exported_at: dict[str, float] = dict(connection.execute(last.group_by(events.c.message)).all())
+    return [
+        OldBatch(row.name, int(row.results), exported_at.get(_export_message(row.name), -1.0) >= row.ended_at)
+        for row in connection.execute(query)
+    ]
+
+
+def _export_message(batch: str) -> str:
+    return f"batch {batch}: its results were written out"

@@ -33,7 +33,6 @@ from worker.queue.model import (
 )
 from worker.queue.outcome import Outcome, known_models, read_outcome
 from worker.queue.policy import QueuePolicy
-from worker.queue.pruning import OldBatch, describe_old, note_export
 from worker.queue.results import chunks_with_results, ended_files, read_results, readable_image
 
 EXPORTED_CHUNKS = 20  # read together
@@ -241,13 +240,13 @@ class Queue:
 
     def note_export(self, batch: str | None) -> None:
         """All results of the batch, or of all, were written out: `prune` says what never was."""
-        self.database.write(lambda connection: note_export(connection, batch))
+        self.database.write(lambda connection: maintenance.note_export(connection, batch))
 
-    def old_batches(self, older_than_s: float) -> list[OldBatch]:
+    def old_batches(self, older_than_s: float) -> list[maintenance.OldBatch]:
         """What `prune` would delete."""
 
-        def run(connection: Connection) -> list[OldBatch]:
-            return describe_old(connection, maintenance.old_batches(connection, older_than_s))
+        def run(connection: Connection) -> list[maintenance.OldBatch]:
+            return maintenance.describe_old(connection, maintenance.old_batches(connection, older_than_s))
 
         return self.database.read(run)
 

@@ -10,7 +10,7 @@ from cloud_monitor.htcondor.ads import Ad
 from cloud_monitor.htcondor.bindings import local_schedd_name, query_daemons, quote, text_of
 from cloud_monitor.metrics.daemon_figures import OF_DAEMON
 from cloud_monitor.metrics.paths import build_path, clean
-from collector.sources.htcondor.pools import Pools
+from collector.sources.htcondor.peers import Pools
 
 
 class Daemon(NamedTuple):

@@ -26,15 +26,15 @@ from cloud_monitor.htcondor.job_status import (
     status_of,
 )
 from cloud_monitor.system.text import one_line
-from collector.inventory.shares import even_shares, shares_by_interest
 from collector.model import Collected, CondorJob
 from collector.settings import CondorSettings
 from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
-from collector.sources.htcondor.each import ask_each
 from collector.sources.htcondor.jobs import ANSWER_SHARE, QUERY_SHARE, SCHEDDS_SETTING, hash_user, told_errors
 from collector.sources.htcondor.jobtypes import JobTypes
+from collector.sources.htcondor.peers import ask_each
 from collector.sources.htcondor.placements import host_of
 from collector.sources.htcondor.tally import group_of
+from collector.sources.shares import even_shares, shares_by_interest
 
 _FIRST, _LAST = (HELD, RUNNING, IDLE, TRANSFERRING_OUTPUT, SUSPENDED), (COMPLETED, REMOVED)
 

@@ -19,8 +19,8 @@ from cloud_monitor.htcondor.job_status import STATUSES
 from cloud_monitor.metrics.paths import build_path, clean
 from collector.model import Collected, Placement
 from collector.settings import CondorSettings
-from collector.sources.htcondor.each import ask_each
 from collector.sources.htcondor.jobtypes import JobTypes
+from collector.sources.htcondor.peers import ask_each
 from collector.sources.htcondor.placements import query_placements
 from collector.sources.htcondor.tally import ALL, Counts, JobTally, new_tally, query_tally, read_tally
 from collector.sources.htcondor.waits import Wait, query_waits, waits_values

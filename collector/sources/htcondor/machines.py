@@ -16,8 +16,8 @@ from cloud_monitor.htcondor.bindings import number_of, query_slots, references, 
 from cloud_monitor.metrics.paths import clean
 from collector.model import Machine
 from collector.settings import CondorSettings
+from collector.sources.htcondor.peers import Pools
 from collector.sources.htcondor.placements import host_of
-from collector.sources.htcondor.pools import Pools
 
 # A machine's facts are the same in every ad of its slots: ask the first of those that are always there.
 PRESENT = "Absent =!= true"  # a machine that is gone leaves an ad that says so, for some weeks

@@ -22,8 +22,8 @@ from collector.settings import CondorSettings
 from collector.sources.htcondor.daemons import count_slots, daemons_values, query_daemon_figures
 from collector.sources.htcondor.jobs import QUERY_SHARE, answered_values, told_errors
 from collector.sources.htcondor.machines import PRESENT, MachineTally, machines_of, query_machine_facts
+from collector.sources.htcondor.peers import Pools
 from collector.sources.htcondor.placements import slices
-from collector.sources.htcondor.pools import Pools
 
 _ATTRIBUTES = ("Name", "SlotType", "State", "Activity", "Cpus", "Memory", "Disk", "GPUs", "BackfillSlot")
 _IDENTITY = ("MyAddress",)  # with the name: machines of two pools may be called alike

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.sources.names_cap import cap_names
+from collector.sources.top_n import cap_names
 from collector.zerofill import merge_seen, zero_paths
 
 JOBS = "condor_jobs"

@@ -13,9 +13,8 @@ from tests.services.support import wait_until
 from tests.webapp.feed import feed
 from webapp import create_app
 from webapp.errors import RequestRefused
-from webapp.graphite.targets import check_target
+from webapp.graphite.targets import check_target, check_work, count_series, points_of
 from webapp.graphite.timerange import Range
-from webapp.graphite.work import check_work, count_series, points_of
 from webapp.model.tree import Value
 from webapp.poll.state_files import Polled, write_polled
 from webapp.settings import Settings

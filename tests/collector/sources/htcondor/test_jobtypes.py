@@ -8,7 +8,8 @@ import classad2
 import pytest
 
 from cloud_monitor.htcondor.ads import Ad
-from collector.sources.htcondor.jobtypes import JobTypes, find_faults
+from cloud_monitor.htcondor.expressions import find_faults
+from collector.sources.htcondor.jobtypes import JobTypes
 
 FUNCTIONS = """
     isUndefined isError isString isInteger isReal isList isClassAd isBoolean isAbsTime isRelTime member

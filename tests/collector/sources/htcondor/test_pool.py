@@ -338,7 +338,7 @@ def collect_with(folder: str, source: str) -> Collected:
 
 def find_faults_with(folder: str, expressions: dict[str, str]) -> dict[str, str]:
     hide_newer_bindings(folder)
-    from collector.sources.htcondor.jobtypes import find_faults
+    from cloud_monitor.htcondor.expressions import find_faults
 
     return find_faults(expressions)
 

@@ -1,4 +1,7 @@
-"""`/grids/<grid>/clouds/<cloud>`: everything about one cloud, with its VMs and jobs where they are listed."""
+"""`/grids/<grid>`, its `/clouds/<cloud>` and `/hosts/<host>`: everything about one of them.
+
+A cloud's page has its VMs and jobs where they are listed; the grid's own head node has the grid's name.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +14,57 @@ from webapp.inventory.query import RecordQuery
 from webapp.model.health import Finding, Level
 from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
-from webapp.model.tree import Cloud, Grid
-from webapp.pages.details import DetailPage, cloud_page
+from webapp.model.tree import Cloud, Grid, Host
+from webapp.pages.details import DetailPage, cloud_page, grid_page, host_page
 from webapp.pages.job_list import JOBS
 from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
 from webapp.pages.vm_list import VMS
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
-from webapp.views.grid import find_grid
 from webapp.views.render import Values, health_of, show_page
 
 if TYPE_CHECKING:
     from webapp.inventory.reader import InventoryReader
 
-blueprint = Blueprint("cloud", __name__)
+grids = Blueprint("grid", __name__)
+clouds = Blueprint("cloud", __name__)
+hosts = Blueprint("host", __name__)
 
-_ROWS_MAX = 100  # of each table; the list itself has all
+_ROWS_MAX = 100  # of each table of a cloud's page; the list itself has all
 
 
-@blueprint.get("/grids/<grid>/clouds/<cloud>")
-def show(grid: str, cloud: str) -> Response:
-    _find(current_view(), grid, cloud)
+@grids.get("/grids/<grid>", endpoint="show")
+def show_grid(grid: str) -> Response:
+    find_grid(current_view(), grid)
+
+    def values(view: SnapshotView) -> Values:
+        found = find_grid(view, grid)
+        settings = current_settings()
+        page = grid_page(found, health_of(view, with_since=True), settings.columns, url_for)
+        has_lists = settings.inventory_token_file is not None
+        lists = list_links(url_for("grid.show", grid=grid)) if has_lists else ()
+        return {"page": replace(page, lists=lists, tools=links_about(settings.links, "grid", {"grid": grid}))}
+
+    return show_page("grid", "detail_body.html", values, heading=grid)
+
+
+def find_grid(view: SnapshotView, name: str) -> Grid:
+    """The grid of that name; 404 where the snapshot has none."""
+    for grid in view.snapshot.grids:
+        if grid.name == name:
+            return grid
+    abort(404)
+
+
+@clouds.get("/grids/<grid>/clouds/<cloud>", endpoint="show")
+def show_cloud(grid: str, cloud: str) -> Response:
+    _find_cloud(current_view(), grid, cloud)
     heading = f"{cloud} · {grid}"
     settings = current_settings()
 
     def page_of(view: SnapshotView) -> DetailPage:
-        page = cloud_page(*_find(view, grid, cloud), health_of(view, with_since=True), url_for)
+        page = cloud_page(*_find_cloud(view, grid, cloud), health_of(view, with_since=True), url_for)
         return replace(page, tools=links_about(settings.links, "cloud", {"grid": grid, "cloud": cloud}))
 
     if settings.inventory_token_file is None:
@@ -51,7 +78,7 @@ def show(grid: str, cloud: str) -> Response:
 
             def values(view: SnapshotView) -> Values:
                 page = replace(page_of(view), lists=list_links(address, cloud))
-                tables = _tables(reader, cloud, view, address) if reader else ()
+                tables = _cloud_tables(reader, cloud, view, address) if reader else ()
                 return {"page": replace(page, tables=(*page.tables, *tables))}
 
             edition = str(reader.edition()) if reader else "0"
@@ -66,7 +93,7 @@ def show(grid: str, cloud: str) -> Response:
         return show_page("cloud", "detail_body.html", without, heading=heading, edition="fault")
 
 
-def _tables(reader: InventoryReader, cloud: str, view: SnapshotView, address: str) -> tuple[Table, ...]:
+def _cloud_tables(reader: InventoryReader, cloud: str, view: SnapshotView, address: str) -> tuple[Table, ...]:
     """Its VMs and its jobs, those in trouble first, as many as a page bears."""
     tables = []
     for spec in (VMS, JOBS):
@@ -77,9 +104,27 @@ def _tables(reader: InventoryReader, cloud: str, view: SnapshotView, address: st
     return tuple(table for table in tables if not table.is_empty)
 
 
-def _find(view: SnapshotView, grid_name: str, cloud_name: str) -> tuple[Grid, Cloud]:
+def _find_cloud(view: SnapshotView, grid_name: str, cloud_name: str) -> tuple[Grid, Cloud]:
     grid = find_grid(view, grid_name)
     for cloud in grid.clouds:
         if cloud.name == cloud_name:
             return grid, cloud
+    abort(404)
+
+
+@hosts.get("/grids/<grid>/hosts/<host>", endpoint="show")
+def show_host(grid: str, host: str) -> Response:
+    _find_host(current_view(), grid, host)
+
+    def values(view: SnapshotView) -> Values:
+        return {"page": host_page(*_find_host(view, grid, host), health_of(view, with_since=True), url_for)}
+
+    return show_page("host", "detail_body.html", values, heading=f"{host} · {grid}")
+
+
+def _find_host(view: SnapshotView, grid_name: str, host_name: str) -> tuple[Grid, Host]:
+    grid = find_grid(view, grid_name)
+    for host in (grid.own, *grid.hosts):
+        if host.name == host_name:
+            return grid, host
     abort(404)

@@ -1,7 +1,8 @@
-"""One question to several schedds at once, each in a child of its own: one that hangs costs itself alone.
+"""One question to several schedds or pools: one that hangs or fails costs its own answers alone.
 
-The bindings have no deadline for a schedd and hold the interpreter's lock, so nothing less than a process
-will do. A single schedd is asked in this process, which has a deadline already.
+Schedds are asked at once, each in a child of its own: the bindings have no deadline for one and hold the
+interpreter's lock, so nothing less than a process will do. A single schedd is asked in this process, which
+has a deadline already.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cloud_monitor.htcondor.ads import take_oddities
+from cloud_monitor.htcondor.ads import Ad, take_oddities
 from cloud_monitor.htcondor.bindings import CondorFailed
 from cloud_monitor.system.child import ChildCall, run_calls
 from collector.isolate import describe
@@ -44,3 +45,27 @@ def ask_each(schedds: Sequence[str], ask: Callable[[str], Any], timeout_s: float
 
 def _answer(ask: Callable[[str], Any], name: str) -> bytes:
     return json.dumps((ask(name), take_oddities()), separators=(",", ":")).encode()
+
+
+class Pools:
+    """Those of a run: one that failed once is not asked again."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """names: addresses of collector daemons, "" for the one this host is configured for."""
+        self.names = tuple(names)
+        self.errors: dict[str, str] = {}
+
+    def answering(self) -> list[str]:
+        return [name for name in self.names if name not in self.errors]
+
+    def ask(self, name: str, query: Callable[[], list[Ad]]) -> list[Ad]:
+        """What a pool says; nothing where it has failed. Fails where none is left."""
+        if name in self.errors:
+            return []
+        try:
+            return query()
+        except CondorFailed as error:
+            self.errors[name] = str(error)
+            if not self.answering():
+                raise CondorFailed("; ".join(self.errors.values())) from None
+            return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.inventory.shares import even_shares, shares_by_interest
+from collector.sources.shares import even_shares, shares_by_interest
 
 amounts = st.lists(st.integers(0, 10**6), max_size=10)
 rooms = st.integers(0, 10**6)

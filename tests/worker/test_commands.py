@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from worker.__main__ import run
 from worker.exports.base import ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
-from worker.queue import Queue, Result, ResultRow, Usage, open_queue
+from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
+from worker.queue.machines import Offer, change_group
 from worker.queue.statistics import read_figures
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,24 @@ def test_what_cannot_be_enqueued_is_said(fleet: Fleet) -> None:
     assert "--name '../x'" in fleet.worker("enqueue", ".", "--name", "../x", exit_code=1)
     fleet.worker("enqueue", ".", "--name", "b")
     assert "choose another --name" in fleet.worker("enqueue", "a", "--name", "b", exit_code=1)
+
+
+def test_a_need_that_nothing_carries_is_refused_by_the_names_of_the_groups(fleet: Fleet) -> None:
+    fleet.add_images("a", 1)
+    fleet.worker("enqueue", ".", "--name", "any", "--memory-mb", "900000", "--cpus", "2.5")
+    queue = fleet.queue()
+    assert queue.outstanding().stated == ((StatedNeed(900_000, 2.5), 1),), "without groups it is taken"
+    places = [asdict(Offer("north/small", memory_gb=4, cores=2))]
+    queue.database.write(lambda connection: change_group(connection, "workers", offers=places))
+    refused = fleet.worker("enqueue", ".", "--name", "large", "--memory-mb", "5000", exit_code=1)
+    assert (
+        "no group of machines carries a worker of 5,000 MB: workers (north/small: 3,600 MB and 2 CPUs)"
+        in refused
+    )
+    host = HostReport("own", "local", 0, 0, 1, 1, 0, {"memory_limit_bytes": 64e9, "cpus": 16})
+    queue.report_host(host)
+    fleet.worker("enqueue", ".", "--name", "large", "--memory-mb", "5000")
+    queue.close()
 
 
 def test_results_do_not_become_images(fleet: Fleet) -> None:

@@ -18,7 +18,9 @@ from worker.decimer.names import models_here
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
-from worker.queue import Queue, open_queue
+from worker.machines.needs import why_nothing_carries
+from worker.queue import NO_NEED, Queue, StatedNeed, open_queue
+from worker.queue.machines import read_groups, read_rooms_of_hosts
 from worker.settings import EngineSettings, Settings, StorageSettings
 from worker.storage import Directory, open_storage
 from worker.storage.base import IMAGE_SUFFIXES
@@ -34,6 +36,8 @@ NOTE_EVERY_S = 10.0  # without a terminal
 @click.option("--priority", type=click.IntRange(1, 3), help="3 is the most urgent; default: 2.")
 @click.option("--deadline", help="When all is to be done: 4h, 2d, or 2026-11-23T08:00.")
 @click.option("--model", help="Only workers with this model take it; default: any.")
+@click.option("--memory-mb", type=click.IntRange(1, 2**40), help="Memory that one worker on it needs.")
+@click.option("--cpus", type=click.FloatRange(0.01, 4096), help="CPUs that one worker on it needs.")
 @click.option(
     "--exclude",
     multiple=True,
@@ -48,11 +52,13 @@ def command(
     priority: int | None,
     deadline: str | None,
     model: str | None,
+    memory_mb: int | None,
+    cpus: float | None,
     exclude: tuple[str, ...],
 ) -> None:
     """Add the images of SOURCE (a folder, azure://CONTAINER/PREFIX, or a path below WORKER_STORAGE_URL) and
-    of all directories below it to the queue. Again, it adds what is new there; priority and deadline, when
-    given, are changed.
+    of all directories below it to the queue. Again, it adds what is new there; what options say of the batch
+    is changed.
     """
     started = time.monotonic()
     url = resolve_source(source, settings.storage_url)
@@ -69,7 +75,9 @@ def command(
         raise WorkerError(f"no images in {url} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
     queue = open_queue(settings.queue_url, queue_policy(settings))
     check_model(queue, settings, model)
-    batch = queue.add_batch(name, storage.url, priority, due, model)
+    need = StatedNeed(memory_mb, cpus)
+    check_need(queue, need)
+    batch = queue.add_batch(name, storage.url, priority, due, model, need)
     with shown_progress() as show:
         done = enqueue(queue, batch, chain([first], directories), settings.chunk_images, show)
     took_s = time.monotonic() - started
@@ -119,6 +127,17 @@ def check_model(queue: Queue, settings: EngineSettings, model: str | None) -> No
             f"--model {model}: no worker of this queue has had that model, and this host has not; known: "
             f"{', '.join(known) or 'none yet (`python -m worker model fetch` here makes it known)'}"
         )
+
+
+def check_need(queue: Queue, need: StatedNeed) -> None:
+    """Refuse what no worker could have: its batch would wait for ever."""
+    if need == NO_NEED:
+        return
+    groups, hosts = queue.database.read(
+        lambda connection: (read_groups(connection), read_rooms_of_hosts(connection))
+    )
+    if why := why_nothing_carries(need, groups, hosts):
+        raise WorkerError(f"--memory-mb, --cpus: {why}")
 
 
 def results_below(url: str, settings: StorageSettings) -> str | None:

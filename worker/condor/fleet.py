@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cloud_monitor.system.files import replace_file
 from worker.condor.jobs import (
+    JobRequest,
     JobState,
     check_reachable,
     config_text,
@@ -23,7 +24,8 @@ from worker.decimer.names import configured_model
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.gate.resource_estimate import estimate_resources
-from worker.queue import Queue, open_queue
+from worker.gate.stated_needs import largest, raised
+from worker.queue import NO_NEED, Queue, open_queue
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,8 +49,7 @@ class CondorFleet:
             return 0
         settings = self._settings
         with self._queue() as queue:
-            statistics = queue.usage_statistics(settings.decimer_engine)
-        request = job_request(estimate_resources(settings, statistics), settings)
+            request = request_for(queue, settings)
         write_secret(self._config, config_text(settings))
         cluster = self._pool.add_jobs(describe_job(settings, request, self._config, until_empty), missing)
         log.info(
@@ -85,6 +86,14 @@ class CondorFleet:
 
     def _queue(self) -> closing[Queue]:
         return closing(open_queue(self._settings.queue_url, queue_policy(self._settings)))
+
+
+def request_for(queue: Queue, settings: Settings) -> JobRequest:
+    """By what was learned, or by what waiting batches state where that is more."""
+    statistics = queue.usage_statistics(settings.decimer_engine)
+    stated = queue.outstanding(configured_model(settings)).stated
+    estimate = raised(estimate_resources(settings, statistics), largest(stated, NO_NEED))
+    return job_request(estimate, settings)
 
 
 def write_secret(path: Path, text: str) -> None:

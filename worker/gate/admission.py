@@ -108,7 +108,7 @@ def pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
 def expected_growth_bytes(history: History) -> int:
     """Memory that running and loading workers have not taken yet but are known to reach."""
     growth = sum(
-        max(0, history.estimate.private_bytes - worker.private_bytes)
+        max(0, (worker.need or history.estimate).private_bytes - worker.private_bytes)
         for worker in history.workers
         if not worker.draining
     )
@@ -183,7 +183,8 @@ def _cpu(inputs: GateInput, limits: GateLimits, history: History) -> Decision | 
     if inputs.cpu_pct >= limits.cpu_pct < 100:
         text = f"CPU is at {inputs.cpu_pct:.0f} %, not under {limits.cpu_pct:.0f} %"
         return Decision(GateVerdict.HOLD, Reason.CPU, text, figures)
-    needed = (len(history.workers) + 1) * history.estimate.cpus
+    taken = sum((worker.need or history.estimate).cpus for worker in history.workers)
+    needed = taken + history.estimate.cpus
     if limits.cpus is not None and history.workers and needed > limits.cpus * 1.05:
         text = f"one more worker would bring {needed:.1f} CPUs, {limits.cpus:g} are allotted"
         return Decision(GateVerdict.HOLD, Reason.CPU_NEED, text, figures)

@@ -133,6 +133,7 @@ class WorkerView:
     private_bytes: int
     busy: bool = True
     draining: bool = False
+    need: ResourceEstimate | None = None  # what it was started for; None: as the next one
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worker.gate.model import MARGIN, ResourceEstimate, WorkerMemory
-from worker.queue import UsageStatistics
+from worker.queue import NO_NEED, StatedNeed, UsageStatistics
 from worker.settings import EngineSettings, NeedSettings
 
 MB = 1_000_000
@@ -50,8 +50,12 @@ def measured_resources(estimate: ResourceEstimate, peaks: Sequence[WorkerMemory]
     return ResourceEstimate(private_bytes, max(peak.shared_bytes for peak in peaks), estimate.cpus)
 
 
-def most_private_bytes(settings: NeedSettings) -> int:
-    """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill."""
+def most_private_bytes(settings: NeedSettings, room: StatedNeed = NO_NEED) -> int:
+    """Where a worker leaves by itself, so that a leak ends in order and not in an OOM kill; not below what it
+    was started for.
+    """
     if settings.worker_memory_limit_mb is not None:
         return settings.worker_memory_limit_mb * MB
-    return 2 * max(engine_estimate(settings).private_bytes, estimate_resources(settings, None).private_bytes)
+    stated_bytes = (room.memory_mb or 0) * MB
+    beforehand = estimate_resources(settings, None)
+    return max(2 * max(engine_estimate(settings).private_bytes, beforehand.private_bytes), stated_bytes)

@@ -9,21 +9,28 @@ from typing import Any
 
 from worker.machines.configuration import GroupConfig
 from worker.machines.scaling import Due, Memory, ScalingDecision, ScalingInput
-from worker.queue.machines import STAYING, GroupRow, MachineRow, MachineState
+from worker.queue.machines import STAYING, GroupRow, MachineRow, MachineState, Offer, QueuedWork
 from worker.queue.manager_lease import MachineView
+from worker.queue.model import NO_NEED, StatedNeed
 
 _PAUSES_S = (30.0, 1800.0)  # after a first failure, at most
 
 
 def scaling_input(
-    config: GroupConfig, rows: Sequence[MachineRow], view: MachineView, boot_s: float, images_per_s: float
+    config: GroupConfig,
+    rows: Sequence[MachineRow],
+    view: MachineView,
+    boot_s: float,
+    images_per_s: float,
+    work: Sequence[QueuedWork],
 ) -> ScalingInput:
+    """`work`: what the group's machines can do."""
     staying = [row for row in rows if row.state in STAYING]
     up = [row for row in staying if row.state is MachineState.RUNNING]
     words = [view.hosts[row.name] for row in up if row.name in view.hosts]
     return ScalingInput(
         now_s=view.now,
-        work=[Due(due, images) for due, images in view.work],
+        work=[Due(part.deadline, part.images) for part in work],
         machines=len(staying),
         up=len(up),
         images_per_s=images_per_s,
@@ -31,6 +38,22 @@ def scaling_input(
         cpu_share=sum(word.cpu_pct for word in words) / len(words) / 100 if words else None,
         idle=sum(word.idle_s >= config.idle_s and not word.workers for word in words),
     )
+
+
+def carried_work(
+    work: Sequence[QueuedWork], offers: Sequence[Offer]
+) -> tuple[list[QueuedWork], StatedNeed, str]:
+    """(what machines of these places can do, the most that it states, what none of them carries in words)"""
+    carried: list[QueuedWork] = []
+    need, most, images = NO_NEED, NO_NEED, 0
+    for part in work:
+        if any(part.need.fits(offer.room_of_worker) for offer in offers) or part.need == NO_NEED:
+            carried.append(part)
+            need = need.with_more(part.need)
+        else:
+            most, images = most.with_more(part.need), images + part.images
+    refused = f"{images:,} images are not counted: their workers need {most}, and no place has that"
+    return carried, need, refused if images else ""
 
 
 def with_limits_of(config: GroupConfig, group: GroupRow) -> GroupConfig:

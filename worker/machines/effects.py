@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
 from worker.machines.decide import pause_s
 from worker.machines.model import CloudListing, MachineError, MachineOrder, MachineSize
-from worker.machines.placement import PlaceView, choose_place
-from worker.machines.presets import Preset, smallest_fitting
+from worker.machines.offers import Offers, place_views
+from worker.machines.placement import choose_place
 from worker.machines.providers.base import (
     Provider,
     ProviderError,
@@ -28,11 +28,13 @@ from worker.queue.machines import (
     GroupRow,
     MachineRow,
     MachineState,
+    Offer,
     add_machine,
     change_group,
     change_machine,
 )
 from worker.queue.manager_lease import MachineBook, MachineView
+from worker.queue.model import StatedNeed
 from worker.queue.sql import read_now, storable
 
 log = logging.getLogger(__name__)
@@ -68,17 +70,24 @@ class Effects:
         self._config = config
         self._providers = providers
         self._environment = environment
-        self._sizes: dict[str, Sequence[MachineSize]] = {}
+        self._offers = Offers(config, providers)
         self._refused: dict[
             str, tuple[int, float, str]
         ] = {}  # place -> (times in a row, asked again at, why)
 
-    def create(self, name: str, config: GroupConfig, count: int, view: MachineView, why: str) -> None:
-        """Row first, then the machine; as far as places have room."""
+    def offers(self, name: str, config: GroupConfig, view: MachineView) -> list[Offer]:
+        """The group's places as they are now."""
+        return self._offers.of_group(name, config, view, self._refused)
+
+    def create(
+        self, name: str, config: GroupConfig, count: int, view: MachineView, why: str, need: StatedNeed
+    ) -> None:
+        """Row first, then the machine; as far as places have room, those first that have all of `need`."""
         for _ in range(count):
-            choice = choose_place(
-                self._places(name, config, view), config.placement, config.spot_share, view.now
-            )
+            offers = self._offers.of_group(name, config, view, self._refused, now=True)
+            carrying = [offer for offer in offers if need.fits(offer.room_of_worker)] or offers
+            places = place_views(name, carrying, view, self._refused)
+            choice = choose_place(places, config.placement, config.spot_share, view.now)
             if choice.place is None:
                 self._book.write(partial(change_group, name=name, fault=storable(choice.reason)))
                 return
@@ -123,9 +132,14 @@ class Effects:
                     self._book.write(partial(add_event, kind="leftover", message=said))
 
     def _ask(self, row: MachineRow) -> None:
+        sold: dict[str, object] = {}
         try:
-            provider = self._provider(row.provider)
-            provider_id = provider.create(self._order(row, provider))
+            size = self._size(row)
+            sold = {
+                "cloud_size": size.name, "cores": size.cores, "memory_gb": size.memory_gb,
+                "storage_gb": size.storage_gb, "bandwidth_mbps": size.bandwidth_mbps, "gpus": size.gpus,
+            }  # fmt: skip
+            provider_id = self._offers.provider(row.provider).create(self._order(row, size.name))
         except ProviderUnavailable as error:  # perhaps it was made: the list, or asking again, will tell
             log.warning("%s: %s", row.name, error)
             self._change(row.name, str(error), fault=str(error))
@@ -136,7 +150,11 @@ class Effects:
             return
         self._refused.pop(row.size, None)
         self._change(
-            row.name, "the cloud has accepted it", state=MachineState.BOOTING, provider_id=provider_id
+            row.name,
+            "the cloud has accepted it",
+            state=MachineState.BOOTING,
+            provider_id=provider_id,
+            **sold,
         )
 
     def _note_refusal(self, row: MachineRow, error: MachineError) -> None:
@@ -158,7 +176,7 @@ class Effects:
         self._change(action.machine, action.reason, state=MachineState.DELETING, **_fault(action.fault))
         if action.provider_id is not None:
             try:
-                self._provider(action.provider).delete(action.provider_id)
+                self._offers.provider(action.provider).delete(action.provider_id)
             except ProviderError as error:
                 log.warning("%s is not deleted yet: %s", action.machine, error)
                 self._change(action.machine, str(error), fault=str(error))
@@ -210,17 +228,18 @@ class Effects:
     def _change(self, name: str, reason: str, **values: object) -> None:
         self._book.write(lambda connection: change_machine(connection, name, reason, **values))
 
-    def _provider(self, name: str) -> Provider:
-        if name not in self._providers:
-            raise ProviderRefused(f"there is no [provider.{name}] in the configuration any more")
-        return self._providers[name]
-
-    def _order(self, row: MachineRow, provider: Provider) -> MachineOrder:
+    def _place(self, row: MachineRow) -> tuple[GroupConfig, PlaceConfig]:
         config = self._config.group.get(row.group_name)
         place = next((place for place in config.place if place.name == row.size), None) if config else None
         if config is None or place is None:
             raise ProviderRefused(f"group {row.group_name} has no place {row.size} any more")
-        size = place.size or self._size(place, provider).name
+        return config, place
+
+    def _size(self, row: MachineRow) -> MachineSize:
+        return self._offers.size(self._place(row)[1])
+
+    def _order(self, row: MachineRow, size: str) -> MachineOrder:
+        config, place = self._place(row)
         return MachineOrder(
             name=row.name,
             group=row.group_name,
@@ -230,41 +249,6 @@ class Effects:
             leave_idle_s=config.leave_idle_s,
             spot=place.spot,
             storage_gb=self._config.preset[place.preset].storage_gb if place.preset else 0,
-        )
-
-    def _size(self, place: PlaceConfig, provider: Provider) -> MachineSize:
-        """Of a place: the smallest that has what its preset asks for. Raises ProviderRefused."""
-        if provider.name not in self._sizes:
-            self._sizes[provider.name] = provider.sizes()
-        sizes = self._sizes[provider.name]
-        if place.size:
-            found = next((size for size in sizes if size.name == place.size), None)
-            return found or MachineSize(place.size, 0, 0)
-        preset: Preset = self._config.preset[place.preset]
-        fitting = smallest_fitting(sizes, preset)
-        if fitting is None:
-            raise ProviderRefused(f"{place.provider} has no size with all of preset {place.preset}")
-        return fitting
-
-    def _places(self, name: str, config: GroupConfig, view: MachineView) -> list[PlaceView]:
-        return [self.place_view(name, place, view) for place in config.place]
-
-    def place_view(self, group: str, place: PlaceConfig, view: MachineView) -> PlaceView:
-        """The place as it is now. What a cloud does not say limits nothing."""
-        there = sum(row.group_name == group and row.size == place.name for row in view.machines)
-        _, retry_at, fault = self._refused.get(place.name, (0, 0.0, ""))
-        room: int | None = None if place.most is None else place.most - there
-        cores = 1
-        try:
-            provider = self._provider(place.provider)
-            size = self._size(place, provider)
-            cores = size.cores
-            quota_room = provider.limits().room_for(size)
-            room = min((value for value in (room, quota_room) if value is not None), default=None)
-        except ProviderError as error:
-            log.warning("%s: its quota is not known: %s", place.name, error)
-        return PlaceView(
-            place.name, there, room, place.price_per_hour, None, cores, place.spot, retry_at, fault
         )
 
 

@@ -10,14 +10,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from sqlalchemy import Connection
 
 from worker.machines.configuration import GroupConfig, MachinesConfig
 from worker.machines.cost import MonthCost, month_cost, month_start
-from worker.machines.decide import decide, has_proven, kept_memory, scaling_input, with_limits_of
+from worker.machines.decide import (
+    carried_work,
+    decide,
+    has_proven,
+    kept_memory,
+    scaling_input,
+    with_limits_of,
+)
 from worker.machines.effects import Effects
 from worker.machines.model import CloudListing
 from worker.machines.providers.base import Provider, ProviderError
@@ -26,8 +33,17 @@ from worker.machines.scaling import ScalingDecision
 from worker.machines.wishing import fulfil
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.queue.hosts import add_event, note_decision
-from worker.queue.machines import STAYING, GroupRow, MachineRow, change_group, read_cost, read_learned
+from worker.queue.machines import (
+    STAYING,
+    GroupRow,
+    MachineRow,
+    Offer,
+    change_group,
+    read_cost,
+    read_learned,
+)
 from worker.queue.manager_lease import MachineBook, MachineView, NotManager, read_view
+from worker.queue.model import StatedNeed
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +59,8 @@ class GroupPlan:
     reconciled: Reconciled
     cost: MonthCost
     refusal: str  # why no machine is made although some are wanted; "" when they are
+    offers: Sequence[Offer]
+    need: StatedNeed  # the most that waiting work states
 
 
 class MachineManager:
@@ -87,7 +105,9 @@ class MachineManager:
             self._note(plan, view)
             self._effects.act(plan.reconciled.actions, plan.group, view)
             if plan.reconciled.create and not plan.refusal:
-                self._effects.create(plan.name, plan.config, plan.reconciled.create, view, plan.decision.text)
+                self._effects.create(
+                    plan.name, plan.config, plan.reconciled.create, view, plan.decision.text, plan.need
+                )
         self._effects.end_leftovers(listings, view)
         return plans
 
@@ -134,8 +154,12 @@ class MachineManager:
         first = next(iter(self._config.group.values()))
         config = with_limits_of(config or first.model_copy(update={"least": 0, "most": 0}), group)
         boot_s, rate = self._queue.database.read(lambda connection: read_learned(connection, name))
-        given = scaling_input(config, rows, view, boot_s or config.boot_s, rate or config.images_per_s)
+        offers = self._effects.offers(name, config, view)
+        work, need, refused = carried_work(view.work, offers)
+        given = scaling_input(config, rows, view, boot_s or config.boot_s, rate or config.images_per_s, work)
         decision = decide(config, given, group.memory)
+        if refused:
+            decision = replace(decision, text=f"{decision.text}; {refused}")
         cost = self._cost(name, config, rows, view)
         if group.paused:
             decision = replace(decision, wanted=given.machines, text=f"paused; {decision.text}")
@@ -144,7 +168,9 @@ class MachineManager:
         done = reconcile(
             limits_of(name, config), wanted, rows, listings, view.hosts, view.now, self._knows(config)
         )
-        return GroupPlan(name, config, group, decision, done, cost, _refusal(group, cost, view.now))
+        return GroupPlan(
+            name, config, group, decision, done, cost, _refusal(group, cost, view.now), offers, need
+        )
 
     def _knows(self, config: GroupConfig) -> bool:
         """Whether hosts had time to report since the queue could be read again, or this manager started."""
@@ -181,6 +207,9 @@ class MachineManager:
             "cost_month": cost.spent,
             "cost_per_hour": cost.per_hour,
             "cost_projected": cost.projected,
+            **({} if cost.most is None else {"cost_most": cost.most}),
+            "least": plan.config.least,
+            "most": plan.config.most,
         }
         rows = [row for row in view.machines if row.group_name == plan.name]
         staying = sum(row.state in STAYING for row in rows)
@@ -189,6 +218,7 @@ class MachineManager:
             "reason": decision.reason.value,
             "text": text,
             "figures": figures,
+            "offers": [asdict(offer) for offer in plan.offers],
             "memory": kept_memory(decision.memory),
             "decided_at": view.now,
         }

@@ -51,7 +51,14 @@ def _create(connection: Connection, wish: MachineWish, config: MachinesConfig) -
     group = config.group[wish.group]
     there = [row for row in read_machines(connection) if row.group_name == wish.group]
     count = min(int(wish.details.get("count", 1)), group.most - len(there))
-    places = [PlaceView(place.name, 0, price_per_hour=place.price_per_hour) for place in group.place]
+    asked = wish.details.get("place")
+    if asked is not None and asked not in {place.name for place in group.place}:
+        return f"refused: group {wish.group} has no place {asked}"
+    places = [
+        PlaceView(place.name, 0, price_per_hour=place.price_per_hour)
+        for place in group.place
+        if asked in (None, place.name)
+    ]
     chosen = choose_place(places, group.placement, 1, read_now(connection)).place
     place = next(place for place in group.place if place.name == chosen)
     for _ in range(max(0, count)):

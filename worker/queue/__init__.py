@@ -27,6 +27,7 @@ Every operation is retried over lost connections for `QueuePolicy.patience_s`, t
 """
 
 from worker.queue.model import (
+    NO_NEED,
     Added,
     Batch,
     Claim,
@@ -43,6 +44,7 @@ from worker.queue.model import (
     QueueUnavailable,
     Result,
     ResultRow,
+    StatedNeed,
     Usage,
     UsageStatistics,
 )
@@ -50,6 +52,7 @@ from worker.queue.policy import QueuePolicy
 from worker.queue.queue import Queue, open_queue
 
 __all__ = [
+    "NO_NEED",
     "Added",
     "Batch",
     "Claim",
@@ -68,6 +71,7 @@ __all__ = [
     "QueuedImage",
     "Result",
     "ResultRow",
+    "StatedNeed",
     "Usage",
     "UsageStatistics",
     "open_queue",

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Double,
     Row,
     and_,
     bindparam,
@@ -26,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from worker.queue.model import Claim, Lease, LeaseLost, Outstanding, QueuedImage, Result
+from worker.queue.model import NO_NEED, Claim, Lease, LeaseLost, Outstanding, QueuedImage, Result, StatedNeed
 from worker.queue.policy import QueuePolicy
 from worker.queue.results import add_results
 from worker.queue.schema import (
@@ -42,6 +44,7 @@ from worker.queue.schema import (
 )
 from worker.queue.sql import db_now
 
+NO_LIMIT = 2**53  # of memory and CPUs: more than any worker has
 CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step
 
 # The most urgent chunk that may be claimed, of those the nearest deadline, of those the oldest: the first of
@@ -53,6 +56,8 @@ FIRST_CHUNK = (
         text("state = 'pending' AND NOT paused"),
         chunks.c.not_before <= db_now(),
         or_(chunks.c.model.is_(None), chunks.c.model == bindparam("of_model")),
+        or_(chunks.c.memory_mb.is_(None), chunks.c.memory_mb <= bindparam("has_memory_mb", type_=BigInteger)),
+        or_(chunks.c.cpus.is_(None), chunks.c.cpus <= bindparam("has_cpus", type_=Double)),
     )
     .order_by(chunks.c.effective_priority.desc(), chunks.c.due, chunks.c.id)
     .limit(1)
@@ -114,24 +119,29 @@ def outstanding(connection: Connection, model: str | None = None) -> Outstanding
         select(
             chunks.c.state,
             chunks.c.paused,
-            readable,
-            func.count(),
-            func.min(chunks.c.not_before) - db_now(),
+            readable.label("readable"),
+            chunks.c.memory_mb,
+            chunks.c.cpus,
+            func.count().label("chunks"),
+            (func.min(chunks.c.not_before) - db_now()).label("wait_s"),
         )
         .where(chunks.c.state.in_(UNFINISHED))
-        .group_by(chunks.c.state, chunks.c.paused, readable)
+        .group_by(chunks.c.state, chunks.c.paused, readable, chunks.c.memory_mb, chunks.c.cpus)
     )
-    rows = {
-        (state, bool(paused), bool(readable)): (count, wait)
-        for state, paused, readable, count, wait in connection.execute(query)
-    }
-    pending, wait_s = rows.get((PENDING, False, True), (0, None))
+    rows = connection.execute(query).all()
+    waiting = [row for row in rows if row.state == PENDING and not row.paused]
+    pending = [row for row in waiting if row.readable]
     return Outstanding(
-        pending=pending,
-        active=sum(count for (state, *_), (count, _) in rows.items() if state == ACTIVE),
-        paused=sum(count for (state, paused, _), (count, _) in rows.items() if state == PENDING and paused),
-        unreadable=rows.get((PENDING, False, False), (0, None))[0],
-        next_in_s=None if wait_s is None else max(0.0, wait_s),
+        pending=sum(row.chunks for row in pending),
+        active=sum(row.chunks for row in rows if row.state == ACTIVE),
+        paused=sum(row.chunks for row in rows if row.state == PENDING and row.paused),
+        unreadable=sum(row.chunks for row in waiting if not row.readable),
+        next_in_s=max(0.0, min(row.wait_s for row in pending)) if pending else None,
+        stated=tuple(
+            (StatedNeed(row.memory_mb, row.cpus), row.chunks)
+            for row in pending
+            if row.memory_mb is not None or row.cpus is not None
+        ),
     )
 
 
@@ -143,6 +153,7 @@ def take_chunk(
     engine: str,
     model: str,
     max_active: int | None,
+    room: StatedNeed = NO_NEED,
 ) -> Row[Any] | None:
     """The chunk's row with its new token."""
     if max_active is not None:
@@ -151,8 +162,12 @@ def take_chunk(
         if count_active(connection) >= max_active:
             return None
     names = {"by_worker": worker, "on_host": host, "with_engine": engine}
+    carried = {
+        "has_memory_mb": NO_LIMIT if room.memory_mb is None else room.memory_mb,
+        "has_cpus": NO_LIMIT if room.cpus is None else room.cpus,
+    }
     row = connection.execute(
-        TAKE_CHUNK, {"lease_s": policy.lease_s, "of_model": model, **names}
+        TAKE_CHUNK, {"lease_s": policy.lease_s, "of_model": model, **names, **carried}
     ).one_or_none()
     if row is not None:
         attempt = {"chunk_id": row.id, "token": row.token, "worker": worker, "host": host}

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from worker.queue.model import Added, Batch, QueueRefused
+from worker.queue.model import NO_NEED, Added, Batch, QueueRefused, StatedNeed
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
 from worker.queue.sql import db_now, insert_or_ignore
@@ -26,9 +26,16 @@ def add_batch(
     priority: int | None,
     deadline: float | None,
     model: str | None,
+    need: StatedNeed = NO_NEED,
 ) -> Batch:
     """Makes the batch, or takes the one there is with what is not None here."""
-    values = {"priority": priority, "deadline": deadline, "model": model}
+    values = {
+        "priority": priority,
+        "deadline": deadline,
+        "model": model,
+        "memory_mb": need.memory_mb,
+        "cpus": need.cpus,
+    }
     given = {key: value for key, value in values.items() if value is not None}
     row = {"name": name, "source": source, "priority": DEFAULT_PRIORITY, "created_at": db_now(), **given}
     connection.execute(insert_or_ignore(connection, batches).values(row))
@@ -37,7 +44,7 @@ def add_batch(
         raise QueueRefused(f"batch {name} is of {found.source}, not {source}: choose another --name")
     if given:
         connection.execute(update(batches).where(batches.c.id == found.id).values(given))
-        _apply_to_chunks(connection, policy, found.id, priority, deadline, model)
+        _apply_to_chunks(connection, policy, found.id, given)
     return _batch(connection.execute(select(batches).where(batches.c.id == found.id)).one())
 
 
@@ -45,24 +52,22 @@ def _apply_to_chunks(
     connection: Connection,
     policy: QueuePolicy,
     batch_id: int,
-    priority: int | None,
-    deadline: float | None,
-    model: str | None,
+    given: Mapping[str, Any],
 ) -> None:
     """To all that are not done, for failed and cancelled ones may be put back. A new deadline is not missed
     yet.
     """
     left = (chunks.c.batch_id == batch_id) & (chunks.c.state != DONE)
-    changed = {"priority": priority, "due": deadline, "model": model}
-    values = {key: value for key, value in changed.items() if value is not None}
-    if deadline is not None:
+    values = {"due" if key == "deadline" else key: value for key, value in given.items()}
+    if "due" in values:
         values["missed"] = False
     connection.execute(update(chunks).where(left).values(values))
     connection.execute(update(chunks).where(left).values(effective_priority=effective_priority(policy)))
 
 
 def _batch(row: Row[Any]) -> Batch:
-    return Batch(row.id, row.name, row.source, row.priority, row.deadline, row.model)
+    need = StatedNeed(row.memory_mb, row.cpus)
+    return Batch(row.id, row.name, row.source, row.priority, row.deadline, row.model, need)
 
 
 def add_directories(
@@ -115,6 +120,8 @@ def _insert_chunks(
         "state": PENDING,
         "paused": batch.paused,
         "model": batch.model,
+        "memory_mb": batch.memory_mb,
+        "cpus": batch.cpus,
         "priority": batch.priority,
         "effective_priority": batch.priority,
         "due": NO_DEADLINE if batch.deadline is None else batch.deadline,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
 from worker.queue.claims import deadline_of
+from worker.queue.figures import SILENT_S
 from worker.queue.hosts import add_event
+from worker.queue.model import NO_NEED, StatedNeed
 from worker.queue.schema import (
     ACTIVE,
     UNFINISHED,
@@ -61,6 +63,12 @@ class MachineRow:
     leave_at: float | None = None
     missing_at: float | None = None
     gone_at: float | None = None
+    cloud_size: str = ""
+    cores: float = 0
+    memory_gb: float = 0
+    storage_gb: float = 0
+    bandwidth_mbps: float = 0
+    gpus: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,44 @@ class GroupRow:
     figures: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     decided_at: float | None = None
+    offers: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def places(self) -> tuple[Offer, ...]:
+        """Those that this program understands."""
+        known = {item.name for item in fields(Offer)}
+        return tuple(
+            Offer(**{name: value for name, value in offer.items() if name in known}) for offer in self.offers
+        )
+
+
+class QueuedWork(NamedTuple):
+    deadline: float | None
+    images: int  # without a result
+    need: StatedNeed = NO_NEED
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One of a group's places, as its cloud told the manager last. 0: not known."""
+
+    place: str  # its name, as a machine's `size`
+    preset: str = ""
+    cloud_size: str = ""
+    cores: float = 0
+    memory_gb: float = 0
+    storage_gb: float = 0
+    bandwidth_mbps: float = 0
+    gpus: float = 0
+    price_per_hour: float = 0
+    spot: bool = False
+    room: int | None = None  # how many more, by quota and configuration; None: no limit is known
+    fault: str = ""  # why it cannot be had now
+
+    @property
+    def room_of_worker(self) -> StatedNeed:
+        """The most that one worker can have there; the system itself takes a tenth of the memory."""
+        return StatedNeed(int(self.memory_gb * 900) or None, self.cores or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +148,20 @@ def read_machines(connection: Connection, gone_since: float | None = None) -> li
         made(MachineRow, row)
         for row in connection.execute(select(machines).where(wanted).order_by(machines.c.name))
     ]
+
+
+def read_groups(connection: Connection) -> list[GroupRow]:
+    query = select(machine_groups).order_by(machine_groups.c.name)
+    return [made(GroupRow, row) for row in connection.execute(query)]
+
+
+def read_rooms_of_hosts(connection: Connection) -> dict[str, StatedNeed]:
+    """The most that one worker could have on each host that reports."""
+    query = select(hosts.c.name, hosts.c.figures).where(hosts.c.seen_at >= db_now() - SILENT_S)
+    return {
+        name: StatedNeed(int(figures.get("memory_limit_bytes", 0) / 1e6) or None, figures.get("cpus") or None)
+        for name, figures in connection.execute(query)
+    }
 
 
 def read_machine(connection: Connection, name: str) -> MachineRow | None:
@@ -129,15 +189,26 @@ def _host_word(row: Row[Any]) -> HostWord:
     )
 
 
-def read_work(connection: Connection) -> tuple[tuple[float | None, int], ...]:
-    """Images without a result by when they are due; paused ones only while they are worked on."""
+def read_work(connection: Connection) -> tuple[QueuedWork, ...]:
+    """Images without a result by when they are due and what they need; paused ones only while they are worked
+    on.
+    """
     query = (
-        select(chunks.c.due, func.sum(chunks.c.images_total - chunks.c.images_done))
+        select(
+            chunks.c.due,
+            chunks.c.memory_mb,
+            chunks.c.cpus,
+            func.sum(chunks.c.images_total - chunks.c.images_done),
+        )
         .where(chunks.c.state.in_(UNFINISHED), or_(~chunks.c.paused, chunks.c.state == ACTIVE))
-        .group_by(chunks.c.due)
+        .group_by(chunks.c.due, chunks.c.memory_mb, chunks.c.cpus)
         .order_by(chunks.c.due)
     )
-    return tuple((deadline_of(due), int(images)) for due, images in connection.execute(query) if images > 0)
+    return tuple(
+        QueuedWork(deadline_of(due), int(images), StatedNeed(memory_mb, cpus))
+        for due, memory_mb, cpus, images in connection.execute(query)
+        if images > 0
+    )
 
 
 def read_learned(connection: Connection, group: str) -> tuple[float | None, float | None]:

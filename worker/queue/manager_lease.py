@@ -17,13 +17,14 @@ from worker.queue.machines import (
     GroupRow,
     HostWord,
     MachineRow,
-    made,
+    QueuedWork,
+    read_groups,
     read_host_words,
     read_machines,
     read_work,
 )
 from worker.queue.model import QueueError
-from worker.queue.schema import machine_groups, machines, manager_lease
+from worker.queue.schema import machines, manager_lease
 from worker.queue.sql import db_now, insert_or_ignore
 from worker.queue.wishes import MachineWish, open_wishes
 
@@ -42,7 +43,7 @@ class MachineView:
     machines: tuple[MachineRow, ...]  # that are not gone
     groups: Mapping[str, GroupRow]
     hosts: Mapping[str, HostWord]
-    work: tuple[tuple[float | None, int], ...]  # (deadline, images without a result)
+    work: tuple[QueuedWork, ...]
     wishes: tuple[MachineWish, ...]
     holder: str = ""  # of the lease
     lease_until: float = 0
@@ -108,7 +109,7 @@ def read_view(connection: Connection) -> MachineView:
     return MachineView(
         now=connection.execute(select(db_now())).scalar_one(),
         machines=tuple(read_machines(connection)),
-        groups={row.name: made(GroupRow, row) for row in connection.execute(select(machine_groups))},
+        groups={group.name: group for group in read_groups(connection)},
         hosts=read_host_words(connection),
         work=read_work(connection),
         wishes=tuple(open_wishes(connection)),

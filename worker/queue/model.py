@@ -13,6 +13,36 @@ from worker.errors import WorkerError
 
 
 @dataclass(frozen=True, slots=True)
+class StatedNeed:
+    """What one worker takes at least while it works on a batch, as an operator stated; None: as learned."""
+
+    memory_mb: int | None = None  # of 10^6 bytes, with what workers share
+    cpus: float | None = None
+
+    def fits(self, room: StatedNeed) -> bool:
+        """Whether `room` has all of it; its None is: no limit."""
+        pairs = ((self.memory_mb, room.memory_mb), (self.cpus, room.cpus))
+        return all(need is None or there is None or need <= there for need, there in pairs)
+
+    def with_more(self, other: StatedNeed) -> StatedNeed:
+        """The larger of each."""
+        return StatedNeed(
+            max(self.memory_mb or 0, other.memory_mb or 0) or None,
+            max(self.cpus or 0, other.cpus or 0) or None,
+        )
+
+    def __str__(self) -> str:
+        parts = (
+            "" if self.memory_mb is None else f"{self.memory_mb:,} MB",
+            "" if self.cpus is None else f"{self.cpus:g} CPUs",
+        )
+        return " and ".join(part for part in parts if part) or "what was learned"
+
+
+NO_NEED = StatedNeed()
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     id: int
     name: str
@@ -20,6 +50,7 @@ class Batch:
     priority: int  # 1 to 3, 3 is the most urgent
     deadline: float | None
     model: str | None  # the model asked for; None: whichever the worker has
+    need: StatedNeed = NO_NEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +169,7 @@ class Outstanding:
     paused: int
     next_in_s: float | None  # until the first pending one may be claimed; 0: now; None: none is pending
     unreadable: int = 0  # neither pending nor paused
+    stated: tuple[tuple[StatedNeed, int], ...] = ()  # of the pending ones: those that state a need, how many
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from worker.queue.database import Database
 from worker.queue.manager_lease import read_leave
 from worker.queue.migrate import bring_up_to_date, require_queue
 from worker.queue.model import (
+    NO_NEED,
     Added,
     Batch,
     Claim,
@@ -27,6 +28,7 @@ from worker.queue.model import (
     QueueTarget,
     Result,
     ResultRow,
+    StatedNeed,
     Usage,
     UsageStatistics,
     now_s,
@@ -71,13 +73,14 @@ class Queue:
         priority: int | None = None,
         deadline: float | None = None,
         model: str | None = None,
+        need: StatedNeed = NO_NEED,
     ) -> Batch:
         """The batch of that name, made when there is none. One that exists takes what is not None here, also
         for its chunks that are not done. Raises QueueRefused when it has another source.
         """
         return self.database.write(
             lambda connection: enqueue.add_batch(
-                connection, self.policy, name, source, priority, deadline, model
+                connection, self.policy, name, source, priority, deadline, model, need
             )
         )
 
@@ -96,16 +99,23 @@ class Queue:
     # a worker
 
     def claim(
-        self, worker: str, host: str, engine: str, model: str, max_active: int | None = None
+        self,
+        worker: str,
+        host: str,
+        engine: str,
+        model: str,
+        max_active: int | None = None,
+        room: StatedNeed = NO_NEED,
     ) -> Claim | None:
         """The most urgent chunk, of those the nearest deadline, of those the oldest, among those of any model
-        or this one; None when there is none, or when `max_active` chunks are active in the whole queue.
-        Its images may be none (all have a result): then it is to be finished.
+        or this one and of batches that need no more than `room`; None when there is none, or when
+        `max_active` chunks are active in the whole queue. Its images may be none (all have a result): then it
+        is to be finished.
         """
         asked_at = now_s()
         row = self.database.write(
             lambda connection: claims.take_chunk(
-                connection, self.policy, worker, host, engine, model, max_active
+                connection, self.policy, worker, host, engine, model, max_active, room
             )
         )
         if row is None:

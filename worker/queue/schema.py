@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"  # of the newest migration
+REVISION = "0003"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
@@ -49,6 +49,8 @@ batches = Table(
         "paused", Boolean, nullable=False, server_default=text("false")
     ),  # chunks added later are paused too
     Column("created_at", Double, nullable=False),
+    Column("memory_mb", BigInteger),  # of 10^6 bytes, that one worker on it takes; None: as learned
+    Column("cpus", Double),
 )
 
 chunks = Table(
@@ -87,6 +89,8 @@ chunks = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("ended_at", Double),
+    Column("memory_mb", BigInteger),  # the batch's
+    Column("cpus", Double),
     UniqueConstraint("batch_id", "directory", "part"),
     postgresql_with={"fillfactor": 70},  # renewals and progress are updated in place
     sqlite_autoincrement=True,  # no id twice: result files are put under it
@@ -243,6 +247,12 @@ machines = Table(  # made, or to be made, in a cloud; a host has the name of its
     Column("leave_at", Double),  # told to leave
     Column("missing_at", Double),  # not in the cloud's list since
     Column("gone_at", Double),
+    Column("cloud_size", Text, nullable=False, server_default=text("''")),  # what the cloud calls it
+    Column("cores", Double, nullable=False, server_default=text("0")),  # 0, as below: not known
+    Column("memory_gb", Double, nullable=False, server_default=text("0")),
+    Column("storage_gb", Double, nullable=False, server_default=text("0")),
+    Column("bandwidth_mbps", Double, nullable=False, server_default=text("0")),
+    Column("gpus", Double, nullable=False, server_default=text("0")),
 )
 Index("machines_by_state", machines.c.state)
 Index("machines_by_group", machines.c.group_name, machines.c.created_at)
@@ -264,6 +274,7 @@ machine_groups = Table(
     Column("figures", JSON, nullable=False, server_default=text("'{}'")),
     Column("memory", JSON, nullable=False, server_default=text("'{}'")),  # of the rule
     Column("decided_at", Double),
+    Column("offers", JSON, nullable=False, server_default=text("'[]'")),  # its places, as machines.Offer
 )
 
 machine_wishes = Table(  # of operators, for the manager to fulfil

@@ -111,7 +111,32 @@ OUTCOMES = (
     .where(attempts.c.outcome.is_not(None))
     .group_by(attempts.c.outcome)
 )
-CHUNKS = select(chunks, batches.c.name.label("batch")).join(batches, batches.c.id == chunks.c.batch_id)
+# Only columns of the oldest schema that is read
+BATCHES = select(
+    batches.c.id,
+    batches.c.name,
+    batches.c.source,
+    batches.c.priority,
+    batches.c.deadline,
+    batches.c.model,
+    batches.c.paused,
+    batches.c.created_at,
+)
+CHUNKS = select(
+    chunks.c.id,
+    chunks.c.name,
+    chunks.c.state,
+    chunks.c.effective_priority,
+    chunks.c.due,
+    chunks.c.worker,
+    chunks.c.host,
+    chunks.c.token,
+    chunks.c.images_total,
+    chunks.c.images_done,
+    chunks.c.started_at,
+    chunks.c.error,
+    batches.c.name.label("batch"),
+).join(batches, batches.c.id == chunks.c.batch_id)
 
 
 def count(connection: Connection, last: int, latest: int) -> QueueFigures:
@@ -196,7 +221,7 @@ def read_batches(connection: Connection, counts: Sequence[Any]) -> tuple[BatchFi
             met=sum(row.met for row in by_batch.get(batch.id, [])),
             cpu_s=sum(row.cpu_s for row in by_batch.get(batch.id, [])),
         )
-        for batch in connection.execute(select(batches).order_by(batches.c.id.desc()))
+        for batch in connection.execute(BATCHES.order_by(batches.c.id.desc()))
     )
 
 

@@ -20,8 +20,8 @@ WishKind = Literal["create", "delete", "pause", "resume", "limits"]
 
 @dataclass(frozen=True, slots=True)
 class MachineWish:
-    """`details`: of create `count`; of delete `now` (without draining); of limits `least`, `most` (None: as
-    configured).
+    """`details`: of create `count`, and `place` where it is to be in that one; of delete `now` (without
+    draining); of limits `least`, `most` (None: as configured).
     """
 
     kind: WishKind

@@ -12,7 +12,7 @@ from pathlib import Path
 from worker.gate.admission import admit_chunk
 from worker.gate.model import Decision, GateLimits, Reason
 from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
-from worker.queue import DecisionNote, Queue, QueueUnavailable
+from worker.queue import NO_NEED, DecisionNote, Queue, QueueUnavailable, StatedNeed
 from worker.recognition import Recogniser
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.settings import ClaimSettings
@@ -36,6 +36,7 @@ class Claimer:
         folder: TempFolder,
         limits: GateLimits,
         settings: ClaimSettings,
+        room: StatedNeed = NO_NEED,
     ) -> None:
         self._name = name
         self._host = host
@@ -45,6 +46,7 @@ class Claimer:
         self._folder = folder
         self._limits = limits
         self._settings = settings
+        self._room = room
         self._storages: dict[str, Storage] = {}
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
         self._noted: Reason | None = None
@@ -77,7 +79,7 @@ class Claimer:
             self._note(decision)
             return decision.text
         claim = self._queue.claim(
-            self._name, self._host, self._recogniser.engine, self._recogniser.model, max_active=maximum
+            self._name, self._host, self._recogniser.engine, self._recogniser.model, maximum, self._room
         )
         if claim is None:
             self._reserve(one_more=False)

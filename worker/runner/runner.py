@@ -17,7 +17,7 @@ from pathlib import Path
 from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
-from worker.queue import Result, open_queue
+from worker.queue import NO_NEED, Result, StatedNeed, open_queue
 from worker.recognition import Recogniser, Recognition, SourceImage
 from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
@@ -43,14 +43,17 @@ def run_worker(
     page: WorkerStatusPage,
     settings: RunnerSettings,
     open_recogniser: Callable[[RunnerSettings], Recogniser],
+    room: StatedNeed = NO_NEED,
 ) -> None:
-    """Returns when the worker has left in order. An error of the recogniser as a whole ends the process, with
+    """`room`: it takes no chunk of a batch that needs more.
+
+    Returns when the worker has left in order. An error of the recogniser as a whole ends the process, with
     the results stored and the chunks still held, so that the supervisor can say which images were in flight.
     """
     sys.setswitchinterval(SWITCH_S)
     leaving = threading.Event()
     active = ActiveChunks(page)
-    watchdog = Watchdog(active, leaving, parent, most_private_bytes(settings), settings.drain_s)
+    watchdog = Watchdog(active, leaving, parent, most_private_bytes(settings, room), settings.drain_s)
     folder = TempFolder(Path(settings.temp_dir), name)
     watchdog.clean_up = folder.remove
     try:
@@ -63,7 +66,9 @@ def run_worker(
         trial = StorageTrial(queue.readable_image, folder.path)
         committer = Committer(queue, results, active, folder.path, hold, settings)
         watchdog.give_up = committer.close_all
-        claimer = Claimer(name, host, queue, recogniser, active, folder, gate_limits(settings), settings)
+        claimer = Claimer(
+            name, host, queue, recogniser, active, folder, gate_limits(settings), settings, room
+        )
         ahead = settings.ahead_images, settings.ahead_threads
         fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, *ahead)
         active.set_state("idle")

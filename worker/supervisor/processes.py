@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.gate.model import WorkerView
+from worker.gate.model import ResourceEstimate, WorkerView
+from worker.gate.stated_needs import raised, room_of_worker
+from worker.queue import NO_NEED, StatedNeed
 from worker.runner.worker_status import WorkerStatus, WorkerStatusPage
 from worker.supervisor.worker_logs import open_log
 
@@ -22,6 +24,8 @@ class WorkerProcess:
     page: WorkerStatusPage
     log: Path
     started_s: float
+    stated: StatedNeed = NO_NEED  # by which it was started for more than was learned
+    room: StatedNeed = NO_NEED  # it takes no chunk that needs more
     asked_to_leave_s: float | None = None
     stalled_for_s: float | None = None
     was_stopped: bool = False
@@ -30,7 +34,7 @@ class WorkerProcess:
     def status(self) -> WorkerStatus:
         return self.page.read()
 
-    def view(self, status: WorkerStatus) -> WorkerView:
+    def view(self, status: WorkerStatus, learned: ResourceEstimate | None = None) -> WorkerView:
         return WorkerView(
             name=self.name,
             started_s=self.started_s,
@@ -38,6 +42,7 @@ class WorkerProcess:
             private_bytes=status.private_bytes,
             busy=status.state != "idle",
             draining=self.asked_to_leave_s is not None or status.state == "leaving",
+            need=None if learned is None else raised(learned, self.stated),
         )
 
     def stall_s(self, status: WorkerStatus, now_s: float, load_s: float, most_s: float) -> float | None:
@@ -66,12 +71,24 @@ class WorkerProcess:
             self.process.send_signal(number)
 
 
-def start_worker(command: Sequence[str], name: str, host: str, log_folder: Path) -> WorkerProcess:
+def start_worker(
+    command: Sequence[str],
+    name: str,
+    host: str,
+    log_folder: Path,
+    learned: ResourceEstimate | None = None,
+    stated: StatedNeed = NO_NEED,
+) -> WorkerProcess:
     """Start `command` with the options of `python -m worker work`, in a session of its own: a Ctrl-C in the
-    terminal is for the supervisor, which asks its workers in turn. Raises OSError.
+    terminal is for the supervisor, which asks its workers in turn. It is for batches that need no more than
+    was `learned`, or `stated`. Raises OSError.
     """
+    room = NO_NEED if learned is None else room_of_worker(raised(learned, stated))
     page = WorkerStatusPage.create(name)
-    options = {"name": name, "host": host, "parent": os.getpid(), "page": page.descriptor}
+    options: dict[str, object] = {
+        "name": name, "host": host, "parent": os.getpid(), "page": page.descriptor
+    }  # fmt: skip
+    options |= {} if room.memory_mb is None else {"memory-mb": room.memory_mb, "cpus": room.cpus}
     try:
         with open_log(log_folder, name) as log:
             process = subprocess.Popen(
@@ -85,4 +102,4 @@ def start_worker(command: Sequence[str], name: str, host: str, log_folder: Path)
     except OSError:
         page.close()
         raise
-    return WorkerProcess(name, process, page, log_folder / f"{name}.log", time.monotonic())
+    return WorkerProcess(name, process, page, log_folder / f"{name}.log", time.monotonic(), stated, room)

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from cloud_monitor.system.file_locks import is_stopped
 from cloud_monitor.system.usage import read_host_sample
-from worker.gate.admission import admit, is_warming, others_first, youngest
+from worker.gate.admission import is_warming, others_first, youngest
 from worker.gate.limits import allotted_memory, gate_limits, limit_figures
 from worker.gate.model import (
     Decision,
@@ -26,16 +26,16 @@ from worker.gate.model import (
     Reason,
     ResourceEstimate,
     TempUse,
-    WorkerMemory,
 )
-from worker.gate.resource_estimate import estimate_resources, measured_resources
+from worker.gate.stated_needs import choose_size, room_of_host, too_large
 from worker.gate.temporary import read_temp_use, sweep_temp
-from worker.queue import Queue
+from worker.queue import NO_NEED, Queue, StatedNeed
 from worker.runner.exit_status import explain_exit
 from worker.runner.worker_status import WorkerStatus
 from worker.settings import SupervisorSettings
 from worker.supervisor.activity import Activity, may_leave
 from worker.supervisor.averages import Averages
+from worker.supervisor.estimate import learned_estimate
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.host_locks import WarmUpLock
 from worker.supervisor.outbox import Outbox
@@ -89,6 +89,8 @@ class Supervisor:
         self._failed_starts_s: tuple[float, ...] = ()
         self._activity = Activity(time.monotonic())
         self._started = 0
+        self._next: tuple[ResourceEstimate | None, StatedNeed] = (None, NO_NEED)  # learned, stated
+        self._room = NO_NEED  # what one worker alone could have here
         self._mark = format(int(time.time()) & 0xFFFFF, "05x")  # tells its workers from an earlier run's
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
@@ -155,12 +157,13 @@ class Supervisor:
 
     def _decide(self) -> Decision:
         seen = [(worker, worker.status) for worker in self._workers]
-        views = tuple(worker.view(status) for worker, status in seen)
         hour_ago_s = time.monotonic() - 3600
         self._drains_s = tuple(moment_s for moment_s in self._drains_s if moment_s > hour_ago_s)
         if any(status.images_done for _, status in seen):
             self._failed_starts_s = ()
-        estimate = self._estimate([status for _, status in seen])
+        statuses = (*(status for _, status in seen), *self._past)
+        estimate = learned_estimate(self._settings, self._outbox.queue_state.statistics, statuses)
+        views = tuple(worker.view(status, estimate) for worker, status in seen)
         state = self._outbox.queue_state
         outstanding = state.outstanding
         claimable = outstanding is not None and outstanding.next_in_s == 0
@@ -176,9 +179,11 @@ class Supervisor:
             queue_error=state.error,
             preparing=self._preparation.look(self._averages.oom_kills),
         )
-        decision = admit(
-            inputs, self._limits, History(views, estimate, self._drains_s, self._failed_starts_s)
-        )
+        history = History(views, estimate, self._drains_s, self._failed_starts_s)
+        self._room = room_of_host(inputs.memory, self._limits, self._averages.latest.cpus)
+        rooms = [worker.room for worker, _ in seen]
+        decision, stated = choose_size(inputs, self._limits, history, rooms, outstanding, self._room)
+        self._next = estimate, stated
         if not any(is_warming(view, inputs.now_s, self._limits) for view in views if not view.draining):
             self._warm_up.release()
         if decision.verdict is not GateVerdict.ADMIT:
@@ -186,15 +191,6 @@ class Supervisor:
         elif not self._warm_up.acquire():
             return others_first(decision)
         return decision
-
-    def _estimate(self, running: list[WorkerStatus]) -> ResourceEstimate:
-        peaks = [
-            WorkerMemory(status.peak_private_bytes, status.shared_bytes)
-            for status in (*running, *self._past)
-            if status.chunks_done
-        ]
-        expected = estimate_resources(self._settings, self._outbox.queue_state.statistics)
-        return measured_resources(expected, peaks)
 
     def _temp(self) -> TempUse:
         """Nothing is left where it cannot be counted."""
@@ -216,7 +212,9 @@ class Supervisor:
         self._started += 1
         name = f"{self._host}-{self._mark}-{self._started}"
         try:
-            worker = start_worker(self._worker_command, name, self._host, self._settings.logs_path)
+            worker = start_worker(
+                self._worker_command, name, self._host, self._settings.logs_path, *self._next
+            )
         except OSError as error:
             self._failed_starts_s = (*self._failed_starts_s, time.monotonic())
             self._reporter.event("crashed", f"{name} could not be started: {error}", name)
@@ -275,7 +273,9 @@ class Supervisor:
             return False
         state = self._outbox.queue_state
         left = state.outstanding
-        return left is not None and state.read_s > self._quiet_since_s and not (left.pending or left.active)
+        if left is None or state.read_s <= self._quiet_since_s:
+            return False
+        return left.pending <= too_large(left.stated, self._room)[0] and not left.active
 
     def _dismiss(self, reason: str) -> float:
         """Ask all workers to leave, and wait until they have; how many seconds that took."""

@@ -21,11 +21,12 @@ from tests.services.postgres import Postgres
 from tests.services.support import absent, slowdown, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.condor.fleet import CondorFleet as Submitter
-from worker.condor.fleet import write_secret
+from worker.condor.fleet import request_for, write_secret
 from worker.condor.jobs import JobState, config_text, describe_job, fleet_name, job_request, missing_jobs
 from worker.condor.pool import Pool, ask
 from worker.errors import WorkerError
 from worker.gate.model import ResourceEstimate
+from worker.queue import StatedNeed, open_queue
 from worker.queue.statistics import read_figures
 from worker.settings import Settings
 
@@ -178,6 +179,20 @@ def test_a_job_asks_for_what_its_workers_need() -> None:
     assert int(description["request_memory"]) * 1.048576 >= request.memory_mb + 100
     assert f"WORKER_MEMORY_MB={request.memory_mb}" in description["environment"]
     assert description["arguments"] == "-P -m worker --config worker-x.toml run --until-empty --any-outcome"
+
+
+def test_a_job_asks_for_what_waiting_batches_state(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {"database_url": f"sqlite:///{tmp_path / 'q.db'}", "decimer_engine": "stub"}
+    )
+    queue = open_queue(settings.queue_url)
+    usual = request_for(queue, settings)
+    batch = queue.add_batch("b", "/data", need=StatedNeed(6_000, 3))
+    queue.add_directories(batch, [("", ["i.png"])], 10)
+    stated = request_for(queue, settings)
+    queue.close()
+    assert usual.memory_mb < 1_000
+    assert (stated.cpus, stated.memory_mb) == (3, 8_001), "75 % of it may be used"
 
 
 @pytest.mark.parametrize(("engine", "least_mb"), [("onnx", 1500), ("stub", 0)])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from worker.machines.configuration import MachinesConfig, read_machines_config
 from worker.machines.manager import MachineManager
@@ -22,9 +23,10 @@ from worker.machines.model import (
     QuotaUse,
 )
 from worker.machines.providers.base import ProviderUnavailable, QuotaRefused
-from worker.queue import HostReport, Queue, QueueTarget, QueueUnavailable, open_queue
+from worker.queue import HostReport, Queue, QueueTarget, QueueUnavailable, StatedNeed, open_queue
 from worker.queue.machines import MachineState
 from worker.queue.manager_lease import MachineView, read_view
+from worker.queue.schema import machine_wishes
 from worker.queue.statistics import read_figures
 from worker.queue.wishes import MachineWish, add_wish
 
@@ -161,6 +163,51 @@ def test_no_more_is_asked_for_than_the_quota_leaves(scene: Scene) -> None:
     scene.manager.round()
     assert scene.cloud.orders == []
     assert "has no room left" in scene.view().groups["g"].fault
+
+
+def test_a_batch_that_states_its_need_gets_machines_that_carry_it(tmp_path: Path) -> None:
+    more = """
+[preset.large]
+cores = 8
+memory_gb = 32
+[[group.g.place]]
+provider = "moon"
+preset = "large"
+"""
+    scene = Scene(tmp_path, CONFIG + more)
+    batch = scene.queue.add_batch("b", "/data", need=StatedNeed(memory_mb=20_000, cpus=4))
+    scene.queue.add_directories(batch, [("d", [f"{n}.png" for n in range(300)])], 100)
+    scene.manager.round()
+    assert [order.size for order in scene.cloud.orders] == ["c8", "c8"]
+    row = scene.view().machines[0]
+    assert (row.size, row.cloud_size, row.cores, row.memory_gb) == ("moon/large", "c8", 8, 32)
+    small, large = scene.view().groups["g"].places
+    assert (small.place, small.cloud_size, small.price_per_hour, small.room) == ("moon/small", "c2", 1, None)
+    assert (large.room_of_worker, large.price_per_hour) == (StatedNeed(28_800, 8), 4)
+    scene.queue.close()
+
+
+def test_work_that_no_place_carries_is_not_scaled_for_and_is_said(scene: Scene) -> None:
+    batch = scene.queue.add_batch("b", "/data", need=StatedNeed(memory_mb=20_000))
+    scene.queue.add_directories(batch, [("d", ["1.png", "2.png"])], 100)
+    scene.manager.round()
+    assert scene.cloud.orders == []
+    assert scene.view().groups["g"].text == (
+        "no work is left; 2 images are not counted: their workers need 20,000 MB, and no place has that"
+    )
+
+
+def test_a_machine_that_is_asked_for_in_a_place_is_made_there(scene: Scene) -> None:
+    scene.wish(MachineWish("create", "g", asked_by="ann", details={"place": "moon/other"}))
+    scene.wish(MachineWish("create", "g", asked_by="ann", details={"place": "moon/small", "count": 1}))
+    scene.manager.round()
+    assert [row.size for row in scene.view().machines] == ["moon/small"]
+    assert any("has no place moon/other" in outcome for outcome in outcomes(scene))
+
+
+def outcomes(scene: Scene) -> list[str]:
+    query = select(machine_wishes.c.outcome)
+    return list(scene.queue.database.read(lambda connection: connection.execute(query).scalars().all()))
 
 
 def test_three_young_deaths_stop_a_group_until_it_is_resumed(tmp_path: Path) -> None:

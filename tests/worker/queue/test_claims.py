@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass, nothing, row
-from worker.queue import LeaseLost, Queue, QueueRefused, QueueTarget, Usage
+from worker.queue import LeaseLost, Queue, QueueRefused, QueueTarget, StatedNeed, Usage
 
 
 def test_highest_priority_then_nearest_deadline_then_oldest(queue: Queue) -> None:
@@ -216,3 +216,23 @@ def test_a_chunk_done_after_its_deadline_is_missed_without_tending(queue: Queue)
     let_pass(queue, 15)
     complete(queue, held)
     assert row(queue, held.chunk).missed
+
+
+def test_a_worker_takes_no_chunk_that_needs_more_than_it_has_room_for(queue: Queue) -> None:
+    add(queue, "large", images=2, need=StatedNeed(8_000, 2), priority=3)
+    add(queue, "plain", images=2)
+    assert claim(queue, room=StatedNeed(7_999, 4)).batch == "plain", "the larger one is passed over"
+    assert nothing(queue, room=StatedNeed(8_000, 1.9))
+    stated = queue.outstanding().stated
+    assert stated == ((StatedNeed(8_000, 2), 1),)
+    assert claim(queue, room=StatedNeed(8_000, 2)).batch == "large"
+    assert queue.outstanding().stated == ()
+
+
+def test_a_need_that_is_stated_later_holds_for_all_chunks_that_are_left(queue: Queue) -> None:
+    add(queue, "b", images=4)
+    complete(queue, claim(queue))
+    batch = queue.add_batch("b", "/data", need=StatedNeed(cpus=3))
+    assert batch.need == StatedNeed(None, 3)
+    assert nothing(queue, room=StatedNeed(None, 2))
+    assert claim(queue, room=StatedNeed(100, 3)).batch == "b"

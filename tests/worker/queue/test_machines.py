@@ -8,6 +8,7 @@ from worker.queue import HostReport, Queue, QueueRefused, QueueTarget
 from worker.queue.machines import (
     MachineRow,
     MachineState,
+    QueuedWork,
     add_machine,
     change_group,
     change_machine,
@@ -101,7 +102,7 @@ def test_work_is_what_has_no_result_by_when_it_is_due(queue: Queue, book: Machin
         listing = [(f"d{number}", ["a.png", "b.png", "c.png"]) for number in range(directories)]
         queue.add_directories(batch, listing, 100)
     queue.pause(QueueTarget("paused"))
-    assert book.view().work == ((4e9, 6), (None, 3))
+    assert book.view().work == (QueuedWork(4e9, 6), QueuedWork(None, 3))
 
 
 def test_boot_time_and_rate_are_learned_from_the_machines_of_the_group(

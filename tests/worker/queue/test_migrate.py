@@ -46,6 +46,9 @@ def test_a_queue_of_the_first_schema_is_read_as_it_is(queue: Queue, queue_url: s
     def go_back(connection: Connection) -> None:
         for table in ("machines", "machine_groups", "machine_wishes", "manager_lease"):
             connection.execute(text(f"DROP TABLE {table}"))
+        for table in ("batches", "chunks"):
+            for column in ("memory_mb", "cpus"):
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
     queue.database.write(go_back)

@@ -10,7 +10,15 @@ from worker.queue import Queue
 from worker.queue.claims import COUNT_ACTIVE, TAKE_CHUNK
 from worker.queue.maintenance import EXPIRED
 
-GIVEN = {"lease_s": 60.0, "of_model": "m", "by_worker": "w", "on_host": "h", "with_engine": "e"}
+GIVEN = {
+    "lease_s": 60.0,
+    "of_model": "m",
+    "by_worker": "w",
+    "on_host": "h",
+    "with_engine": "e",
+    "has_memory_mb": 9,
+    "has_cpus": 9,
+}
 
 
 def plan(queue: Queue, statement: Any) -> str:

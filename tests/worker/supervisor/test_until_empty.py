@@ -11,8 +11,9 @@ from tests.worker.fleet import ROOT, RUN, Fleet
 from worker.__main__ import Commands
 from worker.__main__ import main as worker_main
 from worker.exit_codes import EXIT_CODES, exit_codes_table, exit_codes_text
-from worker.queue import QueueTarget
+from worker.queue import QueueTarget, StatedNeed
 from worker.queue.outcome import Outcome, finished_text
+from worker.queue.statistics import read_figures
 
 
 @pytest.fixture
@@ -84,3 +85,18 @@ def test_help_and_documents_have_the_exit_codes() -> None:
         assert command is not None
         assert command.epilog == exit_codes_text(name)
         assert "2 settings or options refused" in exit_codes_text(name)
+
+
+def test_a_batch_that_states_its_need_is_done_by_a_worker_of_that_size_or_left(fleet: Fleet) -> None:
+    fleet.add_images("a", [b"x", b"y"])
+    queue = fleet.queue()
+    for name, memory_mb in (("fitting", 400), ("vast", 4_000)):
+        batch = queue.add_batch(name, fleet.source, need=StatedNeed(memory_mb))
+        queue.add_directories(batch, [("a", ["00000.png", "00001.png"])], 5)
+    assert fleet.wait(fleet.start(RUN, WORKER_MEMORY_MB="500")) == 1, fleet.said()
+    done = queue.outcome("stub")
+    assert (done.total, done.recognised) == (4, 2), fleet.said()
+    assert "1 chunks wait whose workers need 4,000 MB each; this host has 500 MB" in str(
+        [decision.text for decision in read_figures(fleet.database_url).decisions]
+    )
+    queue.close()

@@ -13,11 +13,18 @@ def read_tree_pss_mb(pid: int) -> float:
 def _tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
+        found += read_children(parent)
+    return found
+
+
+def read_children(pid: int) -> list[int]:
+    """Processes that any thread of it has started and that still run."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+            found += map(int, task.read_text().split())
         except OSError:  # ended meanwhile
             continue
-        found += map(int, children.split())
     return found
 
 

@@ -110,6 +110,7 @@ WEBAPP_FLOORS = (
     {"webapp.alerts"},
     {"webapp.serving"},
     {"webapp.views"},
+    {"webapp.app"},
     {"webapp"},
     {"webapp.__main__", "webapp.wsgi"},
 )
@@ -199,7 +200,7 @@ def test_only_entries_commands_and_the_apps_rim_take_all_settings_of_a_part() ->
     """The others ask for the group that they use, so that one sees what a function depends on."""
     rim = {
         "collector.__main__", "collector.check", "collector.run", "collector.tasks",
-        "webapp", "webapp.__main__", "webapp.serving.context",
+        "webapp", "webapp.app", "webapp.__main__", "webapp.serving.context",
         "worker.commands", "worker.condor",
     }  # fmt: skip
     takers = {

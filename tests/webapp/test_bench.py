@@ -55,3 +55,8 @@ def test_inventory() -> None:
 def test_alerts() -> None:
     (line,) = run_tiny("alerts")
     assert (line["name"], line["unit"]) == ("alerts_200_figures_10_rules", "s")
+
+
+def test_alerts_memory() -> None:
+    found = {str(line["name"]): line for line in run_tiny("alerts_memory")}
+    assert found["alerts_memory_while_sending"]["limit"] == 80

@@ -20,11 +20,11 @@ from typing import Any
 
 from cloud_monitor.system.text import duration_text, without_controls
 from webapp.alerts.engine import ACK_S, acknowledge
-from webapp.alerts.evaluate import start_sender
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.rules import AlertSettings, parse_duration, read_alert_settings
+from webapp.alerts.sender import start_sender
 from webapp.alerts.store import HistoryEntry, open_store, read_alerts, read_history
 
 EXIT_REFUSED = 2
@@ -135,7 +135,7 @@ def _rules(
 
 
 def _test(
-    options: argparse.Namespace, state_dir: Path, settings: AlertSettings, alerts_file: Path | None
+    options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
 ) -> tuple[Any, str]:
     channel = options.channel
     if channel not in settings.channels:
@@ -150,7 +150,7 @@ def _test(
         store.outbox.queue([message], now)
         store.note(HistoryEntry(now, "test", _who(options), "", "", "", f"channel {channel}"))
     until = time.monotonic() + _TEST_S
-    sender = start_sender(state_dir, alerts_file)
+    sender = start_sender(state_dir, settings)
     while time.monotonic() < until:
         with open_store(state_dir) as store:
             found = store.outbox.read_message(message.id, channel)
@@ -159,7 +159,7 @@ def _test(
         if found is not None and found[2]:
             raise CommandRefused(f"channel {channel}: {found[2]}; it is tried again by the page")
         if sender.poll() is not None:  # another one was at it
-            sender = start_sender(state_dir, alerts_file)
+            sender = start_sender(state_dir, settings)
         time.sleep(0.2)
     raise CommandRefused(f"channel {channel}: no answer within {_TEST_S:g} s; it is tried again by the page")
 

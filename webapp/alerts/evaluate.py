@@ -12,22 +12,21 @@ import logging
 import os
 import sqlite3
 import subprocess
-import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import open_lock, stamp_of
 from webapp.alerts.engine import step
-from webapp.alerts.figures import Samples
 from webapp.alerts.message import messages_of
-from webapp.alerts.model import Alert, Known, Silence, StepResult
+from webapp.alerts.model import Alert, Known, Samples, Silence, StepResult
+from webapp.alerts.orders import BACK_OFF_S
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.rules import read_alert_settings
-from webapp.alerts.send import messages_as_json
+from webapp.alerts.sender import start_sender
 from webapp.alerts.sight import look
 from webapp.alerts.store import AlertStore, HistoryEntry, open_store, read_alerts
 from webapp.alerts.windows import open_windows
@@ -62,10 +61,12 @@ class Evaluator:
         health_rules: HealthRules,
         latest: Latest,
         clock: Callable[[], float],
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
     ) -> None:
         """Raises SettingsRefused where the file says what cannot be."""
         self._state_dir, self._file, self._clock = state_dir, alerts_file, clock
         self._health_rules, self._latest = health_rules, latest
+        self._back_off_s = back_off_s
         self._settings = read_alert_settings(alerts_file)
         self._stamp = stamp_of(alerts_file) if alerts_file else None
         self._stop = threading.Event()
@@ -214,7 +215,7 @@ class Evaluator:
     def _start_sender(self, messages: list[OutMessage] | None = None) -> None:
         if self._sender is not None and messages is None:
             return
-        self._sender = start_sender(self._state_dir, self._file, messages)
+        self._sender = start_sender(self._state_dir, self._settings, messages, self._back_off_s)
 
     def _ask_heartbeat(self) -> None:
         """Who watches the watcher: in a thread, so that a slow answer delays nothing."""
@@ -248,27 +249,6 @@ class Evaluator:
         """In a forked child: lock, sender and what is kept in memory are the parent's."""
         self._free_lock()
         self._memory, self._sender, self._asking, self._is_last = None, None, None, False
-
-
-def start_sender(
-    state_dir: Path, alerts_file: Path | None, messages: list[OutMessage] | None = None
-) -> subprocess.Popen[bytes]:
-    """The short process that sends what is due, or the messages given; it ends by itself."""
-    command = [sys.executable, "-P", "-m", "webapp.alerts.send", "--state-dir", str(state_dir.absolute())]
-    if alerts_file is not None:
-        command += ["--alerts-file", str(alerts_file.absolute())]
-    if messages is not None:
-        command += ["--given"]
-    # Under mod_wsgi the interpreter is the system's, which knows nothing of an environment's packages.
-    environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    sender = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, start_new_session=True
-    )
-    assert sender.stdin is not None
-    with sender.stdin:
-        if messages is not None:
-            sender.stdin.write(messages_as_json(messages))
-    return sender
 
 
 def _ask(url: str) -> None:

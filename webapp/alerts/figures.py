@@ -12,13 +12,12 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from cloud_monitor.system.text import format_number
-from webapp.alerts.model import AlertKey
+from webapp.alerts.model import AlertKey, Samples
 from webapp.alerts.rules import AlertRule
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Value
 
 Names = tuple[str, ...]
-Samples = Mapping[AlertKey, tuple[tuple[float, float], ...]]  # of rules on an increase: time, value
 
 
 class FoundFigure(NamedTuple):

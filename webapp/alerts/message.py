@@ -8,10 +8,9 @@ from urllib.parse import unquote
 
 from cloud_monitor.system.text import duration_text, one_line
 from webapp.alerts.model import Notice, NoticeKind
-from webapp.alerts.outbox import OutMessage
+from webapp.alerts.outbox import ACTION, OutMessage
 from webapp.alerts.rules import AlertRule, AlertSettings
 
-ACTION = "action:"  # before the name of an action, where a channel's stands
 _WORDS: Mapping[NoticeKind, str] = {
     "repeated": "STILL ",
     "escalated": "ESCALATED ",

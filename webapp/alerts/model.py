@@ -23,6 +23,9 @@ class AlertKey(NamedTuple):
         return sha256("\0".join(self).encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
+Samples = Mapping[AlertKey, tuple[tuple[float, float], ...]]  # of rules on an increase: time, value
+
+
 def is_within(place: str, outer: str) -> bool:
     """Whether a place is another one or below it; `*` and the empty place hold every one."""
     return outer in ("*", "", place) or place.startswith(outer + "/")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+ACTION = "action:"  # before the name of an action, where a channel's stands
 GIVE_UP_S = 86400.0  # a message that could not be sent for so long
 FAILING_FROM = 3  # failures in a row from which on a channel is itself an alert
 

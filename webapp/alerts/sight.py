@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
-from webapp.alerts.figures import Samples, judge_figures, place_of
-from webapp.alerts.model import AlertKey, Known, Seen, Sight, is_within
+from webapp.alerts.figures import judge_figures, place_of
+from webapp.alerts.model import AlertKey, Known, Samples, Seen, Sight, is_within
 from webapp.alerts.outbox import FAILING_FROM, ChannelState
 from webapp.alerts.rules import CHANNEL_FAILING, LEVELS, AlertRule
 from webapp.model.health import (

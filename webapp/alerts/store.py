@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system import sqlite_file
-from webapp.alerts.figures import Samples
-from webapp.alerts.model import Alert, AlertKey, Known, Silence
+from webapp.alerts.model import Alert, AlertKey, Known, Samples, Silence
 from webapp.alerts.outbox import ChannelState, MessageOutbox
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from werkzeug.test import EnvironBuilder
 
 from tests.services.support import wait_until
 from tests.webapp.sample import clock, write_sample
-from webapp import POLLER, create_app
+from webapp.app import POLLER, create_app
 from webapp.poll import current
 from webapp.serving import page_cache
 from webapp.serving.prerender import Prerenderer

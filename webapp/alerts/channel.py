@@ -1,0 +1,104 @@
+"""Delivery on one channel by apprise, the one module that imports it.
+
+apprise reads all of its hundred plugins (18 MB) at the first address; of the kinds that the docs name only
+that of the address is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any
+
+from webapp.alerts.outbox import OutMessage
+
+NEEDS_APPRISE = "apprise is not installed: pip install 'cloud-monitor[alerts]'"
+ONE_S = 10.0  # longest time for one message
+_ERROR_MAX = 300
+_PLUGINS = {
+    "mailto": "email", "mailtos": "email", "json": "custom_json", "jsons": "custom_json", "ntfy": "ntfy",
+    "ntfys": "ntfy", "opsgenie": "opsgenie", "pagerduty": "pagerduty", "pover": "pushover",
+    "slack": "slack", "twilio": "twilio", "workflows": "workflows",
+}  # fmt: skip
+_CLASSES = {
+    "email": "NotifyEmail", "custom_json": "NotifyJSON", "ntfy": "NotifyNtfy", "opsgenie": "NotifyOpsgenie",
+    "pagerduty": "NotifyPagerDuty", "pushover": "NotifyPushover", "slack": "NotifySlack",
+    "twilio": "NotifyTwilio", "workflows": "NotifyWorkflows",
+}  # fmt: skip
+_BY_HOST = {  # addresses as the vendors give them
+    ".logic.azure.com": "workflows", ".api.powerplatform.com": "workflows", "hooks.slack.com": "slack",
+}  # fmt: skip
+
+
+def deliver(message: OutMessage, address: str) -> str:
+    """Send it; why that failed, or nothing. What opens an incident and what closes it have one key."""
+    try:
+        import apprise
+    except ModuleNotFoundError:
+        return NEEDS_APPRISE
+    # Its own icons and footer would name another's address; without memory it would write to the home.
+    asset = apprise.AppriseAsset(
+        app_id="Cloud Monitor",
+        app_desc="Cloud Monitor",
+        app_url="",
+        image_url_mask=None,
+        storage_mode="memory",
+    )
+    target = apprise.Apprise(asset=asset)
+    with _LastWords() as words:
+        found = _plugin_of(with_key(address, message.alert), asset)
+        if found is None or not target.add(found):
+            return words.text or "its address is not understood"
+        is_over = message.kind == "resolved"
+        kind = apprise.NotifyType.SUCCESS if is_over else apprise.NotifyType.FAILURE
+        result = target.notify(title=message.title, body=message.body, notify_type=kind, timeout=ONE_S)
+    return "" if result else words.text or "it was not taken, or not within the time"
+
+
+def with_key(address: str, key: str) -> str:
+    """The address by which what opens an incident and what closes it have one key."""
+    scheme, _, rest = address.partition("://")
+    join = "&" if "?" in rest else "?"
+    if scheme.lower() == "pagerduty" and "dedup=" not in rest:
+        return f"{address}{join}action=map&dedup={key}"
+    if scheme.lower() == "opsgenie" and "alias=" not in rest:
+        return f"{address}{join}action=map&alias={key}"
+    return address
+
+
+def _plugin_of(address: str, asset: Any) -> Any:
+    """A plugin for the address, made as apprise makes it; the address itself where apprise is to find it."""
+    scheme, _, rest = address.replace("/#", "/%23").partition("://")
+    host = rest.partition("/")[0].partition(":")[0]
+    of_host = (to for end, to in _BY_HOST.items() if host.endswith(end))
+    name = _PLUGINS.get(scheme.lower()) or next(of_host, "")
+    if not name:
+        return address
+    try:
+        plugin = getattr(importlib.import_module(f"apprise.plugins.{name}"), _CLASSES[name])
+    except (ImportError, AttributeError):  # another version keeps it elsewhere
+        return address
+    parse = plugin.parse_url if scheme.lower() in _PLUGINS else plugin.parse_native_url
+    try:
+        parts = parse(f"{scheme}://{rest}")
+        return plugin(**{**parts, "asset": asset}) if parts else None
+    except TypeError:
+        return None
+
+
+class _LastWords(logging.Handler):
+    """What apprise logs of a failure."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = " ".join(record.getMessage().split())[:_ERROR_MAX]
+
+    def __enter__(self) -> _LastWords:
+        logging.getLogger("apprise").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("apprise").removeHandler(self)

@@ -1,0 +1,76 @@
+"""What the status app is put together from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask, url_for
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.alerts.evaluate import Evaluator
+from webapp.graphite.gate import GraphiteGate
+from webapp.metrics.counters import SharedCounters
+from webapp.model.build import GridOrder
+from webapp.poll import current
+from webapp.poll.poller import Poller
+from webapp.serving import assets, page_cache
+from webapp.serving.context import keep_parts
+from webapp.serving.errors import handle_refusals
+from webapp.serving.middleware import Middleware
+from webapp.serving.prerender import Prerenderer
+from webapp.settings import FORWARDED, Settings
+from webapp.views import register_views
+
+POLLER = "cloud_monitor.poller"
+EVALUATOR = "cloud_monitor.evaluator"
+
+
+def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], float] = time.time) -> Flask:
+    """Build the app. With `poll` a thread of it takes part in the deployment's one poll a minute.
+
+    Without `poll` the page shows the snapshot that lies in `state_dir`. Raises assets.PartsMissing where the
+    installation is not whole, SettingsRefused where the file of alerts says what cannot be.
+    """
+    assets.check_parts()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    if settings.inventory_token_file is not None:
+        from cloud_monitor.system.process import share_one_heap
+
+        share_one_heap()
+    version = assets.hash_of(assets.FOLDER, assets.TEMPLATES)
+    app = Flask(
+        "webapp", static_url_path=f"/static/{assets.hash_of(assets.FOLDER)}", static_folder=str(assets.FOLDER)
+    )
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = assets.MAX_AGE_S
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.json.compact = True  # type: ignore[attr-defined]
+
+    order = GridOrder(settings.grids_first, settings.hidden_grids)
+    latest = current.Latest(settings.state_dir, clock, order, settings.stale_after_s)
+    latest.reload()
+    counters = SharedCounters(settings.state_dir)
+    gate = GraphiteGate(settings.graphite_url, settings.graphite_timeout_s, settings.state_dir)
+    keep_parts(app, settings, clock, gate, counters)
+    app.extensions[current.EXTENSION] = latest
+    app.extensions[page_cache.EXTENSION] = pages = page_cache.PageCache(version)
+
+    @app.template_global()
+    def asset_url(name: str) -> str:
+        return url_for("static", filename=name)
+
+    handle_refusals(app)
+    register_views(app)
+    prerenderer = Prerenderer(app.wsgi_app)
+    app.wsgi_app = Middleware(app.wsgi_app, prerenderer, pages, latest, counters, app.static_url_path or "")  # type: ignore[method-assign]
+    if hops := settings.trusted_proxies:
+        believed = {f"x_{name}": hops if name in settings.trusted_headers else 0 for name in FORWARDED}
+        app.wsgi_app = ProxyFix(app.wsgi_app, **believed)  # type: ignore[method-assign]
+    if poll:
+        app.extensions[POLLER] = poller = Poller(settings, latest, clock, counters, prerenderer.render)
+        poller.start()
+        app.extensions[EVALUATOR] = evaluator = Evaluator(
+            settings.state_dir, settings.alerts_file, settings.health_rules, latest, clock
+        )
+        evaluator.start()
+    return app

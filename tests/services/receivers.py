@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ class HttpReceiver(http.server.ThreadingHTTPServer):
         self.paths: list[str] = []
         self.status = 200
         self.drip_s = 0
+        self.refuse: Callable[[], bool] = lambda: False  # a body that is not taken: 503
 
     @property
     def host(self) -> str:
@@ -38,7 +39,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status = self.server.status
+        status = 503 if self.server.refuse() else self.server.status
         self.server.paths.append(self.path)
         if body and status == 200:
             self.server.got.append(json.loads(body))

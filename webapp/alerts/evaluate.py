@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import open_lock, stamp_of
@@ -38,17 +39,25 @@ from webapp.poll.current import Latest
 log = logging.getLogger(__name__)
 
 LOCK_NAME = "alerts.lock"
-EVERY_S = 60.0
-AFTER_S = 40.0  # past each minute: when the poll has ended
-_TICK_S = 1.0
-_LOOK_FOR_DUE_S = 5.0
 _HEARTBEAT_S = 5.0
 _FINISH_S = 2.0
 
 
-def is_due(evaluated_at: float, now: float) -> bool:
-    """Whether the minute at hand has not been evaluated; also after the clock was set back."""
-    return (now - AFTER_S) // EVERY_S != (evaluated_at - AFTER_S) // EVERY_S
+class Pace(NamedTuple):
+    """How often; shorter in tests alone."""
+
+    every_s: float = 60.0
+    after_s: float = 40.0  # past each minute: when the poll has ended
+    look_for_due_s: float = 5.0
+    tick_s: float = 1.0
+    back_off_s: tuple[float, ...] = BACK_OFF_S
+
+    def is_due(self, evaluated_at: float, now: float) -> bool:
+        """Whether the minute at hand has not been evaluated; also after the clock was set back."""
+        return (now - self.after_s) // self.every_s != (evaluated_at - self.after_s) // self.every_s
+
+
+EACH_MINUTE = Pace()
 
 
 class Evaluator:
@@ -61,12 +70,12 @@ class Evaluator:
         health_rules: HealthRules,
         latest: Latest,
         clock: Callable[[], float],
-        back_off_s: tuple[float, ...] = BACK_OFF_S,
+        pace: Pace = EACH_MINUTE,
     ) -> None:
         """Raises SettingsRefused where the file says what cannot be."""
         self._state_dir, self._file, self._clock = state_dir, alerts_file, clock
         self._health_rules, self._latest = health_rules, latest
-        self._back_off_s = back_off_s
+        self._pace = pace
         self._settings = read_alert_settings(alerts_file)
         self._stamp = stamp_of(alerts_file) if alerts_file else None
         self._stop = threading.Event()
@@ -102,13 +111,13 @@ class Evaluator:
         now = self._clock()
         if self._sender is not None and self._sender.poll() is not None:
             self._sender = None
-        if is_due(self._evaluated_at, now) and self._take_lock():
+        if self._pace.is_due(self._evaluated_at, now) and self._take_lock():
             try:
                 return self._take_turn(now)
             finally:
                 if self._memory is None:
                     self._free_lock()
-        if self._is_last and abs(now - self._looked_at) >= _LOOK_FOR_DUE_S:
+        if self._is_last and abs(now - self._looked_at) >= self._pace.look_for_due_s:
             self._looked_at = now
             self._send_what_is_due(now)
         return False
@@ -124,7 +133,7 @@ class Evaluator:
             except Exception:
                 log.exception("the evaluation of alerts ended in a fault of its own")
                 self._evaluated_at = self._clock()
-            self._stop.wait(_TICK_S)
+            self._stop.wait(self._pace.tick_s)
 
     def _take_turn(self, now: float) -> bool:
         self._reread_settings()
@@ -132,7 +141,7 @@ class Evaluator:
         try:
             with open_store(self._state_dir) as store:
                 self._evaluated_at = store.evaluated_at
-                if not is_due(self._evaluated_at, now) and self._memory is None:
+                if not self._pace.is_due(self._evaluated_at, now) and self._memory is None:
                     self._is_last = False
                     return False
                 self._evaluate(store, health, now)
@@ -169,7 +178,7 @@ class Evaluator:
         for entry in _entries(result, now):
             store.note(entry)
         for silence in silences:
-            if _has_ended(silence, result.known, now):
+            if _has_ended(silence, result.known, now, self._pace.every_s):
                 store.remove_silence(silence.number)
                 store.note(
                     HistoryEntry(now, "silence ended", "", silence.rule, silence.place, "", silence.words)
@@ -215,7 +224,7 @@ class Evaluator:
     def _start_sender(self, messages: list[OutMessage] | None = None) -> None:
         if self._sender is not None and messages is None:
             return
-        self._sender = start_sender(self._state_dir, self._settings, messages, self._back_off_s)
+        self._sender = start_sender(self._state_dir, self._settings, messages, self._pace.back_off_s)
 
     def _ask_heartbeat(self) -> None:
         """Who watches the watcher: in a thread, so that a slow answer delays nothing."""
@@ -271,8 +280,8 @@ def _entries(result: StepResult, now: float) -> list[HistoryEntry]:
     ]
 
 
-def _has_ended(silence: Silence, known: Known, now: float) -> bool:
+def _has_ended(silence: Silence, known: Known, now: float, every_s: float) -> bool:
     if now >= silence.ends_at:
         return True
     is_empty = not any(silence.covers(key, now) for key in known.alerts)
-    return silence.until_over and is_empty and now - silence.starts_at >= EVERY_S
+    return silence.until_over and is_empty and now - silence.starts_at >= every_s

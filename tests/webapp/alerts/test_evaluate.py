@@ -14,7 +14,7 @@ import pytest
 from tests.services.receivers import HttpReceiver, http_receiver, mailbox, silent_listener
 from tests.services.support import wait_until
 from tests.webapp.sample import NOW, sample_values
-from webapp.alerts.evaluate import LOCK_NAME, Evaluator, is_due
+from webapp.alerts.evaluate import EACH_MINUTE, LOCK_NAME, Evaluator
 from webapp.alerts.store import FILE_NAME, open_store, read_alerts, read_history
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules
@@ -125,7 +125,7 @@ def test_of_many_processes_one_evaluates_a_minute(tmp_path: Path) -> None:
 def test_a_minute_is_due_once_also_when_the_clock_was_set_back(
     evaluated_at: float, now: float, due: bool
 ) -> None:
-    assert is_due(evaluated_at, now) is due
+    assert EACH_MINUTE.is_due(evaluated_at, now) is due
 
 
 def test_a_broken_file_is_set_aside_and_what_holds_is_told_again(tmp_path: Path) -> None:

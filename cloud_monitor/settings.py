@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from cloud_monitor.setting_types import is_secret
+from cloud_monitor.system.text import without_controls
 
 M = TypeVar("M", bound=BaseModel)
 Warn = Callable[[str], None]
@@ -107,13 +108,13 @@ class Reader(Generic[M]):
                 if self._meant(field):
                     problems.append(self._refuse_unknown(field))
                 else:
-                    warn(f"{_printable(name)}: there is no such setting, it has no effect")
+                    warn(f"{without_controls(name)}: there is no such setting, it has no effect")
         return found
 
     def _refuse_unknown(self, field: str) -> str:
         meant = self._meant(field)
         hint = f"; is {meant} meant?" if meant else " (docs/settings.md lists them)"
-        return f"{_printable(self.variable(field))}: there is no such setting{hint}"
+        return f"{without_controls(self.variable(field))}: there is no such setting{hint}"
 
     def _meant(self, field: str) -> str | None:
         from cloud_monitor.misspelling import find_meant  # only the mistaken need it
@@ -154,7 +155,3 @@ def is_secret_field(field: FieldInfo) -> bool:
 
 def _is_empty(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else repr(name)

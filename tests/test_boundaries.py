@@ -100,7 +100,20 @@ def test_pickle_has_two_homes() -> None:
     assert homes <= {"collector.delivery.frames", "worker.decimer.vocabulary"}
 
 
-# Rooms of the web app from the ground up: each may use those in the rows below its own, and itself.
+# Rooms of a wing (its folders, the modules of its root) from the ground up: each may use those in the rows
+# below its own, and itself.
+COLLECTOR_FLOORS = (
+    {"collector.model"},
+    {"collector.isolate", "collector.delivery"},
+    {"collector.settings"},
+    {"collector.sources"},
+    {"collector.tasks"},
+    {"collector.clouds", "collector.zerofill"},
+    {"collector.compose", "collector.inventory"},
+    {"collector.run", "collector.lock", "collector.loop"},
+    {"collector.check"},
+    {"collector.__main__"},
+)
 WEBAPP_FLOORS = (
     {"webapp.errors"},
     {"webapp.model"},
@@ -114,34 +127,44 @@ WEBAPP_FLOORS = (
     {"webapp"},
     {"webapp.__main__", "webapp.wsgi"},
 )
-WEBAPP_ROOMS = {room: floor for floor, rooms in enumerate(WEBAPP_FLOORS) for room in rooms}
+FLOORS = {"collector": COLLECTOR_FLOORS, "webapp": WEBAPP_FLOORS}
 
 
-def webapp_room(name: str) -> str:
-    """The room of a module or of what is imported from one; names of the package itself are its own."""
-    room = ".".join(name.split(".")[:2])
-    return room if room in WEBAPP_ROOMS else "webapp"
+def floors_of(wing: str) -> dict[str, int]:
+    return {room: floor for floor, rooms in enumerate(FLOORS[wing]) for room in rooms}
 
 
-def test_no_arrow_of_the_webapp_points_upward() -> None:
+@pytest.mark.parametrize("wing", FLOORS)
+def test_no_arrow_of_a_wing_points_upward(wing: str) -> None:
+    floors = floors_of(wing)
+
+    def room(name: str) -> str:
+        """Of a module or of what is imported from one; names of the package itself are its own."""
+        return room_of(name) if room_of(name) in floors else wing
+
     refused = {}
     for path in modules():
-        if path.is_relative_to(ROOT / "webapp"):
-            own = webapp_room(module_name(path))
-            names = {name for name in imported_modules(path) if name.split(".")[0] == "webapp"}
-            others = {name for name in names if webapp_room(name) != own}
-            if upward := {name for name in others if WEBAPP_ROOMS[webapp_room(name)] >= WEBAPP_ROOMS[own]}:
-                refused[module_name(path)] = upward
+        own = room(module_name(path))
+        if module_name(path) != wing and not path.is_relative_to(ROOT / wing):
+            continue
+        names = {name for name in imported_modules(path) if name.split(".")[0] == wing}
+        others = {name for name in names if room(name) != own}
+        if upward := {name for name in others if floors.get(room(name), 99) >= floors.get(own, -1)}:
+            refused[module_name(path)] = upward
     assert refused == {}
 
 
-def test_every_room_of_the_webapp_has_its_floor() -> None:
-    rooms = {
-        ".".join(module_name(path).split(".")[:2])
-        for path in modules()
-        if path.is_relative_to(ROOT / "webapp")
-    }
-    assert rooms == set(WEBAPP_ROOMS)
+@pytest.mark.parametrize("wing", FLOORS)
+def test_every_room_of_a_wing_has_its_floor(wing: str) -> None:
+    rooms = {room_of(module_name(path)) for path in modules() if path.is_relative_to(ROOT / wing)}
+    is_empty = not (ROOT / wing / "__init__.py").read_text().strip()
+    assert rooms - ({wing} if is_empty else set()) == set(floors_of(wing))
+
+
+def test_the_wsgi_file_imports_the_webapp_alone() -> None:
+    for path in (ROOT / "wsgi").iterdir():
+        parts = {name.split(".")[0] for name in imported_modules(path)} & {*PARTS, "tests", "tools"}
+        assert parts == {"webapp"}, path
 
 
 def test_no_rooms_of_the_worker_import_each_other_in_a_circle() -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shlex
-import signal
 from typing import Any
 
 import honcho.process  # type: ignore[import-untyped]
 
-PR_SET_PDEATHSIG = 1  # prctl(2)
+from cloud_monitor.system.process import die_with_parent
 
 
 class LeashedProcess(honcho.process.Process):  # type: ignore[misc]
@@ -21,6 +19,6 @@ class LeashedProcess(honcho.process.Process):  # type: ignore[misc]
         self._manager_pid = os.getpid()
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         if os.getppid() == self._manager_pid:  # else it ended before the leash was on
             super().run(events, ignore_signals)

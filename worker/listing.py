@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cloud_monitor.system.text import parse_duration
 from worker.errors import WorkerError
 from worker.queue import Batch, Queue
 from worker.queue.schema import NO_DEADLINE
@@ -17,7 +18,6 @@ BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FLUSH_IMAGES = 5_000  # added in one transaction, with what belongs to it
 FLUSH_S = 1.0
 LONGEST_PATH_BYTES = 2_500  # of a directory below the source: what fits into PostgreSQL's index
-UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,8 @@ def parse_deadline(text: str, now: float) -> float:
     """Seconds since the epoch from a span (90m, 4h, 2d) or a time (2026-11-23T08:00, local unless it says
     which).
     """
-    span = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
     try:
-        deadline = (
-            now + float(span[1]) * UNIT_S[span[2]] if span else datetime.fromisoformat(text).timestamp()
-        )
+        deadline = _read_deadline(text, now)
     except (ValueError, OverflowError):
         raise WorkerError(
             f"--deadline {text!r}: expected a span such as 4h or 2d, or a time such as 2026-11-23T08:00"
@@ -105,3 +102,10 @@ def parse_deadline(text: str, now: float) -> float:
     if deadline >= NO_DEADLINE:
         raise WorkerError(f"--deadline {text[:20]}: is after the year 9999; leave it out for none")
     return deadline
+
+
+def _read_deadline(text: str, now: float) -> float:
+    try:
+        return now + parse_duration(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()

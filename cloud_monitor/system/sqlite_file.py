@@ -38,6 +38,11 @@ def connect(
     return connection
 
 
+def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
+    """Open a file that is there, to read alone. Raises sqlite3.OperationalError where there is none."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=busy_s)
+
+
 def is_broken(error: BaseException) -> bool:
     """Whether the file is no database, or a corrupt one: not merely full, read-only or busy."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN

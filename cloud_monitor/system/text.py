@@ -1,7 +1,8 @@
-"""Text that others wrote, made fit to be shown, and durations in words (pure)."""
+"""Text that others wrote, made fit to be shown, and durations in words, told and read (pure)."""
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 TEXT_LENGTH_MAX = 300
@@ -14,17 +15,18 @@ def one_line(text: str, length_max: int = TEXT_LENGTH_MAX) -> str:
     what is too long ends in an ellipsis."""
     if len(text) <= length_max and " " not in text and text.isprintable():
         return text  # as nearly every name is
-    printable = "".join(char if char.isprintable() else " " for char in text[:_READ_MAX])
-    line = " ".join(printable.split())
+    line = " ".join(without_controls(text[:_READ_MAX], " ").split())
     if len(line) <= length_max and len(text) <= _READ_MAX:
         return line
     return line[: length_max - 1] + "…"
 
 
-def without_controls(text: str) -> str:
-    """For a terminal: as long as it is, each control character marked, which could move the cursor, colour or
-    hide what follows."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+def without_controls(text: str, instead: str = "\ufffd") -> str:
+    """For a terminal: as long as it is, with `instead` for each control character, which could move the
+    cursor, colour, hide or turn what follows."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else instead for character in text)
 
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -38,6 +40,18 @@ def duration_text(seconds: float | None) -> str:
 def age_text(age_s: float) -> str:
     """As people say it: seconds only of the first minute, then `3 min`, `2 h 5 min`, `3 d 4 h`."""
     return _in_units(int(age_s) if age_s < 60 else int(age_s) // 60 * 60)
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])", re.ASCII)
+_SPAN_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a span as people give it: `30s`, `90m`, `4h`, `1.5d`. Raises ValueError that shows some."""
+    span = _SPAN.fullmatch(text.strip())
+    if span is None:
+        raise ValueError(f"{text!r} is no time such as 30s, 10m, 4h or 2d")
+    return float(span[1]) * _SPAN_UNITS_S[span[2]]
 
 
 def _in_units(seconds: int) -> str:

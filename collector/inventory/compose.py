@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import build_path
 from cloud_monitor.system.text import one_line
+from cloud_monitor.trouble import LOST, vm_rank
 from collector.clouds import CloudFacts, Home, VmNames, homes_of, read_cloud_facts
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, CondorJob, Machine, VmDetails
@@ -21,7 +22,6 @@ from collector.settings import CloudSchedulerSettings
 from collector.tasks import JOB_LIST
 
 _SOURCES_OF_VMS = ("cloudscheduler", "condor_slots")
-LOST = "lost"  # known to HTCondor, not to the cloud scheduler
 
 
 class ListedVm(NamedTuple):
@@ -116,7 +116,9 @@ def list_vms(facts: CloudFacts) -> list[ListedVm]:
         _list_vm(vm, details, on_vm[id(vm)], asked)
         for vm, details in zip(facts.vms, facts.details or repeat(VmDetails()), strict=False)
     ]
-    rows = sorted((*known, *strays), key=lambda row: (_interest(row), row.cloud, row.host))
+    rows = sorted(
+        (*known, *strays), key=lambda row: (vm_rank(row.status, row.registered), row.cloud, row.host)
+    )
     return list(_with_own_hosts(rows))
 
 
@@ -161,12 +163,6 @@ def _list_stray(machine: Machine, home: Home, has_scheduler: bool) -> ListedVm:
         since=None,
         started_at=None,
     )
-
-
-def _interest(row: ListedVm) -> int:
-    if row.status in (LOST, "error", "unknown"):
-        return 0
-    return 1 if row.status == "running" and row.registered is False else 2
 
 
 def _with_own_hosts(rows: Sequence[ListedVm]) -> Iterator[ListedVm]:

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_monitor.system.text import TEXT_LENGTH_MAX, age_text, duration_text, one_line, without_controls
+from cloud_monitor.system.text import (
+    TEXT_LENGTH_MAX,
+    age_text,
+    duration_text,
+    one_line,
+    parse_duration,
+    without_controls,
+)
 
 
 @given(st.text(st.integers(0, 0x10FFFF).map(chr), max_size=2000), st.integers(1, 400))
@@ -50,3 +57,16 @@ def test_durations_in_words(seconds: float | None, text: str) -> None:
 )  # fmt: skip
 def test_ages_in_words(age_s: float, text: str) -> None:
     assert age_text(age_s) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("90m", 5400), ("4 h", 14_400), (" 1.5d ", 129_600), ("0s", 0)]
+)
+def test_durations_as_people_give_them(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "4", "h", "-4h", "4 hours", "4h30m", "4H", "٤h", "1e3s", "4h\n4h"])
+def test_a_duration_that_cannot_be_read_is_refused_with_what_can(text: str) -> None:
+    with pytest.raises(ValueError, match="no time such as 30s, 10m, 4h or 2d"):
+        parse_duration(text)

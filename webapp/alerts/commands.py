@@ -18,12 +18,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cloud_monitor.system.text import duration_text, without_controls
+from cloud_monitor.system.text import duration_text, parse_duration, without_controls
 from webapp.alerts.engine import ACK_S, acknowledge
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import OutMessage
-from webapp.alerts.rules import AlertSettings, parse_duration, read_alert_settings
+from webapp.alerts.rules import AlertSettings, read_alert_settings
 from webapp.alerts.sender import start_sender
 from webapp.alerts.store import HistoryEntry, open_store, read_alerts, read_history
 
@@ -240,7 +240,7 @@ def _who(options: argparse.Namespace) -> str:
 
 def _seconds(text: str) -> float:
     try:
-        return float(parse_duration(text))  # type: ignore[arg-type]
+        return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -23,6 +23,7 @@ from pydantic import (
 
 from cloud_monitor.metrics.paths import Metric, match_path
 from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.system.text import parse_duration
 from webapp.alerts.windows import WallHours, Window, parse_hours
 from webapp.model.health import (
     CLOUD_SILENT,
@@ -43,22 +44,15 @@ CONDITIONS = (
 LEVELS: Mapping[str, Level] = {"warning": Level.WARN, "critical": Level.BAD, "no data": Level.STALE}
 LEAST_S = 60.0  # a shorter time is never seen: it is evaluated once a minute
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\Z")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%\Z")
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 _ONLY_OF_FIGURES = frozenset({"of", "minus", "while_zero", "above", "below", "clear", "increase_s"})
 _FIELD = re.compile(r"\{([a-z]+)\}")
 
 
-def parse_duration(text: object) -> object:
-    """`10m`, `30s`, `4h` or `2d` in seconds; numbers are seconds already. Raises ValueError."""
-    if not isinstance(text, str):
-        return text
-    match = _DURATION.match(text.strip())
-    if match is None:
-        raise ValueError(f"{text!r} is no time such as 30s, 10m, 4h or 2d")
-    return float(match[1]) * _UNITS_S[match[2]]
+def _parse_span(value: object) -> object:
+    """Numbers are seconds already."""
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _parse_limit(value: object) -> object:
@@ -66,7 +60,7 @@ def _parse_limit(value: object) -> object:
     return float(match[1]) if match else value
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=366 * 86400)]
+Duration = Annotated[float, BeforeValidator(_parse_span), Field(ge=0, le=366 * 86400)]
 Limit = Annotated[float, BeforeValidator(_parse_limit), Field(allow_inf_nan=False)]
 
 

@@ -229,9 +229,7 @@ def _open_to_read(state_dir: Path) -> Iterator[AlertStore | None]:
     if not file.exists():
         yield None
         return
-    with closing(
-        sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_S)
-    ) as connection:
+    with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
         yield AlertStore(connection) if connection.execute("PRAGMA user_version").fetchone()[0] else None
 
 

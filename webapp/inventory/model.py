@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 from pydantic import Field
 
 from cloud_monitor.metrics.paths import NAME_LENGTH_MAX
+from cloud_monitor.trouble import UNREGISTERED, is_unregistered
 
 _NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same records alike
 TEXT_LENGTH_MAX = 300
@@ -51,8 +52,8 @@ class VmRecord:
     @property
     def states(self) -> tuple[str, ...]:
         """The status, and what else a filter by status finds it under."""
-        unregistered = self.status == "running" and self.registered is False
-        return (self.status, *(["idle"] if self.idle else []), *(["unreg"] if unregistered else []))
+        unregistered = is_unregistered(self.status, self.registered)
+        return (self.status, *(["idle"] if self.idle else []), *([UNREGISTERED] if unregistered else []))
 
     @property
     def on_host(self) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cloud_monitor.system.text import without_controls
 from webapp.inventory.model import Count, InventoryPayload, JobRecord, RecordList, Status, Time, VmRecord
 
 PACKED_MAX_BYTES = 4 * 2**20 + 64 * 1024  # what cannot be packed grows a little
@@ -77,7 +78,7 @@ def read_payload(body: bytes) -> InventoryPayload:
 def _printable(record: AnyRecord) -> AnyRecord:
     """With blanks for control characters, line ends, and marks that turn the direction of what follows."""
     changed: dict[str, Any] = {
-        field.name: "".join(char if char.isprintable() else " " for char in value)
+        field.name: without_controls(value, " ")
         for field in fields(record)
         if isinstance(value := getattr(record, field.name), str) and not value.isprintable()
     }

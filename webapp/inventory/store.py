@@ -11,6 +11,7 @@ from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 
+from cloud_monitor.trouble import STATES_IN_TROUBLE
 from webapp.inventory.database import SUFFIX, InventoryFault, open_database
 from webapp.inventory.history import begin, goes_on, leave, proceed
 from webapp.inventory.model import GONE, RECORD_TYPES, UNLISTED, Change, InventoryPayload, Record, RecordList
@@ -18,7 +19,6 @@ from webapp.inventory.model import GONE, RECORD_TYPES, UNLISTED, Change, Invento
 GRIDS_MAX = 1000
 _GONE_MAX = 2000  # VMs, and jobs; a grid may end that many jobs in an hour
 _AHEAD_MAX_S = 120  # a list from further in the future does not stand in the way of one from now
-_TROUBLE = frozenset({"error", "lost", "held", "unreg"})
 
 _KNOWN = "SELECT key, data, gone_at, last_status, last_host, last_at FROM items WHERE kind = ?"
 _UPSERT = """
@@ -169,7 +169,7 @@ def _row(
 
 def _columns(record: Record) -> tuple[str, str, str, int]:
     """What is filtered by, as it stands in the table: cloud, types, states, trouble."""
-    trouble = not _TROUBLE.isdisjoint(record.states)
+    trouble = not STATES_IN_TROUBLE.isdisjoint(record.states)
     return record.cloud, f" {' '.join(record.types)} ", f" {' '.join(record.states)} ", int(trouble)
 
 

@@ -143,8 +143,7 @@ def _read_file(file: Path, where: str) -> tuple[Episode, ...]:
     if not file.exists():
         return ()
     try:
-        address = f"{file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=READ_S)) as connection:
+        with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
             return tuple(_read(connection, where))
     except (sqlite3.Error, _Unreadable, OSError) as error:
         log.warning("%s cannot be read: %s", file, error)

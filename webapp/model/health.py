@@ -25,6 +25,7 @@ GRID_SILENT = "grid_silent"
 HEARTBEAT_LOST = "heartbeat_lost"
 CLOUD_UNREACHABLE = "cloud_unreachable"
 CLOUD_SILENT = "cloud_silent"
+CHUNKS_FAILED = "chunks_failed"
 COLLECTOR_SERVICE = "cloud_monitor"  # the heartbeat of the collector itself
 _EXPLAINS_NOTHING = 5
 _ABSENCES = frozenset({GRID_SILENT, HEARTBEAT_LOST, CLOUD_SILENT})
@@ -198,9 +199,6 @@ class Health:
             return ""
         return tone_of(self.rules.thresholds[threshold], value.value)
 
-    def overall(self) -> Finding:
-        return worst(self.findings())
-
     def grid(self, grid: Grid) -> Finding:
         return self._lead(self._by_grid.get(grid.name, ()), 1)
 
@@ -224,10 +222,10 @@ class Health:
     def host_findings(self, grid: Grid, host: Host) -> tuple[Finding, ...]:
         return self._nest(self._of_host(grid, host), 2)
 
-    def fleet_findings(self) -> tuple[Finding, ...]:
-        """Those of the worker fleet, in all grids."""
+    def fleet_findings(self, without: str = "") -> tuple[Finding, ...]:
+        """Those of the worker fleet, in all grids; `without` is a kind that another source tells better."""
         found = [one for one in self.conditions if one.key.part == "fleet" or one.producers == {"fleet"}]
-        return self._nest(found, 0)
+        return self._nest((one for one in found if one.key.kind != without), 0)
 
     def since_text(self, condition: Condition) -> str:
         """For how long it holds, where the text does not say it; and whether it comes and goes."""

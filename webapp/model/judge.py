@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import METRICS, PRODUCERS_OF_SERVICE
 from cloud_monitor.system.text import age_text, format_number
 from webapp.model.health import (
+    CHUNKS_FAILED,
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,
     GRID_SILENT,
     HEARTBEAT_LOST,
     POLL_FAILING,
     Condition,
+    Finding,
     Health,
     HealthRules,
     Key,
@@ -28,6 +31,7 @@ from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 
 _PRODUCERS = {metric.key: metric.producer for metric in METRICS}
 _HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk": "disk_pct"}
+_GIVEN_UP = ("{} chunks given up", "1 chunk given up")
 _OF_SCHEDULER = PRODUCERS_OF_SERVICE["cloud_scheduler"]
 
 
@@ -65,8 +69,8 @@ class _HealthCheck:
                 Key("held_pct", grid.name), "jobs", held, (label,), "{} % of the jobs are held"
             )
             yield from self._above(
-                Key("chunks_failed", grid.name), "fleet_chunks", grid.fleet.chunks.get("failed"),
-                (label, "fleet"), "{} chunks given up", "1 chunk given up",
+                Key(CHUNKS_FAILED, grid.name), "fleet_chunks", grid.fleet.chunks.get("failed"),
+                (label, "fleet"), *_GIVEN_UP,
             )  # fmt: skip
 
     def _poll(self) -> Iterator[Condition]:
@@ -173,11 +177,15 @@ class _HealthCheck:
             return
         warn, bad = self._rules.thresholds[key.kind]
         if value.value >= warn:
-            reason = singular if singular and value.value == 1 else text.format(format_number(value.value))
+            reason = _counted(value.value, text, singular)
             yield Condition(
                 key, Level.BAD if value.value >= bad else Level.WARN, reason, where, f"over: {reason}",
                 producers=frozenset({_PRODUCERS[metric]}), is_of_host=is_of_host,
             )  # fmt: skip
+
+
+def _counted(value: float, text: str, singular: str) -> str:
+    return singular if singular and value == 1 else text.format(format_number(value))
 
 
 def _explain(found: list[Condition], view: SnapshotView) -> list[Condition]:
@@ -236,6 +244,40 @@ def _in_order(found: list[Condition]) -> Iterator[Condition]:
     for cause in sorted(causes, key=lambda one: (-one.level, one.key.rank)):
         yield cause
         yield from sorted(symptoms.get(cause.key, ()), key=lambda one: (one.key.rank, -one.level))
+
+
+class FleetQueueHost(NamedTuple):
+    """A host as the fleet's queue knows it."""
+
+    name: str
+    silent_s: float | None  # None where it reports
+    workers: int
+    held: str  # why its workers hold back, empty where none does
+
+
+class FleetQueue(NamedTuple):
+    """What of a fleet's queue may be trouble; chunks are counted."""
+
+    failed: int
+    missed: int  # their deadline
+    hosts: tuple[FleetQueueHost, ...]
+
+
+def judge_queue(queue: FleetQueue, rules: HealthRules) -> Iterator[Finding]:
+    """What is wrong in a queue that was read itself, which knows more than the figures sent of it."""
+    where = ("queue",)
+    warn, bad = rules.thresholds[CHUNKS_FAILED]
+    if queue.failed >= warn:
+        level = Level.BAD if queue.failed >= bad else Level.WARN
+        yield Finding(level, _counted(queue.failed, *_GIVEN_UP), where)
+    if queue.missed:
+        missed = ("{} chunks missed their deadline", "1 chunk missed its deadline")
+        yield Finding(Level.WARN, _counted(queue.missed, *missed), where)
+    for host in queue.hosts:
+        if host.silent_s is not None and host.workers:
+            yield Finding(Level.BAD, f"silent for {age_text(host.silent_s)}", (host.name,))
+        elif host.silent_s is None and host.held:
+            yield Finding(Level.BAD, host.held, (host.name,))
 
 
 def held_share(counts: Counts) -> Value | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
-from webapp.model.health import Finding, Health, worst
+from webapp.model.health import CHUNKS_FAILED, Finding, Health, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
@@ -218,8 +219,16 @@ def host_page(grid: Grid, host: Host, health: Health, link: AddressOf) -> Detail
     )
 
 
-def fleet_page(health: Health, link: AddressOf) -> DetailPage:
-    """The worker fleet of every grid that has one."""
+class QueueView(NamedTuple):
+    """What the queue itself says of a fleet, or, where it cannot be read, why not."""
+
+    tables: tuple[Table, ...]
+    findings: tuple[Finding, ...]
+    is_read: bool
+
+
+def fleet_page(health: Health, link: AddressOf, queue: QueueView | None = None) -> DetailPage:
+    """The worker fleet of every grid that has one, behind what its queue says, where that was asked."""
     view = health.view
     grids = [grid for grid in view.snapshot.grids if grid.fleet.chunks or grid.fleet.hosts]
     named = [(health.grid_label(grid.name), grid) for grid in grids]
@@ -244,7 +253,11 @@ def fleet_page(health: Health, link: AddressOf) -> DetailPage:
             tone=BAD if status == "failed" else "",
         )
     ]
-    findings = health.fleet_findings()
+    # Of one fleet the queue's own count is the truth; what was sent of it says the same a minute later.
+    is_told = queue is not None and queue.is_read and len(grids) == 1
+    findings = health.fleet_findings(CHUNKS_FAILED if is_told else "")
+    if queue is not None:
+        tables[:0], findings = queue.tables, (*queue.findings, *findings)
     return DetailPage(
         title="Fleet",
         trail=(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from cloud_monitor.system.text import age_text, format_number
+from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import GONE, UNLISTED, ListSummary, TrackedRecord
 from webapp.model.freshness import Freshness, judge
 from webapp.model.snapshot_view import SnapshotView
@@ -13,7 +14,6 @@ from webapp.pages.tables import words
 
 WORDS = "t"  # the class of a cell that holds words
 AGE = "t since"  # and of one that grows by itself
-TROUBLE = frozenset({"error", "lost", "held"})
 LEAVING = {GONE: "gone", UNLISTED: "no longer listed"}
 
 
@@ -48,7 +48,7 @@ def status_cell(tracked: TrackedRecord, view: SnapshotView, *more: str) -> Cell:
         ago = f"{LEAVING.get(tracked.status, tracked.status)} for {age_text(view.as_of - tracked.gone_at)}"
         return text(f"{ago}, was {words(tracked.record.status).lower()}", "z since")
     shown = ", ".join([words(tracked.record.status).lower(), *more])
-    return text(shown, BAD if tracked.record.status in TROUBLE else "")
+    return text(shown, BAD if tracked.record.status in IN_TROUBLE else "")
 
 
 def utc(at: int, view: SnapshotView | None = None) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from cloud_monitor.system.text import format_number
+from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import ListSummary, QueryResult, TrackedRecord
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell
-from webapp.pages.list_cells import LEAVING, TROUBLE, WORDS, age_cell, is_stale
+from webapp.pages.list_cells import LEAVING, WORDS, age_cell, is_stale
 from webapp.pages.tables import Column, Row, Table, words
 
 ROWS_MAX = 500  # of a page of a list
@@ -215,12 +216,12 @@ def _heading(query: RecordQuery, column: ListColumn, css: str) -> Heading:
 
 def _chips(query: RecordQuery, result: QueryResult) -> Iterable[Chip]:
     order = sorted(
-        result.by_status.items(), key=lambda pair: (pair[0] in LEAVING, pair[0] not in TROUBLE, pair)
+        result.by_status.items(), key=lambda pair: (pair[0] in LEAVING, pair[0] not in IN_TROUBLE, pair)
     )
     for status, count in order:
         is_chosen = status == query.status
         link = query.query_string(status="" if is_chosen else status) or "?"
-        tone = BAD if status in TROUBLE else ""
+        tone = BAD if status in IN_TROUBLE else ""
         yield Chip(
             _NAMES.get(status, words(status).lower()), Cell(format_number(count), tone), link, is_chosen
         )

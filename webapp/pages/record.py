@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from cloud_monitor.system.text import age_text
+from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
 from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
-from webapp.pages.list_cells import AGE, TROUBLE, age_cell, is_stale, since, status_cell, text, utc
+from webapp.pages.list_cells import AGE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.tables import Column, Row, Table, words
 
 Fact = tuple[str, Cell]
@@ -23,7 +24,7 @@ def record_finding(tracked: TrackedRecord, summary: ListSummary, view: SnapshotV
         return Finding(Level.STALE, "the list is old")
     if tracked.gone_at is not None:
         return Finding(Level.STALE, tracked.status)
-    return Finding(Level.BAD, tracked.status) if tracked.status in TROUBLE else OK
+    return Finding(Level.BAD, tracked.status) if tracked.status in IN_TROUBLE else OK
 
 
 def facts_table(facts: Iterable[Fact]) -> Table:
@@ -45,7 +46,7 @@ def history_table(tracked: TrackedRecord, view: SnapshotView) -> Table:
     end = view.as_of
     for change in reversed(tracked.changes):
         lasted = age_text(max(0, end - change.at))
-        status = text(words(change.status), "b" if change.status in TROUBLE else "")
+        status = text(words(change.status), "b" if change.status in IN_TROUBLE else "")
         rows.append(Row(utc(change.at, view), (status, Cell(lasted, AGE), text(change.host))))
         end = change.at
     columns = (Column("Status"), Column("For"), Column("Host"))

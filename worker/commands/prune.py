@@ -9,11 +9,12 @@ import click
 
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
-from worker.listing import UNIT_S
 from worker.queue import open_queue
 from worker.queue.maintenance import OldBatch
 from worker.settings import Settings
 from worker.storage import open_storage
+
+DAY_S = 86_400
 
 
 @click.command()
@@ -28,7 +29,7 @@ def command(settings: Settings, days: float | None, yes: bool) -> None:
     if days is not None and not math.isfinite(days):
         raise click.BadParameter(f"{days} is no number of days", param_hint="--days")
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
-    age_s = (settings.keep_days if days is None else days) * UNIT_S["d"]
+    age_s = (settings.keep_days if days is None else days) * DAY_S
     confirm(queue.old_batches(age_s), yes)
     storage = open_storage(settings.result_files_url, settings)
     swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())

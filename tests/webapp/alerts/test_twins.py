@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cloud_monitor.system.text import parse_duration
 from tests.services.needs import find_program
 from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.engine import step
 from webapp.alerts.model import Known
 from webapp.alerts.outbox import ChannelState
-from webapp.alerts.rules import AlertRule, parse_alert_settings, parse_duration
+from webapp.alerts.rules import AlertRule, parse_alert_settings
 from webapp.alerts.sight import look
 from webapp.metrics.counters import SharedCounters
 from webapp.metrics.exposition import expose
@@ -47,7 +48,8 @@ def test_every_rule_has_its_twin_of_the_same_time_and_severity() -> None:
         rule.prometheus: (rule.for_s, rule.severity) for rule in parse_alert_settings({}).rule if rule.enabled
     }
     others = {
-        name: (parse_duration(rule.get("for", 0)), rule["labels"]["severity"]) for name, rule in TWINS.items()
+        name: (parse_duration(rule.get("for", "0s")), rule["labels"]["severity"])
+        for name, rule in TWINS.items()
     }
     assert own == others
     assert len(own) == len(RULES), "two rules have one twin"

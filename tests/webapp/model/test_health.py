@@ -41,7 +41,7 @@ def beat(service: str, value: float = 1.0, age_s: int = 0, grid: str = "g") -> V
 
 
 def finding_of(*values: Value, outcome: PollOutcome = WELL) -> Finding:
-    return judged(*values, outcome=outcome).overall()
+    return worst(judged(*values, outcome=outcome).findings())
 
 
 def told(health: Health) -> list[tuple[str, list[str]]]:
@@ -271,7 +271,7 @@ def levels_of(health: Health) -> dict[str, Level]:
     """Of every place."""
     grid = health.view.snapshot.grids[0]
     return {
-        "overall": health.overall().level,
+        "overall": worst(health.findings()).level,
         "grid": health.grid(grid).level,
         "host": health.host(grid, grid.own).level,
         **{cloud.name: health.cloud(cloud).level for cloud in grid.clouds},

@@ -8,8 +8,10 @@ from statistics import fmean
 from typing import TypeVar
 
 from cloud_monitor.system.text import age_text, format_number
-from webapp.model.health import Finding, Level
+from webapp.model.health import Finding, HealthRules, Level
+from webapp.model.judge import FleetQueue, FleetQueueHost, judge_queue
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
+from webapp.pages.details import QueueView
 from webapp.pages.tables import Column, Row, Table, words
 from worker.queue.statistics import (
     BatchFigures,
@@ -28,25 +30,29 @@ _LAST = 20  # events, decisions, dead letters, results
 _TEXT = "t"  # the class of a cell that holds words
 
 
-def read_queue(url: str) -> tuple[tuple[Table, ...], tuple[Finding, ...]]:
-    """The queue's tables and what is wrong with it; of one that cannot be read one finding and no tables."""
+def read_queue(url: str, rules: HealthRules) -> QueueView:
+    """The queue's tables and what is wrong with it; of one that cannot be read only that."""
     try:
         figures = read_figures(url, last=_LAST, latest=_LAST)
     except QueueError as error:
-        return (), (Finding(Level.STALE, f"its figures cannot be read: {error}", ("queue",)),)
-    return tuple(table for table in _tables(figures) if not table.is_empty), tuple(_findings(figures))
+        unread = Finding(Level.STALE, f"its figures cannot be read: {error}", ("queue",))
+        return QueueView((), (unread,), is_read=False)
+    tables = tuple(table for table in _tables(figures) if not table.is_empty)
+    return QueueView(tables, tuple(judge_queue(_state(figures), rules)), is_read=True)
 
 
-def _findings(figures: QueueFigures) -> Iterable[Finding]:
-    if figures.chunks.get("failed"):
-        yield Finding(Level.WARN, f"{figures.chunks['failed']} chunks in the dead letter", ("queue",))
-    if figures.deadlines.get("missed"):
-        yield Finding(Level.WARN, f"{figures.deadlines['missed']} chunks missed their deadline", ("queue",))
-    for host in figures.hosts:
-        if not host.alive and host.workers:
-            yield Finding(Level.BAD, f"silent for {age_text(figures.at - host.seen_at)}", (host.name,))
-        elif host.alive and host.held:
-            yield Finding(Level.BAD, host.held[0], (host.name,))
+def _state(figures: QueueFigures) -> FleetQueue:
+    hosts = (
+        FleetQueueHost(
+            name=host.name,
+            silent_s=None if host.alive else figures.at - host.seen_at,
+            workers=host.workers,
+            held=next(iter(host.held), ""),
+        )
+        for host in figures.hosts
+    )
+    chunks, deadlines = figures.chunks, figures.deadlines
+    return FleetQueue(chunks.get("failed", 0), deadlines.get("missed", 0), tuple(hosts))
 
 
 def _tables(figures: QueueFigures) -> Iterable[Table]:

@@ -1,0 +1,22 @@
+"""What counts as trouble of a VM or job: by it lists are cut, ordered, filtered and coloured (pure)."""
+
+from __future__ import annotations
+
+ERROR, HELD = "error", "held"  # statuses of a VM and of a job
+LOST = "lost"  # a VM that HTCondor knows, and the cloud scheduler does not
+UNREGISTERED = "unreg"  # a VM that runs, and that HTCondor does not know: a state beside its status
+IN_TROUBLE = frozenset({ERROR, LOST, HELD})  # statuses that are trouble by themselves
+STATES_IN_TROUBLE = IN_TROUBLE | {UNREGISTERED}
+_UNKNOWN = "unknown"  # what the cloud scheduler calls so: it may be anything
+
+
+def is_unregistered(status: str, registered: bool | None) -> bool:
+    """`registered` is None where HTCondor was not asked, or did not say."""
+    return status == "running" and registered is False
+
+
+def vm_rank(status: str, registered: bool | None) -> int:
+    """The order of VMs in a list that may be cut: those in trouble, or that may be, come first."""
+    if status in IN_TROUBLE or status == _UNKNOWN:
+        return 0
+    return 1 if is_unregistered(status, registered) else 2

@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.services.certificates",
     "tests.services.chromium",
     "tests.services.condor",
+    "tests.services.ec2_cloud",
     "tests.services.graphite",
     "tests.services.nova_cloud",
     "tests.services.postgres",

@@ -1,0 +1,312 @@
+"""Machines of EC2 and of what speaks its language, by boto3, which finds the keys in its own chain:
+environment, profile, the role of the manager's host.
+
+The name is the client token: asked twice, one machine. Instance, volume and interface are tagged by the
+request that makes them, and end together. An instance that shuts itself down is terminated. The list may lag
+behind what was made a moment ago.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+from botocore.parsers import ResponseParserError
+
+from worker.machines.model import (
+    CloudListing,
+    CloudMachine,
+    CloudQuota,
+    CloudState,
+    Leftover,
+    MachineOrder,
+    MachineSize,
+    QuotaUse,
+)
+from worker.machines.providers.base import (
+    ANSWER_S,
+    FLEET_TAG,
+    GROUP_TAG,
+    NAME_TAG,
+    CapacityRefused,
+    ProviderError,
+    ProviderOptions,
+    ProviderRefused,
+    ProviderThrottled,
+    ProviderUnavailable,
+    QuotaRefused,
+    read_options,
+)
+
+T = TypeVar("T")
+GIB_MB = 1024
+_STATES = {
+    "pending": CloudState.BOOTING,
+    "running": CloudState.RUNNING,
+    "shutting-down": CloudState.DELETING,
+    "stopping": CloudState.STOPPED,
+    "stopped": CloudState.STOPPED,
+}
+_THROTTLED = re.compile(r"Throttl|^RequestLimitExceeded$|^TooManyRequests|^SlowDown$")
+_CAPACITY = re.compile(r"^Insufficient(Instance|Host|Reserved)?Capacity|^SpotMaxPriceTooLow$")
+_QUOTA = re.compile(r"LimitExceeded$|CountExceeded$|^InsufficientFreeAddressesInSubnet$")
+_GONE = re.compile(r"^Invalid\w+(ID)?\.NotFound$")
+# Of Service Quotas: vCPUs of running on-demand instances of the usual families
+_QUOTA_CODE = "L-1216C47A"
+
+
+class Ec2Options(ProviderOptions):
+    region: str = ""  # unset: as the profile or the environment says
+    profile: str = ""  # of ~/.aws/config
+    endpoint_url: str = ""  # of a work-alike
+    image: str  # ami-...
+    subnet: str = ""  # unset: the default one
+    security_groups: tuple[str, ...] = ()  # ids
+    key_name: str = ""  # SSH key for people; machines need none
+    instance_profile: str = ""  # role of the machines; they need none
+    sizes: tuple[str, ...] = ("c7i.*", "m7i.*", "r7i.*")  # that a preset may become
+    quota: bool = False  # ask Service Quotas for the vCPUs there may be
+
+
+class Ec2Provider:
+    def __init__(self, name: str, options: Ec2Options, fleet: str, session: Any) -> None:
+        """`session`: a boto3.Session."""
+        self.name = name
+        self._options = options
+        self._fleet = fleet
+        bounded = Config(
+            connect_timeout=10, read_timeout=ANSWER_S, retries={"mode": "standard", "total_max_attempts": 3}
+        )
+        at = {"endpoint_url": options.endpoint_url or None, "config": bounded}
+        self._ec2 = session.client("ec2", **at)
+        self._quotas = session.client("service-quotas", **at) if options.quota else None
+        self._image: Mapping[str, Any] | None = None
+
+    def sizes(self) -> Sequence[MachineSize]:
+        architecture = self._described_image("Architecture")
+        wanted = (
+            ("instance-type", [*self._options.sizes]),
+            ("bare-metal", ["false"]),
+            ("processor-info.supported-architecture", [architecture]),
+        )
+        return self._asked(lambda: tuple(self._types(*wanted)))
+
+    def _types(self, *wanted: tuple[str, Sequence[str]]) -> Iterator[MachineSize]:
+        filters = [{"Name": name, "Values": values} for name, values in wanted]
+        yield from map(_size, self._pages("describe_instance_types", "InstanceTypes", filters))
+
+    def create(self, order: MachineOrder) -> str:
+        request = self._request(order)
+        return self._asked(lambda: str(self._ec2.run_instances(**request)["Instances"][0]["InstanceId"]))
+
+    def _request(self, order: MachineOrder) -> dict[str, Any]:
+        options = self._options
+        tags = [
+            {"Key": key, "Value": value}
+            for key, value in (
+                ("Name", order.name),
+                (FLEET_TAG, self._fleet),
+                (GROUP_TAG, order.group),
+                (NAME_TAG, order.name),
+            )
+        ]
+        request: dict[str, Any] = {
+            "ImageId": options.image,
+            "InstanceType": order.size,
+            "MinCount": 1,
+            "MaxCount": 1,
+            "ClientToken": order.name,
+            "UserData": order.user_data,  # boto3 encodes it
+            "InstanceInitiatedShutdownBehavior": "terminate",
+            "MetadataOptions": {"HttpTokens": "required"},
+            "TagSpecifications": [
+                {"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume", "network-interface")
+            ],
+        }
+        if order.storage_gb:
+            disk = {"VolumeSize": order.storage_gb, "VolumeType": "gp3", "DeleteOnTermination": True}
+            name = self._described_image("RootDeviceName")
+            request["BlockDeviceMappings"] = [{"DeviceName": name, "Ebs": disk}]
+        if order.spot:
+            ended = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+            request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": ended}
+        if options.subnet:
+            request["SubnetId"] = options.subnet
+        if options.security_groups:
+            request["SecurityGroupIds"] = [*options.security_groups]
+        if options.key_name:
+            request["KeyName"] = options.key_name
+        if options.instance_profile:
+            request["IamInstanceProfile"] = {"Name": options.instance_profile}
+        return request
+
+    def _described_image(self, what: str) -> str:
+        if self._image is None:
+            images = self._asked(lambda: self._ec2.describe_images(ImageIds=[self._options.image])["Images"])
+            if not images:
+                raise ProviderRefused(f"provider {self.name}: there is no image {self._options.image}")
+            self._image = images[0]
+        return str(self._image.get(what) or {"Architecture": "x86_64"}.get(what, "/dev/xvda"))
+
+    def list(self) -> CloudListing:
+        ours = {"Name": f"tag:{FLEET_TAG}", "Values": [self._fleet]}
+        there = {"Name": "instance-state-name", "Values": [*_STATES]}
+        unused = {"Name": "status", "Values": ["available"]}
+
+        def ask() -> CloudListing:
+            reservations = self._pages("describe_instances", "Reservations", [ours, there])
+            machines = tuple(_machine(one) for some in reservations for one in some["Instances"])
+            volumes = self._pages("describe_volumes", "Volumes", [ours, unused])
+            nics = self._pages("describe_network_interfaces", "NetworkInterfaces", [ours, unused])
+            return CloudListing(
+                machines,
+                (
+                    *(_leftover("disk", one["VolumeId"], one["Tags"]) for one in volumes),
+                    *(_leftover("nic", one["NetworkInterfaceId"], one["TagSet"]) for one in nics),
+                ),
+            )
+
+        return self._asked(ask)
+
+    def _pages(self, call: str, key: str, filters: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
+        """All of them; a page without the key is not understood."""
+        pages = self._ec2.get_paginator(call).paginate(Filters=[*filters])
+        return tuple(one for page in pages for one in page[key])
+
+    def delete(self, provider_id: str) -> None:
+        self._unless_gone(lambda: self._ec2.terminate_instances(InstanceIds=[provider_id]))
+
+    def delete_leftover(self, leftover: Leftover) -> None:
+        if leftover.kind == "disk":
+            self._unless_gone(lambda: self._ec2.delete_volume(VolumeId=leftover.provider_id))
+        else:
+            id_of = {"NetworkInterfaceId": leftover.provider_id}
+            self._unless_gone(lambda: self._ec2.delete_network_interface(**id_of))
+
+    def limits(self) -> CloudQuota:
+        """Without `quota` the account's limits are not known before EC2 refuses."""
+        if self._quotas is None:
+            return CloudQuota()
+        quotas = self._quotas
+
+        def ask() -> CloudQuota:
+            answer = quotas.get_service_quota(ServiceCode="ec2", QuotaCode=_QUOTA_CODE)
+            running = {"Name": "instance-state-name", "Values": ["pending", "running"]}
+            reservations = self._pages("describe_instances", "Reservations", [running])
+            types = [
+                one["InstanceType"]
+                for some in reservations
+                for one in some["Instances"]
+                if one.get("InstanceLifecycle") != "spot"
+            ]
+            cores = (
+                {size.name: size.cores for size in self._types(("instance-type", [*{*types}]))}
+                if types
+                else {}
+            )
+            used = sum(cores[name] for name in types)
+            return CloudQuota(cores=QuotaUse(used, float(answer["Quota"]["Value"])))
+
+        return self._asked(ask)
+
+    def _unless_gone(self, question: Callable[[], object]) -> None:
+        def ask() -> None:
+            try:
+                question()
+            except ClientError as error:
+                if not _GONE.match(error.response["Error"]["Code"]):
+                    raise
+
+        self._asked(ask)
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        """What the cloud answers; its refusals as ours, in its own words."""
+        try:
+            return question()
+        except ClientError as error:
+            raise _refusal(self.name, error) from None
+        except (NoCredentialsError, NoRegionError, PartialCredentialsError) as error:
+            raise ProviderRefused(f"provider {self.name}: {error}") from None
+        except (BotoCoreError, ResponseParserError, OSError) as error:
+            raise ProviderUnavailable(f"provider {self.name}: {error}") from None
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise ProviderUnavailable(
+                f"provider {self.name}: its answer is not understood: {type(error).__name__}: {error}"
+            ) from None
+
+
+def _machine(instance: Mapping[str, Any]) -> CloudMachine:
+    tags = _tags(instance["Tags"])
+    state = _STATES[instance["State"]["Name"]]
+    fault = str(instance.get("StateReason", {}).get("Message", ""))
+    return CloudMachine(
+        instance["InstanceId"],
+        tags.get(NAME_TAG, instance["InstanceId"]),
+        tags.get(GROUP_TAG, ""),
+        state,
+        created_at=instance["LaunchTime"].timestamp(),
+        fault=fault if state is CloudState.STOPPED else "",
+        spot=instance.get("InstanceLifecycle") == "spot",
+        size=instance["InstanceType"],
+    )
+
+
+def _leftover(kind: str, provider_id: str, tags: Sequence[Mapping[str, str]]) -> Leftover:
+    found = _tags(tags)
+    return Leftover(kind, provider_id, provider_id, found.get(NAME_TAG, ""))
+
+
+def _tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def _size(found: Mapping[str, Any]) -> MachineSize:
+    gpus = sum(gpu["Count"] for gpu in found.get("GpuInfo", {}).get("Gpus", ()))
+    return MachineSize(
+        found["InstanceType"],
+        found["VCpuInfo"]["DefaultVCpus"],
+        found["MemoryInfo"]["SizeInMiB"] / GIB_MB,
+        bandwidth_mbps=bandwidth_mbps(found.get("NetworkInfo", {}).get("NetworkPerformance", "")),
+        gpus=gpus,
+    )
+
+
+def bandwidth_mbps(words: str) -> float:
+    """Of EC2's words, such as "Up to 12.5 Gigabit"; 0 where they have no number ("Moderate")."""
+    found = re.search(r"([\d.]+) (Gigabit|Megabit)", words)
+    return 0 if found is None else float(found[1]) * (1000 if found[2] == "Gigabit" else 1)
+
+
+def _refusal(name: str, error: ClientError) -> ProviderError:
+    code, words = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    said = f"provider {name}: {code}: {words}"
+    if _THROTTLED.search(code):
+        return ProviderThrottled(said)
+    if _CAPACITY.search(code):
+        return CapacityRefused(said)
+    if _QUOTA.search(code):
+        return QuotaRefused(said)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return ProviderRefused(said) if 400 <= status < 500 else ProviderUnavailable(said)
+
+
+def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Ec2Provider:
+    given = read_options(Ec2Options, name, options)
+    try:
+        session = boto3.Session(
+            region_name=given.region or None,
+            profile_name=given.profile or None,
+        )
+        return Ec2Provider(name, given, fleet, session)
+    except (BotoCoreError, ValueError) as error:
+        raise ProviderRefused(f"provider {name}: {error}") from None

@@ -8,7 +8,6 @@ behind what was made a moment ago.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -25,9 +24,7 @@ from botocore.parsers import ResponseParserError
 
 from worker.machines.model import (
     CloudListing,
-    CloudMachine,
     CloudQuota,
-    CloudState,
     Leftover,
     MachineOrder,
     MachineSize,
@@ -38,29 +35,21 @@ from worker.machines.providers.base import (
     FLEET_TAG,
     GROUP_TAG,
     NAME_TAG,
-    CapacityRefused,
-    ProviderError,
     ProviderOptions,
     ProviderRefused,
-    ProviderThrottled,
     ProviderUnavailable,
-    QuotaRefused,
     read_options,
+)
+from worker.machines.providers.ec2_answers import (
+    STATES,
+    is_gone,
+    read_instance,
+    read_leftover,
+    read_type,
+    refusal_of,
 )
 
 T = TypeVar("T")
-GIB_MB = 1024
-_STATES = {
-    "pending": CloudState.BOOTING,
-    "running": CloudState.RUNNING,
-    "shutting-down": CloudState.DELETING,
-    "stopping": CloudState.STOPPED,
-    "stopped": CloudState.STOPPED,
-}
-_THROTTLED = re.compile(r"Throttl|^RequestLimitExceeded$|^TooManyRequests|^SlowDown$")
-_CAPACITY = re.compile(r"^Insufficient(Instance|Host|Reserved)?Capacity|^SpotMaxPriceTooLow$")
-_QUOTA = re.compile(r"LimitExceeded$|CountExceeded$|^InsufficientFreeAddressesInSubnet$")
-_GONE = re.compile(r"^Invalid\w+(ID)?\.NotFound$")
 # Of Service Quotas: vCPUs of running on-demand instances of the usual families
 _QUOTA_CODE = "L-1216C47A"
 
@@ -103,7 +92,7 @@ class Ec2Provider:
 
     def _types(self, *wanted: tuple[str, Sequence[str]]) -> Iterator[MachineSize]:
         filters = [{"Name": name, "Values": values} for name, values in wanted]
-        yield from map(_size, self._pages("describe_instance_types", "InstanceTypes", filters))
+        yield from map(read_type, self._pages("describe_instance_types", "InstanceTypes", filters))
 
     def create(self, order: MachineOrder) -> str:
         request = self._request(order)
@@ -160,19 +149,19 @@ class Ec2Provider:
 
     def list(self) -> CloudListing:
         ours = {"Name": f"tag:{FLEET_TAG}", "Values": [self._fleet]}
-        there = {"Name": "instance-state-name", "Values": [*_STATES]}
+        there = {"Name": "instance-state-name", "Values": [*STATES]}
         unused = {"Name": "status", "Values": ["available"]}
 
         def ask() -> CloudListing:
             reservations = self._pages("describe_instances", "Reservations", [ours, there])
-            machines = tuple(_machine(one) for some in reservations for one in some["Instances"])
+            machines = tuple(read_instance(one) for some in reservations for one in some["Instances"])
             volumes = self._pages("describe_volumes", "Volumes", [ours, unused])
             nics = self._pages("describe_network_interfaces", "NetworkInterfaces", [ours, unused])
             return CloudListing(
                 machines,
                 (
-                    *(_leftover("disk", one["VolumeId"], one["Tags"]) for one in volumes),
-                    *(_leftover("nic", one["NetworkInterfaceId"], one["TagSet"]) for one in nics),
+                    *(read_leftover("disk", one["VolumeId"], one["Tags"]) for one in volumes),
+                    *(read_leftover("nic", one["NetworkInterfaceId"], one["TagSet"]) for one in nics),
                 ),
             )
 
@@ -186,7 +175,7 @@ class Ec2Provider:
     def delete(self, provider_id: str) -> None:
         self._unless_gone(lambda: self._ec2.terminate_instances(InstanceIds=[provider_id]))
 
-    def delete_leftover(self, leftover: Leftover) -> None:
+    def deleteread_leftover(self, leftover: Leftover) -> None:
         if leftover.kind == "disk":
             self._unless_gone(lambda: self._ec2.delete_volume(VolumeId=leftover.provider_id))
         else:
@@ -224,7 +213,7 @@ class Ec2Provider:
             try:
                 question()
             except ClientError as error:
-                if not _GONE.match(error.response["Error"]["Code"]):
+                if not is_gone(error):
                     raise
 
         self._asked(ask)
@@ -234,7 +223,7 @@ class Ec2Provider:
         try:
             return question()
         except ClientError as error:
-            raise _refusal(self.name, error) from None
+            raise refusal_of(self.name, error) from None
         except (NoCredentialsError, NoRegionError, PartialCredentialsError) as error:
             raise ProviderRefused(f"provider {self.name}: {error}") from None
         except (BotoCoreError, ResponseParserError, OSError) as error:
@@ -243,61 +232,6 @@ class Ec2Provider:
             raise ProviderUnavailable(
                 f"provider {self.name}: its answer is not understood: {type(error).__name__}: {error}"
             ) from None
-
-
-def _machine(instance: Mapping[str, Any]) -> CloudMachine:
-    tags = _tags(instance["Tags"])
-    state = _STATES[instance["State"]["Name"]]
-    fault = str(instance.get("StateReason", {}).get("Message", ""))
-    return CloudMachine(
-        instance["InstanceId"],
-        tags.get(NAME_TAG, instance["InstanceId"]),
-        tags.get(GROUP_TAG, ""),
-        state,
-        created_at=instance["LaunchTime"].timestamp(),
-        fault=fault if state is CloudState.STOPPED else "",
-        spot=instance.get("InstanceLifecycle") == "spot",
-        size=instance["InstanceType"],
-    )
-
-
-def _leftover(kind: str, provider_id: str, tags: Sequence[Mapping[str, str]]) -> Leftover:
-    found = _tags(tags)
-    return Leftover(kind, provider_id, provider_id, found.get(NAME_TAG, ""))
-
-
-def _tags(tags: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def _size(found: Mapping[str, Any]) -> MachineSize:
-    gpus = sum(gpu["Count"] for gpu in found.get("GpuInfo", {}).get("Gpus", ()))
-    return MachineSize(
-        found["InstanceType"],
-        found["VCpuInfo"]["DefaultVCpus"],
-        found["MemoryInfo"]["SizeInMiB"] / GIB_MB,
-        bandwidth_mbps=bandwidth_mbps(found.get("NetworkInfo", {}).get("NetworkPerformance", "")),
-        gpus=gpus,
-    )
-
-
-def bandwidth_mbps(words: str) -> float:
-    """Of EC2's words, such as "Up to 12.5 Gigabit"; 0 where they have no number ("Moderate")."""
-    found = re.search(r"([\d.]+) (Gigabit|Megabit)", words)
-    return 0 if found is None else float(found[1]) * (1000 if found[2] == "Gigabit" else 1)
-
-
-def _refusal(name: str, error: ClientError) -> ProviderError:
-    code, words = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    said = f"provider {name}: {code}: {words}"
-    if _THROTTLED.search(code):
-        return ProviderThrottled(said)
-    if _CAPACITY.search(code):
-        return CapacityRefused(said)
-    if _QUOTA.search(code):
-        return QuotaRefused(said)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return ProviderRefused(said) if 400 <= status < 500 else ProviderUnavailable(said)
 
 
 def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Ec2Provider:

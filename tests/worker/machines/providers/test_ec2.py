@@ -26,7 +26,8 @@ from worker.machines.providers.base import (
     QuotaRefused,
     open_provider,
 )
-from worker.machines.providers.ec2 import Ec2Options, Ec2Provider, bandwidth_mbps
+from worker.machines.providers.ec2 import Ec2Options, Ec2Provider
+from worker.machines.providers.ec2_answers import bandwidth_mbps
 from worker.queue import QueueTarget
 from worker.queue.machines import MachineState
 

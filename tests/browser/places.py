@@ -50,7 +50,7 @@ def number(text: str) -> float:
 
 def shown_paths(page: Page) -> list[str]:
     """The traces of the plot that is open, by the legend."""
-    titles = page.locator("#plot-legend tr").evaluate_all(
+    titles = page.locator("#plot-legend tr:not(.incomplete)").evaluate_all(
         "rows => rows.map(row => row.title.split('\\n')[0])"
     )
     return [str(title) for title in titles]

@@ -19,6 +19,7 @@ from collector.model import Point
 RETENTIONS = "60s:9d"
 HISTORY_S = 75 * 60
 DAY_S = 86400
+SHORT = ("atlas", 3, 2)  # a grid of so many schedds, of which so many answered from 20 to 15 minutes ago
 GAP = "grids.belle.jobs.all.running"  # has no points from 40 to 30 minutes ago
 STATES = ("total", "starting", "running", "retiring", "error", "shutdown", "unknown")
 STATUSES = ("total", "unexpanded", "idle", "running", "removed", "completed", "held", "suspended")
@@ -234,6 +235,11 @@ def scene_points(now: float, history_s: int = HISTORY_S) -> Iterator[Point]:
                 if path == GAP and minute - 2400 <= at < minute - 1800:
                     continue
                 yield Point(path, at, past(path, value, at, minute))
+    grid, asked, answered = SHORT
+    for at in recent:
+        is_short = minute - 1200 <= at < minute - 900
+        for key, value in (("condor_asked", asked), ("condor_answered", answered if is_short else asked)):
+            yield Point(build_path(key, grid=grid, peers="schedds"), at, value)
 
 
 def hostile_points(now: float) -> Iterator[Point]:

@@ -31,6 +31,23 @@ RUNNING = "grids.belle.clouds.victoria.vms.large.running"
 JOBS = "grids.belle.jobs.all.running"
 
 
+COUNT_WARNING_PIXELS = """() => {
+  const text = getComputedStyle(document.documentElement).getPropertyValue("--warn").trim();
+  const canvas = document.querySelector("#plot-chart canvas");
+  const paint = document.createElement("canvas").getContext("2d");
+  paint.fillStyle = text;
+  paint.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = paint.getImageData(0, 0, 1, 1).data;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const away = [red, green, blue].map((part, index) => Math.abs(data[at + index] - part));
+    if (Math.max(...away) < 10 && data[at + 3] > 60) count += 1;
+  }
+  return count;
+}"""
+
+
 @pytest.fixture
 def running(status: Page) -> Locator:
     return cell_of(status, "belle", "victoria", "large", "Running")
@@ -269,6 +286,25 @@ def test_live_plots_follow_and_others_stand_still(status: Page) -> None:
         pass
     assert not [url for url in asked if "/api/series" in url]
     assert query_of(status)["live"] == ["0"]
+
+
+def test_spans_in_which_a_sum_lacked_a_schedd_are_hatched(page: Page, deployment: Deployment) -> None:
+    """The hatching is told from the same plot of another grid by its colour."""
+    grid, asked, answered = scene.SHORT
+    text = f"{answered} of {asked} schedds of {grid} answered"
+    coloured = {}
+    for name in (grid, "belle"):
+        open_page(page, deployment.url + plot_of(page, f"grids.{name}.jobs.all.running"))
+        drawn(page)
+        coloured[name] = page.evaluate(COUNT_WARNING_PIXELS)
+        expect(page.locator("#plot-legend .incomplete")).to_have_count(1 if name == grid else 0)
+        if name == grid:
+            expect(page.locator("#plot-legend .incomplete")).to_have_text(text)
+            with page.expect_download() as download:
+                page.locator("#plot-svg").click()
+            assert f"hatched: {text}" in download.value.path().read_text()
+    assert coloured[grid] > 200
+    assert coloured["belle"] == 0
 
 
 def test_pictures_as_png_and_svg(status: Page, running: Locator) -> None:

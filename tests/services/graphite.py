@@ -36,18 +36,20 @@ class Graphite:
         self.carbon = f"127.0.0.1:{self.ports.pickle}"
         self.plain = f"127.0.0.1:{self.ports.line}"
         self.url = f"http://127.0.0.1:{self.ports.web}"
-        self._env = env
+        self.environment = env
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def configure(self, retentions: str) -> None:
         """Write the folder's configuration, before the first start."""
-        store.configure(self.root, self._env, self.ports, retentions)
+        store.configure(self.root, self.environment, self.ports, retentions)
 
     def start_carbon(self) -> None:
         """Start Carbon and wait until all of its ports answer."""
         # A Carbon that was killed leaves its pid file, and the next one would refuse to start.
         (self.root / "carbon.pid").unlink(missing_ok=True)
-        self._start("carbon", store.carbon_command(self._env, self.root), store.carbon_environment(self.root))
+        self._start(
+            "carbon", store.carbon_command(self.environment, self.root), store.carbon_environment(self.root)
+        )
         for port in (self.ports.pickle, self.ports.line, self.ports.query):
             wait_until(lambda port=port: self._alive("carbon") and listens(port), f"Carbon on port {port}")
 
@@ -67,7 +69,7 @@ class Graphite:
     def start_web(self) -> None:
         """Start graphite-web and wait until it has answered a render."""
         environment = store.web_environment(self.root / "storage", self.ports.query)
-        self._start("web", store.web_command(self._env, self.ports.web), environment)
+        self._start("web", store.web_command(self.environment, self.ports.web), environment)
         wait_until(
             lambda: self._alive("web") and listens(self.ports.web), f"graphite-web on port {self.ports.web}"
         )

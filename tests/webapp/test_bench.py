@@ -60,3 +60,15 @@ def test_alerts() -> None:
 def test_alerts_memory() -> None:
     found = {str(line["name"]): line for line in run_tiny("alerts_memory")}
     assert found["alerts_memory_while_sending"]["limit"] == 80
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.graphite
+@pytest.mark.victoriametrics
+def test_plots() -> None:
+    found = {str(line["name"]): line for line in run_tiny("plots")}
+    for store in ("victoriametrics", "graphite"):
+        assert found[f"plots.{store}.day"]["against"] == "thinned out by the store"
+        assert found[f"plots.{store}.year_86400"]["rows"] in (1, 2)
+        assert found[f"plots.{store}.peak"]["value"] > 0  # type: ignore[operator]
+        assert {f"plots.{store}.largest_export", f"plots.{store}.largest_api_series"} <= set(found)

@@ -36,7 +36,9 @@ class GraphiteGate:
         self._state_dir = state_dir
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
 
-    def fetch_series(self, expressions: Sequence[str], from_s: int, until_s: int) -> list[Series]:
+    def fetch_series(
+        self, expressions: Sequence[str], from_s: int, until_s: int, *, drop_nulls: bool = False
+    ) -> list[Series]:
         """Ask Graphite for expressions that the caller has built itself or checked.
 
         Raises RequestRefused: 503 when Graphite is busy with others' plots, 502 when it cannot be used.
@@ -54,7 +56,7 @@ class GraphiteGate:
                 f"{AT_ONCE} plots are being read from Graphite; try again shortly",
                 _RETRY_AFTER_S,
             )
-        query = _Query(place, self._url, expressions, from_s, until_s)
+        query = _Query(place, self._url, expressions, from_s, until_s, drop_nulls)
         try:
             return list(parse_series(query.result(self._timeout_s), self._url))
         except GraphiteFault as fault:
@@ -96,6 +98,7 @@ class _Query:
         expressions: Sequence[str],
         from_s: int,
         until_s: int,
+        drop_nulls: bool,
     ) -> None:
         self._url = url
         self._body = b""
@@ -112,6 +115,7 @@ class _Query:
                     until_s,
                     timeout_s=LINGER_MAX_S,
                     bytes_max=_ANSWER_MAX_BYTES,
+                    drop_nulls=drop_nulls,
                     is_wanted=lambda: self._is_wanted,
                 ).body
             except GraphiteFault as fault:

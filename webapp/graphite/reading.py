@@ -18,6 +18,7 @@ from webapp.graphite.series import Sampled, merge, place, resample, sample
 from webapp.graphite.steps import (
     DAY_S,
     Step,
+    archive_step,
     days_of_export,
     fit_step,
     length_of,
@@ -38,6 +39,8 @@ _LATE_STEPS = 3  # a sum whose newest step is older than these is as complete as
 class Reading(NamedTuple):
     target: PlotTarget
     sampled: Sampled  # empty for a target that Graphite has nothing of
+    archive_s: int  # the step of the store's archive that has it from the range's beginning on; 0 unknown
+    steps: Sequence[Step]  # of the whole range, the same of all readings of a request
 
 
 class Wish(NamedTuple):
@@ -61,8 +64,9 @@ def read_targets(gate: GraphiteGate, targets: Sequence[PlotTarget], wish: Wish, 
     around = _around(_steps_of(wish, guess_s, now)) or wish.span
     is_short = not is_days and (around.until_s - around.from_s) // STEP_S * len(targets) <= _KEPT_POINTS_MAX
     looked = around if is_short else Range(around.from_s, around.from_s + _LOOK_S)
-    kept = _fetch(gate, [target.expression for target in targets], looked)
+    kept = fetch_points(gate, [target.expression for target in targets], looked)
     native_s = native_step(kept.values())
+    archive_s = {text: archive_step(points) for text, points in kept.items()}
     step_s = DAY_S if is_days else fit_step(native_s, wish.step_s, wish.span, wish.points_max)
     steps = days_of_export(wish.span, wish.zone, now) if is_days else _steps_of(wish, step_s, now)
     values: dict[str, list[float | None]] = {}
@@ -72,28 +76,33 @@ def read_targets(gate: GraphiteGate, targets: Sequence[PlotTarget], wish: Wish, 
                 values[target.text] = resample(kept.get(target.text, ()), steps, target.metric.statistic)
     del kept
     rest = [target for target in targets if target.text not in values]
-    values |= _read_summarized(gate, rest, steps, is_days)
+    values |= read_summarized(gate, rest, steps)
     for target in targets:
         if target.is_sum or target.metric.statistic == SUM:
             _leave_unfinished(gate, target, steps, values[target.text], native_s, now)
-    return [Reading(target, sample(step_s, steps, values[target.text])) for target in targets]
+    return [
+        Reading(target, sample(step_s, steps, values[target.text]), archive_s.get(target.text, 0), steps)
+        for target in targets
+    ]
 
 
 def _steps_of(wish: Wish, step_s: int, now: float) -> list[Step]:
     return (steps_of_export if wish.is_export else steps_of_plot)(wish.span, step_s, now)
 
 
-def _read_summarized(
-    gate: GraphiteGate, targets: Sequence[PlotTarget], steps: Sequence[Step], from_start: bool
+def read_summarized(
+    gate: GraphiteGate, targets: Sequence[PlotTarget], steps: Sequence[Step]
 ) -> dict[str, list[float | None]]:
     """One value a step and target, a few targets at a time: memory is bounded by what is kept of each."""
     values: dict[str, list[float | None]] = {target.text: [] for target in targets}
     for stretch in stretches_of(steps):
+        length_s = length_of(stretch[0])
+        from_start = stretch[0].start_s % length_s != 0  # days of a zone
         at_once = max(1, _PIECE_POINTS // len(stretch))
         for first in range(0, len(targets), at_once):
             some = targets[first : first + at_once]
-            expressions = [target.summarized(length_of(stretch[0]), from_start=from_start) for target in some]
-            found = _fetch(gate, expressions, Range(stretch[0].start_s, stretch[-1].end_s))
+            expressions = [target.summarized(length_s, from_start=from_start) for target in some]
+            found = fetch_points(gate, expressions, Range(stretch[0].start_s, stretch[-1].end_s))
             for target in some:
                 values[target.text] += place(found.get(target.text, ()), stretch)
     return values
@@ -117,7 +126,7 @@ def _leave_unfinished(
             values[at] = None
         elif target.is_sum and start_s > now - (_LATE_STEPS + 1) * native_s:
             span = Range(start_s - native_s, min(end_s, int(now) + 1))
-            reporting = _fetch(gate, [target.reporting], span).get(target.text, ())
+            reporting = fetch_points(gate, [target.reporting], span).get(target.text, ())
             before, newest = _most(reporting, span.from_s, start_s), _most(reporting, start_s, end_s)
             if newest < before:
                 values[at] = None
@@ -130,9 +139,11 @@ def _most(points: Sequence[SeriesPoint], start_s: int, end_s: int) -> float:
     return max((value or 0.0 for at, value in points if start_s <= at < end_s), default=0.0)
 
 
-def _fetch(gate: GraphiteGate, expressions: Sequence[str], span: Range) -> dict[str, list[SeriesPoint]]:
-    """Stores differ in which end of a range belongs to it; with a second less on both no point is at one."""
-    return merge(gate.fetch_series(expressions, span.from_s - 1, span.until_s - 1))
+def fetch_points(
+    gate: GraphiteGate, expressions: Sequence[str], span: Range, *, drop_nulls: bool = False
+) -> dict[str, list[SeriesPoint]]:
+    """Points by path. Stores differ in which end of a range belongs to it; one second less, none is there."""
+    return merge(gate.fetch_series(expressions, span.from_s - 1, span.until_s - 1, drop_nulls=drop_nulls))
 
 
 def _around(steps: Sequence[Step]) -> Range | None:

@@ -60,7 +60,7 @@ def resample(
             if value is not None:
                 inside.append(value)
             timestamp, value = next(rest, _END)
-        found.append(_statistic_of(inside, statistic))
+        found.append(statistic_of(inside, statistic))
     return found
 
 
@@ -87,6 +87,19 @@ def join(series: Sequence[Sampled]) -> JoinedSeries:
     return JoinedSeries(step_s, timestamps, columns)
 
 
+def statistic_of(values: list[float], statistic: Statistic) -> float | None:
+    """Of values in the order of their times; None of none, and where it is no finite number."""
+    if not values:
+        return None
+    if statistic == MAX:
+        return max(values)
+    if statistic == LAST:
+        return values[-1]
+    total = sum(values)
+    found = total / len(values) if statistic == MEAN else total
+    return found if math.isfinite(found) else None
+
+
 def _merge(alike: list[list[SeriesPoint]]) -> list[SeriesPoint]:
     merged: dict[int, float | None] = {}
     for points in sorted(alike, key=_newest):
@@ -98,15 +111,3 @@ def _merge(alike: list[list[SeriesPoint]]) -> list[SeriesPoint]:
 
 def _newest(points: Sequence[SeriesPoint]) -> int:
     return max((timestamp for timestamp, value in points if value is not None), default=0)
-
-
-def _statistic_of(values: list[float], statistic: Statistic) -> float | None:
-    if not values:
-        return None
-    if statistic == MAX:
-        return max(values)
-    if statistic == LAST:
-        return values[-1]
-    total = sum(values)
-    found = total / len(values) if statistic == MEAN else total
-    return found if math.isfinite(found) else None

@@ -7,9 +7,9 @@ time zone begin at its midnights, and have 23 or 25 hours where clocks change.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import STEP_S
@@ -18,6 +18,7 @@ from webapp.graphite.timerange import Range
 
 DAY_S = 86400
 _BELIEVED_AFTER = 4  # distances: of fewer points it is not said that their store's step is longer
+_LOOKED_AT = 200  # points of a series, which has as many thousands
 _KEPT_FROM_S = 7 * DAY_S
 _ARCHIVE_MARGIN_S = 120
 _ON_ITS_WAY_S = 60  # a browser asks for epoch seconds, a moment before they are compared with the time
@@ -31,6 +32,11 @@ class Step(NamedTuple):
 def native_step(series: Collection[Sequence[SeriesPoint]]) -> int:
     """The step at which all of the series have points: the least common multiple of their own."""
     return min(math.lcm(*map(_step_of, series)) if series else STEP_S, DAY_S)
+
+
+def archive_step(points: Sequence[SeriesPoint]) -> int:
+    """The step of the archive that points were read from, gaps included; 0 where it cannot be seen."""
+    return _common_distance(point.timestamp for point in points[:_LOOKED_AT])
 
 
 def fit_step(native_s: int, wanted_s: int, span: Range, points_max: int) -> int:
@@ -105,12 +111,12 @@ def _step_of(points: Sequence[SeriesPoint]) -> int:
 
     A store that has no step of its own answers at whatever step it was started with.
     """
-    grid_s = _common_distance([point.timestamp for point in points])
-    known = [point.timestamp for point in points if point.value is not None]
+    grid_s = archive_step(points)
+    known = list(islice((point.timestamp for point in points if point.value is not None), _LOOKED_AT))
     if len(known) > _BELIEVED_AFTER:
         return _common_distance(known) or STEP_S
     return max(grid_s, STEP_S)
 
 
-def _common_distance(timestamps: Sequence[int]) -> int:
+def _common_distance(timestamps: Iterable[int]) -> int:
     return math.gcd(*(after - before for before, after in pairwise(timestamps)))

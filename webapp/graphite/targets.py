@@ -110,11 +110,15 @@ def check_work(
 
 def count_series(target: PlotTarget, paths: Collection[str], enough: int) -> int:
     """How many of the paths a target reads, at least one; counting ends at `enough`."""
+    return max(1, len(paths_of(target, paths, enough)))
+
+
+def paths_of(target: PlotTarget, paths: Collection[str], enough: int) -> list[str]:
+    """The paths that a target reads, at most `enough`; its own where it is no sum."""
     if not target.is_sum:
-        return 1
+        return [target.text]
     pattern = re.compile(r"[^.]+".join(map(re.escape, target.text.split(ANY))))
-    matching = islice(filter(pattern.fullmatch, paths), enough)
-    return max(1, sum(1 for _ in matching))
+    return list(islice(filter(pattern.fullmatch, paths), enough))
 
 
 def _explain(total: int, each: int, heaviest: str, span: Range, points_max: int) -> str:

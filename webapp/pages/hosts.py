@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid, Host, Value
@@ -57,6 +59,17 @@ def sources_table(host: Host, view: SnapshotView, at: str) -> Table:
     )
     rows = (row_of(name, counts, figures, view, {"failed": "b"}) for name, counts in host.sources.items())
     return Table("Sources of the collector", "Source", columns, tuple(rows), at)
+
+
+def peers_cells(grid: Grid, view: SnapshotView) -> Iterator[Cell]:
+    """`2 of 3 schedds`, where a grid's sums lack what those that do not answer would have added."""
+    for peers, counts in grid.figures.table("peers").items():
+        asked, answered = counts.get("asked"), counts.get("answered")
+        if asked is None or answered is None or not (view.is_fresh(asked) and view.is_fresh(answered)):
+            continue
+        if (answered.value or 0) < (asked.value or 0):
+            text = f"{answered.value:g} of {asked.value:g} {peers}"
+            yield Cell(text, "hb warn", "Sums are of those that answered", answered.path)
 
 
 def heartbeat_cell(name: str, value: Value, view: SnapshotView) -> Cell:

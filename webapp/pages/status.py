@@ -10,7 +10,7 @@ from webapp.model.tree import Grid, Value
 from webapp.pages.cells import Cell, show
 from webapp.pages.clouds import CloudTable, cloud_table
 from webapp.pages.fleet import work_table
-from webapp.pages.hosts import heartbeat_cell, hosts_table
+from webapp.pages.hosts import heartbeat_cell, hosts_table, peers_cells
 from webapp.pages.jobs import jobs_table
 from webapp.pages.pool import resources_table
 from webapp.pages.tables import Table
@@ -101,9 +101,12 @@ def grid_card(grid: Grid, health: Health, columns: Sequence[str], link: AddressO
         label=health.grid_label(grid.name),
         link=address,
         finding=health.grid(grid),
-        heartbeats=tuple(
-            heartbeat_cell(health.heartbeat_label(service), value, view)
-            for service, value in grid.heartbeats.items()
+        heartbeats=(
+            *(
+                heartbeat_cell(health.heartbeat_label(service), value, view)
+                for service, value in grid.heartbeats.items()
+            ),
+            *peers_cells(grid, view),
         ),
         clouds=clouds if grid.clouds else None,
         tables=tuple(table for table in tables if not table.is_empty),

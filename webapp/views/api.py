@@ -9,6 +9,8 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
+from webapp.graphite.incomplete import IncompleteSpan
+from webapp.graphite.notes import read_notes
 from webapp.graphite.reading import Reading, Wish, read_targets
 from webapp.graphite.targets import check_targets, check_work
 from webapp.graphite.timerange import parse_range
@@ -39,16 +41,21 @@ def series() -> Response:
         UTC,
         settings.range_max_days,
     )
-    check_work(targets, span, now, current_view().snapshot.values, settings.stored_points_max)
+    paths = current_view().snapshot.values
+    check_work(targets, span, now, paths, settings.stored_points_max)
     points_max = read_number("points", min(POINTS_DEFAULT, settings.points_max), 10, settings.points_max)
     readings = read_targets(current_gate(), targets, Wish(span, points_max), now)
+    notes = read_notes(current_gate(), readings, paths, now)
     return Response(
         json.dumps(
             {
                 "from": span.from_s,
                 "until": span.until_s,
                 "step_s": readings[0].sampled.step_s,
-                "series": [_describe(reading) for reading in readings],
+                "series": [
+                    _describe(reading, said) for reading, said in zip(readings, notes.of_targets, strict=True)
+                ],
+                "incomplete": [describe_span(span) for span in notes.incomplete],
             }
         ),
         content_type="application/json",
@@ -75,7 +82,11 @@ def read_number(name: str, default: int, least: int, most: int) -> int:
     return int(text)
 
 
-def _describe(reading: Reading) -> dict[str, object]:
+def describe_span(span: IncompleteSpan) -> dict[str, object]:
+    return {"from": span.from_s, "until": span.until_s, "grid": span.grid, "text": span.text}
+
+
+def _describe(reading: Reading, notes: list[str]) -> dict[str, object]:
     metric, sampled = reading.target.metric, reading.sampled
     return {
         "target": reading.target.text,
@@ -85,6 +96,7 @@ def _describe(reading: Reading) -> dict[str, object]:
         "step_s": sampled.step_s,
         "timestamps": sampled.timestamps,
         "values": sampled.values,
+        "notes": notes,
     }
 
 

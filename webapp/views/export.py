@@ -12,17 +12,19 @@ from functools import partial
 from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
+from webapp.graphite.notes import Notes, read_notes
 from webapp.graphite.reading import Reading, Wish, read_targets
 from webapp.graphite.series import JoinedSeries, join
 from webapp.graphite.targets import check_targets, check_work
 from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
-from webapp.views.api import read_number
+from webapp.views.api import describe_span, read_number
 
 blueprint = Blueprint("export", __name__)
 
 _STEP_MAX_S = 31 * 86400
+_HEADER_MAX = 4000  # servers refuse longer ones
 _WHOLE_MAX = 1e16  # larger ones are shorter with an exponent
 
 
@@ -36,19 +38,22 @@ def show() -> Response:
     targets = check_targets(request.args.getlist("target"), settings.series_max)
     now, days = current_time(), settings.range_max_days
     span = parse_range(request.args.get("from", "-1h"), request.args.get("until", "now"), now, zone, days)
-    check_work(targets, span, now, current_view().snapshot.values, settings.stored_points_max)
+    paths = current_view().snapshot.values
+    check_work(targets, span, now, paths, settings.stored_points_max)
     step_s = read_number("step", 0, 1, _STEP_MAX_S)
     wish = Wish(span, settings.points_max, step_s, is_export=True, zone=zone)
     readings = read_targets(current_gate(), targets, wish, now)
+    notes = read_notes(current_gate(), readings, paths, now)
     table = join([reading.sampled for reading in readings])
     content_type, write = _FORMATS[name]
     return Response(
-        write(readings, table, zone),
+        write(readings, notes, table, zone),
         content_type=content_type,
         headers={
             "Cache-Control": "no-store",
             "Content-Disposition": f'attachment; filename="cloud_monitor_{table.step_s}s.{name}"',
             "X-Resolution-Seconds": str(table.step_s),
+            **_header(readings, notes),
         },
     )
 
@@ -63,7 +68,9 @@ def exact(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < _WHOLE_MAX else repr(value)
 
 
-def write_separated(delimiter: str, readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> str:
+def write_separated(
+    delimiter: str, readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo
+) -> str:
     """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -74,7 +81,7 @@ def write_separated(delimiter: str, readings: list[Reading], table: JoinedSeries
     return text.getvalue()
 
 
-def write_json(readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> str:
+def write_json(readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo) -> str:
     return json.dumps(
         {
             "step_s": table.step_s,
@@ -82,14 +89,30 @@ def write_json(readings: list[Reading], table: JoinedSeries, zone: tzinfo) -> st
             "timestamp": table.timestamps,
             "time": [local_time(timestamp, zone) for timestamp in table.timestamps],
             "series": [
-                {"target": reading.target.text, "unit": reading.target.metric.unit, "values": column}
-                for reading, column in zip(readings, table.columns, strict=True)
+                {
+                    "target": reading.target.text,
+                    "unit": reading.target.metric.unit,
+                    "values": column,
+                    "notes": said,
+                }
+                for reading, column, said in zip(readings, table.columns, notes.of_targets, strict=True)
             ],
+            "incomplete": [describe_span(span) for span in notes.incomplete],
         }
     )
 
 
-_FORMATS: dict[str, tuple[str, Callable[[list[Reading], JoinedSeries, tzinfo], str]]] = {
+def _header(readings: list[Reading], notes: Notes) -> dict[str, str]:
+    """What the columns of a table do not say; JSON has it beside the values too."""
+    said = [
+        f"{reading.target.text}: {', '.join(sentences)}"
+        for reading, sentences in zip(readings, notes.of_targets, strict=True)
+        if sentences
+    ]
+    return {"X-Notes": "; ".join(said)[:_HEADER_MAX]} if said else {}
+
+
+_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Notes, JoinedSeries, tzinfo], str]]] = {
     "csv": ("text/csv; charset=utf-8", partial(write_separated, ",")),
     "tsv": ("text/tab-separated-values; charset=utf-8", partial(write_separated, "\t")),
     "json": ("application/json", write_json),

@@ -111,7 +111,7 @@ def make_world(grid: str, count: int, days: int) -> World:
 def check(world: World, readings: Sequence[Reading], archive_s: int = 60) -> int:
     """How many values are compared, each with what the points that were sent make it."""
     compared = 0
-    for target, sampled in readings:
+    for target, sampled, *_ in readings:
         of = parse_path(world.sums(target.text)[0]).metric.statistic
         kept = [
             rolled_up(world.points[path], archive_s, of) if archive_s > 60 else world.points[path]
@@ -168,11 +168,11 @@ def test_exports_that_adjoin_have_all_steps_whole_and_once(
     for span in map(Range, edges, edges[1:]):
         readings = read(store, tmp_path, world.targets, Wish(span, 5000, step_s, is_export=True))
         assert check(world, readings)
-        for target, sampled in readings:
+        for target, sampled, *_ in readings:
             assert all(span.from_s < at + sampled.step_s <= span.until_s for at in sampled.timestamps)
             columns.setdefault(target.text, []).extend(zip(sampled.timestamps, sampled.values, strict=True))
     whole = read(store, tmp_path, world.targets, Wish(Range(edges[0], MINUTE), 5000, step_s, is_export=True))
-    for target, sampled in whole:
+    for target, sampled, *_ in whole:
         assert columns[target.text] == list(zip(sampled.timestamps, sampled.values, strict=True))
 
 

@@ -81,12 +81,42 @@ function findLoners(values) {
   return loners.length ? loners : null;
 }
 
+const HATCH = 7; // CSS pixels from one line to the next
+
+/** Hatches the spans (`from`, `until`) in which sums are incomplete, below the traces. */
+function drawIncomplete(plot, incomplete) {
+  if (incomplete.length === 0) return;
+  const { ctx, bbox } = plot, step = HATCH * devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = readColour("--warn");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.globalAlpha = 0.55;
+  for (const { from, until } of incomplete) {
+    const left = Math.max(bbox.left, plot.valToPos(from, "x", true));
+    const right = Math.min(bbox.left + bbox.width, Math.max(plot.valToPos(until, "x", true), left + 2 * devicePixelRatio));
+    if (right <= left) continue;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, bbox.top, right - left, bbox.height);
+    ctx.clip();
+    ctx.beginPath();
+    for (let at = left - bbox.height; at < right; at += step) {
+      ctx.moveTo(at, bbox.top + bbox.height);
+      ctx.lineTo(at + bbox.height, bbox.top);
+    }
+    ctx.stroke();
+    ctx.restore();
+  }
+  ctx.restore();
+}
+
 /**
  * A plot of `drawn` ({label, unit, colour, dashed, timestamps, values}) in `place`.
+ * @param incomplete spans (`from`, `until`) that are hatched
  * @param onZoom called with the two epoch seconds that were dragged over
  * @param onMove called with the index in the joined data under the pointer, or null
  */
-export function drawChart(uPlot, place, drawn, { from_s, until_s, onZoom, onMove }) {
+export function drawChart(uPlot, place, drawn, { from_s, until_s, incomplete = [], onZoom, onMove }) {
   const units = [...new Set(drawn.map((one) => one.unit))];
   const data = joinSeries(drawn);
   const plot = new uPlot({
@@ -98,6 +128,7 @@ export function drawChart(uPlot, place, drawn, { from_s, until_s, onZoom, onMove
     axes: makeAxes(units),
     series: [{}, ...makeSeries(drawn)],
     hooks: {
+      drawClear: [(self) => drawIncomplete(self, incomplete)],
       setSelect: [(self) => {
         if (self.select.width < 6) return;
         const zoomed = [self.select.left, self.select.left + self.select.width].map((at) => self.posToVal(at, "x"));

@@ -4,6 +4,7 @@ import { element, saveFile, svgElement } from "./dom.js";
 import { readColour } from "./look.js";
 import { formatNumber } from "./numbers.js";
 import { rangeFromZero } from "./chart.js";
+import { describeIncomplete, rollups } from "./legend.js";
 import { formatTime } from "./ranges.js";
 import { summarise } from "./series.js";
 
@@ -15,8 +16,15 @@ const fileName = (shown, extension) => `plot-${formatTime(shown.from_s).replace(
 function describeTrace(one) {
   const { current, min, max, mean } = summarise(one.values);
   const figures = [["now", current], ["min", min], ["max", max], ["mean", mean]];
-  return `${one.label}${one.unit ? ` (${one.unit})` : ""}   ${figures.map(([name, value]) => `${name} ${formatNumber(value)}`).join("   ")}`;
+  const notes = rollups(one).map((note) => `   ${note}`).join("");
+  return `${one.label}${one.unit ? ` (${one.unit})` : ""}   ${figures.map(([name, value]) => `${name} ${formatNumber(value)}`).join("   ")}${notes}`;
 }
+
+/** A line below the picture for each trace, and for what sums lacked. */
+const linesBelow = ({ drawn, incomplete = [] }) => [
+  ...drawn.map((one) => ({ colour: one.colour, dashed: one.dashed, text: describeTrace(one) })),
+  ...describeIncomplete(incomplete).map((text) => ({ colour: readColour("--warn"), dashed: true, text: `hatched: ${text}` })),
+];
 
 /** About five round values from 0 or below to the largest. */
 function roundSteps(low, high) {
@@ -41,14 +49,19 @@ export function tracePath(timestamps, values, xOf, yOf) {
 }
 
 /** The plot as one self-contained drawing. */
-export function drawSvg({ drawn, from_s, until_s }) {
-  const height = HEIGHT + 34 + drawn.length * LINE + 10;
+export function drawSvg(shown) {
+  const { drawn, from_s, until_s, incomplete = [] } = shown;
+  const below = linesBelow(shown), height = HEIGHT + 34 + below.length * LINE + 10;
   const svg = svgElement("svg", {
     xmlns: "http://www.w3.org/2000/svg", width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, "font-family": "system-ui, sans-serif", "font-size": 12,
   });
   const text = readColour("--text-2"), line = readColour("--line");
   svg.append(svgElement("rect", { width: WIDTH, height, fill: readColour("--raised") }));
   const xOf = (at) => LEFT + ((at - from_s) / (until_s - from_s)) * (WIDTH - LEFT - RIGHT);
+  for (const { from, until } of incomplete) {
+    const x = Math.max(LEFT, xOf(from)), width = Math.min(WIDTH - RIGHT, Math.max(xOf(until), x + 2)) - x;
+    if (width > 0) svg.append(svgElement("rect", { x, width, y: TOP, height: HEIGHT - TOP, fill: readColour("--warn"), opacity: 0.2 }));
+  }
   [...new Set(drawn.map((one) => one.unit))].forEach((unit, place) => {
     const traces = drawn.filter((one) => one.unit === unit);
     const known = traces.flatMap((one) => one.values).filter((value) => value !== null && value !== undefined);
@@ -70,11 +83,11 @@ export function drawSvg({ drawn, from_s, until_s }) {
     const at = from_s + ((until_s - from_s) * part) / 4;
     svg.append(svgElement("text", { x: xOf(at), y: HEIGHT + 18, fill: text, "text-anchor": "middle" }, formatTime(Math.round(at / 60) * 60)));
   }
-  drawn.forEach((one, index) => {
+  below.forEach((one, index) => {
     const y = HEIGHT + 44 + index * LINE;
     svg.append(
       svgElement("path", { d: `M${LEFT} ${y - 4}h18`, stroke: one.colour, "stroke-width": 3, "stroke-dasharray": one.dashed ? "5 4" : "none" }),
-      svgElement("text", { x: LEFT + 26, y, fill: readColour("--text") }, describeTrace(one)),
+      svgElement("text", { x: LEFT + 26, y, fill: readColour("--text") }, one.text),
     );
   });
   return svg;
@@ -85,23 +98,23 @@ export function saveSvg(shown) {
   saveFile(fileName(shown, "svg"), new Blob([text], { type: "image/svg+xml" }));
 }
 
-/** The chart as it is on the screen, with a line for each trace below it. */
+/** The chart as it is on the screen, with its lines below it. */
 export async function savePng(shown) {
   const chart = shown.chart.plot.ctx.canvas;
-  const scale = chart.width / shown.chart.plot.width;
-  const canvas = element("canvas", { width: chart.width, height: chart.height + Math.ceil((shown.drawn.length * LINE + 12) * scale) });
+  const scale = chart.width / shown.chart.plot.width, below = linesBelow(shown);
+  const canvas = element("canvas", { width: chart.width, height: chart.height + Math.ceil((below.length * LINE + 12) * scale) });
   const draw = canvas.getContext("2d");
   draw.fillStyle = readColour("--raised");
   draw.fillRect(0, 0, canvas.width, canvas.height);
   draw.drawImage(chart, 0, 0);
   draw.scale(scale, scale);
   draw.font = FONT;
-  shown.drawn.forEach((one, index) => {
+  below.forEach((one, index) => {
     const y = chart.height / scale + 14 + index * LINE;
     draw.fillStyle = one.colour;
     draw.fillRect(12, y - 6, 18, 3);
     draw.fillStyle = readColour("--text");
-    draw.fillText(describeTrace(one), 38, y);
+    draw.fillText(one.text, 38, y);
   });
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   saveFile(fileName(shown, "png"), blob);

@@ -13,7 +13,7 @@ import { serverNow } from "./clock.js";
 const panel = document.getElementById("plot");
 const stays = panel?.dataset.stays !== undefined; // the page is the plot: no traces still shows the panel
 let state = EMPTY;
-let shown = null; // { drawn, chart, from_s, until_s, step_s } of the last answer
+let shown = null; // { drawn, chart, from_s, until_s, step_s, incomplete } of the last answer
 let asking = null; // AbortController of the request under way
 let retry = null;
 const colours = new Map(); // target -> place in the palette
@@ -120,7 +120,7 @@ async function load() {
     if (signal.aborted) return;
     assignColours(state.targets);
     const drawn = [...traces(answer.series), ...traces(earlier?.series ?? [], days)];
-    draw(uPlot, drawn, from_s, until_s, answer.step_s);
+    draw(uPlot, drawn, { from_s, until_s, step_s: answer.step_s, incomplete: answer.incomplete });
   } catch (error) {
     if (error.name === "AbortError") return;
     showMessage(error.message, true);
@@ -145,7 +145,7 @@ function traces(series, days = 0) {
   return series.map((one) => {
     const index = colours.get(one.target) ?? 0;
     return {
-      target: one.target, unit: one.unit, meaning: one.meaning, dashed: days > 0,
+      target: one.target, unit: one.unit, meaning: one.meaning, notes: one.notes, dashed: days > 0,
       label: labelOf(one.target) + (days ? ` (${days} d earlier)` : ""),
       colour: traceColour(index), colourIndex: index, values: one.values,
       timestamps: days ? one.timestamps.map((at) => shiftDays(at, days)) : one.timestamps,
@@ -153,15 +153,15 @@ function traces(series, days = 0) {
   });
 }
 
-function draw(uPlot, drawn, from_s, until_s, step_s) {
+function draw(uPlot, drawn, { from_s, until_s, step_s, incomplete }) {
   const place = document.getElementById("plot-chart");
   shown?.chart?.plot.destroy();
   const chart = drawChart(uPlot, place, drawn, {
-    from_s, until_s, onZoom: zoomInto,
+    from_s, until_s, incomplete, onZoom: zoomInto,
     onMove: (index) => legend.point(index === null ? null : chart.data[0][index], chart.data, index),
   });
-  shown = { uPlot, drawn, chart, from_s, until_s, step_s };
-  legend.show(drawn);
+  shown = { uPlot, drawn, chart, from_s, until_s, step_s, incomplete };
+  legend.show(drawn, incomplete);
   const points = chart.data[0].length;
   const known = drawn.some((one) => one.values.some((value) => value !== null));
   showMessage(known
@@ -176,8 +176,8 @@ const legend = new Legend(document.getElementById("plot-legend"), {
 
 function redraw() {
   if (!shown) return;
-  const { uPlot, drawn, from_s, until_s, step_s } = shown;
-  draw(uPlot, drawn.map((one) => ({ ...one, colour: traceColour(one.colourIndex) })), from_s, until_s, step_s);
+  const { uPlot, drawn } = shown;
+  draw(uPlot, drawn.map((one) => ({ ...one, colour: traceColour(one.colourIndex) })), shown);
 }
 
 /** Brings the newest values into a plot that ends now and is to follow. */

@@ -35,6 +35,7 @@ from worker.machines.providers.base import (
     FLEET_TAG,
     GROUP_TAG,
     NAME_TAG,
+    Provider,
     ProviderOptions,
     ProviderRefused,
     ProviderUnavailable,
@@ -175,7 +176,7 @@ class Ec2Provider:
     def delete(self, provider_id: str) -> None:
         self._unless_gone(lambda: self._ec2.terminate_instances(InstanceIds=[provider_id]))
 
-    def deleteread_leftover(self, leftover: Leftover) -> None:
+    def delete_leftover(self, leftover: Leftover) -> None:
         if leftover.kind == "disk":
             self._unless_gone(lambda: self._ec2.delete_volume(VolumeId=leftover.provider_id))
         else:
@@ -234,7 +235,7 @@ class Ec2Provider:
             ) from None
 
 
-def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Ec2Provider:
+def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Provider:
     given = read_options(Ec2Options, name, options)
     try:
         session = boto3.Session(

@@ -28,6 +28,7 @@ from worker.machines.model import (
     QuotaUse,
 )
 from worker.machines.providers.base import (
+    Provider,
     ProviderOptions,
     ProviderRefused,
     ProviderUnavailable,
@@ -132,7 +133,7 @@ class LocalProvider:
             raise ProviderUnavailable(f"provider {self.name}: {self.root}: {error.strerror}") from None
 
 
-def open_provider(name: str, options: Mapping[str, object], fleet: str) -> LocalProvider:
+def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Provider:
     return LocalProvider(name, read_options(LocalOptions, name, options), fleet)
 
 

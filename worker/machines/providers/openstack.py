@@ -34,6 +34,7 @@ from worker.machines.providers.base import (
     GROUP_TAG,
     NAME_TAG,
     CapacityRefused,
+    Provider,
     ProviderError,
     ProviderOptions,
     ProviderRefused,
@@ -251,7 +252,7 @@ def _refusal(name: str, error: exceptions.HttpException) -> ProviderError:
     return ProviderRefused(said) if 400 <= status < 500 else ProviderUnavailable(said)
 
 
-def open_provider(name: str, options: Mapping[str, object], fleet: str) -> OpenStackProvider:
+def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Provider:
     given = read_options(OpenStackOptions, name, options)
     try:
         connection = openstack.connect(

@@ -21,6 +21,7 @@ PAGES = (
     "/held",
     "/waiting",
     "/users",
+    "/alerts",
     "/plot",
 )
 

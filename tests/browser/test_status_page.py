@@ -88,7 +88,13 @@ def test_marks_say_which_child_is_the_cause(status: Page) -> None:
     order = ["mark stale", "mark bad", "mark warn"]
     assert levels == sorted(levels, key=order.index)
     assert "mark bad" in levels
-    assert status.title() == f"({len(levels)}) Cloud Monitor"  # told in the tab, too
+
+
+def test_the_tab_tells_how_many_alerts_fire(status: Page) -> None:
+    firing = status.locator("#alert-count").evaluate(
+        "count => count.hidden ? 0 : parseInt(count.textContent)"
+    )
+    assert status.title() == (f"({firing}) " if firing else "") + "Cloud Monitor"
 
 
 def test_zero_missing_and_stale_differ_by_more_than_colour(page: Page, deployment: Deployment) -> None:

@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system.text import duration_text, parse_duration, without_controls
-from webapp.alerts.engine import ACK_S, acknowledge
+from webapp.alerts.changes import (
+    SILENCE_MAX_S,
+    SILENCE_S,
+    ChangeRefused,
+    acknowledge_alert,
+    end_silence,
+    publish_count,
+    silence_place,
+)
+from webapp.alerts.engine import ACK_S
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import OutMessage
@@ -28,12 +37,11 @@ from webapp.alerts.sender import start_sender
 from webapp.alerts.store import HistoryEntry, open_store, read_alerts, read_history
 
 EXIT_REFUSED = 2
-SILENCE_MAX_S = 30 * 86400.0
 _TEST_S = 40.0
 
 
-class CommandRefused(Exception):
-    """What was asked cannot be done; the text says why."""
+class CommandRefused(ChangeRefused):
+    """What was asked cannot be done by a command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     silence = commands.add_parser("silence", help="tell nothing of a place and what is below it")
     silence.add_argument("place", help="such as atlas or atlas/cern; * for all")
     silence.add_argument("--rule", default="*")
-    silence.add_argument("--for", dest="for_s", type=_seconds, default=2 * 3600.0, metavar="TIME", help="2h")
+    silence.add_argument("--for", dest="for_s", type=_seconds, default=SILENCE_S, metavar="TIME", help="2h")
     silence.add_argument("--until-over", action="store_true", help="ends when what it covers is over")
     silence.add_argument("--comment", default="")
     unsilence = commands.add_parser("unsilence", help="end a silence")
@@ -67,7 +75,7 @@ def run_command(options: argparse.Namespace, state_dir: Path, alerts_file: Path 
     command: Callable[..., tuple[object, str]] = _COMMANDS[options.alerts_command]
     try:
         data, text = command(options, state_dir, settings, alerts_file)
-    except CommandRefused as refused:
+    except ChangeRefused as refused:
         print(without_controls(str(refused)), file=sys.stderr)
         return EXIT_REFUSED
     except (OSError, sqlite3.Error) as error:
@@ -164,42 +172,35 @@ def _test(
     raise CommandRefused(f"channel {channel}: no answer within {_TEST_S:g} s; it is tried again by the page")
 
 
-def _ack(options: argparse.Namespace, state_dir: Path, *_: object) -> tuple[Any, str]:
+def _ack(
+    options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
+) -> tuple[Any, str]:
     by, now = _who(options), time.time()
     with _writing(state_dir) as store:
-        known = store.read_known()
-        alert = next((one for one in known.alerts.values() if one.id == options.id), None)
-        if alert is None:
-            raise CommandRefused(f"there is no alert {options.id!r}; `alerts list` shows their ids")
-        after = acknowledge(known, alert.key, by, now + options.for_s, options.note)
-        store.write_known(known, after)
-        where = (alert.key.rule, alert.key.place, alert.id)
-        store.note(HistoryEntry(now, "acknowledged", by, *where, options.note))
-    return {"id": alert.id, "until": now + options.for_s}, f"acknowledged for {duration_text(options.for_s)}"
+        alert = acknowledge_alert(store, options.id, by, now, for_s=options.for_s, note=options.note)
+        publish_count(store, settings, state_dir, now)
+    return {"id": alert.id, "until": alert.acked_until}, f"acknowledged for {duration_text(options.for_s)}"
 
 
 def _silence(
     options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
 ) -> tuple[Any, str]:
-    if options.rule != "*" and options.rule not in settings.rules:
-        raise CommandRefused(f"there is no rule {options.rule!r}; `alerts rules` lists them")
-    if not 0 < options.for_s <= SILENCE_MAX_S:
-        raise CommandRefused(f"a silence lasts {duration_text(SILENCE_MAX_S)} at most")
     by, now = _who(options), time.time()
     ends_at = now + (SILENCE_MAX_S if options.until_over else options.for_s)
     silence = Silence(options.rule, options.place, now, ends_at, by, options.comment, options.until_over)
     with _writing(state_dir) as store:
-        number = store.add_silence(silence)
-        store.note(HistoryEntry(now, "silenced", by, silence.rule, silence.place, "", silence.comment))
-        covered = sum(silence.covers(key, now) for key in store.read_known().alerts)
+        number, covered = silence_place(store, silence, settings)
+        publish_count(store, settings, state_dir, now)
     return {"number": number, "covers": covered}, f"silence {number}: covers {covered} alerts now"
 
 
-def _unsilence(options: argparse.Namespace, state_dir: Path, *_: object) -> tuple[Any, str]:
+def _unsilence(
+    options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
+) -> tuple[Any, str]:
+    now = time.time()
     with _writing(state_dir) as store:
-        if not store.remove_silence(options.number):
-            raise CommandRefused(f"there is no silence {options.number}; `alerts list` shows them")
-        store.note(HistoryEntry(time.time(), "unsilenced", _who(options), "", "", "", str(options.number)))
+        end_silence(store, options.number, _who(options), now)
+        publish_count(store, settings, state_dir, now)
     return {"number": options.number}, f"silence {options.number} has ended"
 
 

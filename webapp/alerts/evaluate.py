@@ -19,14 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cloud_monitor.settings import SettingsRefused
-from cloud_monitor.system.files import open_lock, stamp_of
+from cloud_monitor.system.files import open_lock
+from webapp.alerts.changes import publish_count
+from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
 from webapp.alerts.message import messages_of
 from webapp.alerts.model import Alert, Known, Samples, Silence, StepResult
 from webapp.alerts.orders import BACK_OFF_S
 from webapp.alerts.outbox import OutMessage
-from webapp.alerts.rules import read_alert_settings
 from webapp.alerts.sender import start_sender
 from webapp.alerts.sight import look
 from webapp.alerts.store import AlertStore, HistoryEntry, open_store, read_alerts
@@ -76,8 +76,8 @@ class Evaluator:
         self._state_dir, self._file, self._clock = state_dir, alerts_file, clock
         self._health_rules, self._latest = health_rules, latest
         self._pace = pace
-        self._settings = read_alert_settings(alerts_file)
-        self._stamp = stamp_of(alerts_file) if alerts_file else None
+        self._rules = CurrentRules(alerts_file)
+        self._settings = self._rules.read()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock_file: int | None = None
@@ -136,7 +136,7 @@ class Evaluator:
             self._stop.wait(self._pace.tick_s)
 
     def _take_turn(self, now: float) -> bool:
-        self._reread_settings()
+        self._settings = self._rules.read()
         health = self._judge(now)
         try:
             with open_store(self._state_dir) as store:
@@ -183,6 +183,7 @@ class Evaluator:
                 store.note(
                     HistoryEntry(now, "silence ended", "", silence.rule, silence.place, "", silence.words)
                 )
+        publish_count(store, self._settings, self._state_dir, now)
         store.note_evaluated(now)
         store.forget_old(now)
 
@@ -200,17 +201,6 @@ class Evaluator:
         ]
         if messages:
             self._start_sender(messages)
-
-    def _reread_settings(self) -> None:
-        """A file that was changed counts from now on; one that is refused changes nothing."""
-        stamp = stamp_of(self._file) if self._file else None
-        if stamp == self._stamp or stamp is None:
-            return
-        self._stamp = stamp
-        try:
-            self._settings = read_alert_settings(self._file)
-        except SettingsRefused as refused:
-            log.error("the rules of before stay: %s", refused)
 
     def _send_what_is_due(self, now: float) -> None:
         try:

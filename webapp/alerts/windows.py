@@ -32,6 +32,12 @@ def parse_hours(text: str) -> WallHours:
     return WallHours(DAYS.index(match["day"]) if match["day"] else None, start, end)
 
 
+def hours_text(hours: WallHours) -> str:
+    """The inverse of `parse_hours`."""
+    day = "" if hours.weekday is None else f"{DAYS[hours.weekday]} "
+    return f"{day}{hours.start:%H:%M}-{hours.end:%H:%M}"
+
+
 def current(hours: WallHours, zone: tzinfo, now: float) -> tuple[float, float] | None:
     """Beginning and end (epoch seconds) of the window that is open now.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cloud_monitor.system.text import age_text
 from webapp.model.freshness import Freshness, judge
@@ -27,6 +28,16 @@ class PollOutcome:
     refused_names: int = 0  # series left out because their names are not text that can be shown
 
 
+class AlertCount(NamedTuple):
+    """Alerts that fire and that nobody takes care of yet; `worst` is the severity of the worst of them."""
+
+    firing: int = 0
+    worst: str = ""
+
+
+NO_ALERTS = AlertCount()
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotView:
     """A snapshot seen at `as_of` (epoch seconds). All processes agree on `as_of` and `stamp`."""
@@ -35,12 +46,14 @@ class SnapshotView:
     outcome: PollOutcome
     as_of: int
     stale_after_s: float
+    alerts: AlertCount = NO_ALERTS
 
     @property
     def stamp(self) -> str:
-        """Changes with the snapshot, the outcome of the last poll, and the minute; unquoted."""
-        finished = self.outcome.finished_at
-        return f"{self.snapshot.taken_at * 1000:.0f}-{finished * 1000:.0f}-{self.as_of}"
+        """Changes with the snapshot, the outcome of the last poll, the alerts, and the minute; unquoted."""
+        finished, alerts = self.outcome.finished_at, self.alerts
+        counted = f"-{alerts.firing}{alerts.worst}" if alerts.firing else ""
+        return f"{self.snapshot.taken_at * 1000:.0f}-{finished * 1000:.0f}-{self.as_of}{counted}"
 
     @property
     def age_s(self) -> float | None:

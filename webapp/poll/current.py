@@ -11,8 +11,15 @@ from flask import current_app
 
 from cloud_monitor.system.files import stamp_of
 from webapp.model.build import GridOrder, build_snapshot
-from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.poll.state_files import OUTCOME_NAME, SNAPSHOT_NAME, read_outcome, read_polled
+from webapp.model.snapshot_view import AlertCount, PollOutcome, SnapshotView
+from webapp.poll.state_files import (
+    ALERTS_NAME,
+    OUTCOME_NAME,
+    SNAPSHOT_NAME,
+    read_alert_count,
+    read_outcome,
+    read_polled,
+)
 
 EXTENSION = "cloud_monitor.latest"
 
@@ -31,6 +38,7 @@ class Latest:
         self._reloading = threading.Lock()
         self.snapshot = build_snapshot(0.0, [], order)
         self.outcome = PollOutcome()
+        self.alerts = AlertCount()
 
     def reload(self) -> bool:
         """Read what has changed since the last time; True if anything had."""
@@ -45,7 +53,9 @@ class Latest:
                 )
             if outcome:
                 self.outcome = read_outcome(self._state_dir)
-            return snapshot or outcome
+            if alerts := self._has_changed(ALERTS_NAME):
+                self.alerts = read_alert_count(self._state_dir)
+            return snapshot or outcome or alerts
 
     def renew_lock(self) -> None:
         """In a forked child: the parent's thread may have held the lock, and is not here to free it."""
@@ -61,7 +71,7 @@ class Latest:
         minute = int(self._clock()) // 60 * 60
         snapshot, outcome = self.snapshot, self.outcome
         as_of = max(minute, int(outcome.finished_at))
-        return SnapshotView(snapshot, outcome, as_of, self._stale_after_s)
+        return SnapshotView(snapshot, outcome, as_of, self._stale_after_s, self.alerts)
 
     def _has_changed(self, name: str) -> bool:
         stamp = stamp_of(self._state_dir / name)
@@ -75,3 +85,9 @@ def current_view() -> SnapshotView:
     """What the request at hand is answered from."""
     latest: Latest = current_app.extensions[EXTENSION]
     return latest.view()
+
+
+def reload_view() -> None:
+    """After a change: what is answered next shows it."""
+    latest: Latest = current_app.extensions[EXTENSION]
+    latest.reload()

@@ -1,5 +1,5 @@
 """The files in which all processes share the poll: what the last good one saw, in columns, which are quick to
-read and small; and how the polling goes, the attempt noted before each poll.
+read and small; how the polling goes, the attempt noted before each poll; and how many alerts fire.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from cloud_monitor.system.files import replace_file
-from webapp.model.snapshot_view import PollOutcome
+from webapp.model.snapshot_view import AlertCount, PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.clocks import Clock
 
 SNAPSHOT_NAME = "snapshot.json"
 OUTCOME_NAME = "outcome.json"
+ALERTS_NAME = "alerts.json"
 ARRIVALS_NAME = "arrivals"
 _VERSION = 1
 _ARRIVAL_KEPT_S = 86400
@@ -97,3 +98,19 @@ def read_arrivals(state_dir: Path) -> dict[str, float]:
 
 def write_outcome(state_dir: Path, outcome: PollOutcome) -> None:
     replace_file(state_dir / OUTCOME_NAME, json.dumps(asdict(outcome)).encode())
+
+
+def read_alert_count(state_dir: Path) -> AlertCount:
+    """What the file says; a file that is absent or torn counts as none."""
+    try:
+        raw = json.loads((state_dir / ALERTS_NAME).read_bytes())
+        worst = str(raw["worst"])
+        return AlertCount(int(raw["firing"]), worst if worst.isalpha() and worst.isascii() else "")
+    except (OSError, ValueError, TypeError, KeyError):
+        return AlertCount()
+
+
+def write_alert_count(state_dir: Path, count: AlertCount) -> None:
+    """Where it is not the same already: every process has its pages rendered anew for it."""
+    if count != read_alert_count(state_dir):
+        replace_file(state_dir / ALERTS_NAME, json.dumps(count._asdict()).encode())

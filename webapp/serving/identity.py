@@ -20,10 +20,11 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from flask import json, request
+from pydantic import BaseModel, ValidationError
 
 from cloud_monitor.system.text import without_controls
 from webapp.errors import RequestRefused
@@ -33,6 +34,7 @@ from webapp.serving.tokens import bearer_token, fits_any, read_tokens
 log = logging.getLogger("cloud_monitor.audit")
 
 TOKEN_LENGTH_MIN = 16
+Body = TypeVar("Body", bound=BaseModel)
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}\Z")
 _AUDIT_MAX = 500
 
@@ -83,6 +85,17 @@ def read_change() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestRefused(400, "body_refused", "the body is no JSON object")
     return body
+
+
+def read_change_as(model: type[Body]) -> Body:
+    """The body of the request at hand as the model has it. Raises RequestRefused (400) naming the field."""
+    try:
+        return model.model_validate(read_change())
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])[:80]
+        told = fault["msg"].removeprefix("Value error, ")
+        raise RequestRefused(400, "body_refused", f"{where}: {told}" if where else told) from None
 
 
 def audit(who: ProvenUser, did: str, what: str) -> None:

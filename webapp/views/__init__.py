@@ -6,7 +6,9 @@ from flask import Flask
 
 from webapp.views import (
     across,
+    alerts,
     api,
+    api_alerts,
     api_lists,
     badge,
     details,
@@ -24,6 +26,7 @@ from webapp.views.render import add_filters
 BLUEPRINTS = (
     api.blueprint,
     api_lists.blueprint,
+    api_alerts.blueprint,
     inventory.blueprint,
     export.blueprint,
     health.blueprint,
@@ -38,6 +41,7 @@ BLUEPRINTS = (
     across.waiting,
     across.users,
     fleet.blueprint,
+    alerts.blueprint,
     plot.blueprint,
 )
 

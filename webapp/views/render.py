@@ -27,6 +27,7 @@ from webapp.serving.page_cache import cached_response, uncached_response
 EVENTS_SHOWN_MAX = 100
 NAV = (
     ("status", "Status", "status.show"),
+    ("alerts", "Alerts", "alerts.show"),
     ("held", "Held", "held.show"),
     ("waiting", "Waiting", "waiting.show"),
     ("users", "Users", "users.show"),
@@ -96,6 +97,7 @@ def _refresh(
         "layout": filled.layout,
         "taken_at": view.snapshot.taken_at,
         "poll_error": view.outcome.error,
+        "alerts": view.alerts._asdict(),
         "events": [event._asdict() for event in events],
     }
     return {**answer, "html": filled.html} if with_html else {**answer, "cells": filled.refresh}

@@ -1,5 +1,6 @@
 /** The keyboard: one key, one thing; listed in the help that `?` opens. */
 
+import { acknowledgeChosen, moveAlert, silenceChosen } from "./alerts.js";
 import { isTyping } from "./dom.js";
 import { toggleShowAll } from "./filter.js";
 import { toggleWall } from "./look.js";
@@ -11,12 +12,13 @@ const click = (id) => document.getElementById(id)?.click();
 
 const KEYS = {
   "/": () => (document.getElementById("filter") ?? document.getElementById("finder-text"))?.focus(),
-  j: () => moveRow(1), ArrowDown: (event) => onCell(event, () => moveRow(1)),
-  k: () => moveRow(-1), ArrowUp: (event) => onCell(event, () => moveRow(-1)),
+  j: () => moveAlert(1) || moveRow(1), ArrowDown: (event) => onCell(event, () => moveRow(1)),
+  k: () => moveAlert(-1) || moveRow(-1), ArrowUp: (event) => onCell(event, () => moveRow(-1)),
   l: () => moveColumn(1), ArrowRight: (event) => onCell(event, () => moveColumn(1)),
   h: () => moveColumn(-1), ArrowLeft: (event) => onCell(event, () => moveColumn(-1)),
   z: zoomOut, a: toggleShowAll, r: refreshNow, p: togglePause,
   t: () => click("theme"), w: () => document.body.dataset.page === "status" && toggleWall(),
+  c: acknowledgeChosen, s: silenceChosen,
   "?": () => click("help"), Escape: closePlot,
 };
 
@@ -31,7 +33,7 @@ export function startKeys() {
   const help = document.getElementById("help-dialog");
   document.getElementById("help").addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || help.open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
     const act = KEYS[event.key];
     if (act && act(event) !== false) event.preventDefault();
   });

@@ -1,5 +1,6 @@
 /** Start here: gives the page, which is complete as it comes, its refresh, its plots and its keyboard. */
 
+import { startAlerts } from "./alerts.js";
 import { showChanges } from "./changes.js";
 import { guessFromPage } from "./clock.js";
 import { startEvents } from "./events.js";
@@ -17,6 +18,7 @@ guessFromPage(Number(document.body.dataset.asOf));
 startLook();
 startRefresh(); // first of all that reads the page: it takes stock of the values in the server's order
 startEvents();
+startAlerts();
 startSorting();
 startFilter();
 startSelecting();
@@ -26,15 +28,6 @@ startKeys();
 void drawSparks();
 void showChanges();
 
-const title = document.title;
-
-/** The tab says how many things need attention, for when it is not in front. */
-function showTitle() {
-  const count = document.querySelectorAll("#body .overview .attention > ul > li").length;
-  document.title = count ? `(${count}) ${title}` : title;
-}
-
-showTitle();
 let focused = null, unfolded = [];
 onRefresh("before", () => {
   focused = rememberFocus();
@@ -50,7 +43,6 @@ onRefresh("body", () => {
 });
 onRefresh("values", () => {
   keepOrder();
-  showTitle();
   followPlot();
   void drawSparks();
   void showChanges();

@@ -196,5 +196,12 @@ export function startPlot() {
     }
   }).observe(document.getElementById("plot-chart"));
   state = readState(location.search);
+  if (state.targets.length === 0) state = stateOfPage();
   applyState();
+}
+
+/** What a page about something shows of it where the address names no trace. */
+function stateOfPage() {
+  const { plotTargets, plotFrom } = document.querySelector("#body [data-plot-targets]")?.dataset ?? {};
+  return plotTargets ? { ...EMPTY, targets: plotTargets.split(" "), from: plotFrom } : EMPTY;
 }

@@ -26,12 +26,12 @@ let asking = false;
 let due_s = serverNow() + every_s;
 const listeners = { values: [], body: [], before: [] };
 
-/** Calls `listener`: on "values" when new values are in, on "body" when the rows are new too, on "before" before that. */
+/** Calls `listener`: on "values" when new values are in (with the whole answer), on "body" when the rows are new too, on "before" before that. */
 export function onRefresh(event, listener) {
   listeners[event].push(listener);
 }
 
-const tell = (event) => { for (const listener of listeners[event]) listener(); };
+const tell = (event, news) => { for (const listener of listeners[event]) listener(news); };
 
 async function fetchPart(part) {
   const headers = part === "cells" && etag ? { "If-None-Match": etag } : {};
@@ -53,7 +53,7 @@ async function refresh() {
   takenAt_s = news.taken_at;
   pollError = news.poll_error;
   showEvents(news.events);
-  tell("values");
+  tell("values", news);
 }
 
 async function replaceBody() {

@@ -1,0 +1,194 @@
+"""`/api/alerts` and `/api/silences`: what is wrong, who takes care of it. Described in openapi.json."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from flask import Blueprint, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from cloud_monitor.system.text import duration_text
+from webapp.alerts.changes import (
+    ACK_MAX_S,
+    NOTE_MAX,
+    PLACE_MAX,
+    SILENCE_MAX_S,
+    SILENCE_S,
+    ChangeRefused,
+    NotThere,
+    acknowledge_alert,
+    end_silence,
+    publish_count,
+    silence_place,
+)
+from webapp.alerts.engine import ACK_S
+from webapp.alerts.model import Alert, Silence
+from webapp.alerts.plots import plot_targets
+from webapp.alerts.rules import AlertSettings
+from webapp.alerts.standing import Cause, find_causes
+from webapp.alerts.store import AlertStore, open_store, read_alerts, read_history
+from webapp.alerts.windows import open_windows
+from webapp.errors import RequestRefused
+from webapp.poll.current import reload_view
+from webapp.serving.context import current_alert_settings, current_settings, current_time
+from webapp.serving.identity import audit, identify, read_change_as
+
+blueprint = Blueprint("api_alerts", __name__, url_prefix="/api")
+
+HISTORY_MAX = 200
+
+
+class _ChangeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Acknowledgement(_ChangeBody):
+    for_s: float = Field(ACK_S, ge=1, le=ACK_MAX_S)
+    note: str = Field("", max_length=NOTE_MAX)
+
+
+class NewSilence(_ChangeBody):
+    place: str = Field(min_length=1, max_length=PLACE_MAX)
+    rule: str = Field("*", max_length=80)
+    for_s: float = Field(SILENCE_S, ge=1, le=SILENCE_MAX_S)
+    until_over: bool = False
+    comment: str = Field("", max_length=NOTE_MAX)
+
+
+@blueprint.get("/alerts")
+def alerts() -> Response:
+    state, settings, now = read_alerts(current_settings().state_dir), current_alert_settings(), current_time()
+    windows = open_windows(settings.windows, settings.zone, now)
+    causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+    return _json(
+        {
+            "evaluated_at": state.evaluated_at or None,
+            "alerts": [_describe_cause(cause, settings) for cause in causes],
+            "silences": [_describe_silence(one) for one in state.silences],
+            "windows": [_describe_silence(one) for one in windows],
+            "channels": [asdict(one) for one in state.channels],
+            "waiting_messages": state.waiting,
+        }
+    )
+
+
+@blueprint.get("/alerts/<alert_id>")
+def alert(alert_id: str) -> Response:
+    """Also of one that is over, as long as its history is kept."""
+    state_dir, settings, now = current_settings().state_dir, current_alert_settings(), current_time()
+    state = read_alerts(state_dir)
+    windows = open_windows(settings.windows, settings.zone, now)
+    causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+    found = next((one for one in state.known.alerts.values() if one.id == alert_id), None)
+    history = read_history(state_dir, HISTORY_MAX, alert_id) if alert_id else ()
+    if found is None and not history:
+        raise RequestRefused(404, "alert_unknown", f"there is and was no alert {alert_id[:40]!r}")
+    cause = next((one for one in causes if one.alert is found), None)
+    described = None if found is None else _describe_alert(found, settings)
+    if cause is not None:
+        described = _describe_cause(cause, settings)
+    return _json({"alert": described, "history": [asdict(entry) for entry in history]})
+
+
+@blueprint.post("/alerts/<alert_id>/acknowledge")
+def acknowledge(alert_id: str) -> Response:
+    who = identify()
+    asked = read_change_as(Acknowledgement)
+    with _changing() as store:
+        found = acknowledge_alert(
+            store, alert_id, who.name, current_time(), for_s=asked.for_s, note=asked.note
+        )
+    audit(who, "acknowledged", f"{found.id} ({found.key.rule} {found.key.place})")
+    return _json({"id": found.id, "until": found.acked_until})
+
+
+@blueprint.get("/silences")
+def silences() -> Response:
+    state = read_alerts(current_settings().state_dir)
+    return _json({"silences": [_describe_silence(one) for one in state.silences]})
+
+
+@blueprint.post("/silences")
+def add_silence() -> Response:
+    who, now = identify(), current_time()
+    asked = read_change_as(NewSilence)
+    ends_at = now + (SILENCE_MAX_S if asked.until_over else asked.for_s)
+    silence = Silence(asked.rule, asked.place, now, ends_at, who.name, asked.comment, asked.until_over)
+    with _changing() as store:
+        number, covered = silence_place(store, silence, current_alert_settings())
+    lasts = "until it is over" if asked.until_over else f"for {duration_text(asked.for_s)}"
+    audit(who, "silenced", f"{asked.place} {asked.rule} {lasts} (number {number})")
+    return _json({"number": number, "covers": covered, "ends_at": ends_at}, 201)
+
+
+@blueprint.delete("/silences/<int:number>")
+def remove_silence(number: int) -> Response:
+    who = identify()
+    if number >= 1 << 63:
+        raise RequestRefused(404, "not_there", "there is no such silence")
+    with _changing() as store:
+        silence = end_silence(store, number, who.name, current_time())
+    audit(who, "ended silence", f"{number} ({silence.place} {silence.rule})")
+    return Response(status=204, headers={"Cache-Control": "no-store"})
+
+
+@contextmanager
+def _changing() -> Iterator[AlertStore]:
+    """A transaction of the store. Raises RequestRefused: 404, 400, 503 where it cannot be written."""
+    settings = current_settings()
+    try:
+        with open_store(settings.state_dir) as store:
+            yield store
+            publish_count(store, current_alert_settings(), settings.state_dir, current_time())
+    except NotThere as absent:
+        raise RequestRefused(404, "not_there", str(absent)) from None
+    except ChangeRefused as refused:
+        raise RequestRefused(400, "change_refused", str(refused)) from None
+    except (OSError, sqlite3.Error) as error:
+        raise RequestRefused(503, "cannot_keep", f"it cannot be kept: {error}", retry_after_s=60) from None
+    reload_view()
+
+
+def _describe_cause(cause: Cause, settings: AlertSettings) -> dict[str, Any]:
+    symptoms = [_describe_alert(one, settings) for one in cause.symptoms]
+    return {**_describe_alert(cause.alert, settings), "care": cause.care, "symptoms": symptoms}
+
+
+def _describe_alert(found: Alert, settings: AlertSettings) -> dict[str, Any]:
+    rule = settings.rules.get(found.key.rule)
+    return {
+        "id": found.id,
+        "rule": found.key.rule,
+        "place": found.key.place,
+        "severity": "info" if rule is None else rule.severity,
+        "state": found.state,
+        "text": found.text,
+        "value": found.value,
+        "since": found.since,
+        "flaps": found.flaps,
+        "clear_since": found.clear_since,
+        "unknown_since": found.unknown_since,
+        "told_at": found.told_at,
+        "told": list(found.told),
+        "acknowledged_by": found.acked_by if found.is_acknowledged(current_time()) else None,
+        "acknowledged_until": found.acked_until if found.is_acknowledged(current_time()) else None,
+        "note": found.note,
+        "targets": list(plot_targets(found.key, rule)),
+    }
+
+
+def _describe_silence(silence: Silence) -> dict[str, Any]:
+    described = asdict(silence)
+    return described if silence.number else {**described, "number": None}
+
+
+def _json(answer: object, status: int = 200) -> Response:
+    # A text may hold markup; not even a careless reader runs it.
+    body = json.dumps(answer).replace("<", "\\u003c")
+    headers = {"Cache-Control": "no-store"}
+    return Response(body, status, content_type="application/json", headers=headers)

@@ -90,58 +90,65 @@ def run_peer(store: Store) -> Iterator[str]:
         stop_process(process)
 
 
-def seconds(ask: Callable[[], object], rounds: int) -> float:
-    """Median over the rounds."""
-    taken = []
-    for _ in range(rounds):
-        began_s = time.perf_counter()
-        ask()
-        taken.append(time.perf_counter() - began_s)
-    return statistics.median(taken)
+def seconds(ask: Callable[[], object]) -> float:
+    began_s = time.perf_counter()
+    ask()
+    return time.perf_counter() - began_s
+
+
+def ask(page: str, path: str, **query: object) -> requests.Response:
+    answer = requests.get(f"{page}{path}", params=query, timeout=120)  # type: ignore[arg-type]
+    answer.raise_for_status()
+    return answer
 
 
 def measure(name: str, store: Store, folder: Path, shape: Shape, rounds: int) -> None:
-    ten, many = paths(PLOTTED), paths(shape.series)
     now = int(time.time())
     with run_page(store, folder) as page:
-
-        def own(path: str, **query: object) -> requests.Response:
-            answer = requests.get(f"{page.url}{path}", params=query, timeout=120)  # type: ignore[arg-type]
-            answer.raise_for_status()
-            return answer
-
-        def day() -> None:
-            answer = own("/api/series", target=ten, **{"from": now - DAY_S, "until": now}).json()
-            known = [sum(value is not None for value in one["values"]) for one in answer["series"]]
-            assert min(known) > 700, known
-
-        with run_peer(store) as peer:
-
-            def thinned() -> None:
-                span = {"from": now - DAY_S, "until": now}
-                requests.get(f"{peer}/api/series", params={"target": ten, **span}, timeout=60).json()
-
-            day(), thinned()
-            ours_s, theirs_s = seconds(day, rounds), seconds(thinned, rounds)
-        say(f"{name}.day", ours_s * 1000, "ms", "thinned out by the store", ours_s / theirs_s)
+        say(f"{name}.at_start", peak_mb(page.process.pid), "MB")
+        measure_day(name, store, page, now, rounds)
         for step_s in (0, 3600, DAY_S):
             query = {"from": now - shape.days * DAY_S, "until": now} | ({"step": step_s} if step_s else {})
-            rows = own("/export", target=ten, **query).text.count("\n") - 1
-            took_s = seconds(lambda query=query: own("/export", target=ten, **query), 1)  # type: ignore[misc]
-            say(f"{name}.year_{step_s or 'finest'}", took_s, "s", rows=rows)
-        span = {"from": now - shape.points * 60, "until": now}
-        largest = (("/export", {"format": "json", **span}), ("/api/series", {"points": shape.points, **span}))
-
-        def twice(path: str, query: dict[str, object]) -> list[int]:
-            with ThreadPoolExecutor(2) as visitors:
-                asked = [visitors.submit(own, path, target=many, **query) for _ in range(2)]
-                return [len(one.result().content) for one in asked]
-
-        for path, query in largest:
             began_s = time.perf_counter()
-            size = max(twice(path, query))  # type: ignore[arg-type]
-            say(f"{name}.largest{path.replace('/', '_')}", time.perf_counter() - began_s, "s", bytes=size)
-        say(f"{name}.peak", peak_mb(page.process.pid), "MB", limited=can_limit(), killed=page.kills())
+            table = ask(page.url, "/export", target=paths(PLOTTED), **query).text
+            took_s = time.perf_counter() - began_s
+            say(f"{name}.year_{step_s or 'finest'}", took_s, "s", rows=table.count("\n") - 1)
+        measure_largest(name, page, now, shape)
+        say(f"{name}.peak", peak_mb(page.process.pid), "MB", limit=LIMITS_MB["web"], killed=page.kills())
+
+
+def measure_day(name: str, store: Store, page: Page, now: int, rounds: int) -> None:
+    """Ours and the peer's in turn."""
+    query = {"target": paths(PLOTTED), "from": now - DAY_S, "until": now}
+
+    def seconds(url: str) -> float:
+        began_s = time.perf_counter()
+        answer = ask(url, "/api/series", **query).json()
+        took_s = time.perf_counter() - began_s
+        known = [sum(value is not None for value in one["values"]) for one in answer["series"]]
+        if min(known) < 700:
+            raise RuntimeError(f"{url}: too few values: {known}")
+        return took_s
+
+    with run_peer(store) as peer:
+        seconds(page.url), seconds(peer)
+        pairs = [(seconds(page.url), seconds(peer)) for _ in range(rounds)]
+    ours_s, theirs_s = (statistics.median(some) for some in zip(*pairs, strict=True))
+    say(f"{name}.day", ours_s * 1000, "ms", "thinned out by the store", ours_s / theirs_s)
+
+
+def measure_largest(name: str, page: Page, now: int, shape: Shape) -> None:
+    """Two visitors at once, who are all that are let to the store."""
+    span = {"target": paths(shape.series), "from": now - shape.points * 60, "until": now}
+    for path, query in (
+        ("/export", span | {"format": "json"}),
+        ("/api/series", span | {"points": shape.points}),
+    ):
+        began_s = time.perf_counter()
+        with ThreadPoolExecutor(2) as visitors:
+            asked = [visitors.submit(ask, page.url, path, **query) for _ in range(2)]
+            sizes = [len(one.result().content) for one in asked]
+        say(f"{name}.largest{path.replace('/', '_')}", time.perf_counter() - began_s, "s", bytes=max(sizes))
 
 
 def peak_mb(pid: int) -> float:

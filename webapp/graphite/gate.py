@@ -19,7 +19,7 @@ LINGER_MAX_S = 300.0  # a query that nobody waits for any more still costs Graph
 _WAIT_S = 1.0
 _WAITING_MAX = 2  # in a process: whoever waits takes one of its threads from the page
 _LOOK_EVERY_S = 0.05
-_ANSWER_MAX_BYTES = 64 * 2**20
+_ANSWER_MAX_BYTES = 4 * 2**20  # pieces are a tenth of it; decoded it is 20 MB, and a page may have 80
 _RETRY_AFTER_S = 2
 
 

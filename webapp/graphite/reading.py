@@ -32,7 +32,7 @@ from webapp.graphite.timerange import Range
 
 _KEPT_POINTS_MAX = 20_000  # stored points that are read as they are: a request less, and soon decoded
 _LOOK_S = 2 * 3600  # enough to see the step of the coarsest archive
-_PIECE_POINTS = 40_000  # values of one answer, decoded: some MB
+_PIECE_POINTS = 10_000  # values of one answer, decoded: 2 MB
 _LATE_STEPS = 3  # a sum whose newest step is older than these is as complete as it will be
 
 
@@ -80,8 +80,9 @@ def read_targets(gate: GraphiteGate, targets: Sequence[PlotTarget], wish: Wish, 
     for target in targets:
         if target.is_sum or target.metric.statistic == SUM:
             _leave_unfinished(gate, target, steps, values[target.text], native_s, now)
+    timestamps = [step.start_s for step in steps]
     return [
-        Reading(target, sample(step_s, steps, values[target.text]), archive_s.get(target.text, 0), steps)
+        Reading(target, sample(step_s, timestamps, values[target.text]), archive_s.get(target.text, 0), steps)
         for target in targets
     ]
 

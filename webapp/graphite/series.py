@@ -69,11 +69,11 @@ def place(points: Iterable[SeriesPoint], steps: Sequence[Step]) -> list[float | 
     return resample(points, steps, LAST)
 
 
-def sample(step_s: int, steps: Sequence[Step], values: list[float | None]) -> Sampled:
+def sample(step_s: int, timestamps: list[int], values: list[float | None]) -> Sampled:
     """Steps with their values; no steps at all where not one of them has a value."""
     if all(value is None for value in values):
         return Sampled(step_s, [], [])
-    return Sampled(step_s, [step.start_s for step in steps], values)
+    return Sampled(step_s, timestamps, values)
 
 
 def join(series: Sequence[Sampled]) -> JoinedSeries:
@@ -82,6 +82,9 @@ def join(series: Sequence[Sampled]) -> JoinedSeries:
     timestamps = sorted({timestamp for one in series for timestamp in one.timestamps})
     columns = []
     for one in series:
+        if one.timestamps == timestamps:  # as all are that were read together: nothing is copied
+            columns.append(one.values)
+            continue
         by_time = dict(zip(one.timestamps, one.values, strict=True))
         columns.append([by_time.get(timestamp) for timestamp in timestamps])
     return JoinedSeries(step_s, timestamps, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from pathlib import Path
 
@@ -47,16 +48,14 @@ def series() -> Response:
     readings = read_targets(current_gate(), targets, Wish(span, points_max), now)
     notes = read_notes(current_gate(), readings, paths, now)
     return Response(
-        json.dumps(
+        write_with_series(
             {
                 "from": span.from_s,
                 "until": span.until_s,
                 "step_s": readings[0].sampled.step_s,
-                "series": [
-                    _describe(reading, said) for reading, said in zip(readings, notes.of_targets, strict=True)
-                ],
-                "incomplete": [describe_span(span) for span in notes.incomplete],
-            }
+                "incomplete": [describe_span(one) for one in notes.incomplete],
+            },
+            (_describe(*one) for one in zip(readings, notes.of_targets, strict=True)),
         ),
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
@@ -80,6 +79,14 @@ def read_number(name: str, default: int, least: int, most: int) -> int:
             400, f"{name}_refused", f"{name}={text[:50]!r} is not a number from {least} to {most}"
         )
     return int(text)
+
+
+def write_with_series(head: dict[str, object], series: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """An object of JSON with `series` in it, one at a time: the whole text would take as much again."""
+    yield json.dumps(head)[:-1] + ', "series": ['
+    for number, one in enumerate(series):
+        yield (", " if number else "") + json.dumps(one)
+    yield "]}"
 
 
 def describe_span(span: IncompleteSpan) -> dict[str, object]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 from functools import partial
 
@@ -19,12 +18,13 @@ from webapp.graphite.targets import check_targets, check_work
 from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
-from webapp.views.api import describe_span, read_number
+from webapp.views.api import describe_span, read_number, write_with_series
 
 blueprint = Blueprint("export", __name__)
 
 _STEP_MAX_S = 31 * 86400
 _HEADER_MAX = 4000  # servers refuse longer ones
+_PIECE_CHARACTERS = 64 * 1024
 _WHOLE_MAX = 1e16  # larger ones are shorter with an exponent
 
 
@@ -70,7 +70,7 @@ def exact(value: float) -> str:
 
 def write_separated(
     delimiter: str, readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo
-) -> str:
+) -> Iterator[str]:
     """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -78,28 +78,31 @@ def write_separated(
     for timestamp, *row in zip(table.timestamps, *table.columns, strict=True):
         cells = ("" if value is None else exact(value) for value in row)
         writer.writerow([timestamp, local_time(timestamp, zone), *cells])
-    return text.getvalue()
+        if text.tell() > _PIECE_CHARACTERS:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
-def write_json(readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo) -> str:
-    return json.dumps(
+def write_json(readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo) -> Iterator[str]:
+    head = {
+        "step_s": table.step_s,
+        "tz": str(zone),
+        "timestamp": table.timestamps,
+        "time": [local_time(timestamp, zone) for timestamp in table.timestamps],
+        "incomplete": [describe_span(span) for span in notes.incomplete],
+    }
+    series = (
         {
-            "step_s": table.step_s,
-            "tz": str(zone),
-            "timestamp": table.timestamps,
-            "time": [local_time(timestamp, zone) for timestamp in table.timestamps],
-            "series": [
-                {
-                    "target": reading.target.text,
-                    "unit": reading.target.metric.unit,
-                    "values": column,
-                    "notes": said,
-                }
-                for reading, column, said in zip(readings, table.columns, notes.of_targets, strict=True)
-            ],
-            "incomplete": [describe_span(span) for span in notes.incomplete],
+            "target": reading.target.text,
+            "unit": reading.target.metric.unit,
+            "values": column,
+            "notes": said,
         }
+        for reading, column, said in zip(readings, table.columns, notes.of_targets, strict=True)
     )
+    return write_with_series(head, series)
 
 
 def _header(readings: list[Reading], notes: Notes) -> dict[str, str]:
@@ -112,7 +115,7 @@ def _header(readings: list[Reading], notes: Notes) -> dict[str, str]:
     return {"X-Notes": "; ".join(said)[:_HEADER_MAX]} if said else {}
 
 
-_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Notes, JoinedSeries, tzinfo], str]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Notes, JoinedSeries, tzinfo], Iterator[str]]]] = {
     "csv": ("text/csv; charset=utf-8", partial(write_separated, ",")),
     "tsv": ("text/tab-separated-values; charset=utf-8", partial(write_separated, "\t")),
     "json": ("application/json", write_json),

@@ -34,8 +34,8 @@ def test_what_lies_outside_all_steps_is_left_out() -> None:
 
 
 def test_a_series_without_a_value_has_no_steps() -> None:
-    assert sample(60, steps(0, 60, step_s=60), [None, None]) == Sampled(60, [], [])
-    assert sample(60, steps(0, 60, step_s=60), [None, 0.0]) == Sampled(60, [0, 60], [None, 0.0])
+    assert sample(60, [0, 60], [None, None]) == Sampled(60, [], [])
+    assert sample(60, [0, 60], [None, 0.0]) == Sampled(60, [0, 60], [None, 0.0])
 
 
 def test_series_of_one_path_are_merged_and_the_newest_wins() -> None:

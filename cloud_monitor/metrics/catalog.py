@@ -70,7 +70,7 @@ UNITS: Mapping[str, Unit] = {
     **dict.fromkeys(
         ("chunks", "claims", "cores", "gpus", "hosts", "images", "jobs", "names", "points", "schedds"), Unit()
     ),
-    **dict.fromkeys(("slots", "sources", "users", "vms", "workers"), Unit()),
+    **dict.fromkeys(("machines", "slots", "sources", "users", "vms", "workers"), Unit()),
 }
 
 GRID = "grids.{grid}."
@@ -209,6 +209,68 @@ _FLEET_HOST = (
     ("temp_limit_mb", "MB", "that its temporary files may take", LAST),
 )
 
+_COST = "in the currency of the machines' prices"
+_FLEET_GROUP = (  # of a group of machines
+    ("wanted", "machines", "machines that its rule wants", MEAN),
+    ("failed", "machines", "machines with a fault that the cloud or the manager told", MEAN),
+    ("costing", "machines", "stopped machines, disks and ports that still cost and could not be ended", MEAN),
+    ("room", "machines", "machines that the quotas of its places leave, where they are known", LAST),
+    ("quota_pct", "%", "quota in use, of what is nearest to its limit", LAST),
+    ("boot_s", "s", "from asking for a machine to its first report, as learned", MAX),
+    ("images_per_s", "1/s", "images a second of one machine while it works, as learned", LAST),
+    ("cost_per_hour", "", f"cost of the machines there are, {_COST}", MEAN),
+    ("cost_month", "", f"cost since the month (UTC) began, {_COST}", LAST),
+    ("cost_projected", "", f"cost at the month's end should all machines stay, {_COST}", LAST),
+    ("cost_most", "", f"the month's cost at which it stops growing, {_COST}", LAST),
+    ("cost_per_1000_images", "", f"of its last machines with their idle time, {_COST}", LAST),
+    ("stopped", "", "1 it makes no machine until it is resumed: they died young; 0 it does", LAST),
+    ("paused", "", "1 an operator paused it, 0 nobody did", LAST),
+)
+_FLEET_MACHINE = (  # of one machine of a group
+    ("cost", "", f"cost so far, {_COST}", LAST),
+    ("age_s", "s", "since it was asked for", MAX),
+    ("images_done", "images", "images done on it", LAST),
+)
+_MACHINES = (
+    _fleet.count(
+        "fleet_machines_states", "fleet.machines.{group}.states.{state}", "machines",
+        "machines of a group by state: wished booting running draining deleting, and total",
+    ),
+    *(
+        _fleet.gauge(
+            f"fleet_machines_{name}", f"fleet.machines.{{group}}.{name}", unit,
+            f"of one group of machines: {text}", over_time, "fleet_machines",
+        )
+        for name, unit, text, over_time in _FLEET_GROUP
+    ),
+    _fleet.count(
+        "fleet_machines_decision", "fleet.machines.{group}.decision.{reason}", "",
+        "1 by what decided last how many machines a group shall have: deadline settling most ...", LAST,
+    ),
+    *(
+        _fleet.gauge(
+            f"fleet_machine_{name}", f"fleet.machines.{{group}}.each.{{machine}}.{name}", unit,
+            f"of one machine: {text}", over_time, "fleet_machine",
+        )
+        for name, unit, text, over_time in _FLEET_MACHINE
+    ),
+    *(
+        _fleet.count(
+            f"fleet_scaling_{name}", f"fleet.scaling.{{group}}.{name}", "machines",
+            f"of one group of machines: {text} within the last hour", LAST, "fleet_scaling",
+        )
+        for name, text in (
+            ("up", "machines made"),
+            ("down", "machines that ended"),
+            ("failed", "machines that ended by a fault"),
+        )
+    ),
+    _fleet.gauge(
+        "fleet_manager_silent", "fleet.manager.silent_s", "s", "since the manager of machines was there", MAX,
+        "fleet_manager",
+    ),
+)  # fmt: skip
+
 # What a queue holds changes by work alone, so its state at the end of a step says how far the work is.
 _FLEET = (
     _fleet.count(
@@ -237,7 +299,10 @@ _FLEET = (
     _fleet.count(
         "fleet_gate", "fleet.gate.{subject}.{reason}", "hosts", "hosts by the reason of their last decision"
     ),
-    _fleet.gauge("fleet_overflow", "fleet.overflow.{names}", "names", "hosts or failures summed into other"),
+    _fleet.gauge(
+        "fleet_overflow", "fleet.overflow.{names}", "names",
+        "hosts or failures summed into other, machines or groups of them left out",
+    ),
     *(
         _fleet.gauge(
             f"fleet_host_{name}", f"fleet.hosts.{{host}}.{name}", unit, f"of one worker host: {text}",
@@ -329,6 +394,7 @@ METRICS: tuple[Metric, ...] = (
     *_CLOUDS,
     *_CONDOR,
     *_FLEET,
+    *_MACHINES,
     *_OF_ANY_HOST,
     *(_of_further_host(metric) for metric in _OF_ANY_HOST),
 )

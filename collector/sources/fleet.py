@@ -9,7 +9,9 @@ from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import FleetSettings
+from collector.sources.machines_of_fleet import machine_values
 from collector.sources.top_n import OTHER, top_names
+from worker.queue.machine_statistics import FleetMachines, read_fleet_machines
 from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
 _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
@@ -17,13 +19,20 @@ TOTAL = "total"
 
 
 def collect(settings: FleetSettings, timestamp: int) -> Collected:
-    return Collected(tuple(fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)))
+    values = fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)
+    return Collected(
+        (*values, *machine_values(settings.grid, query_machines(settings), settings.fleet_names_max))
+    )
 
 
 def query_figures(settings: FleetSettings) -> QueueFigures:
     """Errors name the database, without its password."""
     progress.report("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
     return read_figures(settings.fleet_database_url, last=0)
+
+
+def query_machines(settings: FleetSettings) -> FleetMachines | None:
+    return read_fleet_machines(settings.fleet_database_url, last=0)
 
 
 def fleet_values(grid: str, figures: QueueFigures, names_max: int) -> Iterator[tuple[str, float]]:

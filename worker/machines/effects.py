@@ -74,6 +74,7 @@ class Effects:
         self._refused: dict[
             str, tuple[int, float, str]
         ] = {}  # place -> (times in a row, asked again at, why)
+        self._costing: dict[str, int] = {}  # provider -> what outlived its machine and could not be ended
 
     def offers(self, name: str, config: GroupConfig, view: MachineView) -> list[Offer]:
         """The group's places as they are now."""
@@ -116,12 +117,17 @@ class Effects:
             else:
                 self._delete(action)
 
+    def costing_of(self, config: GroupConfig) -> int:
+        """What outlived machines in the group's clouds and could not be ended when it was tried last."""
+        return sum(self._costing.get(name, 0) for name in {place.provider for place in config.place})
+
     def end_leftovers(self, listings: Mapping[str, CloudListing | None], view: MachineView) -> None:
         """What outlived a machine that the queue and the list know no more."""
         for name, listing in listings.items():
             if listing is None:
                 continue
             there = {row.name for row in view.machines} | {machine.name for machine in listing.machines}
+            self._costing[name] = 0
             for leftover in listing.leftovers:
                 if leftover.machine and leftover.machine not in there:
                     try:
@@ -129,6 +135,7 @@ class Effects:
                         said = f"{leftover.kind} {leftover.name} of {leftover.machine} is deleted"
                     except ProviderError as error:
                         said = f"{leftover.kind} {leftover.name} still costs: {error}"
+                        self._costing[name] += 1
                     self._book.write(partial(add_event, kind="leftover", message=said))
 
     def _ask(self, row: MachineRow) -> None:

@@ -26,7 +26,7 @@ from worker.machines.decide import (
     with_limits_of,
 )
 from worker.machines.effects import Effects
-from worker.machines.model import CloudListing
+from worker.machines.model import CloudListing, CloudState
 from worker.machines.providers.base import Provider, ProviderError
 from worker.machines.reconcile import GroupLimits, Reconciled, reconcile
 from worker.machines.scaling import ScalingDecision
@@ -37,6 +37,7 @@ from worker.queue.machines import (
     STAYING,
     GroupRow,
     MachineRow,
+    MachineState,
     Offer,
     change_group,
     read_cost,
@@ -61,6 +62,7 @@ class GroupPlan:
     refusal: str  # why no machine is made although some are wanted; "" when they are
     offers: Sequence[Offer]
     need: StatedNeed  # the most that waiting work states
+    costing: int  # what is stopped, or should be gone, and costs
 
 
 class MachineManager:
@@ -168,9 +170,9 @@ class MachineManager:
         done = reconcile(
             limits_of(name, config), wanted, rows, listings, view.hosts, view.now, self._knows(config)
         )
-        return GroupPlan(
-            name, config, group, decision, done, cost, _refusal(group, cost, view.now), offers, need
-        )
+        refusal = _refusal(group, cost, view.now)
+        costing = still_costing(rows, listings, name) + self._effects.costing_of(config)
+        return GroupPlan(name, config, group, decision, done, cost, refusal, offers, need, costing)
 
     def _knows(self, config: GroupConfig) -> bool:
         """Whether hosts had time to report since the queue could be read again, or this manager started."""
@@ -208,6 +210,7 @@ class MachineManager:
             "cost_per_hour": cost.per_hour,
             "cost_projected": cost.projected,
             **({} if cost.most is None else {"cost_most": cost.most}),
+            "costing": plan.costing,
             "least": plan.config.least,
             "most": plan.config.most,
         }
@@ -237,6 +240,16 @@ class MachineManager:
                 add_event(connection, "scaled", f"{plan.name}: {decision.wanted} machines wanted: {text}")
 
         self._book.write(write)
+
+
+def still_costing(rows: Sequence[MachineRow], listings: Mapping[str, CloudListing | None], group: str) -> int:
+    """Machines that are off and that the cloud still has, and those that it would not end."""
+    names = {row.name for row in rows if row.state is MachineState.DELETING and row.fault}
+    for listing in listings.values():
+        for machine in () if listing is None else listing.machines:
+            if machine.group == group and machine.state in (CloudState.STOPPED, CloudState.FAILED):
+                names.add(machine.name)
+    return len(names)
 
 
 def limits_of(name: str, config: GroupConfig) -> GroupLimits:

@@ -63,9 +63,11 @@ class Offers:
         _, retry_at, fault = refused.get(place.name, (0, 0.0, ""))
         room: int | None = None if place.most is None else place.most - there
         size, said = MachineSize(place.size, 0, 0), fault if retry_at > view.now else ""
+        quota = CloudQuota()
         try:
             size = self.size(place)
-            quota_room = self._quota(place.provider, now).room_for(size)
+            quota = self._quota(place.provider, now)
+            quota_room = quota.room_for(size)
             room = min((value for value in (room, quota_room) if value is not None), default=None)
         except ProviderError as error:
             log.warning("%s: its quota is not known: %s", place.name, error)
@@ -83,6 +85,7 @@ class Offers:
             price_per_hour=place.price_per_hour or size.price_per_hour or 0,
             spot=place.spot,
             room=None if room is None else max(0, room),
+            quota_pct=quota.used_pct,
             fault=said,
         )
 

@@ -119,6 +119,7 @@ class Offer:
     price_per_hour: float = 0
     spot: bool = False
     room: int | None = None  # how many more, by quota and configuration; None: no limit is known
+    quota_pct: float = 0  # used of what the account may have, of what is nearest to its limit
     fault: str = ""  # why it cannot be had now
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueRefused
@@ -56,19 +56,20 @@ def add_wish(connection: Connection, wish: MachineWish) -> int:
 def open_wishes(connection: Connection) -> list[MachineWish]:
     """Those not fulfilled yet, oldest first."""
     query = select(machine_wishes).where(machine_wishes.c.done_at.is_(None)).order_by(machine_wishes.c.id)
-    return [
-        MachineWish(
-            row.kind,
-            row.group_name,
-            row.machine,
-            row.asked_by,
-            row.details,
-            row.id,
-            row.asked_at,
-            row.outcome,
-        )
-        for row in connection.execute(query)
-    ]
+    return [wish_of(row) for row in connection.execute(query)]
+
+
+def wish_of(row: Row[Any]) -> MachineWish:
+    return MachineWish(
+        row.kind,
+        row.group_name,
+        row.machine,
+        row.asked_by,
+        row.details,
+        row.id,
+        row.asked_at,
+        row.outcome,
+    )
 
 
 def end_wish(connection: Connection, wish: int, outcome: str) -> None:

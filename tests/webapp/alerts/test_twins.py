@@ -65,6 +65,9 @@ LIMITS: Values = {
     "fleet.hosts.worker-1.memory_pct": 75, "fleet.hosts.worker-1.temp_mb": 7200, "fleet.chunks.active": 35,
     "fleet.hosts.worker-1.temp_limit_mb": 8000, "fleet.hosts.worker-1.held_workers": 0,
     "collector.failures": 0, "condor.peers.schedds.asked": 2, "condor.peers.schedds.answered": 2,
+    "fleet.manager.silent_s": 300, "fleet.machines.workers.stopped": 0, "fleet.machines.workers.costing": 0,
+    "fleet.scaling.workers.failed": 2, "fleet.machines.workers.cost_month": 80,
+    "fleet.machines.workers.cost_most": 100,
 }  # fmt: skip
 
 

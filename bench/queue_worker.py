@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import click
-
 from worker.__main__ import configure_logging
 from worker.commands.run import supervise
-from worker.queue import Queue
+from worker.commands.work import worker_command
+from worker.queue import Queue, StatedNeed
 from worker.recognition import Recognition, SourceImage
 from worker.runner.claimer import Claimer
 from worker.runner.runner import run_worker
@@ -66,28 +65,15 @@ class TimedStub:
             yield Recognition(image.key, "C", ("C",), (1.0,))
 
 
-@click.command()
-@click.option("--run", is_flag=True)
-@click.option("--name", default="")
-@click.option("--host", default="")
-@click.option("--parent", default=0)
-@click.option("--page", default=0)
-def main(run: bool, name: str, host: str, parent: int, page: int) -> None:
-    configure_logging("INFO")
-    settings = read_settings()
-    if run:
-        supervise(settings, [sys.executable, "-m", "bench.queue_worker"], until_empty=True)
-    else:
-        work(settings, name, host, parent, WorkerStatusPage(page))
-
-
-def work(settings: Settings, name: str, host: str, parent: int, page: WorkerStatusPage) -> None:
+def work(
+    settings: Settings, name: str, host: str, parent: int, page: WorkerStatusPage, room: StatedNeed
+) -> None:
     """Leaves what it measured in the state folder."""
     watch = Stopwatch()
     stub = TimedStub(settings.stub_s)
     for owner, method in ((Queue, "claim"), (Queue, "store"), (Claimer, "_claim"), (Queue, "finish")):
         setattr(owner, method, watch.on(method, getattr(owner, method)))
-    run_worker(name, host, parent, page, settings, lambda _: stub)
+    run_worker(name, host, parent, page, settings, lambda _: stub, room)
     measured = {
         "images": stub.images,
         "stub_s": stub.stub_s,
@@ -100,4 +86,8 @@ def work(settings: Settings, name: str, host: str, parent: int, page: WorkerStat
 
 
 if __name__ == "__main__":
-    main()
+    configure_logging("INFO")
+    if "--run" in sys.argv:
+        supervise(read_settings(), [sys.executable, "-m", "bench.queue_worker"], until_empty=True)
+    else:
+        worker_command(work)(obj=read_settings())

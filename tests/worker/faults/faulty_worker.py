@@ -15,13 +15,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-import click
-
 from worker.__main__ import configure_logging
+from worker.commands.work import recognise_with, worker_command
 from worker.recognition import Recognition, SourceImage
-from worker.runner.runner import run_worker
-from worker.runner.worker_status import WorkerStatusPage
-from worker.settings import Settings, read_settings
+from worker.settings import RunnerSettings, read_settings
 
 SLOTS = 4
 MOST_CARBONS = 1000
@@ -87,20 +84,11 @@ def hold_queue() -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
-@click.command()
-@click.option("--name", required=True)
-@click.option("--host", required=True)
-@click.option("--parent", required=True, type=int)
-@click.option("--page", required=True, type=int)
-def main(name: str, host: str, parent: int, page: int) -> None:
-    configure_logging("INFO")
-
-    def open_faulty(settings: Settings) -> FaultyRecogniser:
-        time.sleep(float(os.environ.get("FAULTY_LOAD_S", "0")))
-        return FaultyRecogniser(settings.stub_s)
-
-    run_worker(name, host, parent, WorkerStatusPage(page), read_settings(), open_faulty)
+def open_faulty(settings: RunnerSettings) -> FaultyRecogniser:
+    time.sleep(float(os.environ.get("FAULTY_LOAD_S", "0")))
+    return FaultyRecogniser(settings.stub_s)
 
 
 if __name__ == "__main__":
-    main()
+    configure_logging("INFO")
+    worker_command(recognise_with(open_faulty))(obj=read_settings())

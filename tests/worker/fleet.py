@@ -18,6 +18,7 @@ from worker.queue import Queue, ResultRow, open_queue
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-m", "worker", "run", "--until-empty")
 FAULTY_RUN = (sys.executable, "-m", "tests.worker.faults.faulty_run")
+FAULTY_STAY = (*FAULTY_RUN, "--stay")  # until it is asked to leave
 EAGER = {  # a gate that a busy test machine cannot hold back
     "WORKER_CPU_THRESHOLD_PCT": "100",
     "WORKER_MEMORY_THRESHOLD_PCT": "100",
@@ -117,8 +118,16 @@ class Fleet:
             raise AssertionError(f"still running after {timeout_s:g} s\n{self.said()}") from None
 
     def said(self) -> str:
-        logs = [*self.folder.glob("supervisor-*.log"), *self.logs.glob("*.log")]
-        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs)
+        """The end of each log, for a message."""
+        return "\n".join(
+            f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self._all_logs()
+        )
+
+    def has_said(self, text: str) -> bool:
+        return any(text in log.read_text(errors="replace") for log in self._all_logs())
+
+    def _all_logs(self) -> list[Path]:
+        return [*self.folder.glob("supervisor-*.log"), *self.logs.glob("*.log")]
 
     def stop(self) -> None:
         for pid in self.all_pids():

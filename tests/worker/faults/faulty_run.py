@@ -1,4 +1,4 @@
-"""`python -m worker run --until-empty` with workers that do what their images say."""
+"""`python -m worker run` with workers that do what their images say; --until-empty, but for `--stay`."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ from worker.settings import read_settings
 
 if __name__ == "__main__":
     configure_logging("INFO")
-    supervise(read_settings(), [sys.executable, "-m", "tests.worker.faults.faulty_worker"], until_empty=True)
+    worker = [sys.executable, "-m", "tests.worker.faults.faulty_worker"]
+    supervise(read_settings(), worker, until_empty="--stay" not in sys.argv)

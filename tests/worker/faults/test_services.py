@@ -5,10 +5,11 @@ and goes on.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.services.azurite import Azurite
 from tests.services.needs import need
 from tests.services.postgres import Postgres
 from tests.services.support import wait_until
-from tests.worker.fleet import Fleet
+from tests.worker.fleet import FAULTY_STAY, Fleet
 
 
 def contents(images: int, size: int = 1) -> list[bytes]:
@@ -94,26 +95,26 @@ def small_disk(mount_point: Path, size_bytes: int) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills(tmp_path: Path) -> None:
-    """Somebody else fills the temporary disk while images are downloaded; the gate holds until there is
-    room.
-    """
-    environment = {"WORKER_MAX_WORKERS": "2", "WORKER_CHUNK_IMAGES": "10", "WORKER_IMAGE_MB": "0.05"}
+    """Somebody else fills the temporary disk while there is work; the gate holds until there is room."""
+    environment = {"WORKER_MAX_WORKERS": "6", "WORKER_CHUNK_IMAGES": "10", "WORKER_IMAGE_MB": "0.05"}
     fleet = Fleet(tmp_path, environment=environment)
     with small_disk(fleet.temp, 4_000_000):
         try:
-            fleet.add_images("a", contents(120, size=50_000))
+            fleet.add_images("a", contents(60, size=50_000))
             fleet.enqueue(chunk_images=10)
-            supervisor = fleet.start()
+            supervisor = fleet.start(FAULTY_STAY)
             wait_until(lambda: done(fleet) >= 10, "the first results")
             filler = fleet.temp / "filler"
-            with filler.open("wb", buffering=0) as file:
-                for _ in range(100):
-                    try:
-                        file.write(bytes(100_000))
-                    except OSError:
-                        break
-                wait_until(lambda: "held_back: temporary storage" in fleet.said(), "the gate's refusal")
+            with filler.open("wb", buffering=0) as file, suppress(OSError):
+                while file.write(bytes(100_000)) == 100_000:
+                    pass
+            # As much as nobody gets done meanwhile, so that the gate has something to refuse.
+            fleet.add_images("b", contents(60, size=50_000))
+            fleet.enqueue(chunk_images=10)
+            wait_until(lambda: fleet.has_said("held_back: temporary storage"), "the gate's refusal")
             filler.unlink()
+            wait_until(lambda: done(fleet) == 120, "all results")
+            supervisor.send_signal(signal.SIGTERM)
             assert fleet.wait(supervisor) == 0, fleet.said()
             fleet.check_all_once()
         finally:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,15 +14,16 @@ from typing import Any
 
 import pytest
 
+from tests.services.support import PATIENCE_S
 from worker.supervisor.evictions import (
     AZURE_CHASSIS,
     NAME_PATH,
     URL,
     ending_event,
     scheduled_events_url,
-    watch_evictions,
 )
 
+ROOT = Path(__file__).parents[3]
 EVENT = {"EventId": "1", "EventType": "Preempt", "ResourceType": "VirtualMachine", "Resources": ["vm1"]}
 
 
@@ -79,18 +83,27 @@ def test_only_what_ends_this_machine_counts(
     assert ending_event({"Events": events}, name) == kind
 
 
-def test_leaves_once_the_event_is_there(metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leaves_once_the_event_is_there(metadata: Metadata) -> None:
     """What happens to another machine of the set is not ours, and a proxy is not asked for any of it."""
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     nothing, others, ours = (
         json.dumps({"DocumentIncarnation": 1, "Events": events}).encode()
         for events in ([], [{**EVENT, "Resources": ["vm2"]}], [{**EVENT, "EventType": "Terminate"}])
     )
     metadata.answers = [b"not json", b"[1]", nothing, others, ours]
-    reasons: list[str] = []
-    url = f"http://127.0.0.1:{metadata.server_port}/"
-    watch_evictions(url, reasons.append, poll_s=0.01).join(20)
-    assert reasons == ["Azure announces Terminate"]
+    program = (
+        "import sys; from worker.supervisor.evictions import watch_evictions; "
+        "watch_evictions(sys.argv[1], print, poll_s=0.01).join()"
+    )
+    watched = subprocess.run(  # the proxy is set for this program alone
+        [sys.executable, "-c", program, f"http://127.0.0.1:{metadata.server_port}/"],
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert watched.stdout == "Azure announces Terminate\n", watched.stderr
 
 
 def test_polled_only_on_azures_machines(tmp_path: Path) -> None:

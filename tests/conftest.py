@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,6 +14,10 @@ from xdist.scheduler import LoadFileScheduling
 from tests.services import shared
 from tests.services.dealing import Together, unit_of
 from tests.services.needs import GRANTED, SERVICES, needs_of
+
+# Where it is set, each of the hundreds of programs that tests start would compile the project anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A busy machine is no fault of what is tested.
 hypothesis.settings.register_profile("any machine", deadline=None)

@@ -107,7 +107,9 @@ def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
     from collector.tasks import choose_tasks
 
     tasks = choose_tasks(settings, os.environ)
-    composed, _ = collect_points(settings, tasks, begin_run(settings, started_s), keep_state=False)
+    composed, _ = collect_points(settings, tasks.names, begin_run(settings, started_s), keep_state=False)
+    for advice in tasks.advice:
+        log.warning("%s", advice)
     for failure in composed.failures:
         log.error("%s", failure)
     _print_points(composed.points, as_json)

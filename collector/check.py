@@ -10,23 +10,36 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
-from collector.delivery.carbon import SendFailed, check_address
+from collector.delivery.carbon import SendFailed, check_receiver, send_frames
 from collector.delivery.deliver import find_orphaned
 from collector.delivery.destinations import RenderFailed
+from collector.delivery.frames import encode_frame
 from collector.delivery.graphite import RenderAnswer, fetch_render
+from collector.delivery.readback import SLOTS, Readback
+from collector.delivery.sender import Sender
 from collector.lock import StateDirOpen, make_state_dir
-from collector.run import describe_orphaned, make_page, make_senders, make_timeouts, make_tls
+from collector.model import Point
+from collector.run import (
+    describe_orphaned,
+    make_page,
+    make_readback,
+    make_senders,
+    make_timeouts,
+    make_tls,
+)
 from collector.settings import DeliverySettings, GridSettings, Settings
 from collector.tasks import JOB_LIST, choose_tasks, run_tasks
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
+_CHECK_SLOT = SLOTS  # a run's markers are below
+_ARRIVAL_S = 30  # a store shows new series after up to 12 s
 _OWNER_WITHIN_S = 10 * STEP_S
 
 
 class CheckRow(NamedTuple):
     kind: str  # source, destination, state, store
     name: str
-    level: str  # ok, warning, failed
+    level: str  # ok, warning, failed; off: not asked here
     text: str
 
 
@@ -50,25 +63,59 @@ def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> 
 
 def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckRow]:
     timestamp = int(time.time()) // STEP_S * STEP_S
-    for outcome in run_tasks(settings, choose_tasks(settings, environment), timestamp, keep_state=False):
+    tasks = choose_tasks(settings, environment)
+    for outcome in run_tasks(settings, tasks.names, timestamp, keep_state=False):
         found = outcome.collected
         amount = f"{len(found.jobs)} jobs" if outcome.source == JOB_LIST else f"{len(found.values)} values"
         text = outcome.error or f"{amount} in {outcome.duration_s:.2f} s"
         yield CheckRow("source", outcome.source, "failed" if outcome.error else "ok", text)
+    for source, reason in tasks.absent.items():
+        yield CheckRow(
+            "source",
+            source,
+            "warning" if any(reason.endswith(text) for text in tasks.advice) else "off",
+            reason,
+        )
 
 
 def _check_destinations(settings: DeliverySettings) -> Iterator[CheckRow]:
     for sender in make_senders(settings):
         started_s = time.monotonic()
         try:
-            check_address(sender.address, make_timeouts(settings), make_tls(settings))
+            check_receiver(sender.address, make_timeouts(settings), make_tls(settings))
         except SendFailed as error:
             yield CheckRow("destination", str(sender.address), "failed", str(error))
+            continue
+        took_ms = 1000 * (time.monotonic() - started_s)
+        text = f"took and closed a connection in {took_ms:.0f} ms"
+        readback = None
+        if sender.destination == settings.carbon[0].name:
+            readback = make_readback(settings, sender.destination)
+        if readback is None:
+            yield CheckRow("destination", str(sender.address), "ok", f"{text}; cannot be read back")
         else:
-            took_ms = 1000 * (time.monotonic() - started_s)
-            yield CheckRow(
-                "destination", str(sender.address), "ok", f"took and closed a connection in {took_ms:.0f} ms"
-            )
+            yield _check_arrival(settings, sender, readback, text)
+
+
+def _check_arrival(settings: DeliverySettings, sender: Sender, readback: Readback, text: str) -> CheckRow:
+    """Send one point of the collector's own and look for it in the store."""
+    name, timestamp = str(sender.address), int(time.time()) // STEP_S * STEP_S
+    marker = readback.make_marker(_CHECK_SLOT, sender.keeps)
+    frame = encode_frame([Point(marker.path, timestamp, marker.value)], sender.address.protocol)
+    sent_s = time.monotonic()
+    try:
+        send_frames(sender.address, [frame], make_timeouts(settings), make_tls(settings))
+        while not readback.shows(marker, timestamp):
+            if time.monotonic() - sent_s > _ARRIVAL_S:
+                problem = f"{name} took a point, and {readback.url} does not show it after {_ARRIVAL_S} s"
+                return CheckRow("destination", name, "failed", f"{problem}: do they belong together?")
+            time.sleep(0.5)
+    except SendFailed as error:
+        return CheckRow("destination", name, "failed", str(error))
+    except RenderFailed as error:
+        return CheckRow("destination", name, "warning", f"{text}; cannot be read back: {error}")
+    took_s = time.monotonic() - sent_s
+    return CheckRow("destination", name, "ok", f"{text}; a point was read back after {took_s:.1f} s")
 
 
 def _check_inventory(settings: Settings) -> Iterator[CheckRow]:

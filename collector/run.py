@@ -18,7 +18,7 @@ from collector.delivery.readback import Readback
 from collector.delivery.sender import Options, Report, Sender
 from collector.isolate import SourceOutcome
 from collector.settings import DeliverySettings, InventorySettings, Settings, SpoolSettings
-from collector.tasks import run_tasks
+from collector.tasks import ChosenTasks, run_tasks
 from collector.zerofill import merge_seen, read_seen, write_seen
 
 if TYPE_CHECKING:
@@ -72,13 +72,14 @@ def collect_points(
     ), outcomes
 
 
-def run_once(settings: Settings, tasks: Sequence[str], started_s: float) -> RunResult:
+def run_once(settings: Settings, tasks: ChosenTasks, started_s: float) -> RunResult:
     """Collect, then send. What fails is logged by name; a dead peer or a full disk raises nothing."""
     run = begin_run(settings, started_s)
-    composed, outcomes = collect_points(settings, tasks, run)
+    composed, outcomes = collect_points(settings, tasks.names, run)
     for failure in composed.failures:
         log.error("%s", failure)
     notes = [f"{outcome.source}: {note}" for outcome in outcomes for note in outcome.collected.notes]
+    notes += tasks.advice
     for note in changed_lines(notes, settings.state_dir / "notes.txt"):
         log.warning("%s", note)
     deadline_s = started_s + settings.run_timeout_s
@@ -142,17 +143,21 @@ def make_senders(settings: DeliverySettings) -> list[Sender]:
     """The ways to every Carbon. The store that can be read back is the first destination's."""
     senders: list[Sender] = []
     for index, destination in enumerate(settings.carbon):
-        name = destination.name
-        readback = None
-        if settings.proof and settings.graphite_url and index == 0:
-            readback = Readback(
-                settings.graphite_url,
-                settings.graphite_timeout_s,
-                settings.carbon_ca_file,
-                lambda slot, name=name: settings.own_path("proof", destination=name, slot=slot),  # type: ignore[misc]
-            )
+        readback = make_readback(settings, destination.name) if settings.proof and index == 0 else None
         senders += senders_of(destination, settings.state_dir / "spool", readback)
     return senders
+
+
+def make_readback(settings: DeliverySettings, destination: str) -> Readback | None:
+    """destination: the clean name of the first one, whose points the store shows; None without a store."""
+    if not settings.graphite_url:
+        return None
+    return Readback(
+        settings.graphite_url,
+        settings.graphite_timeout_s,
+        settings.carbon_ca_file,
+        lambda slot: settings.own_path("proof", destination=destination, slot=slot),
+    )
 
 
 def make_timeouts(settings: DeliverySettings) -> Timeouts:

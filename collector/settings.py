@@ -257,6 +257,11 @@ class NamesSettings(SettingsGroup):
 class CondorSettings(RunSettings, CloudSettings, InventorySettings, NamesSettings):
     """The HTCondor sources."""
 
+    condor_config: UserPath | None = Field(
+        None,
+        description="HTCondor's configuration file, where it is not in /etc/condor: cron and systemd do not "
+        "know a shell's CONDOR_CONFIG",
+    )
     condor_schedds: Names = Field(
         (), description="schedds to ask for jobs, by name, separated by commas; unset: this host's"
     )

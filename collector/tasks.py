@@ -4,46 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from pathlib import Path
+from typing import NamedTuple
 
 from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import Collected
 from collector.settings import Settings
+from collector.sources.htcondor.configuration import find_configuration, use_configuration
 
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
 JOB_LIST = "condor_joblist"
 COMMAND_PREFIX = "command-"  # before a command's name, in the name of its task
+SOURCES = ("host", "condor", "cloudscheduler", "fleet", "commands")
+_OWNERS = {"cloudscheduler", "fleet"}  # asked by one host of a grid
 
-# where HTCondor looks for its configuration, the home of its own user apart
-_CONDOR_FILES = ("/etc/condor/condor_config", "/usr/local/etc/condor_config", "/var/lib/condor/condor_config")
+
+class ChosenTasks(NamedTuple):
+    """names: tasks of a run. absent: each source that is not asked, with why. advice: what looks like an
+    oversight of whoever configured the run."""
+
+    names: tuple[str, ...]
+    absent: Mapping[str, str]
+    advice: tuple[str, ...] = ()
 
 
-def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the tasks of a run; `auto` takes every source that is configured on this host."""
-    wanted = set(settings.sources)
+def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTasks:
+    """What a run asks; `auto` takes every source that is configured on this host."""
+    wanted: set[str] = set(settings.sources)
+    absent: dict[str, str] = {}
+    advice = ""
     if "auto" in wanted:
         wanted |= {"host", "commands"}
-        if _has_condor(settings, environment):
-            wanted.add("condor")
-        if settings.cloud_status_command or settings.cloudscheduler_url:
-            wanted.add("cloudscheduler")
-        if settings.fleet_database_url:
-            wanted.add("fleet")
-    return (
+        condor = find_configuration(settings, environment)
+        advice = condor.advice
+        unset = {
+            "condor": (
+                bool(condor.found),
+                advice or "no condor_config, and neither COLLECTOR_CONDOR_CONFIG nor others set",
+            ),
+            "cloudscheduler": (
+                bool(settings.cloud_status_command or settings.cloudscheduler_url),
+                "neither COLLECTOR_CLOUDSCHEDULER_URL nor COLLECTOR_CLOUD_STATUS_COMMAND is set",
+            ),
+            "fleet": (bool(settings.fleet_database_url), "COLLECTOR_FLEET_DATABASE_URL is not set"),
+        }
+        wanted |= {name for name, (is_configured, _) in unset.items() if is_configured}
+        absent = {name: f"not configured: {why}" for name, (_, why) in unset.items() if name not in wanted}
+    absent |= {
+        name: "not among COLLECTOR_SOURCES" for name in SOURCES if name not in wanted and name not in absent
+    }
+    if not settings.commands and "commands" in wanted:
+        absent["commands"] = "not configured: COLLECTOR_COMMANDS is not set"
+    if not settings.owner:
+        absent |= dict.fromkeys(
+            _OWNERS & wanted, "COLLECTOR_OWNER is false: the host that sends the grid's totals asks it"
+        )
+    names = (
         *(("host",) if "host" in wanted else ()),
         *(CONDOR_TASKS if "condor" in wanted else ()),
         *((JOB_LIST,) if "condor" in wanted and settings.lists_jobs else ()),
         *(name for name in ("cloudscheduler", "fleet") if name in wanted and settings.owner),
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
-
-
-def _has_condor(settings: Settings, environment: Mapping[str, str]) -> bool:
-    if settings.condor_schedds or settings.condor_collectors or environment.get("CONDOR_CONFIG"):
-        return True
-    home = environment.get("HOME")
-    own = (f"{home}/.condor/user_config", f"{home}/.condor/condor_config") if home else ()
-    return any(Path(name).exists() for name in (*own, *_CONDOR_FILES))
+    return ChosenTasks(names, absent, (advice,) if advice else ())
 
 
 def run_tasks(
@@ -77,18 +99,21 @@ def _collect_host(settings: Settings, timestamp: int, keep_state: bool) -> Colle
 
 
 def _collect_condor_jobs(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
+    use_configuration(settings)
     from collector.sources.htcondor.jobs import collect
 
     return collect(settings, timestamp)
 
 
 def _collect_condor_slots(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
+    use_configuration(settings)
     from collector.sources.htcondor.slots import collect
 
     return collect(settings, timestamp)
 
 
 def _collect_condor_joblist(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
+    use_configuration(settings)
     from collector.sources.htcondor.joblist import collect
 
     return collect(settings)

@@ -16,12 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from collector.delivery.destinations import Address
+from cloud_monitor.system.text import one_line
+from collector.delivery.destinations import Address, Protocol
 
 if TYPE_CHECKING:
     import ssl
 
 _LINGER_S = 0.005
+_OVERLONG = b"\x7f\xff\xff\xff"  # the length of a frame of 2 GiB
+_REQUEST = b"GET / HTTP/1.0\r\n\r\n"
+_PROBE_S = 3.0
+_WRONG_PORT: dict[Protocol, str] = {
+    "pickle": "if it is a plaintext port (often 2003), write tcp+plain:// before it",
+    "plain": "if it is a pickle port (often 2004), leave +plain out of its address",
+}
 _ESTABLISHED, _LAST_ACK, _CLOSING = 1, 9, 11  # states of linux/tcp.h; the first byte of struct tcp_info
 
 
@@ -47,6 +55,11 @@ class SendFailed(Exception):
         super().__init__(f"{address}: {problem}")
         self.refused = refused
         self.sent = sent
+
+
+class _EndedFirst(ConnectionError):
+    def __str__(self) -> str:
+        return "the peer closed the connection before it had read everything"
 
 
 def send_frames(
@@ -77,6 +90,9 @@ def send_frames(
                 connection.sendall(frame)
             stage = "waiting for the end of the connection, which shows that everything was read"
             _close_and_confirm(connection, limit(timeouts.write_s))
+    except (_EndedFirst, ConnectionResetError, BrokenPipeError) as error:
+        problem = f"{error.strerror or error} ({stage}); {_WRONG_PORT[address.protocol]}"
+        raise SendFailed(address, problem, sent=sent) from None
     except TimeoutError:
         raise SendFailed(address, f"no answer while {stage}", sent=sent) from None
     except ConnectionRefusedError:
@@ -86,9 +102,31 @@ def send_frames(
         raise SendFailed(address, f"{problem} ({stage})", sent=sent) from None
 
 
-def check_address(address: Address, timeouts: Timeouts, tls: TlsFiles | None = None) -> None:
-    """Connect, shake hands, send nothing, close. SendFailed where that does not work."""
-    send_frames(address, (), timeouts, tls)
+def check_receiver(address: Address, timeouts: Timeouts, tls: TlsFiles | None = None) -> None:
+    """SendFailed where what listens there is none of the address's protocol; no point is sent.
+
+    A receiver of pickles ends the connection at a frame that is longer than it takes, before we end ours; one
+    of lines waits on, as a web server does. A receiver of lines passes over what is no point; a web server
+    answers a request.
+    """
+    send_frames(address, (_REQUEST,) if address.protocol == "plain" else (), timeouts, tls)
+    if address.protocol == "plain":
+        return
+    try:
+        with socket.create_connection((address.host, address.port), timeouts.connect_s) as plain:
+            connection = _wrap(plain, address, tls or TlsFiles()) if address.tls else plain
+            connection.sendall(_OVERLONG)
+            connection.settimeout(min(_PROBE_S, timeouts.write_s))
+            said = connection.recv(4096)
+    except TimeoutError:
+        problem = "it waits on after a frame that no receiver of pickles takes"
+        raise SendFailed(address, f"{problem}; {_WRONG_PORT['pickle']}") from None
+    except ConnectionResetError:  # another way to end
+        return
+    except OSError as error:
+        raise SendFailed(address, f"{error.strerror or error} (asking what it is)") from None
+    if said:
+        raise SendFailed(address, _talks(said))
 
 
 def _wrap(plain: socket.socket, address: Address, files: TlsFiles) -> ssl.SSLSocket:
@@ -105,18 +143,22 @@ def _close_and_confirm(connection: socket.socket, timeout_s: float) -> None:
     connection.settimeout(timeout_s)
     select.select([connection], [], [], _LINGER_S)  # one that takes everything and dies ends in this time
     if _state(connection) != _ESTABLISHED:
-        raise ConnectionResetError(0, "the peer closed the connection before it had read everything")
+        raise _EndedFirst
     if connection.__class__ is not socket.socket:
         _say_farewell(cast("ssl.SSLSocket", connection))
     with suppress(OSError):  # the peer was quicker; what that means is judged below
         connection.shutdown(socket.SHUT_WR)
-    until_s = time.monotonic() + timeout_s
-    while connection.recv(4096):  # Carbon says nothing; a peer that talks for ever is none
-        if time.monotonic() > until_s:
-            raise TimeoutError
+    if said := connection.recv(4096):
+        raise ConnectionError(0, _talks(said))
     failure = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failure or _state(connection) in (_LAST_ACK, _CLOSING):
-        raise ConnectionResetError(0, "the peer closed the connection before it had read everything")
+        raise _EndedFirst
+
+
+def _talks(said: bytes) -> str:
+    """Carbon says nothing, whatever it is sent."""
+    what = "a web server" if said.startswith(b"HTTP/") else "something else"
+    return f"{what} listens there and no Carbon: it answered {one_line(said[:60].decode('latin-1'))!r}"
 
 
 def _say_farewell(connection: ssl.SSLSocket) -> None:

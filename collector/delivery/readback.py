@@ -43,17 +43,27 @@ class Readback:
             path = self.name_marker(f"{slot}_{salt}")
         return Marker(path, float(int.from_bytes(os.urandom(6), "big")))
 
-    def judge(self, frames: Sequence[Kept]) -> ReadbackVerdict:
-        """Ask the store for the markers of delivered frames. RenderFailed where it cannot be asked."""
+    def shows(self, marker: Marker, timestamp: int) -> bool:
+        """Whether the store has a marker of that time. RenderFailed where it cannot be asked."""
+        return (
+            self._fetch([marker.path], timestamp, timestamp).get(marker.path, {}).get(timestamp)
+            == marker.value
+        )
+
+    def _fetch(self, paths: Sequence[str], from_s: int, until_s: int) -> dict[str, dict[int, float]]:
         from collector.delivery.graphite import fetch_render  # urllib, only where something is read back
 
+        return fetch_render(self.url, paths, from_s, until_s, self.timeout_s, self.ca_file).values
+
+    def judge(self, frames: Sequence[Kept]) -> ReadbackVerdict:
+        """Ask the store for the markers of delivered frames. RenderFailed where it cannot be asked."""
         asked = [(frame, frame.marker) for frame in frames if frame.marker is not None][:FRAMES_MAX]
         without = [frame for frame in frames if frame.marker is None]  # kept before anything was read back
         if not asked:
             return ReadbackVerdict(without, [])
         times = [frame.timestamp for frame, _ in asked]
         targets = sorted({marker.path for _, marker in asked})
-        found = fetch_render(self.url, targets, min(times), max(times), self.timeout_s, self.ca_file).values
+        found = self._fetch(targets, min(times), max(times))
         arrived, missing = without, []
         for frame, marker in asked:
             if found.get(marker.path, {}).get(frame.timestamp) == marker.value:

@@ -15,6 +15,7 @@ import waitress
 
 from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.system.files import is_absent
 from webapp import create_app
 from webapp.alerts.commands import add_arguments, run_command
 from webapp.serving.assets import PartsMissing
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one the page is served")
     add_arguments(commands.add_parser("alerts", help="what is wrong, and who is told"))
     options = parser.parse_args(arguments)
-    if options.command and options.config is None and CONFIG.exists():
+    if options.command and options.config is None and not is_absent(CONFIG):
         options.config = CONFIG  # as the page that a server or unit started
     warnings: list[str] = []
     try:

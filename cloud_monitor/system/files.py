@@ -15,6 +15,18 @@ _SUFFIX = ".new"
 _LEFT_BEHIND_S = 3600  # an older one's writer was killed
 
 
+def is_absent(path: Path) -> bool:
+    """Whether it is known not to be there. What lies in a folder that may not be searched is not: opening it
+    tells why it cannot be had."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def replace_file(path: Path, content: bytes, *, private: bool = True) -> None:
     """Replace `path` atomically. A full disk leaves the old file and raises OSError.
 

@@ -76,6 +76,9 @@ def read_spool_figures(senders: Sequence[Sender]) -> dict[str, SpoolFigures]:
 def find_orphaned(spool_dir: Path, senders: Sequence[Sender]) -> list[tuple[Path, int]]:
     """Spools of Carbons that are no longer configured, with the points that wait in each."""
     own = {sender.spool_path for sender in senders}
-    others = (path for path in sorted(spool_dir.glob("*.sqlite")) if path not in own)
+    try:
+        others = [path for path in sorted(spool_dir.glob("*.sqlite")) if path not in own]
+    except OSError:  # the senders tell what is wrong with the folder
+        return []
     waiting = ((path, read_figures(path)) for path in others)
     return [(path, figures.points) for path, figures in waiting if figures and figures.points]

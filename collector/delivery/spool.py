@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.sqlite_file import identity_of
 from collector.delivery.spool_file import SpoolUnusable, open_file, translate
 
@@ -208,7 +209,7 @@ class Spool:
 
 def read_figures(path: Path) -> SpoolFigures | None:
     """The numbers of a spool file that may be absent or unusable (None); never makes one."""
-    if not path.exists():
+    if is_absent(path):
         return None
     try:
         spool = Spool(path)

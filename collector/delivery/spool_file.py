@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -68,4 +69,9 @@ def open_file(path: Path) -> sqlite3.Connection:
 def translate(path: Path, error: sqlite3.Error) -> SpoolUnusable:
     """Tell what is broken from what is only full, read-only or busy."""
     foreign = "no such table" in str(error) or "no such column" in str(error)
-    return (SpoolCorrupt if foreign or is_broken(error) else SpoolUnusable)(f"{path}: {error}")
+    problem = f"{path}: {error}"
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN and not os.access(
+        path.parent, os.R_OK | os.W_OK | os.X_OK
+    ):
+        problem += f" (permission denied: this user may not enter and write {path.parent})"
+    return (SpoolCorrupt if foreign or is_broken(error) else SpoolUnusable)(problem)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from collector.lock import StateDirOpen, run_lock
-from tests.collector.support import collector_environment, peer, read_to_end, run_collector
+from tests.collector.support import ROOT, collector_environment, peer, read_to_end, run_collector
 from tests.services.support import open_way_to
 
 NOBODY = 65534
@@ -74,3 +76,38 @@ def test_a_state_directory_that_others_can_write_is_refused(tmp_path: Path, fold
     assert f"chmod o-w {(state / folder)}" in checked.stdout
     (state / folder).chmod(0o700)
     assert run_collector(environment=collector_environment(state, "127.0.0.1:1")).returncode == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+@pytest.mark.parametrize("closed", ["state", "state/spool"])
+def test_fresh_points_are_sent_although_the_state_directory_may_not_be_entered(
+    tmp_path: Path, closed: str
+) -> None:
+    """By a root without the right to pass over modes: any other user may not run this Python."""
+    (tmp_path / "state/spool").mkdir(parents=True)
+    os.chown(tmp_path / closed, NOBODY, NOBODY)
+    (tmp_path / closed).chmod(0o700)
+    taken: list[bytes] = []
+    without = "-dac_override,-dac_read_search"
+    with peer(lambda connection: taken.append(read_to_end(connection))) as carbon:
+        ended = subprocess.run(
+            [
+                "setpriv",
+                f"--inh-caps={without}",
+                f"--bounding-set={without}",
+                sys.executable,
+                "-m",
+                "collector",
+            ],
+            env=collector_environment(tmp_path / "state", carbon),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.returncode == 1, ended.stderr
+    assert f"{tmp_path}/state" in ended.stderr
+    assert "ermission denied" in ended.stderr
+    assert b"grids.g.heartbeat.cloud_monitor" in b"".join(taken)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system import sqlite_file
+from cloud_monitor.system.files import is_absent
 from webapp.alerts.model import Alert, AlertKey, Known, Samples, Silence
 from webapp.alerts.outbox import ChannelState, MessageOutbox
 
@@ -226,7 +227,7 @@ def _begin(file: Path) -> sqlite3.Connection:
 @contextmanager
 def _open_to_read(state_dir: Path) -> Iterator[AlertStore | None]:
     file = state_dir / FILE_NAME
-    if not file.exists():
+    if is_absent(file):
         yield None
         return
     with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.sqlite_file import Identity, connect, identity_of, is_broken, set_aside
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def open_database(file: Path, *, create: bool = False) -> Iterator[sqlite3.Conne
 
     Raises InventoryFault for whatever the system has against it; a corrupt one is set aside first.
     """
-    if not create and not file.exists():
+    if not create and is_absent(file):
         yield None
         return
     found = identity_of(file)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloud_monitor.system import sqlite_file
+from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.text import one_line
 from webapp.model.events_file import read_old_log, retire_old_log
 from webapp.model.health import GRID_SILENT, Condition, Health, Key, Level, Since
@@ -128,7 +129,7 @@ def _bounded(episodes: Iterable[Episode], at: float, episodes_max: int) -> tuple
 
 def read_conditions(state_dir: Path) -> tuple[Episode, ...]:
     """All that is remembered, the newest beginning first; nothing where there is no file that can be read."""
-    if not (state_dir / FILE_NAME).exists():  # before the first poll of this version
+    if is_absent(state_dir / FILE_NAME):  # before the first poll of this version
         return tuple(sorted(_taken_over(state_dir), key=lambda one: one.began, reverse=True))
     return _read_file(state_dir / FILE_NAME, "")
 
@@ -140,7 +141,7 @@ def read_since(state_dir: Path) -> Mapping[Key, Since]:
 
 
 def _read_file(file: Path, where: str) -> tuple[Episode, ...]:
-    if not file.exists():
+    if is_absent(file):
         return ()
     try:
         with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:

@@ -13,7 +13,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -124,7 +125,7 @@ def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int
     _guard(settings.run_timeout_s + _ALARM_AFTER_S)
     tasks = choose_tasks(settings, os.environ)
     try:
-        with run_lock(settings.state_dir):
+        with run_lock(settings.state_dir), _told_once(settings.state_dir):
             result = run_once(settings, tasks, started_s)
     except RunGoing as error:
         log.error("%s", error)
@@ -139,6 +140,24 @@ def _run(settings: Settings, started_s: float, show: bool, as_json: bool) -> int
         _print_points(result.composed.points, as_json)
     sys.stdout.flush()
     return result.exit_code
+
+
+@contextmanager
+def _told_once(state_dir: Path) -> Iterator[None]:
+    """Of failures that go on, cron's mail or the journal gets a word an hour; a terminal gets them all."""
+    if sys.stderr.isatty():
+        yield
+        return
+    from cloud_monitor.repeated_failures import RepeatedFailures
+
+    failures = RepeatedFailures(state_dir / "failures.json")
+    log.addFilter(failures)
+    try:
+        yield
+    finally:
+        log.removeFilter(failures)
+    for line in failures.finish():
+        log.error("%s", line)
 
 
 def _print_points(points: Sequence[tuple[str, int, float]], as_json: bool) -> None:

@@ -1,0 +1,72 @@
+"""A failure is told when it begins, once an hour, and when it is over."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from cloud_monitor.repeated_failures import RepeatedFailures
+from tests.collector.support import collector_environment, peer, read_to_end, run_collector
+
+
+def run(file: Path, now: float, *errors: str, warnings: tuple[str, ...] = ()) -> list[str]:
+    """What one run at that time tells of these errors."""
+    log, told = logging.getLogger(f"run{now}"), []
+    failures = RepeatedFailures(file, lambda: now)
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    handler = Keep()
+    log.addHandler(handler)
+    log.addFilter(failures)
+    log.propagate = False
+    for line in errors:
+        log.error("%s", line)
+    for line in warnings:
+        log.warning("%s", line)
+    return told + failures.finish()
+
+
+def test_begun_going_on_and_over(tmp_path: Path) -> None:
+    file = tmp_path / "failures.json"
+    assert run(file, 0, "carbon:2004: 12 points not delivered") == ["carbon:2004: 12 points not delivered"]
+    for minute in range(1, 60):
+        assert run(file, minute * 60, f"carbon:2004: {minute} points not delivered", warnings=("w",)) == ["w"]
+    assert run(file, 3600, "carbon:2004: 7 points not delivered", "disk full") == [
+        "still fails, for 1 h (61 runs): carbon:2004: 7 points not delivered",
+        "disk full",
+    ]
+    assert run(file, 3660, "carbon:2004: 9 points not delivered") == [
+        "well again after 1 min (1 run): disk full"
+    ]
+    assert run(file, 3720) == ["well again after 1 h 2 min (62 runs): carbon:2004: 9 points not delivered"]
+    assert run(file, 3780) == []
+    assert run(file, 3840, "disk full") == ["disk full"]
+    assert run(file, 3900, "host:1: refused") == [
+        "host:1: refused",
+        "well again after 1 min (1 run): disk full",
+    ]
+    assert run(file, 3960, "host:1: hangs") == ["host:1: hangs"]  # not well
+
+
+def test_a_clock_set_back_and_a_broken_memory_hide_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "failures.json"
+    assert run(file, 10_000, "x") == ["x"]
+    assert run(file, 4_000, "x") == ["still fails, for 0 s (2 runs): x"]
+    file.write_text('{"x": {"line": 3}}')
+    assert run(file, 4_060, "x") == ["x"]
+    assert run(tmp_path / "absent/failures.json", 0, "x") == ["x"]
+    assert run(tmp_path / "absent/failures.json", 60, "x") == ["x"]
+
+
+def test_a_run_under_cron_tells_of_a_dead_carbon_once_and_of_its_return(tmp_path: Path) -> None:
+    dead = collector_environment(tmp_path, "127.0.0.1:1")
+    told = [run_collector(environment=dead).stderr.splitlines() for _ in range(2)]
+    assert any("connection refused" in line for line in told[0])
+    assert told[1] == []
+    with peer(read_to_end) as carbon:
+        other = run_collector(environment=collector_environment(tmp_path, carbon)).stderr
+    assert "well again after" in other
+    assert "connection refused" in other

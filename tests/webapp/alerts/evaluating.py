@@ -1,6 +1,6 @@
 """A process of the page as far as alerts go, to be killed: evaluates each second, over a state folder.
 
-Started as `python -m tests.webapp.alerts.evaluating STATE_DIR ALERTS_FILE`.
+Started as `python -m tests.webapp.alerts.evaluating STATE_DIR ALERTS_FILE [each-minute]`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from webapp.alerts.evaluate import Evaluator, Pace
+from webapp.alerts.evaluate import EACH_MINUTE, Evaluator, Pace
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules
 from webapp.model.thresholds import complete_thresholds
@@ -22,7 +22,8 @@ def main() -> None:
     state_dir, alerts_file = map(Path, sys.argv[1:3])
     latest = Latest(state_dir, time.time, GridOrder((), frozenset()), 180)
     rules = HealthRules(complete_thresholds({}))
-    evaluator = Evaluator(state_dir, alerts_file, rules, latest, time.time, PACE)
+    pace = EACH_MINUTE if sys.argv[3:] else PACE
+    evaluator = Evaluator(state_dir, alerts_file, rules, latest, time.time, pace)
     evaluator.start()
     print("started", flush=True)
     time.sleep(3600)

@@ -16,11 +16,11 @@ from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default
 from cloud_monitor.settings import Reader, Warn
 
 PREFIX = "WORKER_"
-Environment = Literal["local", "azure", "azure_functions"]
+Environment = Literal["local", "azure", "azure_functions", "aws"]
 # Temporary storage there is
-TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400}
+TEMP_LIMIT_MB = {"local": 20_000, "azure": 8_000, "azure_functions": 400, "aws": 20_000}
 # Chunks that may be active in the whole queue
-MAX_CHUNKS = {"local": None, "azure": 35, "azure_functions": 10}
+MAX_CHUNKS = {"local": None, "azure": 35, "azure_functions": 10, "aws": None}
 # What version 0.1.0 kept in its default folder, ./state; a `make run` there has no such things in it.
 _OLD_STATE, _OLD_KEPT = Path("state"), ("queue.db", "logs", "condor")
 
@@ -42,10 +42,14 @@ def default_model_dir() -> Path:
 
 
 def detect_environment(environ: Mapping[str, str]) -> Environment:
-    """Azure Functions sets WEBSITE_INSTANCE_ID as well, so it is asked for first."""
+    """Azure Functions sets WEBSITE_INSTANCE_ID as well, so it is asked for first. Of AWS it is containers
+    (ECS, Fargate, Batch) that say what they are.
+    """
     if environ.get("FUNCTIONS_WORKER_RUNTIME"):
         return "azure_functions"
-    return "azure" if environ.get("WEBSITE_INSTANCE_ID") else "local"
+    if environ.get("WEBSITE_INSTANCE_ID"):
+        return "azure"
+    return "aws" if environ.get("AWS_EXECUTION_ENV") else "local"
 
 
 def _check_database_url(url: str) -> str:
@@ -155,12 +159,12 @@ class TempSettings(SettingsGroup):
     )
     environment: Environment = Field(
         default_factory=lambda: detect_environment(os.environ),
-        description="local, azure or azure_functions; unset: recognised by the variables Azure sets",
+        description="local, azure, azure_functions or aws; unset: recognised by the variables they set",
     )
     temp_limit_mb: int | None = Field(
         None,
         ge=1,
-        description="temporary storage there is; unset: 20000 local, 8000 azure, 400 azure_functions",
+        description="temporary storage there is; unset: 20000 local and aws, 8000 azure, 400 azure_functions",
     )
 
     @property
@@ -176,7 +180,7 @@ class GateSettings(TempSettings):
         None,
         ge=1,
         le=100,
-        description="most chunks active in the whole queue; unset: none local, 35 azure, 10 azure_functions",
+        description="most chunks active in the whole queue; unset: no limit, 35 azure, 10 azure_functions",
     )
     image_mb: float = Field(
         0.5, gt=0, le=1000, description="estimated size of an image, for temporary storage"
@@ -330,6 +334,9 @@ class SupervisorSettings(RunnerSettings):
     log_files: int = Field(3, ge=1, le=100, description="rotated logs kept of each worker")
     scheduled_events_url: str = Field(
         "auto", description="Azure Scheduled Events: auto (on Azure's machines), off, or the URL to poll"
+    )
+    spot_notice_url: str = Field(
+        "auto", description="EC2's spot notices: auto (on EC2's machines), off, or whom to ask in its place"
     )
     price_per_hour: float | None = Field(
         None, gt=0, description="price of one host's hour, for the cost of 1,000 images"

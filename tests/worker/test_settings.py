@@ -34,7 +34,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
         ("LEASE_S", "soon", "WORKER_LEASE_S='soon'.*number"),
         ("CHUNK_IMAGES", "0", "WORKER_CHUNK_IMAGES='0'.*greater than or equal to 1"),
         ("MAX_CHUNKS", "101", "WORKER_MAX_CHUNKS='101'.*less than or equal to 100"),
-        ("ENVIRONMENT", "aws", "WORKER_ENVIRONMENT='aws'.*'local', 'azure' or 'azure_functions'"),
+        ("ENVIRONMENT", "moon", "WORKER_ENVIRONMENT='moon'.*'local', 'azure', 'azure_functions' or 'aws'"),
         ("STORAGE_URL", "s3://x", "WORKER_STORAGE_URL='s3://x'.*a folder or azure://CONTAINER/PREFIX"),
         ("DEADLINE_NEAR_S", "1", "WORKER_DEADLINE_URGENT_S=3600: must not exceed WORKER_DEADLINE_NEAR_S, 1"),
         ("MEMORY_DRAIN_PCT", "9", "WORKER_MEMORY_DRAIN_PCT='9'.*at least WORKER_MEMORY_THRESHOLD_PCT, 75"),

@@ -14,8 +14,9 @@ from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.queue.outcome import outcome_text
 from worker.settings import Settings
-from worker.supervisor.evictions import scheduled_events_url, watch_evictions
+from worker.supervisor.evictions import scheduled_events_url, watch, watch_evictions
 from worker.supervisor.host_locks import claim_host_name
+from worker.supervisor.spot_notices import SpotNotices, spot_notice_url
 from worker.supervisor.supervisor import Supervisor
 
 
@@ -64,6 +65,9 @@ def supervise(
     events_url = scheduled_events_url(settings.scheduled_events_url)
     if events_url is not None:
         watch_evictions(events_url, supervisor.leave)
+    notice_url = spot_notice_url(settings.spot_notice_url)
+    if notice_url is not None:
+        watch(SpotNotices(notice_url), supervisor.leave)
     supervisor.run()
     try:
         if supervisor.never:

@@ -51,25 +51,43 @@ def ending_event(document: dict[str, Any], name: str) -> str | None:
 
 
 def watch_evictions(url: str, leave: Callable[[str], None], poll_s: float = POLL_S) -> threading.Thread:
-    """Poll in a thread until an event comes, then call `leave` with the reason, once."""
+    return watch(ScheduledEvents(url), leave, poll_s)
+
+
+class ScheduledEvents:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = open_session()
+        self._session.headers["Metadata"] = "true"
+        self._name = ""
+
+    def __call__(self) -> str | None:
+        """What is announced; None while nothing is. Raises RequestException, ValueError or AttributeError."""
+        self._name = self._name or query_name(self._session, self._url)
+        answer = self._session.get(self._url, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        kind = ending_event(answer.json(), self._name)
+        return None if kind is None else f"Azure announces {kind}"
+
+
+def watch(
+    ask: Callable[[], str | None], leave: Callable[[str], None], poll_s: float = POLL_S
+) -> threading.Thread:
+    """Ask in a thread until something is announced, then call `leave` with it, once."""
 
     def poll() -> None:
         pause = threading.Event()
-        session = open_session()
-        name, failed = "", False
+        failed = False
         while True:
-            name = name or query_name(session, url)
             try:
-                answer = session.get(url, timeout=TIMEOUT_S)
-                answer.raise_for_status()
-                kind = ending_event(answer.json(), name)
+                announced = ask()
                 failed = False
-            except (requests.RequestException, ValueError, AttributeError) as error:
+            except (requests.RequestException, ValueError, AttributeError, LookupError, TypeError) as error:
                 if not failed:
-                    log.warning("scheduled events: %s", error)
-                failed, kind = True, None
-            if kind is not None:
-                leave(f"Azure announces {kind}")
+                    log.warning("announcements of this machine's end: %s", error)
+                failed, announced = True, None
+            if announced is not None:
+                leave(announced)
                 return
             pause.wait(poll_s)
 
@@ -82,7 +100,6 @@ def open_session() -> requests.Session:
     """Past any proxy: the service is the machine's own, and answers nobody else."""
     session = requests.Session()
     session.trust_env = False
-    session.headers["Metadata"] = "true"
     return session
 
 

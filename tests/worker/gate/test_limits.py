@@ -32,6 +32,7 @@ def read_values(text: str) -> dict[str, str]:
     [
         ({}, "local"),
         ({"WEBSITE_INSTANCE_ID": "abc"}, "azure"),
+        ({"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}, "aws"),
         ({"FUNCTIONS_WORKER_RUNTIME": "python"}, "azure_functions"),
         ({"WEBSITE_INSTANCE_ID": "abc", "FUNCTIONS_WORKER_RUNTIME": "python"}, "azure_functions"),
     ],
@@ -42,7 +43,12 @@ def test_recognised_by_the_platforms_own_variables(environ: dict[str, str], envi
 
 @pytest.mark.parametrize(
     ("environment", "limit_mb", "maximum", "effective"),
-    [("local", 20_000, None, None), ("azure", 8_000, 35, 32), ("azure_functions", 400, 10, 1)],
+    [
+        ("local", 20_000, None, None),
+        ("azure", 8_000, 35, 32),
+        ("azure_functions", 400, 10, 1),
+        ("aws", 20_000, None, None),
+    ],
 )
 def test_each_brings_its_temporary_storage_and_its_maximum(
     environment: str, limit_mb: int, maximum: int | None, effective: int | None

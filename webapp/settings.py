@@ -210,7 +210,13 @@ class ListSettings(SettingsGroup):
     )
     fleet_database_url: Annotated[str | None, Secret()] = Field(
         None,
-        description="queue database of the worker fleet, read only; unset: /fleet shows what Graphite knows",
+        description="queue database of the worker fleet, read only; unset: /fleet shows what Graphite knows, "
+        "/machines nothing",
+    )
+    wishes_database_url: Annotated[str | None, Secret()] = Field(
+        None,
+        description="the same, by a role that may only insert wishes for machines and events; unset: "
+        "machines cannot be changed from the page",
     )
 
 

@@ -17,6 +17,7 @@ from webapp.views import (
     health,
     inventory,
     lists,
+    machines,
     metrics,
     plot,
     status,
@@ -41,6 +42,7 @@ BLUEPRINTS = (
     across.waiting,
     across.users,
     fleet.blueprint,
+    machines.api.blueprint,
     alerts.blueprint,
     plot.blueprint,
 )

@@ -4,16 +4,29 @@ the manager alone fulfils.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from worker.queue.database import Database
 from worker.queue.hosts import add_event
-from worker.queue.model import QueueRefused
+from worker.queue.model import QueueError, QueueRefused
 from worker.queue.schema import machine_wishes
 from worker.queue.sql import db_now, storable
+
+__all__ = [
+    "MachineWish",
+    "QueueError",
+    "WishKind",
+    "add_wish",
+    "end_wish",
+    "open_wishes",
+    "wish_of",
+    "write_wishes",
+]
 
 WishKind = Literal["create", "delete", "pause", "resume", "limits"]
 
@@ -51,6 +64,14 @@ def add_wish(connection: Connection, wish: MachineWish) -> int:
     said = f"{wish.asked_by or 'somebody'} asks: {wish.kind} {about}{details and f' ({details})'}"
     add_event(connection, "machine_wish", said, host=wish.machine)
     return int((row.inserted_primary_key or (0,))[0])
+
+
+def write_wishes(url: str, wishes: Sequence[MachineWish], patience_s: float) -> list[int]:
+    """The numbers of the new wishes, all or none. The role needs to INSERT into `machine_wishes` and
+    `events`, and to SELECT their `id`. Raises QueueUnavailable, QueueRefused.
+    """
+    with closing(Database(url, patience_s)) as database:
+        return database.write(lambda connection: [add_wish(connection, wish) for wish in wishes])
 
 
 def open_wishes(connection: Connection) -> list[MachineWish]:

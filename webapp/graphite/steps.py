@@ -31,12 +31,24 @@ class Step(NamedTuple):
 
 def native_step(series: Collection[Sequence[SeriesPoint]]) -> int:
     """The step at which all of the series have points: the least common multiple of their own."""
-    return min(math.lcm(*map(_step_of, series)) if series else STEP_S, DAY_S)
+    return min(math.lcm(*map(step_of, series)) if series else STEP_S, DAY_S)
 
 
 def archive_step(points: Sequence[SeriesPoint]) -> int:
     """The step of the archive that points were read from, gaps included; 0 where it cannot be seen."""
     return _common_distance(point.timestamp for point in points[:_LOOKED_AT])
+
+
+def step_of(points: Sequence[SeriesPoint]) -> int:
+    """The step of one series: that of its timestamps, or that of its values where these lie further apart.
+
+    A store that has no step of its own answers at whatever step it was started with.
+    """
+    grid_s = archive_step(points)
+    known = list(islice((point.timestamp for point in points if point.value is not None), _LOOKED_AT))
+    if len(known) > _BELIEVED_AFTER:
+        return _common_distance(known) or STEP_S
+    return max(grid_s, STEP_S)
 
 
 def fit_step(native_s: int, wanted_s: int, span: Range, points_max: int) -> int:
@@ -104,18 +116,6 @@ def _first(span: Range, step_s: int, now: float, is_age: bool) -> int:
 
 def _midnight(day: date, zone: tzinfo) -> int:
     return int(datetime.combine(day, time(), zone).timestamp())
-
-
-def _step_of(points: Sequence[SeriesPoint]) -> int:
-    """The step of one series: that of its timestamps, or that of its values where these lie further apart.
-
-    A store that has no step of its own answers at whatever step it was started with.
-    """
-    grid_s = archive_step(points)
-    known = list(islice((point.timestamp for point in points if point.value is not None), _LOOKED_AT))
-    if len(known) > _BELIEVED_AFTER:
-        return _common_distance(known) or STEP_S
-    return max(grid_s, STEP_S)
 
 
 def _common_distance(timestamps: Iterable[int]) -> int:

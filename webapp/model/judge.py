@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import METRICS, PRODUCERS_OF_SERVICE
+from cloud_monitor.metrics.paths import ROOT
 from cloud_monitor.system.text import age_text, format_number
 from webapp.model.health import (
     CHUNKS_FAILED,
@@ -88,7 +89,7 @@ class _HealthCheck:
         self, key: Key, newest: int | None, where: tuple[str, ...], producers: frozenset[str] = frozenset()
     ) -> Iterator[Condition]:
         """A grid or cloud of which nothing fresh is known."""
-        value = Value("", 1.0, newest)
+        value = Value(f"{ROOT}.{key.grid}", 1.0, newest)
         if not self._view.is_fresh(value):
             text = f"no data for {self._view.age(value) or 'ever'}"
             yield Condition(key, Level.STALE, text, where, "sends data again", True, producers)

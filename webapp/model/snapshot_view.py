@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cloud_monitor.metrics.paths import ROOT, STEP_S
 from cloud_monitor.system.text import age_text
 from webapp.model.freshness import Freshness, judge
 from webapp.model.tree import Snapshot, Value
@@ -61,7 +62,10 @@ class SnapshotView:
         return max(0.0, self.as_of - self.snapshot.taken_at) if self.snapshot.taken_at else None
 
     def freshness(self, value: Value) -> Freshness:
-        return judge(value.value, value.timestamp, self.as_of, self.stale_after_s)
+        stale_after_s = self.stale_after_s
+        if self.snapshot.steps_s:
+            stale_after_s += max(0, self._step_s(value.path) - STEP_S)
+        return judge(value.value, value.timestamp, self.as_of, stale_after_s)
 
     def is_fresh(self, value: Value | None) -> bool:
         """Whether a value may be judged: it holds now, be it zero or not."""
@@ -70,3 +74,10 @@ class SnapshotView:
     def age(self, value: Value) -> str:
         """The value's age as text; empty for a value that is missing."""
         return "" if value.timestamp is None else age_text(self.as_of - value.timestamp)
+
+    def _step_s(self, path: str) -> int:
+        """Of a sum over grids it is the longest."""
+        steps_s = self.snapshot.steps_s
+        first, *names = path.split(".", 3)
+        grid = (names if first == ROOT else names[1:])[:1]
+        return max(steps_s.values()) if grid == ["*"] else steps_s.get("".join(grid), STEP_S)

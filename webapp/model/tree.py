@@ -275,6 +275,9 @@ class Snapshot:
     jobs: Counts  # status -> sum over the grids' `all`
     values: Mapping[str, Value]  # every series by path
     clocks_ahead_s: Mapping[str, float] = field(default_factory=dict)  # by grid, or grid/host
+    steps_s: Mapping[str, int] = field(
+        default_factory=dict
+    )  # of grids whose points are kept by more than a minute
 
     @property
     def is_empty(self) -> bool:

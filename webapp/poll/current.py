@@ -50,6 +50,7 @@ class Latest:
                 self.snapshot = replace(
                     build_snapshot(polled.taken_at, polled.values, self._order),
                     clocks_ahead_s={owner: clock.ahead_s for owner, clock in polled.clocks.items()},
+                    steps_s=polled.steps.by_grid,
                 )
             if outcome:
                 self.outcome = read_outcome(self._state_dir)

@@ -14,13 +14,14 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from cloud_monitor.metrics.paths import ROOT
 from cloud_monitor.system.files import LOCK_FLAGS, close_to_others
-from webapp.graphite.client import GraphiteFault, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.conditions import note_conditions
 from webapp.model.judge import judge_health
@@ -38,6 +39,7 @@ from webapp.poll.state_files import (
     write_outcome,
     write_polled,
 )
+from webapp.poll.store_steps import LOOK_S, StoreSteps, find_steps
 from webapp.poll.targets import poll_targets
 from webapp.settings import PollSettings
 
@@ -76,6 +78,7 @@ class Poller:
         self._stop = threading.Event()
         self._lock_file: int | None = None
         self._rest_until = 0.0
+        self._asked = 0  # requests of the poll that is under way
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -167,7 +170,7 @@ class Poller:
         outcome = replace(read_outcome(state_dir), attempted_at=now)
         write_outcome(state_dir, outcome)
         known = read_polled(state_dir)
-        started = time.monotonic()
+        started, self._asked = time.monotonic(), 0
         is_whole = True
         try:
             if outcome.failures:
@@ -177,13 +180,14 @@ class Poller:
                     return  # it answers, and would fail over everything again: what went wrong stands
                 is_whole = True
             outcome = replace(outcome, whole_attempted_at=now)
-            found, refused_names = self._fetch_values(now, first=not known.values)
+            steps = known.steps if known.steps.is_known(now) else self._find_steps(now)
+            window_s = steps.window_s(self._settings.poll_window_s)
+            found, refused_names = self._fetch_values(now, window_s, first=not known.values)
             clocks = self._compare_clocks(now, known)
             found = set_right(found, clocks)
             if known.values and not found:
                 raise GraphiteFault(
-                    f"{self._settings.graphite_url} has no point of the last "
-                    f"{self._settings.poll_window_s:g} s: "
+                    f"{self._settings.graphite_url} has no point of the last {window_s:g} s: "
                     "every collector has stopped, or it is another Graphite"
                 )
         except GraphiteFault as fault:
@@ -195,7 +199,7 @@ class Poller:
         else:
             rules = (self._settings.forget_after_s, self._settings.forget_grid_after_s)
             values = carry_forward(found, known.values, now, *rules)
-            write_polled(state_dir, Polled(now, values, clocks))
+            write_polled(state_dir, Polled(now, values, clocks, steps))
             outcome = replace(
                 outcome,
                 succeeded_at=now,
@@ -210,7 +214,7 @@ class Poller:
             outcome,
             finished_at=self._clock(),
             duration_s=time.monotonic() - started,
-            requests=len(poll_targets()) + 1 if is_whole else 1,
+            requests=self._asked,
         )
         self._latest.reload()
         self._note_conditions(outcome)  # before the outcome, which has every process render its pages anew
@@ -224,38 +228,35 @@ class Poller:
         """Raises GraphiteFault where the store does not even answer one small question."""
         settings = self._settings
         timeout_s = min(_LITTLE_MAX_S, settings.graphite_timeout_s)
-        body, _ = fetch(
-            settings.graphite_url,
-            [_HEARTBEATS],
-            int(now - settings.poll_window_s),
-            int(now),
-            timeout_s=timeout_s,
-            bytes_max=_CLOCKS_MAX_BYTES,
-            drop_nulls=True,
-        )
-        for _ in parse_series(body, settings.graphite_url):
+        answer = self._fetch([_HEARTBEATS], now, settings.poll_window_s, timeout_s, _CLOCKS_MAX_BYTES)
+        for _ in parse_series(answer.body, settings.graphite_url):
             pass
 
-    def _fetch_values(self, now: float, *, first: bool) -> tuple[list[Value], int]:
+    def _fetch(
+        self, targets: Sequence[str], now: float, back_s: float, timeout_s: float, bytes_max: int, **more: Any
+    ) -> RenderBody:
+        self._asked += 1
+        bounds: dict[str, Any] = {"timeout_s": timeout_s, "bytes_max": bytes_max, "drop_nulls": True, **more}
+        return fetch(self._settings.graphite_url, targets, int(now - back_s), int(now), **bounds)
+
+    def _find_steps(self, now: float) -> StoreSteps:
+        url, timeout_s = self._settings.graphite_url, self._settings.graphite_timeout_s
+        answer = self._fetch([_HEARTBEATS], now, LOOK_S, timeout_s, _ANSWER_MAX_BYTES, drop_nulls=False)
+        return find_steps(parse_series(answer.body, url), now)
+
+    def _fetch_values(self, now: float, window_s: float, *, first: bool) -> tuple[list[Value], int]:
         """The newest values, and how many series are left out because their names are no text."""
         settings = self._settings
         deadline = time.monotonic() + settings.poll_timeout_s
-        asks = [(target, settings.poll_window_s) for target in poll_targets()]
+        asks = [(target, window_s) for target in poll_targets()]
         if first:
-            asks.insert(0, (_HEARTBEATS, max(settings.poll_window_s, _FIRST_WINDOW_S)))
+            asks.insert(0, (_HEARTBEATS, max(window_s, _FIRST_WINDOW_S)))
         found: dict[str, Value] = {}
         refused: set[str] = set()
-        for target, window_s in asks:
-            body, _ = fetch(
-                settings.graphite_url,
-                [target],
-                int(now - window_s),
-                int(now),
-                timeout_s=max(0.1, min(settings.graphite_timeout_s, deadline - time.monotonic())),
-                bytes_max=_ANSWER_MAX_BYTES,
-                drop_nulls=True,
-            )
-            for series in parse_series(body, settings.graphite_url):
+        for target, back_s in asks:
+            timeout_s = max(0.1, min(settings.graphite_timeout_s, deadline - time.monotonic()))
+            answer = self._fetch([target], now, back_s, timeout_s, _ANSWER_MAX_BYTES)
+            for series in parse_series(answer.body, settings.graphite_url):
                 value = newest_value(series, found)
                 if value is None:
                     continue
@@ -271,16 +272,8 @@ class Poller:
         """How far collectors are ahead. Where the store cannot be asked, what is known stays as it is."""
         settings = self._settings
         try:
-            body, date_s = fetch(
-                settings.graphite_url,
-                CLOCK_TARGETS,
-                int(now - settings.poll_window_s),
-                int(now),
-                timeout_s=settings.graphite_timeout_s,
-                bytes_max=_CLOCKS_MAX_BYTES,
-                drop_nulls=True,
-                look_ahead_s=LOOK_AHEAD_S,
-            )
+            bounds = (settings.poll_window_s, settings.graphite_timeout_s, _CLOCKS_MAX_BYTES)
+            body, date_s = self._fetch(CLOCK_TARGETS, now, *bounds, look_ahead_s=LOOK_AHEAD_S)
             series = [one for one in parse_series(body, settings.graphite_url) if group_of(one.target)]
         except GraphiteFault as fault:
             log.warning("collectors' clocks cannot be compared: %s", fault)

@@ -15,6 +15,7 @@ from cloud_monitor.system.files import replace_file
 from webapp.model.snapshot_view import AlertCount, PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.clocks import Clock
+from webapp.poll.store_steps import NEVER, StoreSteps
 
 SNAPSHOT_NAME = "snapshot.json"
 OUTCOME_NAME = "outcome.json"
@@ -31,6 +32,7 @@ class Polled:
     taken_at: float = 0.0  # epoch seconds; 0.0 before the first good poll
     values: Sequence[Value] = ()
     clocks: Mapping[str, Clock] = field(default_factory=dict)  # by owner, see webapp.poll.clocks
+    steps: StoreSteps = NEVER
 
 
 def read_polled(state_dir: Path) -> Polled:
@@ -44,8 +46,10 @@ def read_polled(state_dir: Path) -> Polled:
             owner: Clock(float(ahead_s), {int(at): int(sent) for at, sent in seen})
             for owner, ahead_s, seen in raw.get("clocks", ())
         }
-        return Polled(float(raw["taken_at"]), [Value(*row) for row in columns], clocks)
-    except (OSError, ValueError, TypeError, KeyError):
+        seen_at, steps = raw.get("steps", (0.0, {}))
+        store_steps = StoreSteps(float(seen_at), {grid: int(step_s) for grid, step_s in steps.items()})
+        return Polled(float(raw["taken_at"]), [Value(*row) for row in columns], clocks, store_steps)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Polled()
 
 
@@ -59,6 +63,7 @@ def write_polled(state_dir: Path, polled: Polled) -> None:
         "clocks": [
             (owner, clock.ahead_s, list(clock.seen.items())) for owner, clock in polled.clocks.items()
         ],
+        "steps": (polled.steps.seen_at, dict(polled.steps.by_grid)),
     }
     replace_file(state_dir / SNAPSHOT_NAME, json.dumps(columns, separators=(",", ":")).encode())
 

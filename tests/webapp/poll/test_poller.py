@@ -29,6 +29,7 @@ from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.poller import Poller
 from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
+from webapp.poll.store_steps import StoreSteps
 from webapp.poll.targets import poll_targets
 from webapp.settings import Settings
 
@@ -69,7 +70,7 @@ def proxy() -> Iterator[Proxy]:
 def known_before(state_dir: Path, at: float) -> Polled:
     """A snapshot and its outcome, as a good poll of that time leaves them."""
     state_dir.mkdir(exist_ok=True)
-    polled = Polled(at, [Value("grids.g.heartbeat.condor", 1.0, int(at))])
+    polled = Polled(at, [Value("grids.g.heartbeat.condor", 1.0, int(at))], {}, StoreSteps(at))
     write_polled(state_dir, polled)
     write_outcome(state_dir, PollOutcome(attempted_at=at, finished_at=at, succeeded_at=at, series=1))
     return polled

@@ -31,7 +31,11 @@ log = logging.getLogger("collector")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     started_s = time.monotonic()
-    options = _parser().parse_args(arguments)
+    options = _parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
+    if options.command == "setup":
+        from cloud_monitor.setup import run_setup
+
+        return run_setup("collector", options.starter, options.dry)
     logging.basicConfig(
         level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
     )
@@ -67,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _run(settings, started_s, show=options.print, as_json=options.json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program_name("collector"),
         description="Collect one minute's figures of a grid and send them to Carbon.",
@@ -90,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="TOML file; variables of the environment win"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one it collects once")
+    setup = commands.add_parser("setup", help="make user, folders, settings and what starts the collector")
+    if "setup" in arguments:  # a run imports nothing of it
+        from cloud_monitor.setup import add_arguments
+
+        add_arguments(setup, "collector")
     return parser
 
 

@@ -48,6 +48,7 @@ def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> 
     rows = [*_check_sources(settings, environment), *_check_destinations(settings)]
     rows += _check_inventory(settings) if settings.has_inventory else []
     rows.append(_check_state(settings))
+    rows += _check_layout(settings)
     rows += _check_orphaned(settings)
     rows += _check_store(settings)
     if as_json:
@@ -158,6 +159,16 @@ def _check_state(settings: DeliverySettings) -> CheckRow:
             "state", str(directory), "warning", f"{free_mb} MB free, the spools may take {wanted_mb} MB"
         )
     return CheckRow("state", str(directory), "ok", f"can be written, {free_mb} MB free")
+
+
+def _check_layout(settings: DeliverySettings) -> Iterator[CheckRow]:
+    """On a machine where the state is where `setup --system` puts it."""
+    from cloud_monitor.setup import find_departures
+    from cloud_monitor.system.installation import STATE
+
+    if settings.state_dir.is_relative_to(STATE):
+        for departure in find_departures("collector"):
+            yield CheckRow("state", "layout", "warning", departure)
 
 
 def _check_orphaned(settings: DeliverySettings) -> Iterator[CheckRow]:

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import waitress
 
+from cloud_monitor import setup
 from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import is_absent
@@ -35,7 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one the page is served")
     add_arguments(commands.add_parser("alerts", help="what is wrong, and who is told"))
+    setup.add_arguments(commands.add_parser("setup", help="make user, folders, settings and unit"), "webapp")
     options = parser.parse_args(arguments)
+    if options.command == "setup":
+        return setup.run_setup("webapp", options.starter, options.dry)
     if options.command and options.config is None and not is_absent(CONFIG):
         options.config = CONFIG  # as the page that a server or unit started
     warnings: list[str] = []

@@ -122,16 +122,16 @@ def test_a_cloud_that_vanished_is_zero_and_a_failed_source_is_silent(tmp_path: P
     assert failed["grids.g.commands.tape.drives"] == 7
 
 
-def test_the_documented_cron_line_delivers_under_crons_environment(
-    graphite: Graphite, tmp_path: Path
-) -> None:
+def test_the_shipped_cron_line_delivers_under_crons_environment(graphite: Graphite, tmp_path: Path) -> None:
     config = tmp_path / "collector.toml"
     config.write_text(
         f'grid = "cron"\ncarbon = "{graphite.carbon}"\nstate_dir = "{tmp_path}/state"\nsources = "host"\n'
     )
-    readme = (ROOT / "README.md").read_text()
-    documented = next(line for line in readme.splitlines() if line.startswith("* * * * *"))
-    command = documented.split(maxsplit=5)[5].split(" ", 1)[1]  # the times, then the user of a cron.d file
+    shipped = (ROOT / "cron/cloud-monitor").read_text()
+    line = next(line for line in shipped.splitlines() if line.startswith("* * * * *"))
+    command = line.split(maxsplit=5)[5].split(" ", 1)[1]  # the times, then the user of a cron.d file
+    command, _, rest = command.partition(" 2>&1 | ")
+    assert rest == "logger -t cloud-monitor-collector"
     program, _, arguments = command.partition(" ")
     installed = Path(sys.executable).parent / "cloud-monitor-collector"
     assert program == f"/opt/cloud-monitor/.venv/bin/{installed.name}"

@@ -22,6 +22,7 @@ SERVICES = {
     "apache": "an Apache with mod_wsgi",
     "azurite": "Azurite, run by node",
     "browser": "Chromium",
+    "cron": "Debian's cron daemon",
     "condor": "an HTCondor pool",
     "decimer": "the weights of DECIMER",
     "fleet": "a supervisor with its workers, for seconds",

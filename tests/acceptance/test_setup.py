@@ -1,0 +1,146 @@
+"""`setup --system` in a mount namespace: looked at, made again, and run by a real cron."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cloud_monitor.setup import CHOICES, plan_setup
+from cloud_monitor.system.installation import ACCOUNT, File, Folder, InstallationRefused
+from tests.collector.support import ROOT, peer, read_to_end
+from tests.services.needs import find_program, need
+from tests.services.support import PATIENCE_S, wait_until
+
+ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user and mounts")
+# /etc and the state's place are copies of the test's own; this Python, which may be below a closed /root, and
+# this checkout can be reached by every user.
+PREPARE = """
+set -e
+mkdir -p "$T/etc" "$T/lib" "$T/home" "$T/prefix" && cp -a /etc/. "$T/etc/"
+mount --bind "$T/etc" /etc
+mkdir -p /var/lib/cloud-monitor && mount --bind "$T/lib" /var/lib/cloud-monitor
+mount --bind "$BASE" "$T/prefix"
+case "$BASE" in /root/*)
+    mount -t tmpfs -o mode=755 tmpfs /root; mkdir -p "$BASE"; mount --bind "$T/prefix" "$BASE";;
+esac
+cd "$PWD"
+"""
+
+
+def in_namespace(tmp_path: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell script as root where /etc and /var/lib/cloud-monitor are copies below tmp_path."""
+    need("root")
+    variables = (
+        os.environ | {"T": str(tmp_path), "BASE": sys.base_prefix, "PYTHON": sys.executable} | environment
+    )
+    return subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", PREPARE + script],
+        env=variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@ONLY_ROOT
+def test_it_makes_one_layout_for_all_parts_and_again_changes_nothing(tmp_path: Path) -> None:
+    parts = " ".join(CHOICES)
+    done = in_namespace(
+        tmp_path,
+        f"""
+        for part in {parts}; do $PYTHON -m $part setup --system --with none --dry-run; done; echo ==
+        ls /etc/cloud-monitor 2>&1 || echo ==
+        for part in {parts}; do $PYTHON -m $part setup --system --with none; done; echo ==
+        echo mine > /etc/cloud-monitor/webapp.toml
+        chmod 777 /var/lib/cloud-monitor/collector
+        for part in {parts}; do $PYTHON -m $part setup --system --with none; done; echo ==
+        getent passwd {ACCOUNT} | cut -d: -f6,7
+        cd /; stat -c '%U:%G %a /%n' etc/cloud-monitor etc/cloud-monitor/*
+        stat -c '%U:%G %a /%n' var/lib/cloud-monitor var/lib/cloud-monitor/*
+        """,
+    )
+    assert done.returncode == 0, done.stderr
+    planned, before, made, again, found = done.stdout.split("==\n")
+    assert planned.count("would make  folder /var/lib/cloud-monitor/") == 3
+    assert "No such file" in before  # the dry run made nothing
+    assert made.count("made        user and group") == 1
+    assert [line for line in again.splitlines() if line.startswith("made")] == [
+        "made        folder /var/lib/cloud-monitor/collector (cloud-monitor:cloud-monitor 700)"
+    ]
+    assert found.splitlines() == [
+        "/var/lib/cloud-monitor:/usr/sbin/nologin",
+        "root:cloud-monitor 750 /etc/cloud-monitor",
+        "root:cloud-monitor 640 /etc/cloud-monitor/collector.toml",
+        "root:cloud-monitor 640 /etc/cloud-monitor/webapp.toml",
+        "root:cloud-monitor 640 /etc/cloud-monitor/worker.env",
+        "root:root 755 /var/lib/cloud-monitor",
+        "cloud-monitor:cloud-monitor 700 /var/lib/cloud-monitor/collector",
+        "cloud-monitor:cloud-monitor 750 /var/lib/cloud-monitor/webapp",
+        "cloud-monitor:cloud-monitor 750 /var/lib/cloud-monitor/worker",
+    ]
+    assert (tmp_path / "etc/cloud-monitor/webapp.toml").read_text() == "mine\n"
+
+
+@ONLY_ROOT
+def test_an_earlier_layout_is_not_taken_from_its_owner(tmp_path: Path) -> None:
+    done = in_namespace(
+        tmp_path,
+        "chown www-data /var/lib/cloud-monitor; touch /var/lib/cloud-monitor/snapshot.json\n"
+        "$PYTHON -m webapp setup --system --with none || echo $?; stat -c %U /var/lib/cloud-monitor",
+    )
+    assert done.stdout.splitlines()[-2:] == ["1", "www-data"]
+    assert "/var/lib/cloud-monitor belongs to www-data and has files of an earlier layout" in done.stderr
+
+
+@ONLY_ROOT
+def test_a_real_cron_starts_the_collector_by_the_installed_line(tmp_path: Path) -> None:
+    """Points arrive, and what the run tells goes to the journal's program, not to a mailbox."""
+    cron = find_program("cron", "cron")
+    taken: list[bytes] = []
+    with peer(lambda connection: taken.append(read_to_end(connection))) as carbon:
+        script = f"""
+        $PYTHON -m collector setup --system --with cron > /dev/null
+        (echo 'grid = "cron"'; echo 'sources = ["host"]'; echo "carbon = \\"$CARBON\\""
+        echo 'state_dir = "/var/lib/cloud-monitor/collector"') > /etc/cloud-monitor/collector.toml
+        mkdir -p "$T/run" && mount --bind "$T/run" /run
+        {cron} -f > /dev/null 2>&1 & echo $! > "$T/pid"
+        for turn in $(seq 200); do [ -e /var/lib/cloud-monitor/collector/seen.json ] && break; sleep 1; done
+        kill $! ; ls -l /var/lib/cloud-monitor/collector
+        """
+        done = in_namespace(tmp_path, script, CARBON=carbon)
+        wait_until(lambda: bool(taken), "the points of the run that cron started")
+    assert b"grids.cron.heartbeat.cloud_monitor" in b"".join(taken), done.stdout + done.stderr
+    assert "cloud-monitor cloud-monitor" in done.stdout  # the run was this user's
+
+
+def test_what_is_installed_is_what_is_shipped_with_the_places_of_this_installation() -> None:
+    steps = {
+        step.path.name: step
+        for part in CHOICES
+        for step in plan_setup(part, "systemd")
+        if isinstance(step, File)
+    }
+    service = steps["cloud-monitor-collector.service"].text
+    assert f"ExecStart={sys.prefix}/bin/python -m collector" in service
+    assert f"WorkingDirectory={ROOT}\n" in service
+    (cron,) = [step for step in plan_setup("collector", "cron") if isinstance(step, File) and not step.kept]
+    shipped = (ROOT / "cron/cloud-monitor").read_text()
+    assert cron.text == shipped.replace("/opt/cloud-monitor/.venv", sys.prefix)
+    assert cron.path == Path("/etc/cron.d/cloud-monitor")
+    names = {"cloud-monitor.slice", "cloud-monitor-web.service", "cloud-monitor-worker.service"}
+    assert names <= steps.keys()
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InstallationRefused, match="file is not a folder: move it away"):
+        Folder(tmp_path / "file", "root", "root", 0o755).is_made()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(InstallationRefused, match="link is not a file: move it away"):
+        File(tmp_path / "link", "x", "root", "root", 0o644).is_made()

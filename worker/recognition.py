@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from worker.answers.notes import Note
+
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
@@ -20,7 +22,8 @@ class Recognition:
 
     `confidences` is parallel to `tokens`, each within 0..1. `truncated` says that the output reached its
     longest length without an end. `error` is a short named error ("TruncatedImage: ..."); then `smiles` is
-    None and `tokens` is empty. `precision` is what the answer was made with: "full" or "fast".
+    None and `tokens` is empty. `precision` is what the answer was made with: "full" or "fast". `notes` say
+    what is odd about the answer and its image.
     """
 
     key: str
@@ -30,6 +33,7 @@ class Recognition:
     truncated: bool = False
     error: str | None = None
     precision: str = "full"
+    notes: tuple[Note, ...] = ()
 
 
 class Recogniser(Protocol):

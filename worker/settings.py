@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 
 from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default_state_dir
 from cloud_monitor.settings import Reader, Warn
+from worker.answers.confidence import DOUBTFUL_BELOW
 
 PREFIX = "WORKER_"
 Environment = Literal["local", "azure", "azure_functions", "aws"]
@@ -376,6 +377,9 @@ class Settings(SupervisorSettings, PoolSettings, MachineSettings):
 
     keep_days: float = Field(
         30, ge=0, le=36_500, description="age from which `prune` deletes batches, events and decisions"
+    )
+    doubtful_below: float = Field(
+        DOUBTFUL_BELOW, ge=0, le=1, description="least token confidence under which an answer is doubtful"
     )
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 

@@ -67,7 +67,9 @@ def _progress(figures: QueueFigures) -> RenderableType:
 
 
 def _batches(figures: QueueFigures) -> Table:
-    table = _table("batch", "priority", "images", "done", "failed", "chunks left", "deadline", "CPU s/image")
+    table = _table(
+        "batch", "priority", "images", "done", "failed", "doubtful", "chunks left", "deadline", "CPU s/image"
+    )
     for batch in figures.batches:
         total = sum(batch.images.values())
         ended = batch.images["done"] + batch.images["failed"]
@@ -77,6 +79,7 @@ def _batches(figures: QueueFigures) -> Table:
             f"{total:,}",
             f"{100 * ended / total:.1f} %" if total else "-",
             _count(batch.images["failed"], bad=True),
+            _count(batch.doubtful, bad=False),
             f"{batch.chunks['pending'] + batch.chunks['active']:,}",
             _deadline(batch, figures.at),
             f"{batch.cpu_s / ended:.2f}" if ended else "-",

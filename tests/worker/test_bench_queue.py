@@ -31,3 +31,16 @@ def test_the_tiny_benchmark_prints_its_figures() -> None:
         assert figures[f"queue_{database}_run_admission_p99"]["of"] > 0
         assert 0 < figures[f"queue_{database}_admission_p99"]["value"] < 10_000
     assert figures["queue_azure_listing_requests"]["value"] == 7
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.postgres
+def test_the_tiny_benchmark_of_confidence_prints_its_figures() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.confidence", "--tiny"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    figures = {line["name"]: line for line in map(json.loads, done.stdout.decode().splitlines())}
+    for database in ("postgresql", "sqlite"):
+        assert 0 < figures[f"queue_{database}_confidence_fill"]["value"] < 10
+        assert 0 < figures[f"queue_{database}_confidence_doubtful"]["value"] <= 10

@@ -26,7 +26,8 @@ from tests.services.postgres import Postgres
 from tests.services.support import open_way_to, wait_until
 from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
-from worker.exports.base import ExportRefused
+from worker.answers.notes import Note
+from worker.exports.base import OF_0_2_0, WITHOUT_LISTS, ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
@@ -242,6 +243,7 @@ def test_a_user_without_a_home_needs_none(fleet: Fleet, tmp_path: Path) -> None:
     assert "there is no such file; `enqueue` makes it" in line, "not: no home"
 
 
+NO_END = "no end within 302 tokens"
 NASTY = 'C,"=1+1"\n\r\\N[€]'
 
 
@@ -254,7 +256,9 @@ def fill(fleet: Fleet) -> None:
     held = claim(queue)
     image = held.images[0].number, held.images[1].number
     results = [
-        Result(image[0], NASTY, ("C", '"'), (0.5, 0.125), sha256="ab" * 32),
+        Result(
+            image[0], NASTY, ("C", '"'), (0.5, 0.125), sha256="ab" * 32, notes=(Note("truncated", NO_END),)
+        ),
         Result(image[1], None, error="X: y"),
     ]
     queue.release(queue.store(held, results), "later")
@@ -301,6 +305,49 @@ def test_results_are_streamed_out(fleet: Fleet, form: str) -> None:
     assert rows[5]["smiles"] in (None, "")
     lists = rows[4]["tokens"], rows[4]["confidences"]
     assert [json.loads(each) if form == "csv" else each for each in lists] == [["C", '"'], [0.5, 0.125]]
+    sure = [rows[4]["least_confidence"], rows[4]["mean_confidence"]]
+    assert sure == (["0.125", "0.3125"] if form == "csv" else [0.125, 0.3125])
+    notes = {"csv": '{"truncated": "no end within 302 tokens"}', "parquet": [("truncated", NO_END)]}
+    assert rows[4]["notes"] == notes.get(form, {"truncated": NO_END})
+    assert rows[5]["least_confidence"] in (None, "")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_results_are_chosen_by_how_sure_they_are(fleet: Fleet, form: str) -> None:
+    fill(fleet)
+
+    def images(*options: str) -> list[str]:
+        return [
+            row["image"] for row in rows_of(form, fleet.run("results", "--format", form, *options).stdout)
+        ]
+
+    b = directory_b(form)
+    doubtful = [f"{b}/000.png", *(f"a/{n:03}.png" for n in range(4))]
+    assert images("--sort", "confidence") == [*doubtful, f"{b}/001.png"]
+    assert images("--doubtful", "--sort", "confidence") == doubtful
+    assert images("run", "--min-confidence", "0.25") == doubtful[1:]
+    fleet.environment["WORKER_DOUBTFUL_BELOW"] = "0.2"
+    assert images("--doubtful") == doubtful[:1]
+    lean = rows_of(form, fleet.run("results", "--format", form, "--no-tokens").stdout)
+    assert list(lean[0]) == list(WITHOUT_LISTS)
+    said = fleet.worker("results", "--resume", "--output", "x", "--doubtful", exit_code=2)
+    assert "--resume goes on with all results" in said
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_of_an_earlier_version_is_gone_on_with(fleet: Fleet, form: str, tmp_path: Path) -> None:
+    """In its own columns."""
+    fill(fleet)
+    output = tmp_path / f"out.{form}"
+    queue = fleet.queue()
+    export_to_file(queue, form, output, "run", resume=False, columns=OF_0_2_0)
+    queue.close()
+    finish(fleet)
+    fleet.worker("results", "--format", form, "--output", str(output), "--resume")
+    rows = pq.read_table(output).to_pylist() if form == "parquet" else rows_of(form, output.read_bytes())
+    assert len(rows) == 8
+    if form != "jsonl":
+        assert [list(row) for row in rows] == [list(OF_0_2_0)] * 8
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from worker.answers.confidence import least_confidence, mean_confidence
 from worker.decimer import open_recogniser
 from worker.recognition import Recognition, SourceImage
 from worker.settings import Settings
@@ -58,16 +59,27 @@ def _show_json(answer: Recognition, confidence: bool) -> str:
     fields: dict[str, object] = {"file": answer.key, "smiles": answer.smiles, "precision": answer.precision}
     fields |= {"truncated": True} if answer.truncated else {}
     fields |= {"error": answer.error} if answer.error else {}
+    if not answer.error:
+        fields["least_confidence"] = _rounded(least_confidence(answer.confidences))
+        fields["mean_confidence"] = _rounded(mean_confidence(answer.confidences))
+    fields["notes"] = {note.name: note.evidence for note in answer.notes}
     if confidence and not answer.error:
         fields["tokens"] = [[t, round(c, 6)] for t, c in zip(answer.tokens, answer.confidences, strict=True)]
     return json.dumps(fields)  # ASCII: file names may hold anything
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 6)
 
 
 def _show_text(answer: Recognition, confidence: bool) -> str:
     name = answer.key.encode("unicode_escape").decode()  # no control codes to the terminal
     if answer.error:
         return f"{name}\t{answer.error}"
-    text = f"{name}\t{answer.smiles}" + ("\ttruncated" if answer.truncated else "")
+    least = least_confidence(answer.confidences)
+    sure = "-" if least is None else f"{least:.2f}"
+    notes = "".join(f"\t{note.name}: {note.evidence}" for note in answer.notes)
+    text = f"{name}\t{answer.smiles}\t{sure}{notes}"
     if confidence:
         rows = (f"\n    {t:4} {c:.4f}" for t, c in zip(answer.tokens, answer.confidences, strict=True))
         text += "".join(rows)

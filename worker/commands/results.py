@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from worker.errors import WorkerError
+from worker.exports.base import COLUMNS, WITHOUT_LISTS
 from worker.exports.export import FORMATS, export_to_file, export_to_stream
 from worker.gate.limits import queue_policy
-from worker.queue import Queue, QueueError, open_queue
+from worker.queue import Queue, QueueError, ResultChoice, open_queue
 from worker.settings import Settings
 
 
@@ -23,20 +24,48 @@ from worker.settings import Settings
     help="File (for parquet a folder of parts); default: standard output.",
 )
 @click.option("--resume", is_flag=True, help="Add to --output what it lacks, after an interruption or later.")
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Only answers whose least token confidence is that or more.",
+)
+@click.option(
+    "--doubtful", is_flag=True, help="Only answers whose least confidence is below WORKER_DOUBTFUL_BELOW."
+)
+@click.option("--sort", type=click.Choice(["confidence"]), help="The least sure first; errors come last.")
+@click.option("--tokens/--no-tokens", default=True, help="With or without tokens and their confidences.")
 @click.pass_obj
-def command(settings: Settings, batch: str | None, form: str, output: Path | None, resume: bool) -> None:
+def command(
+    settings: Settings,
+    batch: str | None,
+    form: str,
+    output: Path | None,
+    resume: bool,
+    min_confidence: float | None,
+    doubtful: bool,
+    sort: str | None,
+    tokens: bool,
+) -> None:
     """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
     if resume and output is None:
         raise click.UsageError("--resume needs --output")
+    below = settings.doubtful_below if doubtful else None
+    choice = ResultChoice(min_confidence, below, least_first=sort is not None)
+    if resume and choice != ResultChoice():
+        raise click.UsageError(
+            "--resume goes on with all results: not with --min-confidence, --doubtful or --sort"
+        )
+    columns = COLUMNS if tokens else WITHOUT_LISTS
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
         if output is None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-                export_to_stream(queue, form, stream, batch)
+                export_to_stream(queue, form, stream, batch, choice, columns)
         else:
-            count = export_to_file(queue, form, output, batch, resume)
+            count = export_to_file(queue, form, output, batch, resume, choice, columns)
             click.echo(f"{count} results written to {output}", err=True)
-        note_export(queue, batch)
+        if not choice.asks_confidence:
+            note_export(queue, batch)
     except BrokenPipeError:
         pass  # whoever reads has enough
     except OSError as error:

@@ -35,12 +35,16 @@ def command(settings: Settings, as_json: bool, watch: bool, every: float) -> Non
     if as_json and watch:
         raise click.UsageError("--json is one look: leave out --watch")
     if as_json:
-        click.echo(json.dumps(status_object(read_figures(settings.queue_url)), indent=2))
+        click.echo(json.dumps(status_object(read(settings)), indent=2))
     elif watch:
         with suppress(KeyboardInterrupt):
-            watch_status(settings.queue_url, every)
+            watch_status(lambda: read(settings), every)
     else:
-        Console().print(status_view(read_figures(settings.queue_url)))
+        Console().print(status_view(read(settings)))
+
+
+def read(settings: Settings) -> QueueFigures:
+    return read_figures(settings.queue_url, doubtful_below=settings.doubtful_below)
 
 
 def status_object(figures: QueueFigures) -> dict[str, Any]:
@@ -51,21 +55,21 @@ def status_object(figures: QueueFigures) -> dict[str, Any]:
     }
 
 
-def watch_status(url: str, every_s: float) -> None:
+def watch_status(read: Callable[[], QueueFigures], every_s: float) -> None:
     """In place on a terminal, one look below the other elsewhere."""
     console = Console()
     if not console.is_terminal:
-        follow(url, every_s, console.print)
+        follow(read, every_s, console.print)
         return
     with Live(console=console, auto_refresh=False) as live:
-        follow(url, every_s, lambda view: live.update(view, refresh=True))
+        follow(read, every_s, lambda view: live.update(view, refresh=True))
 
 
-def follow(url: str, every_s: float, show: Callable[[RenderableType], None]) -> None:
+def follow(read: Callable[[], QueueFigures], every_s: float, show: Callable[[RenderableType], None]) -> None:
     """A database that is away for a while is said, and asked again."""
     while True:
         try:
-            figures = read_figures(url)
+            figures = read()
             show(status_view(figures))
             if figures.chunks["pending"] - figures.paused + figures.chunks["active"] == 0:
                 return

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud_monitor.system.process import give_back_memory
+from worker.answers.notes import notes_on_answer
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
@@ -151,4 +152,5 @@ class OnnxRecogniser:
             decoded.confidences,
             decoded.truncated,
             precision=decoded.key.precision,
+            notes=notes_on_answer("".join(texts), texts, decoded.truncated),
         )

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from worker.answers.notes import notes_on_answer
 from worker.decimer.errors import ImageRefused, ModelError
 from worker.decimer.image_file import ImageLimits
 from worker.decimer.names import upstream_model
@@ -68,4 +69,6 @@ class UpstreamRecogniser:
         if not truncated:
             tokens, values = tokens[:-1], values[:-1]
         texts = self._vocabulary.texts(tokens)
-        return Recognition(image.key, "".join(texts), texts, tuple(values), truncated)
+        smiles = "".join(texts)
+        notes = notes_on_answer(smiles, texts, truncated)
+        return Recognition(image.key, smiles, texts, tuple(values), truncated, notes=notes)

@@ -25,7 +25,15 @@ COLUMNS = (
     "worker",
     "host",
     "stored_at",
+    "least_confidence",
+    "mean_confidence",
+    "notes",
 )
+Columns = tuple[str, ...]
+LISTS = ("tokens", "confidences")  # by far the most of a row
+WITHOUT_LISTS = tuple(name for name in COLUMNS if name not in LISTS)
+OF_0_2_0 = COLUMNS[:15]  # before there were others
+KNOWN_COLUMNS = (COLUMNS, WITHOUT_LISTS, OF_0_2_0)
 Key = tuple[int, str]  # chunk and image
 
 
@@ -34,11 +42,13 @@ class ExportRefused(WorkerError):
 
 
 class Format(Protocol):
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
         """A whole export; how many."""
 
-    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
-        """Goes on with the file or folder, which may be missing; how many."""
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
+        """Goes on with the file or folder, which may be missing; one that is there keeps its own columns. How
+        many.
+        """
 
     def mend(self, path: Path) -> None:
         """Cuts off what an interrupted export left half written. Raises ExportRefused."""
@@ -58,9 +68,9 @@ def portions(rows: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
         yield portion
 
 
-def result_object(row: ResultRow) -> dict[str, Any]:
+def result_object(row: ResultRow, columns: Columns = COLUMNS) -> dict[str, Any]:
     result = row.result
-    return {
+    values = {
         "batch": row.batch,
         "chunk": row.chunk,
         "image": row.image,
@@ -76,4 +86,12 @@ def result_object(row: ResultRow) -> dict[str, Any]:
         "worker": row.worker,
         "host": row.host,
         "stored_at": row.stored_at,
+        "least_confidence": _rounded(result.least_confidence),
+        "mean_confidence": _rounded(result.mean_confidence),
+        "notes": {note.name: note.evidence for note in result.notes},
     }
+    return values if columns == COLUMNS else {name: values[name] for name in columns}
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 6)

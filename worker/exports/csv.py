@@ -1,8 +1,8 @@
-"""Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, a missing SMILES is empty. An
-image whose path a spreadsheet would take for a formula stands there with ./ before it: the same place. So
-does one that begins with ./ itself, so that every path can be told from every other. Any other text that
-begins like a formula has a blank before it, also a SMILES, which is none then: a parser of SMILES skips the
-blank, and the other formats change nothing.
+"""Comma-separated values as in RFC 4180; tokens and confidences are JSON lists, notes a JSON object, a
+missing SMILES is empty. An image whose path a spreadsheet would take for a formula stands there with ./
+before it: the same place. So does one that begins with ./ itself, so that every path can be told from every
+other. Any other text that begins like a formula has a blank before it, also a SMILES, which is none then: a
+parser of SMILES skips the blank, and the other formats change nothing.
 """
 
 from __future__ import annotations
@@ -14,30 +14,41 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.exports.base import COLUMNS, ExportRefused, Key, portions, result_object
+from worker.exports.base import (
+    COLUMNS,
+    KNOWN_COLUMNS,
+    Columns,
+    ExportRefused,
+    Key,
+    portions,
+    result_object,
+)
 from worker.queue import ResultRow
 
 PORTION = 500  # rows written together
 HERE = "./"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows one
 MARKED = (*FORMULA, HERE)  # paths that begin so
+NESTED = ("tokens", "confidences", "notes")  # as JSON
 TEXTS = ("batch", "smiles", "error", "engine", "model", "precision", "worker", "host")
 
 
 class CsvFormat:
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
-        stream.write(encode([COLUMNS]))
-        return write_rows(rows, stream)
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
+        stream.write(encode([columns]))
+        return write_rows(rows, stream, columns)
 
-    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
+        own = columns_of(path) if path.exists() else None
         with path.open("ab") as stream:
-            return write_rows(rows, stream) if stream.tell() else self.write(rows, stream)
+            return self.write(rows, stream, columns) if own is None else write_rows(rows, stream, own)
 
     def mend(self, path: Path) -> None:
         end = max((end for _, end in records(path)), default=0)
-        heading = encode([COLUMNS])
+        headings = [encode([columns]) for columns in KNOWN_COLUMNS]
         with path.open("r+b") as file:
-            if end == 0 and not heading.startswith(file.read(len(heading))):
+            begun = file.read(max(len(heading) for heading in headings))
+            if end == 0 and not any(heading.startswith(begun) for heading in headings):
                 raise other_columns(path)
             file.truncate(end)
 
@@ -47,20 +58,25 @@ class CsvFormat:
                 yield int(record[1]), record[2].removeprefix(HERE)
 
 
-def write_rows(rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+def columns_of(path: Path) -> Columns | None:
+    """Those of a file of results, also of an earlier version's; None of an empty one."""
+    return next((tuple(record) for record, _ in records(path)), None)
+
+
+def write_rows(rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns) -> int:
     count = 0
     for portion in portions(rows, PORTION):
-        stream.write(encode([cells(row) for row in portion]))
+        stream.write(encode([cells(row, columns) for row in portion]))
         count += len(portion)
     return count
 
 
-def cells(row: ResultRow) -> list[object]:
+def cells(row: ResultRow, columns: Columns = COLUMNS) -> list[object]:
     values = result_object(row)
-    lists = {name: json.dumps(values[name], ensure_ascii=False) for name in ("tokens", "confidences")}
+    nested = {name: json.dumps(values[name], ensure_ascii=False) for name in NESTED if name in columns}
     image = {"image": f"{HERE}{row.image}" if row.image.startswith(MARKED) else row.image}
     texts = {name: guarded(values[name]) for name in TEXTS}
-    return [(values | lists | texts | image)[name] for name in COLUMNS]
+    return [(values | nested | texts | image)[name] for name in columns]
 
 
 def guarded(text: str | None) -> str | None:
@@ -89,10 +105,12 @@ def records(path: Path) -> Iterator[tuple[list[str], int]]:
                 closed = line.endswith(b"\n")
                 yield line.decode(errors="replace")
 
+    width = 0
     for number, record in enumerate(csv.reader(lines())):
-        if number == 0 and closed and tuple(record) != COLUMNS:
+        if number == 0 and closed and tuple(record) not in KNOWN_COLUMNS:
             raise other_columns(path)
-        if closed and len(record) == len(COLUMNS):
+        width = width or len(record)
+        if closed and len(record) == width:
             yield record, position
 
 

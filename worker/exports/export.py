@@ -7,30 +7,50 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.exports.base import ExportRefused, Format
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Format
 from worker.exports.csv import CsvFormat
 from worker.exports.jsonl import JsonLinesFormat
 from worker.exports.parquet import ParquetFormat
-from worker.queue import Queue, ResultRow
+from worker.queue import Queue, ResultChoice, ResultRow
 
 FORMATS: dict[str, Format] = {"csv": CsvFormat(), "jsonl": JsonLinesFormat(), "parquet": ParquetFormat()}
+ALL = ResultChoice()
 
 
-def export_to_stream(queue: Queue, form: str, stream: BinaryIO, batch: str | None) -> int:
-    return FORMATS[form].write(queue.results(batch), stream)
+def export_to_stream(
+    queue: Queue,
+    form: str,
+    stream: BinaryIO,
+    batch: str | None,
+    choice: ResultChoice = ALL,
+    columns: Columns = COLUMNS,
+) -> int:
+    return FORMATS[form].write(chosen(queue, batch, choice), stream, columns)
 
 
-def export_to_file(queue: Queue, form: str, path: Path, batch: str | None, resume: bool) -> int:
+def export_to_file(
+    queue: Queue,
+    form: str,
+    path: Path,
+    batch: str | None,
+    resume: bool,
+    choice: ResultChoice = ALL,
+    columns: Columns = COLUMNS,
+) -> int:
     """To a new file; with `resume` to one that an earlier export wrote, complete or not, of which nothing is
     written again: also what was stored since then is added. How many results were written. Raises
     ExportRefused.
     """
     if not path.exists():
-        return FORMATS[form].append(queue.results(batch), path)
+        return FORMATS[form].append(chosen(queue, batch, choice), path, columns)
     if not resume:
         raise ExportRefused(f"{path} is there already: add --resume to go on with it, or remove it")
     FORMATS[form].mend(path)
-    return FORMATS[form].append(missing(queue, FORMATS[form], path, batch), path)
+    return FORMATS[form].append(missing(queue, FORMATS[form], path, batch), path, columns)
+
+
+def chosen(queue: Queue, batch: str | None, choice: ResultChoice) -> Iterator[ResultRow]:
+    return queue.results(batch) if choice == ALL else queue.chosen_results(batch, choice)
 
 
 def missing(queue: Queue, form: Format, path: Path, batch: str | None) -> Iterator[ResultRow]:

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.exports.base import ExportRefused, Key, result_object
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, result_object
 from worker.queue import ResultRow
 
 BEGINNING = b'{"batch":'  # of every line
 
 
 class JsonLinesFormat:
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
         count = 0
         for count, row in enumerate(rows, 1):  # noqa: B007 - counts
-            stream.write(result_line(row).encode())
+            stream.write(result_line(row, columns).encode())
         return count
 
-    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
         with path.open("ab") as stream:
-            return self.write(rows, stream)
+            return self.write(rows, stream, columns)
 
     def mend(self, path: Path) -> None:
         end = 0
@@ -48,8 +48,8 @@ def no_result(path: Path, number: int) -> ExportRefused:
     return ExportRefused(f"{path}, line {number}: not a line of results")
 
 
-def result_line(row: ResultRow) -> str:
-    return json.dumps(result_object(row), ensure_ascii=False, separators=(",", ":")) + "\n"
+def result_line(row: ResultRow, columns: Columns = COLUMNS) -> str:
+    return json.dumps(result_object(row, columns), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def write_result_file(path: Path, rows: Iterable[ResultRow]) -> None:

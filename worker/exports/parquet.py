@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.exports.base import COLUMNS, ExportRefused, Key, portions, result_object
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, portions, result_object
 from worker.queue import ResultRow
 
 ROW_GROUP = 5_000  # rows
@@ -22,29 +22,32 @@ TYPES = {
     "tokens": pa.list_(pa.string()),
     "confidences": pa.list_(pa.float32()),
     "stored_at": pa.float64(),
+    "least_confidence": pa.float32(),
+    "mean_confidence": pa.float32(),
+    "notes": pa.map_(pa.string(), pa.string()),
 }
-SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])
 
 
 class ParquetFormat:
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO) -> int:
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
         count = 0
-        with pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
+        with pq.ParquetWriter(stream, schema(columns), compression="zstd") as writer:
             for portion in portions(rows, ROW_GROUP):
-                writer.write_table(table(portion))
+                writer.write_table(table(portion, columns))
                 count += len(portion)
         return count
 
-    def append(self, rows: Iterable[ResultRow], path: Path) -> int:
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
         """Each part is written beside its place and renamed when it is whole."""
         path.mkdir(parents=True, exist_ok=True)
         number = len(list(parts(path)))
+        columns = columns_of(path) or columns
         count = 0
         for portion in portions(rows, PART):
             number += 1
             partial = path / f"part-{number:05}.parquet.partial"
             with partial.open("wb") as stream:
-                count += self.write(portion, stream)
+                count += self.write(portion, stream, columns)
             partial.replace(partial.with_suffix(""))
         return count
 
@@ -70,10 +73,26 @@ def parts(path: Path) -> list[Path]:
     return sorted(path.glob("part-*.parquet"))
 
 
-def table(rows: Iterable[ResultRow]) -> pa.Table:
-    return pa.Table.from_pylist([exact_object(row) for row in rows], schema=SCHEMA)
+def columns_of(path: Path) -> Columns | None:
+    """Those of the first part, which readers take for all: an export goes on as it began."""
+    there = parts(path)
+    return tuple(pq.read_schema(there[0]).names) if there else None
+
+
+def schema(columns: Columns) -> pa.Schema:
+    return pa.schema([(name, TYPES.get(name, pa.string())) for name in columns])
+
+
+def table(rows: Iterable[ResultRow], columns: Columns) -> pa.Table:
+    return pa.Table.from_pylist([exact_object(row) for row in rows], schema=schema(columns))
 
 
 def exact_object(row: ResultRow) -> dict[str, object]:
     """As elsewhere, with confidences to the last digit."""
-    return result_object(row) | {"confidences": row.result.confidences}
+    result = row.result
+    exact = {
+        "confidences": result.confidences,
+        "least_confidence": result.least_confidence,
+        "mean_confidence": result.mean_confidence,
+    }
+    return result_object(row) | exact

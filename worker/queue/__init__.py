@@ -26,6 +26,7 @@ Every operation is retried over lost connections for `QueuePolicy.patience_s`, t
 `QueueUnavailable`. `worker.queue.statistics` reads, and only reads, what monitoring shows.
 """
 
+from worker.queue.chosen import ResultChoice
 from worker.queue.model import (
     NO_NEED,
     Added,
@@ -70,6 +71,7 @@ __all__ = [
     "QueueUnavailable",
     "QueuedImage",
     "Result",
+    "ResultChoice",
     "ResultRow",
     "StatedNeed",
     "Usage",

@@ -27,6 +27,7 @@ class BatchFigures:
     missed: int  # chunks not done by their deadline
     met: int  # chunks done by it
     cpu_s: float
+    doubtful: int = 0  # results whose least confidence is low
 
 
 @dataclass(frozen=True, slots=True)

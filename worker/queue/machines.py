@@ -12,16 +12,9 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 from worker.queue.claims import deadline_of
 from worker.queue.figures import SILENT_S
 from worker.queue.hosts import add_event
+from worker.queue.machine_schema import machine_groups, machines
 from worker.queue.model import NO_NEED, StatedNeed
-from worker.queue.schema import (
-    ACTIVE,
-    UNFINISHED,
-    batches,
-    chunks,
-    hosts,
-    machine_groups,
-    machines,
-)
+from worker.queue.schema import ACTIVE, UNFINISHED, batches, chunks, hosts
 from worker.queue.sql import db_now, insert_or_ignore, insert_or_replace, storable
 
 T = TypeVar("T")

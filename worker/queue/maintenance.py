@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
 from worker.queue.attempts import end_attempt, record_failure
+from worker.queue.fill import fill_piece
 from worker.queue.hosts import add_event
+from worker.queue.machine_schema import machine_wishes, machines
 from worker.queue.model import MaintenanceRound
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import (
@@ -28,8 +30,6 @@ from worker.queue.schema import (
     events,
     hosts,
     images,
-    machine_wishes,
-    machines,
     results,
     samples,
 )
@@ -67,6 +67,7 @@ def maintain(connection: Connection, policy: QueuePolicy) -> MaintenanceRound:
     raised = raise_priorities(connection, policy)  # before those that are late are marked
     missed = mark_missed(connection)
     sample(connection)
+    fill_piece(connection)  # what workers of an earlier version stored
     return MaintenanceRound(len(expired), raised, missed)
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, case, or_, select, update
 
 from worker.queue.database import Database
+from worker.queue.machine_schema import machines, manager_lease
 from worker.queue.machines import (
     GroupRow,
     HostWord,
@@ -24,7 +25,6 @@ from worker.queue.machines import (
     read_work,
 )
 from worker.queue.model import QueueError
-from worker.queue.schema import machines, manager_lease
 from worker.queue.sql import db_now, insert_or_ignore
 from worker.queue.wishes import MachineWish, open_wishes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from worker.queue.database import Database
+from worker.queue.fill import fill_all
 from worker.queue.model import QueueError, QueueRefused
 from worker.queue.schema import REVISION
 
@@ -18,6 +19,7 @@ def bring_up_to_date(database: Database) -> None:
     check_encoding(database)
     if database.read(read_revision) != REVISION:
         database.write(upgrade)
+        fill_all(database)
 
 
 def require_queue(database: Database) -> str:

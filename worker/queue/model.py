@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from worker.answers.confidence import least_confidence, mean_confidence
+from worker.answers.notes import Note
 from worker.errors import WorkerError
 
 
@@ -124,6 +126,15 @@ class Result:
     error: str | None = None  # short and named, e.g. "TruncatedImage: ..."; then smiles is None
     precision: str = "full"  # full | fast
     sha256: str = ""  # of the image's bytes, in hexadecimal; "" when it was never read
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def least_confidence(self) -> float | None:
+        return least_confidence(self.confidences)
+
+    @property
+    def mean_confidence(self) -> float | None:
+        return mean_confidence(self.confidences)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
+from worker.queue.chosen import ResultChoice, read_chosen
 from worker.queue.database import Database
 from worker.queue.manager_lease import read_leave
 from worker.queue.migrate import bring_up_to_date, require_queue
@@ -283,6 +284,10 @@ class Queue:
         for start in range(0, len(ids), EXPORTED_CHUNKS):
             some = ids[start : start + EXPORTED_CHUNKS]
             yield from self.database.read(partial(read_results, chunk_ids=some))
+
+    def chosen_results(self, batch: str | None, choice: ResultChoice) -> Iterator[ResultRow]:
+        """As `results`, of those that are chosen, in the order that is asked for."""
+        return read_chosen(self.database, batch, choice)
 
     def result_counts(self, batch: str | None = None) -> list[tuple[int, int]]:
         """Chunks that have results, with how many."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from sys import byteorder
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Row, and_, bindparam, func, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from worker.answers.confidence import least_confidence, mean_confidence
+from worker.answers.notes import Note
 from worker.queue.model import QueueRefused, Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
 from worker.queue.sql import db_now, storable
@@ -33,11 +35,24 @@ def pack(result: Result) -> dict[str, Any]:
         "error": None if result.error is None else storable(result.error[:LONGEST_ERROR]),
         "precision": result.precision,
         "sha256": bytes.fromhex(result.sha256),
+        **pack_derived(result, result.notes),
     }
 
 
-def unpack(row: Row[Any] | Mapping[str, Any]) -> Result:
-    values = row._mapping if isinstance(row, Row) else row
+def pack_derived(result: Result, notes: Sequence[Note]) -> dict[str, Any]:
+    """Columns that can be made from the others (from confidences as they are kept), but for what only the
+    image showed.
+    """
+    kept = unpack_floats(pack_floats(result.confidences))
+    return {
+        "least_confidence": least_confidence(kept),
+        "mean_confidence": mean_confidence(kept),
+        "notes": pack_notes(notes),
+    }
+
+
+def unpack(row: Row[Any]) -> Result:
+    values = row._mapping
     return Result(
         number=values["number"],
         smiles=values["smiles"],
@@ -47,6 +62,7 @@ def unpack(row: Row[Any] | Mapping[str, Any]) -> Result:
         error=values["error"],
         precision=values["precision"],
         sha256=bytes(values["sha256"]).hex(),
+        notes=unpack_notes(values.get("notes")),
     )
 
 
@@ -65,6 +81,18 @@ def unpack_row(row: Row[Any]) -> ResultRow:
     )
 
 
+def pack_notes(notes: Sequence[Note]) -> str | None:
+    if not notes:
+        return None
+    return json.dumps(
+        {note.name: storable(note.evidence) for note in notes}, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def unpack_notes(packed: str | None) -> tuple[Note, ...]:
+    return tuple(Note(name, evidence) for name, evidence in json.loads(packed or "{}").items())
+
+
 def pack_floats(values: tuple[float, ...]) -> bytes:
     packed = array("f", values)
     if byteorder == "big":
@@ -79,13 +107,29 @@ def unpack_floats(data: bytes) -> tuple[float, ...]:
     return tuple(packed)
 
 
-GIVEN = ("number", "smiles", "tokens", "confidences", "truncated", "error", "precision", "sha256")
-KEYS = ("chunk_id", "token", "stored_at")
+GIVEN = (
+    "number",
+    "smiles",
+    "tokens",
+    "confidences",
+    "truncated",
+    "error",
+    "precision",
+    "sha256",
+    "least_confidence",
+    "mean_confidence",
+    "notes",
+)
+KEYS = ("chunk_id", "batch_id", "token", "stored_at")
+BATCH_OF_CHUNK = select(chunks.c.batch_id).where(chunks.c.id == bindparam("chunk_id")).scalar_subquery()
 
 # SQLite takes a row at a time
 ADD_ROW = (
     sqlite.insert(results)
-    .values({name: bindparam(name) for name in ("chunk_id", "token", *GIVEN)} | {"stored_at": db_now()})
+    .values(
+        {name: bindparam(name) for name in ("chunk_id", "token", *GIVEN)}
+        | {"batch_id": BATCH_OF_CHUNK, "stored_at": db_now()}
+    )
     .on_conflict_do_nothing()
     .returning(results.c.error)
 )
@@ -99,6 +143,7 @@ ADD_ARRAYS = (
         (*KEYS, *GIVEN),
         select(
             bindparam("chunk_id", type_=results.c.chunk_id.type),
+            BATCH_OF_CHUNK,
             bindparam("token", type_=results.c.token.type),
             db_now(),
             *(given.c[name] for name in GIVEN),
@@ -137,9 +182,10 @@ def _add(connection: Connection, keys: dict[str, int], rows: list[dict[str, Any]
     return connection.execute(ADD_ROW, [keys | row for row in rows]).scalars().all()
 
 
+ADDED_LATER = ("batch_id", "least_confidence", "mean_confidence", "notes")
 RESULT_ROWS = (
     select(
-        results,
+        *(column for column in results.c if column.name not in ADDED_LATER),
         batches.c.name.label("batch"),
         chunks.c.directory,
         images.c.name,
@@ -153,7 +199,8 @@ RESULT_ROWS = (
     .join(chunks, chunks.c.id == results.c.chunk_id)
     .join(batches, batches.c.id == chunks.c.batch_id)
 )
-RESULTS_OF = RESULT_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
+NOTED_ROWS = RESULT_ROWS.add_columns(results.c.notes)
+RESULTS_OF = NOTED_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
     results.c.chunk_id, results.c.number
 )
 LATEST_CHUNKS = 20  # of each kind that are looked into
@@ -186,9 +233,8 @@ NEWEST = (
     .order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
     .limit(bindparam("last"))
 )
-THESE = RESULT_ROWS.where(
-    tuple_(results.c.chunk_id, results.c.number).in_(bindparam("keys", expanding=True))
-).order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
+IS_ONE_OF_THESE = tuple_(results.c.chunk_id, results.c.number).in_(bindparam("keys", expanding=True))
+LATEST_FIRST = (results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
 
 
 def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:
@@ -204,7 +250,7 @@ def readable_image(connection: Connection, source: str) -> str | None:
     ).scalar_one_or_none()
     if chunk is None:
         return None
-    query = RESULT_ROWS.where(results.c.chunk_id == chunk, results.c.error.is_(None)).limit(1)
+    query = NOTED_ROWS.where(results.c.chunk_id == chunk, results.c.error.is_(None)).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else unpack_row(row).image
 
@@ -230,13 +276,14 @@ def ended_files(connection: Connection) -> list[tuple[str, str | None]]:
     return [(f"{batch}/{chunk}", file) for batch, chunk, file in connection.execute(query)]
 
 
-def read_latest(connection: Connection, last: int) -> tuple[ResultRow, ...]:
-    """The newest first."""
+def read_latest(connection: Connection, last: int, with_notes: bool = True) -> tuple[ResultRow, ...]:
+    """The newest first; a queue of an older schema has no notes."""
     if not last:
         return ()
     chosen = choose([tuple(row) for query in (STORED_TO, ENDED_LATELY) for row in connection.execute(query)])
     keys = [tuple(row) for row in connection.execute(NEWEST, {"chunks": chosen, "last": last})]
-    return tuple(unpack_row(row) for row in connection.execute(THESE, {"keys": keys})) if keys else ()
+    query = (NOTED_ROWS if with_notes else RESULT_ROWS).where(IS_ONE_OF_THESE).order_by(*LATEST_FIRST)
+    return tuple(unpack_row(row) for row in connection.execute(query, {"keys": keys})) if keys else ()
 
 
 def choose(counted: list[tuple[int, int]]) -> list[int]:

@@ -7,11 +7,14 @@ so that one index gives the order of claims on both databases.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -25,8 +28,9 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"  # of the newest migration
-READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read
+REVISION = "0004"  # of the newest migration
+READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
+CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -35,6 +39,12 @@ ENDED = (DONE, FAILED, CANCELLED)
 
 metadata = MetaData()
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER primary key
+
+
+def partial_index(name: str, condition: str, *columns: ColumnElement[Any]) -> Index:
+    """Of the rows that meet a condition; queries find it by the condition's own words."""
+    return Index(name, *columns, postgresql_where=text(condition), sqlite_where=text(condition))
+
 
 batches = Table(
     "batches",
@@ -45,9 +55,8 @@ batches = Table(
     Column("priority", SmallInteger, nullable=False),
     Column("deadline", Double),
     Column("model", Text),
-    Column(
-        "paused", Boolean, nullable=False, server_default=text("false")
-    ),  # chunks added later are paused too
+    # Chunks added later are paused too
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Double, nullable=False),
     Column("memory_mb", BigInteger),  # of 10^6 bytes, that one worker on it takes; None: as learned
     Column("cpus", Double),
@@ -71,9 +80,8 @@ chunks = Table(
     Column("missed", Boolean, nullable=False, server_default=text("false")),
     Column("not_before", Double, nullable=False, server_default=text("0")),  # backoff
     Column("token", Integer, nullable=False, server_default=text("0")),  # counted up by each claim
-    Column(
-        "faults", Integer, nullable=False, server_default=text("0")
-    ),  # in a row, without a result stored between
+    # In a row, without a result stored between
+    Column("faults", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Double),
     Column("worker", Text),
     Column("host", Text),
@@ -95,26 +103,16 @@ chunks = Table(
     postgresql_with={"fillfactor": 70},  # renewals and progress are updated in place
     sqlite_autoincrement=True,  # no id twice: result files are put under it
 )
-Index(
+partial_index(
     "chunks_to_claim",
+    "state = 'pending' AND NOT paused",
     chunks.c.effective_priority.desc(),
     chunks.c.due,
     chunks.c.id,
-    postgresql_where=text("state = 'pending' AND NOT paused"),
-    sqlite_where=text("state = 'pending' AND NOT paused"),
 )
-Index(
-    "chunks_active",
-    chunks.c.id,
-    postgresql_where=text("state = 'active'"),
-    sqlite_where=text("state = 'active'"),
-)
-Index(
-    "chunks_by_deadline",  # there must be none by state alone: SQLite would claim by it, and sort
-    chunks.c.due,
-    postgresql_where=text("NOT missed"),
-    sqlite_where=text("NOT missed"),
-)
+partial_index("chunks_active", "state = 'active'", chunks.c.id)
+# There must be none by state alone: SQLite would claim by it, and sort
+partial_index("chunks_by_deadline", "NOT missed", chunks.c.due)
 
 attempts = Table(
     "attempts",
@@ -162,15 +160,24 @@ results = Table(
     Column("precision", Text, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
     Column("stored_at", Double, nullable=False),
+    # Of what is above, for filters and order. Without a batch: stored by a program that did not know them
+    Column("batch_id", Id),
+    Column("least_confidence", Double),
+    Column("mean_confidence", Double),
+    Column("notes", Text),  # a JSON object: name to evidence
     sqlite_with_rowid=False,
 )
 
-Index(
-    "results_failed",
+partial_index(
+    "results_by_confidence",
+    "least_confidence IS NOT NULL",
+    results.c.batch_id,
+    results.c.least_confidence,
     results.c.chunk_id,
-    postgresql_where=text("error IS NOT NULL"),
-    sqlite_where=text("error IS NOT NULL"),
+    results.c.number,
 )
+partial_index("results_to_fill", "batch_id IS NULL", results.c.chunk_id)
+partial_index("results_failed", "error IS NOT NULL", results.c.chunk_id)
 
 events = Table(
     "events",
@@ -223,81 +230,4 @@ samples = Table(  # progress of the whole queue, for rates
     Column("at", Double, primary_key=True),
     Column("images_done", BigInteger, nullable=False),
     Column("chunks_done", BigInteger, nullable=False),
-)
-
-machines = Table(  # made, or to be made, in a cloud; a host has the name of its machine
-    "machines",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("group_name", Text, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("provider_id", Text),  # None: the cloud has not said yet
-    Column("size", Text, nullable=False),
-    Column("state", Text, nullable=False),  # wished | booting | running | draining | deleting | gone
-    Column("reason", Text, nullable=False),  # of its state, a sentence
-    Column("fault", Text, nullable=False, server_default=text("''")),  # in the cloud's words
-    Column("asked_by", Text, nullable=False, server_default=text("''")),  # "": the rule
-    Column("kept", Boolean, nullable=False, server_default=text("false")),  # not the rule's to end
-    Column("spot", Boolean, nullable=False, server_default=text("false")),
-    Column("price_per_hour", Double, nullable=False, server_default=text("0")),
-    Column("images_done", BigInteger, nullable=False, server_default=text("0")),
-    Column("busy_s", Double, nullable=False, server_default=text("0")),  # in which it had a chunk
-    Column("created_at", Double, nullable=False),
-    Column("joined_at", Double),  # its supervisor's first report
-    Column("leave_at", Double),  # told to leave
-    Column("missing_at", Double),  # not in the cloud's list since
-    Column("gone_at", Double),
-    Column("cloud_size", Text, nullable=False, server_default=text("''")),  # what the cloud calls it
-    Column("cores", Double, nullable=False, server_default=text("0")),  # 0, as below: not known
-    Column("memory_gb", Double, nullable=False, server_default=text("0")),
-    Column("storage_gb", Double, nullable=False, server_default=text("0")),
-    Column("bandwidth_mbps", Double, nullable=False, server_default=text("0")),
-    Column("gpus", Double, nullable=False, server_default=text("0")),
-)
-Index("machines_by_state", machines.c.state)
-Index("machines_by_group", machines.c.group_name, machines.c.created_at)
-
-machine_groups = Table(
-    "machine_groups",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("paused", Boolean, nullable=False, server_default=text("false")),
-    Column("least", Integer),  # in place of the configuration's
-    Column("most", Integer),
-    Column("young_deaths", Integer, nullable=False, server_default=text("0")),  # in a row
-    Column("retry_at", Double, nullable=False, server_default=text("0")),  # no machine is made before
-    Column("stopped", Text, nullable=False, server_default=text("''")),  # why, until an operator resumes it
-    Column("fault", Text, nullable=False, server_default=text("''")),  # the last one, in the cloud's words
-    Column("wanted", Integer, nullable=False, server_default=text("0")),
-    Column("reason", Text, nullable=False, server_default=text("''")),
-    Column("text", Text, nullable=False, server_default=text("''")),
-    Column("figures", JSON, nullable=False, server_default=text("'{}'")),
-    Column("memory", JSON, nullable=False, server_default=text("'{}'")),  # of the rule
-    Column("decided_at", Double),
-    Column("offers", JSON, nullable=False, server_default=text("'[]'")),  # its places, as machines.Offer
-)
-
-machine_wishes = Table(  # of operators, for the manager to fulfil
-    "machine_wishes",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("kind", Text, nullable=False),  # create | delete | pause | resume | limits
-    Column("group_name", Text, nullable=False, server_default=text("''")),
-    Column("machine", Text, nullable=False, server_default=text("''")),
-    Column("details", JSON, nullable=False, server_default=text("'{}'")),
-    Column("asked_by", Text, nullable=False),
-    Column("asked_at", Double, nullable=False),
-    Column("done_at", Double),
-    Column("outcome", Text, nullable=False, server_default=text("''")),
-)
-Index("machine_wishes_open", machine_wishes.c.done_at, machine_wishes.c.id)
-
-manager_lease = Table(  # one row: who manages the machines
-    "manager_lease",
-    metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("holder", Text, nullable=False),
-    Column("token", Integer, nullable=False),  # counted up by each that takes it
-    Column("lease_until", Double, nullable=False),
-    Column("seen_at", Double, nullable=False),
 )

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
+from worker.answers.confidence import DOUBTFUL_BELOW
+from worker.queue.chosen import count_doubtful
 from worker.queue.claims import deadline_of
 from worker.queue.database import Database
 from worker.queue.figures import (
@@ -28,6 +30,7 @@ from worker.queue.results import read_latest
 from worker.queue.schema import (
     ACTIVE,
     CANCELLED,
+    CONFIDENCE_SINCE,
     DONE,
     FAILED,
     NO_DEADLINE,
@@ -60,9 +63,12 @@ __all__ = [
 ]
 
 
-def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 0) -> QueueFigures:
-    """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results.
-    Raises QueueUnavailable; QueueError when there is no queue that this program can read.
+def read_figures(
+    url: str, patience_s: float = 2, last: int = 50, latest: int = 0, doubtful_below: float = DOUBTFUL_BELOW
+) -> QueueFigures:
+    """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results;
+    `doubtful_below`: least confidence under which a result is doubtful. Raises
+    QueueUnavailable; QueueError when there is no queue that this program can read.
     """
     with closing(Database(url, patience_s, read_only=True)) as database:
         revision = require_queue(database)
@@ -71,7 +77,8 @@ def read_figures(url: str, patience_s: float = 2, last: int = 50, latest: int = 
                 f"{database.named}: its schema {revision} is older than {READABLE_SINCE}, "
                 "the oldest that this program reads: update its fleet"
             )
-        return database.read(lambda connection: count(connection, last, latest))
+        below = doubtful_below if revision >= CONFIDENCE_SINCE else None
+        return database.read(lambda connection: count(connection, last, latest, below))
 
 
 RATE_S = 60  # the rate is that of so long
@@ -139,7 +146,7 @@ CHUNKS = select(
 ).join(batches, batches.c.id == chunks.c.batch_id)
 
 
-def count(connection: Connection, last: int, latest: int) -> QueueFigures:
+def count(connection: Connection, last: int, latest: int, doubtful_below: float | None) -> QueueFigures:
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
@@ -157,7 +164,7 @@ def count(connection: Connection, last: int, latest: int) -> QueueFigures:
         ),
         failures=dict(connection.execute(FAILURES).all()),
         attempts=dict(connection.execute(OUTCOMES).all()),
-        batches=read_batches(connection, counts),
+        batches=read_batches(connection, counts, count_doubtful(connection, doubtful_below)),
         active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
         dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
         hosts=read_hosts(connection, now),
@@ -166,7 +173,7 @@ def count(connection: Connection, last: int, latest: int) -> QueueFigures:
             for row in connection.execute(newest(events, events.c.id, last))
         ),
         decisions=tuple(notes),
-        latest=read_latest(connection, latest),
+        latest=read_latest(connection, latest, with_notes=doubtful_below is not None),
     )
 
 
@@ -202,7 +209,9 @@ def read_rate(connection: Connection, now: float) -> float:
     return float(max(0, last.images_done - first.images_done) / (last.at - first.at))
 
 
-def read_batches(connection: Connection, counts: Sequence[Any]) -> tuple[BatchFigures, ...]:
+def read_batches(
+    connection: Connection, counts: Sequence[Any], doubtful: Mapping[int, int]
+) -> tuple[BatchFigures, ...]:
     by_batch: dict[int, list[Any]] = {}
     for row in counts:
         by_batch.setdefault(row.batch_id, []).append(row)
@@ -220,6 +229,7 @@ def read_batches(connection: Connection, counts: Sequence[Any]) -> tuple[BatchFi
             missed=sum(row.missed for row in by_batch.get(batch.id, [])),
             met=sum(row.met for row in by_batch.get(batch.id, [])),
             cpu_s=sum(row.cpu_s for row in by_batch.get(batch.id, [])),
+            doubtful=doubtful.get(batch.id, 0),
         )
         for batch in connection.execute(BATCHES.order_by(batches.c.id.desc()))
     )

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from worker.queue.database import Database
 from worker.queue.hosts import add_event
+from worker.queue.machine_schema import machine_wishes
 from worker.queue.model import QueueError, QueueRefused
-from worker.queue.schema import machine_wishes
 from worker.queue.sql import db_now, storable
 
 __all__ = [

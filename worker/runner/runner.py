@@ -181,5 +181,6 @@ class RecognitionLoop:
                 recognition.error,
                 recognition.precision,
                 fetched.sha256,
+                recognition.notes,
             ),
         )

@@ -35,6 +35,10 @@ def test_recognise_prints_a_json_object_a_line_and_fails_for_a_bad_file(
     tokens = answers[str(drawings[0])]["tokens"]
     assert [token for token, _ in tokens] == ["C", "C", "#", "C", "O"]
     assert tokens[0][1] == pytest.approx(0.706044, abs=1e-4)
+    confidences = [confidence for _, confidence in tokens]
+    assert answers[str(drawings[0])]["least_confidence"] == min(confidences)
+    assert answers[str(drawings[0])]["mean_confidence"] == pytest.approx(sum(confidences) / 5, abs=1e-6)
+    assert answers[str(drawings[0])]["notes"] == {}
     assert answers[str(bad)]["error"].startswith("NotAnImage: ")
     assert answers[str(bad)]["smiles"] is None
     assert "\x1b" not in done.stdout

@@ -24,9 +24,9 @@ from worker.machines.model import (
 )
 from worker.machines.providers.base import ProviderUnavailable, QuotaRefused
 from worker.queue import HostReport, Queue, QueueTarget, QueueUnavailable, StatedNeed, open_queue
+from worker.queue.machine_schema import machine_wishes
 from worker.queue.machines import MachineState
 from worker.queue.manager_lease import MachineView, read_view
-from worker.queue.schema import machine_wishes
 from worker.queue.statistics import read_figures
 from worker.queue.wishes import MachineWish, add_wish
 

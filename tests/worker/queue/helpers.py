@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from worker.queue import Batch, Claim, Queue, Result, Usage
 from worker.queue.schema import NO_DEADLINE, batches, chunks, images, samples
@@ -56,6 +56,14 @@ def let_pass(queue: Queue, seconds: float) -> None:
 def age_batches(queue: Queue, seconds: float) -> None:
     aged = update(batches).values(created_at=batches.c.created_at - seconds)
     queue.database.write(lambda connection: connection.execute(aged))
+
+
+def drop_confidence(connection: Any) -> None:
+    """Back to the results of schema 0003."""
+    for index in ("results_by_confidence", "results_to_fill"):
+        connection.execute(text(f"DROP INDEX {index}"))
+    for column in ("batch_id", "least_confidence", "mean_confidence", "notes"):
+        connection.execute(text(f"ALTER TABLE results DROP COLUMN {column}"))
 
 
 def row(queue: Queue, chunk: int) -> Any:

@@ -9,11 +9,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 import worker.queue
-from worker.queue import Queue, QueueRefused, open_queue
-from worker.queue.schema import REVISION, metadata
+from tests.worker.queue.helpers import add, claim, complete, drop_confidence
+from worker.queue import Queue, QueueRefused, Result, Usage, open_queue
+from worker.queue.fill import PIECE
+from worker.queue.schema import REVISION, metadata, results
 from worker.queue.statistics import read_figures
 
 MIGRATIONS = Path(worker.queue.__file__).parent / "migrations"
@@ -49,9 +51,52 @@ def test_a_queue_of_the_first_schema_is_read_as_it_is(queue: Queue, queue_url: s
         for table in ("batches", "chunks"):
             for column in ("memory_mb", "cpus"):
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        drop_confidence(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
     queue.database.write(go_back)
     assert read_figures(queue_url).chunks["pending"] == 0
     open_queue(queue_url).close()
     assert read_figures(queue_url).chunks["pending"] == 0
+
+
+def test_results_of_the_schema_before_are_filled_in_pieces(queue: Queue, queue_url: str) -> None:
+    count = PIECE + 2
+    add(queue, images=count, chunk_images=count)
+    held = claim(queue)
+    answers = [Result(number, "C", ("C", "C"), (0.5, 0.25)) for number in range(count - 2)]
+    lead = Result(count - 2, "C[Pb]", ("C", "[", "Pb", "]"), (0.75, 0.5, 1.0, 1.0))
+    error = Result(count - 1, None, error="BlankImage: one colour all over")
+    queue.finish(queue.store(held, [*answers, lead, error]), Usage())
+
+    def go_back(connection: Connection) -> None:
+        drop_confidence(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+
+    queue.database.write(go_back)
+    assert read_figures(queue_url, latest=1).latest[0].result.notes == ()
+    assert read_figures(queue_url).batches[0].doubtful == 0, "not known yet"
+    open_queue(queue_url).close()
+    columns = (results.c.batch_id, results.c.least_confidence, results.c.mean_confidence, results.c.notes)
+    filled = queue.database.read(
+        lambda connection: [tuple(row) for row in connection.execute(select(*columns))]
+    )
+    note = '{"lead_for_phenyl":"1 x [Pb], which `Ph` is read as"}'
+    assert sorted(filled, key=str) == sorted(
+        [*[(1, 0.25, 0.375, None)] * (count - 2), (1, 0.5, 0.8125, note), (1, None, None, None)], key=str
+    )
+    figures = read_figures(queue_url, latest=count)
+    assert figures.batches[0].doubtful == count - 1
+    assert [len(row.result.notes) for row in figures.latest if row.result.number == count - 2] == [1]
+
+
+def test_what_an_earlier_program_stores_meanwhile_is_filled_by_maintenance(
+    queue: Queue, queue_url: str
+) -> None:
+    add(queue, images=1)
+    complete(queue, claim(queue))
+    forgotten = text("UPDATE results SET batch_id = NULL, least_confidence = NULL, mean_confidence = NULL")
+    queue.database.write(lambda connection: connection.execute(forgotten))
+    assert read_figures(queue_url).batches[0].doubtful == 0
+    queue.maintain()
+    assert read_figures(queue_url).batches[0].doubtful == 1

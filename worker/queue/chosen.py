@@ -1,0 +1,112 @@
+"""Results chosen by how sure they are, and in that order: read by the index, a page at a time, so that memory
+is bounded whatever a batch holds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, tuple_
+
+from worker.queue.database import Database
+from worker.queue.model import ResultRow
+from worker.queue.results import NOTED_ROWS, chunks_with_results, unpack_row
+from worker.queue.schema import batches, results
+
+PAGE = 1_000  # results read together
+CHUNKS_TOGETHER = 20
+Key = tuple[float, int, int]  # least confidence, chunk, number
+
+
+@dataclass(frozen=True, slots=True)
+class ResultChoice:
+    """Which results, by least confidence, and whether the least sure come first; what has no confidence (an
+    error) is there only where nothing is asked of it, and comes last.
+    """
+
+    at_least: float | None = None
+    below: float | None = None
+    least_first: bool = False
+
+    @property
+    def asks_confidence(self) -> bool:
+        return self.at_least is not None or self.below is not None
+
+    def condition(self) -> ColumnElement[bool]:
+        least = results.c.least_confidence
+        wanted = [] if self.at_least is None else [least >= self.at_least]
+        wanted += [] if self.below is None else [least < self.below]
+        return and_(least.is_not(None), *wanted)
+
+
+def read_chosen(
+    database: Database, batch: str | None, choice: ResultChoice, page_rows: int = PAGE
+) -> Iterator[ResultRow]:
+    """Raises QueueRefused when there is no such batch."""
+    chunk_ids = [
+        chunk for chunk, _ in database.read(lambda connection: chunks_with_results(connection, batch))
+    ]
+    if not choice.least_first:
+        wanted = choice.condition() if choice.asks_confidence else literal(True)
+        yield from _by_chunk(database, chunk_ids, wanted)
+        return
+    ids = database.read(partial(_batch_ids, batch=batch))
+    pages = (_by_confidence(database, each, choice, page_rows) for each in ids)
+    yield from (row for _, row in heapq.merge(*pages, key=itemgetter(0)))
+    if not choice.asks_confidence:
+        yield from _by_chunk(database, chunk_ids, results.c.least_confidence.is_(None))
+
+
+def _by_chunk(database: Database, chunk_ids: list[int], wanted: ColumnElement[bool]) -> Iterator[ResultRow]:
+    for start in range(0, len(chunk_ids), CHUNKS_TOGETHER):
+        some = results.c.chunk_id.in_(chunk_ids[start : start + CHUNKS_TOGETHER])
+        query = NOTED_ROWS.where(some, wanted).order_by(results.c.chunk_id, results.c.number)
+        yield from database.read(partial(_read, query=query))
+
+
+def _by_confidence(
+    database: Database, batch_id: int, choice: ResultChoice, page_rows: int
+) -> Iterator[tuple[Key, ResultRow]]:
+    order = (results.c.least_confidence, results.c.chunk_id, results.c.number)
+    query = NOTED_ROWS.add_columns(results.c.least_confidence).order_by(*order).limit(page_rows)
+    query = query.where(results.c.batch_id == batch_id, choice.condition())
+    page = database.read(partial(_read_keyed, query=query))
+    while page:
+        yield from page
+        beyond = tuple_(*order) > tuple_(*(literal(part) for part in page[-1][0]))
+        page = (
+            database.read(partial(_read_keyed, query=query.where(beyond))) if len(page) == page_rows else []
+        )
+
+
+def _read_keyed(connection: Connection, query: Any) -> list[tuple[Key, ResultRow]]:
+    return [
+        ((row.least_confidence, row.chunk_id, row.number), unpack_row(row))
+        for row in connection.execute(query)
+    ]
+
+
+def _batch_ids(connection: Connection, batch: str | None) -> list[int]:
+    query = select(batches.c.id).where(or_(literal(batch is None), batches.c.name == batch))
+    return list(connection.execute(query.order_by(batches.c.id)).scalars())
+
+
+def _read(connection: Connection, query: Any) -> list[ResultRow]:
+    return [unpack_row(row) for row in connection.execute(query)]
+
+
+def count_doubtful(connection: Connection, below: float | None) -> dict[int, int]:
+    """Results by batch, from the index alone; none where the schema knows no confidence (None)."""
+    if below is None:
+        return {}
+    query = (
+        select(results.c.batch_id, func.count())
+        .where(results.c.least_confidence < below, results.c.batch_id.is_not(None))
+        .group_by(results.c.batch_id)
+    )
+    return dict(connection.execute(query).all())

@@ -54,6 +54,9 @@ VM_TEXTS = ("host", "name", "machine")
 JOB_TEXTS = ("id", "schedd", "user", "group", "host", "last_host", "hold_reason")
 
 
+CHECKED: set[str] = set()  # pages: what has no meaning in an address gives the same one again
+
+
 class Page(HTMLParser):
     """What a browser would make of a page: its elements' names and attributes."""
 
@@ -68,6 +71,8 @@ class Page(HTMLParser):
 
 def check_safe(html: str, where: str) -> None:
     """Only the page's own elements: nothing inline, no script but its own, no address of another kind."""
+    if html in CHECKED:
+        return
     for tag, attributes in Page(html).found:
         assert tag not in ("img", "iframe", "object", "embed", "style", "base", "math", "video"), (where, tag)
         assert not [name for name in attributes if name.startswith("on") or name == "style"], (where, tag)
@@ -75,6 +80,7 @@ def check_safe(html: str, where: str) -> None:
             assert (attributes["src"] or "").startswith("/static/"), where
         address = attributes.get("href") or attributes.get("src") or ""
         assert re.match(r"/(?!/)|\?|#|https://grafana\.example\.org/|\Z", address), (where, address)
+    CHECKED.add(html)
 
 
 @pytest.fixture(scope="module")

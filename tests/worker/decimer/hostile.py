@@ -47,12 +47,25 @@ def _list_truncations() -> Iterator[tuple[str, bytes, set[str]]]:
 
 
 def _png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"\0" * 64) -> bytes:
+    return _png_of(width, height, depth, colour, zlib.compress(data))
+
+
+def _png_of(width: int, height: int, depth: int, colour: int, packed: bytes) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def _pack_zeros(megabytes: int) -> bytes:
+    """What zlib would make of them, without going through them: one block, many times."""
+    packer = zlib.compressobj()
+    block = packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
+    header, block = block[:2], block[2:]
+    checksum = (megabytes * 1_000_000 % 65_521) << 16 | 1  # Adler-32 of zeros
+    return header + block * megabytes + b"\3\0" + struct.pack(">I", checksum)
 
 
 def _list_bombs() -> Iterator[tuple[str, bytes, set[str]]]:
@@ -66,7 +79,7 @@ def _list_bombs() -> Iterator[tuple[str, bytes, set[str]]]:
         sized = struct.pack("<HH", min(width, 65_535), min(height, 65_535))
         gif = b"GIF89a" + sized + b"\x80\0\0\0\0\0\xff\xff\xff," + b"\0" * 4 + sized + b"\0\x02\x02D\x01\0;"
         yield f"huge-{number}.gif", gif, HUGE
-    yield "bomb.png", _save(Image.new("1", (40_000, 40_000)), "PNG"), HUGE
+    yield "bomb.png", _png_of(39_992, 40_000, 1, 0, _pack_zeros(200)), HUGE  # 5,000 bytes a row
     yield "empty-data.png", _png(100, 100, data=b""), {"TruncatedImage"}
     yield (
         "short-data.png",

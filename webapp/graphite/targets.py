@@ -26,6 +26,20 @@ _COARSEST_S = 3600
 _STAND_IN = "0"  # a clean name that is a literal of no template
 
 
+_COUNTED = {"vms": "VMs", "jobs": "jobs", "slots": "slots"}  # units, as words
+_STATES = {"unreg": "unregistered"}
+_ALL = (ANY, "all", "total")  # names that stand for all that there are
+
+
+def _all_of(kind: str, name: str) -> str:
+    return f"all {kind}" if name == ANY else name
+
+
+def _count(counted: str, of: str, state: str) -> str:
+    what = counted if state in _ALL else f"{state.replace('_', ' ')} {counted}"
+    return what if of in _ALL else f"{what}, {of}"
+
+
 class PlotTarget(NamedTuple):
     text: str
     metric: Metric
@@ -33,6 +47,28 @@ class PlotTarget(NamedTuple):
     @property
     def is_sum(self) -> bool:
         return ANY in self.text
+
+    @property
+    def label(self) -> str:
+        """As a legend names it: the grid, and the cloud or host, that it is about, then what it is there."""
+        parts = list(zip(self.metric.template.split("."), self.text.split("."), strict=True))[1:]
+        place = [_all_of("grids", name) for part, name in parts if part == "{grid}"]
+        parts = [(part, name) for part, name in parts if part != "{grid}"]
+        if parts[0][0] in ("clouds", "hosts") and len(parts) > 1:
+            place.append(_all_of(parts[0][0], parts[1][1]))
+            del parts[:2]
+        return f"{' / '.join(place)}: {self._describe(parts)}"
+
+    def _describe(self, parts: Sequence[tuple[str, str]]) -> str:
+        """What is counted by state, and of which type; else the rest of the path in words."""
+        counted = _COUNTED.get(self.metric.unit)
+        opened = [part for part, _ in parts if part.startswith("{")]
+        if counted and len(parts) == 3 and len(opened) == 2:
+            return _count(counted, of=parts[1][1], state=parts[2][1])
+        if counted and opened == ["{vmtype}"] and len(parts) == 2:
+            return _count(counted, of=parts[1][1], state=_STATES.get(parts[0][1], parts[0][1]))
+        names = [name for _, name in parts]
+        return " ".join(names[1:] if self.metric.family == "sysinfo" else names).replace("_", " ")
 
     @property
     def expression(self) -> str:

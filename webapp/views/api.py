@@ -97,6 +97,7 @@ def _describe(reading: Reading, notes: list[str]) -> dict[str, object]:
     metric, sampled = reading.target.metric, reading.sampled
     return {
         "target": reading.target.text,
+        "label": reading.target.label,
         "unit": metric.unit,
         "meaning": metric.meaning,
         "kind": metric.kind,

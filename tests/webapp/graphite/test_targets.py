@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_monitor.metrics.paths import METRICS
 from webapp.errors import RequestRefused
 from webapp.graphite.targets import check_target, check_targets
 
@@ -66,3 +69,32 @@ def test_targets_are_counted_once_each() -> None:
         check_targets([idle, held], 1)
     with pytest.raises(RequestRefused, match="at least one"):
         check_targets([], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("grids.belle.clouds.victoria.vms.large.running", "belle / victoria: running VMs, large"),
+        ("grids.belle.clouds.*.vms.*.total", "belle / all clouds: VMs"),
+        ("grids.*.clouds.victoria.unreg.large", "all grids / victoria: unregistered VMs, large"),
+        ("grids.belle.clouds.victoria.idle.*", "belle / victoria: idle VMs"),
+        ("grids.belle.clouds.victoria.quota", "belle / victoria: quota"),
+        ("grids.belle.clouds.victoria.api-vms.running", "belle / victoria: api-vms running"),
+        ("grids.belle.jobs.all.transferring_output", "belle: transferring output jobs"),
+        ("grids.belle.users.alice.idle", "belle: idle jobs, alice"),
+        ("grids.belle.slots.all.total", "belle: slots"),
+        ("grids.belle.sysinfo.cpu", "belle: cpu"),
+        ("grids.belle.hosts.node2.sysinfo.ram", "belle / node2: ram"),
+        ("grids.belle.wait.all.p95_s", "belle: wait all p95 s"),
+        ("grids.belle.fleet.hosts.node3.workers", "belle: fleet hosts node3 workers"),
+        ("util.live_hosts.belle.vm1", "belle: live hosts vm1"),
+    ],
+)
+def test_a_legend_names_the_place_and_what_is_counted(text: str, label: str) -> None:
+    assert check_target(text).label == label
+
+
+def test_every_metric_has_a_label_of_its_own() -> None:
+    texts = [re.sub(r"\{(\w+)\}", r"\1", metric.template) for metric in METRICS]
+    labels = [check_target(text).label for text in texts]
+    assert len(set(labels)) == len(labels)

@@ -4,7 +4,6 @@ import { drawChart, loadPlotter, traceColour } from "./chart.js";
 import { showControls, wireControls } from "./plotcontrols.js";
 import { Legend } from "./legend.js";
 import { onColours } from "./look.js";
-import { labelOf } from "./paths.js";
 import { compareDays, EMPTY, readState, toggleTargets, writeState } from "./plotstate.js";
 import { formatTime, isOpen, parseTime, shiftDays } from "./ranges.js";
 import { fetchSeries } from "./series.js";
@@ -146,7 +145,7 @@ function traces(series, days = 0) {
     const index = colours.get(one.target) ?? 0;
     return {
       target: one.target, unit: one.unit, meaning: one.meaning, notes: one.notes, dashed: days > 0,
-      label: labelOf(one.target) + (days ? ` (${days} d earlier)` : ""),
+      label: one.label + (days ? ` (${days} d earlier)` : ""),
       colour: traceColour(index), colourIndex: index, values: one.values,
       timestamps: days ? one.timestamps.map((at) => shiftDays(at, days)) : one.timestamps,
     };

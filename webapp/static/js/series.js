@@ -12,7 +12,7 @@ let last = Promise.resolve(); // one request at a time: a page with many small p
 
 /**
  * The series of `targets` between two epoch seconds, thinned out to about `points`.
- * @returns {{step_s: number, series: {target, unit, meaning, timestamps, values}[]}}
+ * @returns {{step_s: number, series: {target, label, unit, meaning, timestamps, values}[]}}
  * @throws {SeriesError} with `retryAfter_s` where it may go better later
  */
 export function fetchSeries(targets, from_s, until_s, signal, points) {

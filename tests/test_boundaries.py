@@ -35,6 +35,7 @@ TABLES = {
 }
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
@@ -49,7 +50,8 @@ def module_name(path: Path) -> str:
     return name.removesuffix(".__init__")
 
 
-def imported_modules(path: Path) -> set[str]:
+@cache
+def imported_modules(path: Path) -> frozenset[str]:
     package = module_name(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
@@ -61,7 +63,7 @@ def imported_modules(path: Path) -> set[str]:
             prefix = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             base = ".".join(part for part in (prefix, node.module) if part)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 def allowed(importer: str, imported: str) -> bool:

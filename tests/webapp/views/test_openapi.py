@@ -56,13 +56,18 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
         yield app
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_answers_are_as_described(app: Flask, name: str) -> None:
-    """Whatever a client may send by the description, and much that it may not."""
+@pytest.fixture(scope="module")
+def schema(app: Flask) -> Any:
     import schemathesis  # takes a second, which not every process of a run need spend
+
+    return schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_answers_are_as_described(schema: Any, name: str) -> None:
+    """Whatever a client may send by the description, and much that it may not."""
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
     # The catalog and "from before until" are more than a JSON schema can say: 400 is right there.
     # To a JSON schema 1.0 is an integer, and half of a surrogate pair is text: a list may have neither.
     # Neither does a schema know which rules, alerts and silences there are.

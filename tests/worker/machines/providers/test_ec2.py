@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,14 @@ def endpoint(moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
         yield cloud
 
 
+@cache
+def session() -> boto3.Session:
+    """One for all tests: reading what EC2 offers takes it half a second."""
+    return boto3.Session()
+
+
 def raw(endpoint: Ec2Cloud) -> Any:
-    return boto3.client("ec2", endpoint_url=endpoint.url)
+    return session().client("ec2", endpoint_url=endpoint.url)
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ def image(endpoint: Ec2Cloud) -> str:
 
 @pytest.fixture
 def cloud(endpoint: Ec2Cloud, image: str) -> Ec2Provider:
-    return Ec2Provider("moon", Ec2Options(image=image, endpoint_url=endpoint.url), "f", boto3.Session())
+    return Ec2Provider("moon", Ec2Options(image=image, endpoint_url=endpoint.url), "f", session())
 
 
 def test_an_instance_is_made_once_with_all_that_it_needs_and_ended_once(
@@ -118,7 +125,7 @@ def test_an_answer_that_is_lost_leaves_one_machine_when_it_is_asked_for_again(
 
 
 def test_others_instances_are_not_listed_and_stopped_ones_are(cloud: Ec2Provider, endpoint: Ec2Cloud) -> None:
-    other = Ec2Provider("moon", cloud._options, "other", boto3.Session())
+    other = Ec2Provider("moon", cloud._options, "other", session())
     other.create(replace(ORDER, name="other-g-a"))
     made = cloud.create(ORDER)
     raw(endpoint).stop_instances(InstanceIds=[made])
@@ -184,7 +191,7 @@ def test_what_cannot_be_done_is_said_by_name(cloud: Ec2Provider, endpoint: Ec2Cl
         cloud.create(changed)
     away = Ec2Options(image="ami-1", endpoint_url="http://127.0.0.1:9")
     with pytest.raises(ProviderUnavailable, match=r"provider away: .*127\.0\.0\.1:9"):
-        Ec2Provider("away", away, "f", boto3.Session()).list()
+        Ec2Provider("away", away, "f", session()).list()
     with pytest.raises(ProviderRefused, match="provider x: secret_key: Extra inputs") as raised:
         open_provider("ec2", "x", {"image": "ami-1", "secret_key": "s3cret"}, "f")
     assert "s3cret" not in str(raised.value)
@@ -205,7 +212,7 @@ def test_what_cannot_be_done_is_said_by_name(cloud: Ec2Provider, endpoint: Ec2Cl
 )
 def test_an_answer_that_is_not_understood_is_never_an_empty_list(endpoint: Ec2Cloud, body: bytes) -> None:
     with answering(lambda _: Answer(200, body, {"Content-Type": "text/xml"})) as http:
-        provider = Ec2Provider("moon", Ec2Options(image="a", endpoint_url=http.url), "f", boto3.Session())
+        provider = Ec2Provider("moon", Ec2Options(image="a", endpoint_url=http.url), "f", session())
         with pytest.raises(ProviderUnavailable, match="provider moon"):
             provider.list()
 
@@ -222,9 +229,9 @@ def test_presets_become_the_smallest_size_of_the_families_asked_for(cloud: Ec2Pr
 def test_the_quota_of_vcpus_is_asked_for_where_it_is_wanted(cloud: Ec2Provider, endpoint: Ec2Cloud) -> None:
     assert cloud.limits().room_for(cloud.sizes()[0]) is None
     cloud.create(ORDER)
-    counted = Ec2Provider("moon", cloud._options.model_copy(update={"quota": True}), "f", boto3.Session())
+    counted = Ec2Provider("moon", cloud._options.model_copy(update={"quota": True}), "f", session())
     with answering(lambda _: as_json({"Quota": {"QuotaCode": "L-1216C47A", "Value": 32.0}})) as http:
-        counted._quotas = boto3.client("service-quotas", endpoint_url=http.url)
+        counted._quotas = session().client("service-quotas", endpoint_url=http.url)
         quota = counted.limits()
         assert http.got[0].content == {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
     assert (quota.cores.limit, quota.cores.used) == (32, 2)

@@ -30,14 +30,14 @@ test: ## install what the tests need, then lint, check types and test against re
 	@tools/install-condor
 	@$(MAKE) check
 
-test-fast: .venv/ready ## the tests that need no service and no root, in a minute and a half
-	$(BIN)/pytest -n 3 --dist worksteal -m fast
+test-fast: .venv/ready ## the tests that need no service and no root, in a minute
+	$(BIN)/pytest -n 4 --dist worksteal -m fast
 
 check: ## the checks alone, without any installation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-clouds: .venv/ready ## the machine manager over a real OpenStack Nova, in an environment of its own (410 MB)
 	$(BIN)/pytest -m nova --timeout 0

@@ -36,7 +36,7 @@ BURST = 1000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="a few steps of 10 s of each, and a small grid")
+    parser.add_argument("--tiny", action="store_true", help="a few steps of 5 s, and a small grid")
     parser.add_argument("--minutes", type=int, default=60, help="how long the edge profile runs")
     parser.add_argument("--default-minutes", type=int, default=10, help="how long the default profile runs")
     options = parser.parse_args()
@@ -44,8 +44,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-edge-") as temporary:
         clouds = Path(temporary) / "clouds.json"
         write_cloud_status(clouds, 5 if options.tiny else CLOUDS)
-        step_s = 10 if options.tiny else 60
-        edge_steps, default_steps = (3, 2) if options.tiny else (options.minutes, options.default_minutes)
+        step_s = 5 if options.tiny else 60
+        edge_steps, default_steps = (2, 1) if options.tiny else (options.minutes, options.default_minutes)
         given = {
             "COLLECTOR_GRID": "edge",
             "COLLECTOR_CLOUD_STATUS_COMMAND": f"cat {clouds}",

@@ -26,6 +26,9 @@ def run(tmp_path: Path) -> Iterator[MakeRun]:
     require_program()
     copy_tracked(tmp_path / "cloud-monitor")
     share_installed(tmp_path / "cloud-monitor")
+    scrape = tmp_path / "cloud-monitor/docs/prometheus/prometheus.yml"
+    assert "scrape_interval: 60s" in scrape.read_text()
+    scrape.write_text(scrape.read_text().replace("scrape_interval: 60s", "scrape_interval: 5s"))
     run = MakeRun(tmp_path / "cloud-monitor", COLLECTOR_GRID="newcomer", PROFILE="edge")
     yield run
     run.clean_up()

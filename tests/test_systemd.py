@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import configparser
+import os
+import re
+import signal
 import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from bench.edge import LIMITS_MB
+from tests.collector.support import collector_environment, peer, read_to_end
+from tests.services.ask import get
 from tests.services.needs import find_program
+from tests.services.support import PATIENCE_S, free_port, listens, wait_until
+from tests.worker.fleet import RUN, Fleet
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted((ROOT / "systemd").iterdir())
@@ -47,6 +57,99 @@ def test_every_service_of_the_monitoring_is_in_the_slice() -> None:
     assert services == {"collector", "machines", "store", "web", "worker"}
     for service in services - {"machines", "worker"}:
         assert _read(f"cloud-monitor-{service}.service")["Service"]["Slice"] == "cloud-monitor.slice"
+
+
+@pytest.mark.parametrize(
+    "service", [path for path in UNITS if path.suffix == ".service"], ids=lambda path: path.stem
+)
+def test_systemd_finds_little_that_a_service_could_do_to_the_machine(service: Path) -> None:
+    analyze = find_program("systemd-analyze", "systemd")
+    command = [analyze, "security", "--offline=yes", "--threshold=40", "--no-pager", str(service)]
+    judged = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stdout[-300:]
+    assert float(judged.stdout.split("exposure level for ")[1].split()[1]) < 4
+
+
+def _allowed_calls() -> set[str]:
+    """The system calls that the units let through, with the groups of systemd that they name spelled out."""
+    analyze = find_program("systemd-analyze", "systemd")
+    text = subprocess.run(
+        [analyze, "syscall-filter", "--no-pager"], capture_output=True, text=True, check=True
+    ).stdout
+    groups: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("@"):
+            members = groups.setdefault(line.strip(), [])
+        elif line.startswith("    ") and not line.strip().startswith("#"):
+            members.append(line.strip())
+    found, left = set(), ["@system-service", "@default"]
+    while left:
+        name = left.pop()
+        if name.startswith("@"):
+            left += groups[name]
+        else:
+            found.add(name)
+    return found
+
+
+def _calls_of(
+    command: list[str], folder: Path, environment: Mapping[str, str], until: Callable[[], object]
+) -> set[str]:
+    """What a program and all it starts call, from its start until `until` holds and it was asked to end."""
+    strace = find_program("strace", "strace")
+    files = folder / "trace"
+    tracer = subprocess.Popen(
+        [strace, "-f", "-ff", "-qq", "-o", str(files), *command],
+        env=os.environ | environment,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: tracer.poll() is not None or until(), f"the end of {command}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(tracer.pid, signal.SIGTERM)
+        tracer.wait(PATIENCE_S)
+    traces = "\n".join(path.read_text(errors="replace") for path in folder.glob("trace.*"))
+    return set(re.findall(r"^(\w+)\(", traces, re.MULTILINE))
+
+
+def test_the_filter_of_system_calls_lets_every_program_work(tmp_path: Path) -> None:
+    for unit in UNITS:
+        if unit.suffix == ".service":
+            assert _read(unit.name)["Service"]["SystemCallFilter"] == "@system-service"
+    for name in ("collector", "webapp", "worker"):
+        (tmp_path / name).mkdir()
+    taken: list[bytes] = []
+    with peer(lambda connection: taken.append(read_to_end(connection))) as carbon:
+        called = _calls_of(
+            [sys.executable, "-m", "collector"],
+            tmp_path / "collector",
+            collector_environment(tmp_path / "state", carbon),
+            lambda: False,
+        )
+    assert taken
+    port = free_port()
+    page = {
+        "WEBAPP_PORT": str(port),
+        "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
+        "WEBAPP_STATE_DIR": str(tmp_path / "page"),
+    }
+    called |= _calls_of(
+        [sys.executable, "-m", "webapp"],
+        tmp_path / "webapp",
+        page,
+        lambda: listens(port) and get(f"http://127.0.0.1:{port}/health").content,
+    )
+    fleet = Fleet(tmp_path / "fleet")
+    fleet.add_images("d", [b"x"] * 5)
+    fleet.enqueue()
+    environment = fleet.full_environment()
+    called |= _calls_of(list(RUN), tmp_path / "worker", environment, lambda: False)
+    assert len(fleet.rows()) == 5
+    assert called - _allowed_calls() == set()
 
 
 def _read(name: str) -> configparser.ConfigParser:

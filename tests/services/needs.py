@@ -35,6 +35,7 @@ SERVICES = {
     "root": "the rights of root",
     "victoriametrics": "VictoriaMetrics",
     "systemd-analyze": "systemd's checker of units",
+    "strace": "the tracer of system calls strace",
     "wrk": "the load generator wrk",
 }
 GRANTED = "CLOUD_MONITOR_TEST_NEEDS"  # environment: the services that the running test may come to

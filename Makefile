@@ -7,7 +7,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-PROFILE ?= default
+PROFILE ?=
 # Those given on the command line reach the programs: make run PORT=5001 STATE_DIR=/srv/cloud-monitor
 export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
@@ -69,7 +69,7 @@ setup: $(if $(filter edge,$(PROFILE)),.venv/ready-edge,.venv/ready) store
 
 store:
 	@tools/require python
-	@if [ "$(PROFILE)" = edge ]; then tools/install-victoriametrics; else $(PYTHON) -m embedded.install; fi > /dev/null
+	@tools/install-store > /dev/null
 
 .venv/ready: requirements.txt pyproject.toml
 	@tools/require python

@@ -30,7 +30,14 @@ or name one: EMBEDDED_PYTHON=/path/to/python3.11 make run"""
 
 
 class NoPython(Exception):
-    """No interpreter that Graphite runs on was found; the message says what to install."""
+    """No interpreter that Graphite runs on was found: the message says what to install, `seen` what was."""
+
+    def __init__(self, seen: str) -> None:
+        super().__init__(ADVICE.format(seen=seen))
+        self.seen = seen
+
+
+EXIT_NO_PYTHON = 3  # and none was named: another store may take Graphite's place
 
 
 def find_python() -> tuple[str, str]:
@@ -50,7 +57,7 @@ def find_python() -> tuple[str, str]:
             seen.append(f"{path} is {version}")
         else:
             return version, executable
-    raise NoPython(ADVICE.format(seen=", ".join(dict.fromkeys(seen))))
+    raise NoPython(", ".join(dict.fromkeys(seen)))
 
 
 def install(say: bool = True) -> Path:
@@ -104,6 +111,8 @@ if __name__ == "__main__":
     try:
         print(install())
     except NoPython as refusal:
+        if not os.environ.get("EMBEDDED_PYTHON") and os.environ.get("PROFILE") != "default":
+            sys.exit(EXIT_NO_PYTHON)
         sys.exit(str(refusal))
     except subprocess.CalledProcessError as failure:
         sys.exit(f"Graphite was not installed: {' '.join(map(str, failure.cmd))} failed (see above)")

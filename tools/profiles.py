@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embedded import store
-from embedded.install import install
+from embedded.install import NoPython, find_python, install
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRAPE_CONFIG = ROOT / "docs/prometheus/prometheus.yml"
 SHIPPED_TARGET = "127.0.0.1:5000"
 
 Ports = Mapping[str, int]
+
+
+class UnknownProfile(Exception):
+    """PROFILE names none; the message says which there are."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Profile:
     ports: Ports
     uses: Mapping[str, str]
     prepare: Callable[[Ports, Path], dict[str, str]]
+    further: tuple[str, ...] = ()  # processes of the default's Procfile that run beside
 
 
 def prepare_default(ports: Ports, state: Path) -> dict[str, str]:
@@ -66,7 +71,7 @@ def prepare_edge(ports: Ports, state: Path) -> dict[str, str]:
     }
 
 
-PROFILES = {
+PROFILES: dict[str, Profile] = {
     "default": Profile(
         "Procfile",
         {"PORT": 5000, "CARBON_PORT": 2004, "CARBON_QUERY_PORT": 7002, "GRAPHITE_PORT": 8080},
@@ -89,3 +94,27 @@ PROFILES = {
         prepare_edge,
     ),
 }
+
+
+def choose_profile(given: Mapping[str, str], find: Callable[[], object] = find_python) -> Profile:
+    """What PROFILE names; unset, Graphite where a Python for it is found, else VictoriaMetrics, with a line.
+
+    Raises NoPython where Graphite is asked for by name, and UnknownProfile.
+    """
+    name = given.get("PROFILE") or "auto"
+    if name not in (*PROFILES, "auto"):
+        raise UnknownProfile(f"PROFILE={name} refused: one of {', '.join(PROFILES)} is expected")
+    if name == "auto":
+        try:
+            find()
+        except NoPython as missing:
+            if given.get("EMBEDDED_PYTHON"):
+                raise
+            print(
+                f"Graphite needs Python 3.9 to 3.11 ({missing.seen}): VictoriaMetrics takes its place, as "
+                "with PROFILE=edge",
+                flush=True,
+            )
+            return replace(PROFILES["edge"], further=("fleet",))
+        name = "default"
+    return PROFILES[name]

@@ -17,9 +17,10 @@ from pathlib import Path
 import honcho.environ  # type: ignore[import-untyped]
 import honcho.manager  # type: ignore[import-untyped]
 
+from embedded.install import NoPython
 from tools.leash import LeashedProcess
 from tools.ports import Refused, check_free, read_ports
-from tools.profiles import PROFILES, Profile
+from tools.profiles import PROFILES, UnknownProfile, choose_profile
 from tools.state import lock_state, make_token
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,16 +93,21 @@ def run_processes(commands: Mapping[str, str], environment: dict[str, str]) -> i
     return 1
 
 
+def read_procfile(name: str) -> dict[str, str]:
+    return dict(honcho.environ.parse_procfile((ROOT / name).read_text()).processes)
+
+
 def main() -> int:
     dotenv = ROOT / ".env"
     given = (honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}) | dict(os.environ)
     try:
-        profile = read_profile(given)
+        profile = choose_profile(given)
         ports = read_ports(given, profile.ports)
         state = Path(given.get("STATE_DIR") or "state").resolve()
         with lock_state(state):
             check_free(ports, profile.uses)
-            commands = dict(honcho.environ.parse_procfile((ROOT / profile.procfile).read_text()).processes)
+            commands = read_procfile(profile.procfile)
+            commands |= {name: read_procfile(PROFILES["default"].procfile)[name] for name in profile.further}
             if given.get("FLEET") == "0":
                 commands.pop("fleet", None)
             prepared = profile.prepare(ports, state)
@@ -113,16 +119,9 @@ def main() -> int:
                 enqueue_samples(environment)
             print(f"status page: http://127.0.0.1:{ports['PORT']}/  data: {state}  stop: Ctrl-C", flush=True)
             return run_processes(commands, environment)
-    except Refused as refusal:
+    except (Refused, UnknownProfile, NoPython) as refusal:
         print(refusal, file=sys.stderr)
         return 2
-
-
-def read_profile(given: Mapping[str, str]) -> Profile:
-    name = given.get("PROFILE") or "default"
-    if name not in PROFILES:
-        raise Refused(f"PROFILE={name} refused: one of {', '.join(PROFILES)} is expected")
-    return PROFILES[name]
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from embedded.install import NoPython
+from tools.profiles import PROFILES, UnknownProfile, choose_profile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -73,3 +77,40 @@ def test_python_that_graphite_does_not_build_on(bare: Path) -> None:
     assert ended.returncode == 1
     assert f"{python} is 3.13" in ended.stderr
     assert "EMBEDDED_PYTHON=/path/to/python3.11 make run" in ended.stderr
+
+
+def test_where_graphite_cannot_be_victoriametrics_takes_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    def find_none() -> None:
+        raise NoPython("/usr/bin/python3 is 3.13")
+
+    profile = choose_profile({}, find_none)
+    assert (profile.procfile, profile.further) == ("Procfile.edge", ("fleet",))
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1
+    assert "(/usr/bin/python3 is 3.13): VictoriaMetrics takes its place" in said
+    assert choose_profile({"PROFILE": "default"}, find_none) is PROFILES["default"]  # refused by its set-up
+    with pytest.raises(NoPython, match="or name one: EMBEDDED_PYTHON="):
+        choose_profile({"EMBEDDED_PYTHON": "/usr/bin/python3"}, find_none)
+    assert choose_profile({}, lambda: None) is PROFILES["default"]
+    with pytest.raises(UnknownProfile, match="PROFILE=tiny refused"):
+        choose_profile({"PROFILE": "tiny"})
+
+
+def test_the_installer_says_where_there_is_no_python_for_graphite(bare: Path) -> None:
+    """By its exit code, so that another store is taken; with advice where Graphite was asked for by name."""
+    program = (
+        "import runpy, shutil; shutil.which = lambda name: None; "
+        "runpy.run_module('embedded.install', run_name='__main__')"
+    )
+    environment = {"PATH": str(bare), "CLOUD_MONITOR_TOOLS_DIR": str(bare)}
+    for profile, code in (("", 3), ("default", 1)):
+        ended = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env=environment | {"PROFILE": profile},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == code, ended.stderr
+        assert ("EMBEDDED_PYTHON=/path/to/python3.11" in ended.stderr) == (code == 1)

@@ -11,8 +11,8 @@ import sys
 import waitress
 from flask import Flask, Response, request
 
+from cloud_monitor.exchange import post
 from webapp.graphite.client import parse_series
-from webapp.graphite.exchange import post
 
 POINTS_MAX = 1000
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import requests
 import urllib3
 
+from cloud_monitor.exchange import ExchangeDeadline, post
 from cloud_monitor.system.text import one_line
-from webapp.graphite.exchange import ExchangeDeadline, post
 
 _CHUNK_BYTES = 256 * 1024
 _BLANK = " \t\r\n"

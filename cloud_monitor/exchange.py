@@ -72,9 +72,13 @@ class _BoundedAdapter(HTTPAdapter):
 
 @contextmanager
 def post(
-    url: str, data: Sequence[tuple[str, str]], timeout_s: float, headers: Mapping[str, str] | None = None
+    url: str,
+    data: Sequence[tuple[str, str]] | bytes,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[requests.Response, ExchangeDeadline]]:
-    """Post a form and yield the answer, its body unread, and the deadline, which says whether time is over.
+    """Post a form, or bytes, and yield the answer, its body unread, and the deadline, which says whether time
+    is over.
 
     Redirects are not followed. The environment's proxies and certificates count. Raises what requests raises.
     """
@@ -85,7 +89,8 @@ def post(
     ):
         token = _deadline.set(deadline)
         try:
-            request = session.prepare_request(requests.Request("POST", url, data=list(data), headers=headers))
+            form = data if isinstance(data, bytes) else list(data)
+            request = session.prepare_request(requests.Request("POST", url, data=form, headers=headers))
             using: Any = session.merge_environment_settings(url, {}, True, None, None)
             # The session's own send would read the whole body of a redirect, however long.
             with adapter.send(request, timeout=timeout_s, **using) as answer:

@@ -84,18 +84,23 @@ def release(connection: Connection, claim: Claim, reason: str, usage: Usage | No
         end_attempt(connection, claim.chunk, claim.token, "released", reason, usage)
 
 
-def fail(connection: Connection, policy: QueuePolicy, claim: Claim, error: str, usage: Usage | None) -> None:
+def fail(connection: Connection, policy: QueuePolicy, claim: Claim, error: str, usage: Usage | None) -> bool:
+    """Whether the chunk was given up."""
     query = select(chunks).where(held_ever(claim.chunk, claim.token)).with_for_update()
     row = connection.execute(query).one_or_none()
-    if row is not None:
-        record_failure(connection, policy, row, error, backoff=True)
-        end_attempt(connection, claim.chunk, claim.token, FAILED, error, usage)
+    if row is None:
+        return False
+    given_up = record_failure(connection, policy, row, error, backoff=True)
+    end_attempt(connection, claim.chunk, claim.token, FAILED, error, usage)
+    return given_up
 
 
 def record_failure(
     connection: Connection, policy: QueuePolicy, row: Row[Any], error: str, backoff: bool
-) -> None:
-    """One more fault in a row for an active chunk, whose row is locked: pending again, or at its end."""
+) -> bool:
+    """One more fault in a row for an active chunk, whose row is locked: pending again, or given up, which is
+    what it returns.
+    """
     faults = row.faults + 1
     values: dict[str, Any] = UNCLAIMED | {"faults": faults, "error": error, "state": PENDING}
     if faults >= policy.attempts:
@@ -104,6 +109,7 @@ def record_failure(
     elif backoff:
         values["not_before"] = db_now() + backoff_s(policy, faults, random.random())
     connection.execute(update(chunks).where(chunks.c.id == row.id).values(values))
+    return bool(faults >= policy.attempts)
 
 
 def end_attempt(
@@ -131,10 +137,11 @@ def crash(
     in_flight: Sequence[int],
     error: str,
     is_cause: bool,
-) -> None:
+) -> bool:
+    """Whether the chunk was given up."""
     row = connection.execute(select(chunks).where(chunks.c.id == chunk).with_for_update()).one_or_none()
     if row is None:
-        return
+        return False
     remaining = {image.number: image for image in connection.execute(REMAINING, {"chunk": chunk})}
     flying = [remaining[number] for number in in_flight if number in remaining]
     held = row.state == ACTIVE and row.token == token
@@ -142,13 +149,15 @@ def crash(
         record_image_failure(connection, chunk, token, flying[0].number, error)
     quarantine(connection, chunk, [image.number for image in flying])
     if not held:
-        return
+        return False
     add_event(connection, "crashed", f"{row.name}: {error}", row.host, row.worker, chunk)
+    given_up = False
     if is_cause and not in_flight:
-        record_failure(connection, policy, row, error, backoff=True)
+        given_up = record_failure(connection, policy, row, error, backoff=True)
     else:
         set_free(connection, chunk, error)
     end_attempt(connection, chunk, token, "crashed", error, None)
+    return given_up
 
 
 def free(connection: Connection, worker: str, error: str) -> None:

@@ -62,21 +62,24 @@ def maintain(connection: Connection, policy: QueuePolicy) -> MaintenanceRound:
     if connection.dialect.name == "postgresql" and not connection.execute(try_lock).scalar_one():
         return MaintenanceRound()  # another host is at it
     expired = connection.execute(EXPIRED).all()
-    for row in expired:
-        expire(connection, policy, row)
+    given_up = [expire(connection, policy, row) for row in expired]
     raised = raise_priorities(connection, policy)  # before those that are late are marked
     missed = mark_missed(connection)
     sample(connection)
     fill_piece(connection)  # what workers of an earlier version stored
-    return MaintenanceRound(len(expired), raised, missed)
+    return MaintenanceRound(len(expired), raised, missed, sum(given_up))
 
 
-def expire(connection: Connection, policy: QueuePolicy, row: Row[tuple[object, ...]]) -> None:
-    """Frees the chunk for another host at once; its worker or its host is dead, asleep, or cut off."""
+def expire(connection: Connection, policy: QueuePolicy, row: Row[tuple[object, ...]]) -> bool:
+    """Frees the chunk for another host at once; its worker or its host is dead, asleep, or cut off.
+
+    Whether it was given up.
+    """
     error = f"lease of {row.worker} on {row.host} ran out"
     add_event(connection, "expired", f"{row.name}: {error}", row.host, row.worker, row.id)
-    record_failure(connection, policy, row, error, backoff=False)
+    given_up = record_failure(connection, policy, row, error, backoff=False)
     end_attempt(connection, row.id, row.token, "expired", error, None)
+    return given_up
 
 
 def raise_priorities(connection: Connection, policy: QueuePolicy) -> int:

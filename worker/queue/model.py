@@ -198,6 +198,7 @@ class MaintenanceRound:
     expired: int = 0  # leases that ran out
     raised: int = 0  # priorities raised because the deadline nears
     missed: int = 0  # deadlines passed
+    given_up: int = 0  # of the leases that ran out: chunks that had as many faults as they may have
 
 
 @dataclass(frozen=True, slots=True)

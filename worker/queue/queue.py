@@ -153,24 +153,26 @@ class Queue:
         """Gives the chunk back in order (drained, SIGTERM): can be claimed at once, counts as no fault."""
         self.database.write(lambda connection: attempts.release(connection, claim, reason, usage))
 
-    def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> None:
+    def fail(self, claim: Claim, error: str, usage: Usage | None = None) -> bool:
         """A fault of the chunk as a whole: claimed again after a backoff; failed after `QueuePolicy.attempts`
-        of them without a result stored between.
+        of them without a result stored between. Whether it was given up so.
         """
-        self.database.write(lambda connection: attempts.fail(connection, self.policy, claim, error, usage))
+        return self.database.write(
+            lambda connection: attempts.fail(connection, self.policy, claim, error, usage)
+        )
 
     # a supervisor
 
     def crash(
         self, chunk: int, token: int, in_flight: Sequence[int], error: str, is_cause: bool = True
-    ) -> None:
+    ) -> bool:
         """The worker that held the claim is dead: frees the chunk at once. The images in flight (by number)
         are quarantined; one that was in flight alone after that for the second time gets `error` as its
         result. With nothing in flight it is a failure of the chunk, as in `fail`. Unless the work `is_cause`
         (a worker may be killed from outside) no failure is recorded. Frees and records nothing when the lease
-        was lost before.
+        was lost before. Whether the chunk was given up.
         """
-        self.database.write(
+        return self.database.write(
             lambda connection: attempts.crash(
                 connection, self.policy, chunk, token, in_flight, error, is_cause
             )

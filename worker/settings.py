@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 
 from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default_state_dir
 from cloud_monitor.settings import Reader, Warn
+from cloud_monitor.telemetry.addresses import STANDARD_NAMES
+from cloud_monitor.telemetry.settings import TelemetryFields
 from worker.answers.confidence import DOUBTFUL_BELOW
 
 PREFIX = "WORKER_"
@@ -74,6 +76,10 @@ class StateSettings(SettingsGroup):
         default_factory=lambda: default_state_dir("worker", _old_state_dir()),
         description="folder of what this host keeps: SQLite file, logs; unset: see above",
     )
+
+
+class TelemetrySettings(StateSettings, TelemetryFields):
+    """What the fleet's processes tell Application Insights or an OTLP receiver (docs/telemetry.md)."""
 
 
 class QueueSettings(StateSettings):
@@ -306,7 +312,9 @@ class CommitSettings(QueueSettings):
     upload_s: float = Field(60, gt=0, description="time between two uploads of a chunk's partial results")
 
 
-class RunnerSettings(ClaimSettings, CommitSettings, StorageSettings, GateSettings, NeedSettings):
+class RunnerSettings(
+    ClaimSettings, CommitSettings, StorageSettings, GateSettings, NeedSettings, TelemetrySettings
+):
     """One worker."""
 
     ahead_images: int = Field(32, ge=1, le=10_000, description="images downloaded ahead of recognising")
@@ -384,7 +392,8 @@ class Settings(SupervisorSettings, PoolSettings, MachineSettings):
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 
 
-_READER = Reader(Settings, PREFIX, {"AZURE_STORAGE_CONNECTION_STRING": "azure_connection_string"})
+_STANDARD = {"AZURE_STORAGE_CONNECTION_STRING": "azure_connection_string"} | STANDARD_NAMES
+_READER = Reader(Settings, PREFIX, _STANDARD)
 
 
 def read_settings(

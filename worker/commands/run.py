@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Sequence
 
 import click
@@ -17,7 +18,8 @@ from worker.settings import Settings
 from worker.supervisor.evictions import scheduled_events_url, watch, watch_evictions
 from worker.supervisor.host_locks import claim_host_name
 from worker.supervisor.spot_notices import SpotNotices, spot_notice_url
-from worker.supervisor.supervisor import Supervisor
+from worker.supervisor.supervisor import GONE_S, Supervisor
+from worker.telemetry import CLOSE_S, open_telemetry
 
 
 @click.command()
@@ -55,20 +57,30 @@ def supervise(
     every image has a SMILES or an error of its own.
     """
     host, _holder = claim_host_name(settings.host_name, settings.state_dir)
+    telemetry = open_telemetry(settings, "supervisor", host)
+    asked_s: list[float] = []
     queue = open_queue(settings.queue_url, queue_policy(settings))
     model = ModelHere(settings)
     supervisor = Supervisor(
-        queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s, model
+        queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s, model, telemetry
     )
+
+    def leave(reason: str) -> None:
+        asked_s.append(time.monotonic())
+        supervisor.leave(reason)
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda number, _: supervisor.leave(signal.Signals(number).name))
+        signal.signal(number, lambda number, _: leave(signal.Signals(number).name))
     events_url = scheduled_events_url(settings.scheduled_events_url)
     if events_url is not None:
-        watch_evictions(events_url, supervisor.leave)
+        watch_evictions(events_url, leave)
     notice_url = spot_notice_url(settings.spot_notice_url)
     if notice_url is not None:
-        watch(SpotNotices(notice_url), supervisor.leave)
-    supervisor.run()
+        watch(SpotNotices(notice_url), leave)
+    try:
+        supervisor.run()
+    finally:
+        telemetry.close(closing_s(time.monotonic() - asked_s[0] if asked_s else 0.0))
     try:
         if supervisor.never:
             raise WorkerError(supervisor.never)
@@ -82,6 +94,11 @@ def supervise(
         return 0 if outcome.is_complete else 1
     finally:
         queue.close()
+
+
+def closing_s(leaving_s: float) -> float:
+    """How long telemetry may take at the end, after so long a leave-taking: to reach the disk is enough."""
+    return min(CLOSE_S, max(0.3, GONE_S - leaving_s))
 
 
 class ModelHere:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from worker.queue import Claim, Result, Usage
 from worker.runner.worker_status import FLIGHT_SLOTS, ChunkStatus, State, WorkerStatus, WorkerStatusPage
 from worker.storage import Storage
+from worker.telemetry import ChunkTrace
 
 PUBLISH_S = 0.1  # between two reports of mere progress
 
@@ -25,14 +26,16 @@ class ActiveChunk:
     nothing of it. `unanswered` counts its images without a result.
     """
 
-    def __init__(self, claim: Claim, storage: Storage) -> None:
+    def __init__(self, claim: Claim, storage: Storage, trace: ChunkTrace | None = None) -> None:
         self._lock = threading.Lock()
         self._results: list[Result] = []
         self._cpu_s = 0.0
         self._peak_rss_bytes = 0
         self.claim = claim
         self.storage = storage
+        self.trace = trace or ChunkTrace()
         self.started_s = time.monotonic()
+        self.recognised_from_s: float | None = None  # epoch
         self.unanswered = len(claim.images)
         self.in_flight: frozenset[int] = frozenset()
         self.results_since_s: float | None = None
@@ -52,6 +55,11 @@ class ActiveChunk:
         return self.unanswered == 0
 
     @property
+    def answered(self) -> int:
+        """Images that had their result from this claim."""
+        return len(self.claim.images) - self.unanswered
+
+    @property
     def results_waiting(self) -> int:
         """Results that are not stored yet."""
         return len(self._results)
@@ -68,6 +76,7 @@ class ActiveChunk:
 
     def start_image(self, number: int) -> None:
         with self._lock:
+            self.recognised_from_s = self.recognised_from_s or time.time()
             self.in_flight |= {number}
 
     def add_result(self, result: Result, cpu_s: float) -> None:
@@ -222,6 +231,12 @@ class ActiveChunks:
             self._chunks.remove(chunk)
             if done:
                 self._status = replace(self._status, chunks_done=self._status.chunks_done + 1)
+            self._publish()
+
+    def note_failed(self) -> None:
+        """A chunk was given up after a fault that this worker recorded."""
+        with self._lock:
+            self._status = replace(self._status, chunks_failed=self._status.chunks_failed + 1)
             self._publish()
 
     def note_memory(self, rss_bytes: int, private_bytes: int, shared_bytes: int) -> None:

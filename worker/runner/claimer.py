@@ -7,16 +7,26 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from worker.gate.admission import admit_chunk
 from worker.gate.model import Decision, GateLimits, Reason
 from worker.gate.temporary import TempFolder, read_temp_use, temp_claims
-from worker.queue import NO_NEED, DecisionNote, Queue, QueueUnavailable, StatedNeed
+from worker.queue import (
+    NO_NEED,
+    Claim,
+    DecisionNote,
+    Queue,
+    QueueError,
+    QueueUnavailable,
+    StatedNeed,
+)
 from worker.recognition import Recogniser
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.settings import ClaimSettings
 from worker.storage import Storage, open_storage
+from worker.telemetry import ChunkTrace, WorkerTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +47,7 @@ class Claimer:
         limits: GateLimits,
         settings: ClaimSettings,
         room: StatedNeed = NO_NEED,
+        telemetry: WorkerTelemetry | None = None,
     ) -> None:
         self._name = name
         self._host = host
@@ -47,6 +58,7 @@ class Claimer:
         self._limits = limits
         self._settings = settings
         self._room = room
+        self._telemetry = telemetry or WorkerTelemetry()
         self._storages: dict[str, Storage] = {}
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
         self._noted: Reason | None = None
@@ -78,18 +90,22 @@ class Claimer:
         if not decision.admitted:
             self._note(decision)
             return decision.text
-        claim = self._queue.claim(
-            self._name, self._host, self._recogniser.engine, self._recogniser.model, maximum, self._room
-        )
-        if claim is None:
-            self._reserve(one_more=False)
-            return "no chunk waits to be claimed"
+        with self._telemetry.claiming() as trace:
+            claim = self._queue.claim(
+                self._name, self._host, self._recogniser.engine, self._recogniser.model, maximum, self._room
+            )
+            if claim is None:
+                self._reserve(one_more=False)
+                return "no chunk waits to be claimed"
+            trace.claimed(claim)
         self._note(decision)
+        if self._telemetry.is_on:
+            self._notes.submit(self._tell_started, trace, claim, active_chunks + 1, temp.used_bytes)
         storage = self._storages.get(claim.source)
         if storage is None:
             storage = self._storages[claim.source] = open_storage(claim.source, self._settings)
         log.info("%s: claimed, %d of %d images to do", claim.name, len(claim.images), claim.images_total)
-        return ActiveChunk(claim, storage)
+        return ActiveChunk(claim, storage, trace)
 
     def _reserve(self, one_more: bool) -> None:
         """Room for what is left of the active chunks, and for the one that is about to be claimed."""
@@ -108,6 +124,12 @@ class Claimer:
             self._host, "claim", decision.admitted, decision.reason, decision.figures, decision.text
         )
         self._notes.submit(self._send, note)  # no claim waits for it
+
+    def _tell_started(self, trace: ChunkTrace, claim: Claim, active_chunks: int, temp_bytes: int) -> None:
+        """With the active chunks as the queue counts them, or, where it cannot be asked, as it did before."""
+        with suppress(QueueError):
+            active_chunks = self._queue.active_chunks()
+        trace.started(claim, active_chunks, temp_bytes)
 
     def _send(self, note: DecisionNote) -> None:
         try:

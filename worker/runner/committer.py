@@ -116,8 +116,8 @@ class Committer:
         except Exception as error:
             log.exception("%s", chunk.claim.name)
             with suppress(QueueError):
-                self._queue.fail(chunk.claim, f"{type(error).__name__}: {error}")
-            self._drop(chunk, done=False)
+                self._fail(chunk, f"{type(error).__name__}: {error}", None)
+            self._drop(chunk, "failed", str(error))
 
     def _store(self, chunk: ActiveChunk, all_of_it: bool) -> bool:
         """Store what is due; whether nothing waits any more."""
@@ -129,7 +129,8 @@ class Committer:
             return True
         results = chunk.take_results()
         try:
-            chunk.set_claim(self._queue.store(chunk.claim, results))
+            with chunk.trace.step("store", images=len(results)):
+                chunk.set_claim(self._queue.store(chunk.claim, results))
         except QueueUnavailable:
             chunk.put_back(results)
             raise
@@ -141,16 +142,22 @@ class Committer:
         if chunk.complete:
             return self._finish(chunk, usage)
         if chunk.fault is not None and not chunk.in_flight:
-            self._queue.fail(chunk.claim, chunk.fault, usage)
+            self._fail(chunk, chunk.fault, usage)
             log.error("%s: %s", chunk.claim.name, chunk.fault)
+            self._drop(chunk, "failed", chunk.fault)
         elif chunk.released is not None and (not chunk.in_flight or self._stopping.is_set()):
             self._give_back(chunk, chunk.released, usage)
             log.info("%s: given back, %s", chunk.claim.name, chunk.released)
+            self._drop(chunk, "released", chunk.released)
         else:
             self._upload_partial(chunk)
             return False
-        self._drop(chunk, done=False)
         return True
+
+    def _fail(self, chunk: ActiveChunk, reason: str, usage: Usage | None) -> None:
+        with chunk.trace.step("fail"):
+            if self._queue.fail(chunk.claim, reason, usage):
+                self._active.note_failed()
 
     def _give_back(self, chunk: ActiveChunk, reason: str, usage: Usage) -> None:
         """Images that could not be ended in time while the memory of the process grew too large may be the
@@ -158,7 +165,8 @@ class Committer:
         """
         if chunk.in_flight and self._active.outgrown:
             claim, error = chunk.claim, f"the worker left: {reason}"
-            self._queue.crash(claim.chunk, claim.token, sorted(chunk.in_flight), error)
+            if self._queue.crash(claim.chunk, claim.token, sorted(chunk.in_flight), error):
+                self._active.note_failed()
         else:
             self._queue.release(chunk.claim, reason, usage)
 
@@ -174,7 +182,8 @@ class Committer:
             return False
         error = upload.exception()
         if error is None:
-            self._queue.finish(chunk.claim, usage, upload.result())
+            with chunk.trace.step("finish"):
+                self._queue.finish(chunk.claim, usage, upload.result())
             self._uploader.submit(self._sweep, chunk, upload.result()).add_done_callback(_log_failure)
             log.info("%s: done, %d images", chunk.claim.name, chunk.claim.images_total)
         elif _passes(error) and chunk.uploads_failed < UPLOAD_TRIES:
@@ -186,9 +195,9 @@ class Committer:
         else:
             if isinstance(error, StorageError):
                 self._hold.hold(str(error))
-            self._queue.fail(chunk.claim, f"results could not be uploaded: {error}", usage)
+            self._fail(chunk, f"results could not be uploaded: {error}", usage)
             log.error("%s: results could not be uploaded: %s", chunk.claim.name, error)
-        self._drop(chunk, done=error is None)
+        self._drop(chunk, "done" if error is None else "failed", str(error or ""))
         return True
 
     def _renew(self, chunk: ActiveChunk) -> None:
@@ -206,8 +215,9 @@ class Committer:
         time.sleep(wait_s)
         path = self._folder / f"{chunk.claim.chunk}-{name}"
         try:
-            write_result_file(path, self._queue.stored(chunk.claim))
-            return self._results.put(chunk.claim.folder, chunk.claim.token, name, path)
+            with chunk.trace.step("upload", file=name):
+                write_result_file(path, self._queue.stored(chunk.claim))
+                return self._results.put(chunk.claim.folder, chunk.claim.token, name, path)
         finally:
             path.unlink(missing_ok=True)
 
@@ -219,11 +229,13 @@ class Committer:
     def _lose(self, chunk: ActiveChunk, why: str) -> None:
         chunk.set_lost()
         log.warning("%s: no longer ours: %s", chunk.claim.name, why)
-        self._drop(chunk, done=False)
+        self._drop(chunk, "lost", why)
 
-    def _drop(self, chunk: ActiveChunk, done: bool) -> None:
+    def _drop(self, chunk: ActiveChunk, outcome: str, error: str = "") -> None:
+        """`outcome`: done, failed, released or lost."""
         self._uploads.pop(chunk, None)
-        self._active.remove(chunk, done)
+        self._active.remove(chunk, done=outcome == "done")
+        chunk.trace.end(outcome, error, chunk.recognised_from_s, chunk.answered)
 
     def _tell_progress(self) -> None:
         now_s = time.monotonic()

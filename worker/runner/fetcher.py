@@ -182,8 +182,9 @@ class Fetcher:
         """Raises StorageError; OSError when the disk stays full. Then none of the run stays on disk."""
         fetched: list[FetchedImage] = []
         try:
-            for image in images:
-                fetched.append(self._fetch(chunk, image))
+            with chunk.trace.step("download", images=len(images)):
+                for image in images:
+                    fetched.append(self._fetch(chunk, image))
         except BaseException:
             discard(fetched)
             raise

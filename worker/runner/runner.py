@@ -29,10 +29,12 @@ from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import RunnerSettings
 from worker.storage import StorageError, open_storage
+from worker.telemetry import open_telemetry
 
 log = logging.getLogger(__name__)
 
 WAIT_S = 0.2  # for an image, before looking again whether to leave
+KEEP_TELEMETRY_S = 0.5  # to disk, where the process ends at once
 SWITCH_S = 0.0005  # the recogniser's thread waits at most that long for the others to let it run
 
 
@@ -55,7 +57,13 @@ def run_worker(
     active = ActiveChunks(page)
     watchdog = Watchdog(active, leaving, parent, most_private_bytes(settings, room), settings.drain_s)
     folder = TempFolder(Path(settings.temp_dir), name)
-    watchdog.clean_up = folder.remove
+    telemetry = open_telemetry(settings, "worker", name)
+
+    def clean_up() -> None:
+        folder.remove()
+        telemetry.close(KEEP_TELEMETRY_S)
+
+    watchdog.clean_up = clean_up
     try:
         watchdog.start()
         recogniser = open_recogniser(settings)
@@ -67,7 +75,16 @@ def run_worker(
         committer = Committer(queue, results, active, folder.path, hold, settings)
         watchdog.give_up = committer.close_all
         claimer = Claimer(
-            name, host, queue, recogniser, active, folder, gate_limits(settings), settings, room
+            name,
+            host,
+            queue,
+            recogniser,
+            active,
+            folder,
+            gate_limits(settings),
+            settings,
+            room,
+            telemetry,
         )
         ahead = settings.ahead_images, settings.ahead_threads
         fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, *ahead)
@@ -91,6 +108,7 @@ def run_worker(
             raise fetcher.failure
     finally:
         folder.remove()
+        telemetry.close()
 
 
 class RecognitionLoop:

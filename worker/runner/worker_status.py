@@ -55,6 +55,7 @@ class WorkerStatus:
     leaving_reason: str = ""
     chunks: tuple[ChunkStatus, ...] = field(default=())
     written_s: float = 0.0  # its watchdog writes twice a second, whatever else waits
+    chunks_failed: int = 0  # given up after a fault that it recorded
 
 
 class WorkerStatusPage:

@@ -15,6 +15,8 @@ class Activity:
         self._worked_s = now_s
         self._ended_images = 0
         self._images = 0
+        self._ended_failures = 0
+        self._failures = 0
         self.busy_s = 0.0  # in which a worker had a chunk
 
     def look(self, now_s: float, workers: Sequence[WorkerStatus]) -> None:
@@ -23,11 +25,19 @@ class Activity:
             self._worked_s = now_s
         self._looked_s = now_s
         self._images = sum(status.images_done for status in workers)
+        self._failures = sum(status.chunks_failed for status in workers)
 
     def ended(self, status: WorkerStatus) -> None:
         """A worker is counted no more among those that are looked at."""
         self._ended_images += status.images_done
         self._images = max(0, self._images - status.images_done)
+        self._ended_failures += status.chunks_failed
+        self._failures = max(0, self._failures - status.chunks_failed)
+
+    @property
+    def chunks_failed(self) -> int:
+        """Chunks that were given up after a fault that one of the workers recorded."""
+        return self._ended_failures + self._failures
 
     def idle_s(self, now_s: float) -> float:
         return now_s - self._worked_s

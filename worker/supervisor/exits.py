@@ -45,7 +45,7 @@ class ExitHandler:
             concerned = bool(chunk.in_flight) or not flying  # not one that was only claimed ahead
             self._outbox.send(
                 partial(
-                    self._queue.crash,
+                    self._crash,
                     chunk.chunk,
                     chunk.token,
                     chunk.in_flight,
@@ -59,6 +59,9 @@ class ExitHandler:
             kind = "left" if ended.in_order else "crashed"
             reason = f": {status.leaving_reason}" if status.leaving_reason else ""
             self._outbox.send(partial(self._queue.add_event, kind, text + reason, self._host, worker.name))
+
+    def _crash(self, chunk: int, token: int, in_flight: tuple[int, ...], error: str, is_cause: bool) -> None:
+        self._outbox.given_up += self._queue.crash(chunk, token, in_flight, error, is_cause)
 
     def _is_cause(self, ended: WorkerExit, chunk: int, in_flight: tuple[int, ...]) -> bool:
         explained = ended.images_may_be_cause and self.host_is_proven

@@ -62,6 +62,7 @@ class Outbox:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self.given_up = 0  # chunks, after a fault that was recorded here
         self._statistics: UsageStatistics | None = None
         self._statistics_s: float | None = None
         self.queue_state = QueueState(error="the queue was not asked yet")
@@ -119,6 +120,7 @@ class Outbox:
         if self._statistics_s is None or now_s - self._statistics_s > STATISTICS_EVERY_S:
             self._statistics, self._statistics_s = self._queue.usage_statistics(self._engine), now_s
         maintained = self._queue.maintain()
+        self.given_up += maintained.given_up
         if maintained.expired:
             log.info("%d leases of workers that are gone ran out", maintained.expired)
         outstanding = self._queue.outstanding(self._model())

@@ -11,9 +11,11 @@ from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
 from worker.queue.figures import HELD
 from worker.settings import Environment
+from worker.supervisor.activity import Activity
 from worker.supervisor.averages import Averages
 from worker.supervisor.outbox import Outbox
 from worker.supervisor.processes import WorkerProcess
+from worker.telemetry import WorkerTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,20 @@ class Reporter:
         self._held: Reason | None = None
         self._noted_s = 0.0
         self._is_held = False
+        self._temp_mb: float | None = None
+
+    def tell(self, telemetry: WorkerTelemetry, activity: Activity) -> None:
+        """The figures of this host that telemetry exports, as they were looked at last."""
+
+        def active_chunks() -> float | None:
+            state = self._outbox.queue_state
+            return None if state.error else state.active_chunks
+
+        telemetry.supervise(
+            active_chunks=active_chunks,
+            temp_mb=lambda: self._temp_mb,
+            failed_chunks=lambda: self._outbox.given_up + activity.chunks_failed,
+        )
 
     def event(self, kind: str, message: str, worker: str = "") -> None:
         log.info("%s: %s", kind, message)
@@ -68,6 +84,7 @@ class Reporter:
         force: bool = False,
     ) -> None:
         now_s = time.monotonic()
+        self._temp_mb = temp.used_bytes / 1e6
         if now_s - self._reported_s < REPORT_EVERY_S and not force:
             return
         self._reported_s = now_s

@@ -43,6 +43,7 @@ from worker.supervisor.preparation import Preparation
 from worker.supervisor.processes import WorkerProcess, start_worker
 from worker.supervisor.reports import Reporter
 from worker.supervisor.worker_logs import prune_logs, rotate_log
+from worker.telemetry import WorkerTelemetry
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Supervisor:
         prepare_command: Sequence[str] | None = None,
         leave_idle_s: float | None = None,
         model: Callable[[], str | None] = lambda: None,
+        telemetry: WorkerTelemetry | None = None,
     ) -> None:
         """`model` tells which one this host's workers have; None while it is not known."""
         self._settings = settings
@@ -73,7 +75,9 @@ class Supervisor:
         self._limits: GateLimits = gate_limits(settings)
         self._outbox = Outbox(queue, settings.decimer_engine, host, model)
         self._exits = ExitHandler(queue, self._outbox, host)
+        self._activity = Activity(time.monotonic())
         self._reporter = Reporter(queue, self._outbox, host, settings.environment, settings.price_per_hour)
+        self._reporter.tell(telemetry or WorkerTelemetry(), self._activity)
         self._averages = Averages(settings.average_s)
         self._preparation = Preparation(
             prepare_command,
@@ -87,7 +91,6 @@ class Supervisor:
         self._past: deque[WorkerStatus] = deque(maxlen=20)
         self._drains_s: tuple[float, ...] = ()
         self._failed_starts_s: tuple[float, ...] = ()
-        self._activity = Activity(time.monotonic())
         self._started = 0
         self._next: tuple[ResourceEstimate | None, StatedNeed] = (None, NO_NEED)  # learned, stated
         self._room = NO_NEED  # what one worker alone could have here
@@ -134,9 +137,7 @@ class Supervisor:
         elif decision.verdict is GateVerdict.DRAIN:
             self._drains_s = (*self._drains_s, time.monotonic())
             drained = youngest(tuple(worker.view(worker.status) for worker in self._workers))
-            self._drain(
-                next(worker for worker in self._workers if worker.name == drained.name), decision.text
-            )
+            self._drain(next(one for one in self._workers if one.name == drained.name), decision.text)
         self._reporter.decided(decision)
         self._report()
 
@@ -151,8 +152,8 @@ class Supervisor:
             self.leave(f"no work for {idle_s:.0f} s, and no machine manager")
 
     def _report(self, force: bool = False) -> None:
-        figures = self._activity.figures(time.monotonic(), self._leaving is not None)
-        figures = {**figures, **limit_figures(self._limits)}
+        activity = self._activity.figures(time.monotonic(), self._leaving is not None)
+        figures = {**activity, **limit_figures(self._limits)}
         self._reporter.report(self._averages, self._workers, self._temp(), figures, force)
 
     def _decide(self) -> Decision:
@@ -271,8 +272,7 @@ class Supervisor:
         if any(worker.status.chunks for worker in self._workers) or self._quiet_since_s is None:
             self._quiet_since_s = now_s
             return False
-        state = self._outbox.queue_state
-        left = state.outstanding
+        left = (state := self._outbox.queue_state).outstanding
         if left is None or state.read_s <= self._quiet_since_s:
             return False
         return left.pending <= too_large(left.stated, self._room)[0] and not left.active

@@ -149,12 +149,12 @@ def test_faults_in_a_row_wait_longer_each_and_end_in_the_dead_letter(queue: Queu
     add(queue, images=2)
     for fault, longest_s in ((1, 10), (2, 20)):
         held = claim(queue)
-        queue.fail(held, "StorageError: unreachable")
+        assert not queue.fail(held, "StorageError: unreachable"), "not given up yet"
         assert nothing(queue)
         assert longest_s / 2 - 1 < queue.outstanding().next_in_s <= longest_s
         assert row(queue, held.chunk).faults == fault
         let_pass(queue, longest_s)
-    queue.fail(claim(queue), "StorageError: unreachable")
+    assert queue.fail(claim(queue), "StorageError: unreachable"), "given up"
     failed = row(queue, held.chunk)
     assert (failed.state, failed.error) == ("failed", "StorageError: unreachable")
     assert failed.ended_at is not None
@@ -174,10 +174,11 @@ def test_progress_ends_the_row_of_faults(queue: Queue) -> None:
 
 def test_leases_that_run_out_without_progress_are_faults(queue: Queue) -> None:
     add(queue, images=1)
-    for _ in range(3):
+    for attempt in (1, 2, 3):
         held = claim(queue)
         let_pass(queue, 31)
-        assert queue.maintain().expired == 1
+        maintained = queue.maintain()
+        assert (maintained.expired, maintained.given_up) == (1, int(attempt == 3))
     assert row(queue, held.chunk).state == "failed"
 
 

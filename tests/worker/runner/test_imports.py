@@ -7,7 +7,7 @@ import sys
 
 from tests.worker.fleet import ROOT
 
-HEAVY = {"numpy", "onnxruntime", "pyarrow", "PIL", "rich", "azure", "alembic"}
+HEAVY = {"numpy", "onnxruntime", "pyarrow", "PIL", "rich", "azure", "alembic", "opentelemetry"}
 
 
 def test_a_worker_loads_nothing_heavy_that_it_may_not_need() -> None:

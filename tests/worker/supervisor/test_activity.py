@@ -21,6 +21,16 @@ def test_only_time_with_a_chunk_counts_as_work_and_ended_workers_stay_counted() 
     assert activity.figures(106, leaving=True) == {"images_done": 12, "busy_s": 4, "idle_s": 0, "leaving": 1}
 
 
+def test_chunks_given_up_are_counted_once_also_of_workers_that_ended() -> None:
+    activity = Activity(100)
+    activity.look(101, [WorkerStatus(chunks_failed=1), WorkerStatus(chunks_failed=2)])
+    assert activity.chunks_failed == 3
+    activity.ended(WorkerStatus(chunks_failed=2))
+    assert activity.chunks_failed == 3
+    activity.look(102, [WorkerStatus(chunks_failed=1)])
+    assert activity.chunks_failed == 3
+
+
 @pytest.mark.parametrize(
     ("idle_s", "leave_idle_s", "silent_s", "leaves"),
     [

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.worker.queue.helpers import add, claim, row
-from worker.queue import open_queue
+from tests.worker.queue.helpers import add, claim, let_pass, row
+from worker.queue import QueuePolicy, open_queue
 from worker.runner.exit_status import explain_exit
 from worker.runner.worker_status import ChunkStatus, WorkerStatus, WorkerStatusPage
 from worker.supervisor.exits import ExitHandler
@@ -38,4 +38,25 @@ def test_only_the_chunk_in_hand_is_charged_and_all_are_free(tmp_path: Path) -> N
     rows = [row(queue, one.chunk) for one in (in_hand, ahead, untold)]
     assert [(one.state, one.faults) for one in rows] == [("pending", 0)] * 3
     assert [claim(queue, worker="w2").images[0].quarantined for _ in rows] == [True, False, False]
+    queue.close()
+
+
+def test_a_chunk_that_a_crash_was_the_last_fault_of_is_counted(tmp_path: Path) -> None:
+    queue = open_queue(f"sqlite:///{tmp_path}/queue.db", QueuePolicy(attempts=2))
+    add(queue, images=1)
+    outbox = AtOnce(queue, "stub")
+    handler = ExitHandler(queue, outbox, "host")
+    counts = []
+    for _ in range(2):
+        held = claim(queue, worker="w1")
+        page = WorkerStatusPage.create("w1")
+        worker = WorkerProcess("w1", subprocess.Popen(["true"]), page, tmp_path / "w1.log", time.monotonic())
+        worker.process.wait()
+        told = (ChunkStatus(held.chunk, held.token, held.name, 0, 1),)
+        handler.handle(worker, WorkerStatus("working", images_done=1, chunks=told), explain_exit(1, 0, None))
+        page.close()
+        let_pass(queue, 1000)
+        counts.append(outbox.given_up)
+    assert counts == [0, 1]
+    assert row(queue, held.chunk).state == "failed"
     queue.close()

@@ -1,0 +1,1 @@
+"""OpenTelemetry to Application Insights and OTLP receivers, by way of a spool on disk."""

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -26,6 +27,15 @@ from cloud_monitor.setting_types import (
     split_names,
 )
 from cloud_monitor.settings import Reader, Warn
+from collector.azure.resources import (
+    CALLS_PER_HOUR_MAX,
+    STORAGE,
+    VM,
+    calls_per_hour,
+    check_azure_url,
+    check_resources,
+    parse_resources,
+)
 from collector.delivery.destinations import Destination, parse_destinations
 from collector.isolate import Task, run_isolated
 from collector.model import Collected
@@ -55,6 +65,10 @@ def _command(value: object) -> object:
 
 def _clean_names(commands: dict[str, Command]) -> dict[str, Command]:
     return {clean(name): command for name, command in commands.items()}
+
+
+def _clean_names_of(table: dict[str, str]) -> dict[str, str]:
+    return {clean(name): text for name, text in table.items()}
 
 
 def _check_page_url(url: str) -> str:
@@ -112,7 +126,7 @@ Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_c
 PageUrl = Annotated[str, AfterValidator(_check_page_url)]
 Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
 Sources = Annotated[
-    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet"], ...],
+    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet", "azure"], ...],
     BeforeValidator(split_names),
 ]
 Attribute = Annotated[str, AfterValidator(_check_attribute)]
@@ -122,6 +136,15 @@ Commands = Annotated[
     BeforeValidator(split_assignments),
     AfterValidator(_clean_names),
 ]
+
+
+AzureVms = Annotated[
+    Table, AfterValidator(partial(check_resources, kind=VM)), AfterValidator(_clean_names_of)
+]
+AzureStorage = Annotated[
+    Table, AfterValidator(partial(check_resources, kind=STORAGE)), AfterValidator(_clean_names_of)
+]
+AzureQuotas = Annotated[Table, AfterValidator(check_resources), AfterValidator(_clean_names_of)]
 
 
 class GridSettings(SettingsGroup):
@@ -160,7 +183,7 @@ class RunSettings(SettingsGroup):
     sources: Sources = Field(
         ("auto",),
         min_length=1,
-        description="host, condor, cloudscheduler, commands, fleet; `auto`: each that is configured here",
+        description="host, condor, cloudscheduler, commands, fleet, azure; `auto`: what is configured here",
     )
     source_timeout_s: float = Field(25, ge=1, le=40, description="longest time of one source")
     run_timeout_s: float = Field(45, ge=5, lt=50, description="longest time of a whole run")
@@ -324,6 +347,56 @@ class FleetSettings(GridSettings):
     )
 
 
+class AzureSourceSettings(RunSettings, GridSettings, SpoolSettings):
+    """Azure's own view of the grid's machines (docs/telemetry.md)."""
+
+    azure_vms: AzureVms = Field(
+        default_factory=dict,
+        description="VMs: `name = REGION:/subscriptions/.../virtualMachines/NAME`, separated by `;`",
+    )
+    azure_storage: AzureStorage = Field(
+        default_factory=dict,
+        description="storage accounts: `name = REGION:/subscriptions/.../storageAccounts/NAME`",
+    )
+    azure_quotas: AzureQuotas = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="quotas of cores and storage accounts: `name = REGION:/subscriptions/UUID`; all "
+        "three may take 1200 calls an hour together",
+    )
+    azure_client_id: str = Field(
+        "",
+        pattern=r"^[0-9a-fA-F-]*$",
+        description="of a managed identity that a user made; unset: the machine's",
+    )
+    azure_arm_url: Annotated[str, AfterValidator(check_azure_url)] = Field(
+        "https://management.azure.com",
+        description="Azure Resource Manager, which another cloud has elsewhere",
+    )
+    azure_metrics_url: Annotated[str, AfterValidator(check_azure_url)] = Field(
+        "https://{region}.metrics.monitor.azure.com",
+        description="its metrics; `{region}` is that of what is asked",
+    )
+
+    @property
+    def has_azure(self) -> bool:
+        return bool(self.azure_vms or self.azure_storage or self.azure_quotas)
+
+    @field_validator("azure_quotas")
+    @classmethod
+    def _check_budget(cls, quotas: dict[str, str], given: ValidationInfo) -> dict[str, str]:
+        vms = parse_resources(given.data.get("azure_vms", {}), VM)
+        storage = parse_resources(given.data.get("azure_storage", {}), STORAGE)
+        calls = calls_per_hour(vms, storage, list(quotas))
+        if calls > CALLS_PER_HOUR_MAX:
+            text = (
+                f"{len(vms)} VMs, {len(storage)} storage accounts and {len(quotas)} quotas take {calls} "
+                f"calls an hour, over {CALLS_PER_HOUR_MAX}: name fewer, of fewer regions and subscriptions"
+            )
+            raise PydanticCustomError("budget", "{text}", {"text": text})
+        return quotas
+
+
 class DeliverySettings(GridSettings, SpoolSettings):
     carbon: Destinations = Field(
         examples=["COLLECTOR_CARBON=carbon.example.org:2004"],
@@ -357,6 +430,7 @@ class DeliverySettings(GridSettings, SpoolSettings):
 
 class Settings(
     FleetSettings,
+    AzureSourceSettings,
     CommandSettings,
     CloudSchedulerSettings,
     CondorSettings,

@@ -14,8 +14,8 @@ from collector.sources.htcondor.configuration import find_configuration, use_con
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
 JOB_LIST = "condor_joblist"
 COMMAND_PREFIX = "command-"  # before a command's name, in the name of its task
-SOURCES = ("host", "condor", "cloudscheduler", "fleet", "commands")
-_OWNERS = {"cloudscheduler", "fleet"}  # asked by one host of a grid
+SOURCES = ("host", "condor", "cloudscheduler", "fleet", "azure", "commands")
+_OWNERS = {"cloudscheduler", "fleet", "azure"}  # asked by one host of a grid
 
 
 class ChosenTasks(NamedTuple):
@@ -46,6 +46,7 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
                 "neither COLLECTOR_CLOUDSCHEDULER_URL nor COLLECTOR_CLOUD_STATUS_COMMAND is set",
             ),
             "fleet": (bool(settings.fleet_database_url), "COLLECTOR_FLEET_DATABASE_URL is not set"),
+            "azure": (settings.has_azure, "COLLECTOR_AZURE_VMS and its like are not set"),
         }
         wanted |= {name for name, (is_configured, _) in unset.items() if is_configured}
         absent = {name: f"not configured: {why}" for name, (_, why) in unset.items() if name not in wanted}
@@ -62,7 +63,7 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
         *(("host",) if "host" in wanted else ()),
         *(CONDOR_TASKS if "condor" in wanted else ()),
         *((JOB_LIST,) if "condor" in wanted and settings.lists_jobs else ()),
-        *(name for name in ("cloudscheduler", "fleet") if name in wanted and settings.owner),
+        *(name for name in ("cloudscheduler", "fleet", "azure") if name in wanted and settings.owner),
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
     return ChosenTasks(names, absent, (advice,) if advice else ())
@@ -131,6 +132,12 @@ def _collect_fleet(settings: Settings, timestamp: int, keep_state: bool) -> Coll
     return collect(settings, timestamp)
 
 
+def _collect_azure(settings: Settings, timestamp: int, keep_state: bool) -> Collected:
+    from collector.sources.azure.source import collect
+
+    return collect(settings, timestamp, keep_state)
+
+
 _COLLECTORS = {
     "host": _collect_host,
     "condor_jobs": _collect_condor_jobs,
@@ -138,4 +145,5 @@ _COLLECTORS = {
     JOB_LIST: _collect_condor_joblist,
     "cloudscheduler": _collect_cloudscheduler,
     "fleet": _collect_fleet,
+    "azure": _collect_azure,
 }

@@ -46,6 +46,7 @@ PRODUCERS: Mapping[str, Producer] = {
     "host": Producer("Head node", ("cloud_monitor",)),
     "collector": Producer("The collector itself", ("cloud_monitor",)),
     "fleet": Producer("Worker fleet", ("fleet",)),
+    "azure": Producer("Azure", ("azure",)),
 }
 
 
@@ -108,6 +109,7 @@ _util = _Table("clouds", "util.", "vm")
 _jobs = _Table("condor_jobs")
 _slots = _Table("condor_slots")
 _fleet = _Table("fleet")
+_azure = _Table("azure", GRID + "azure.")
 _host = _Table("host", "grids.{grid}.sysinfo.", "host", "sysinfo")
 _collector = _Table("collector", about="host")
 _own = _Table("collector", "grids.{grid}.collector.", "host", "collector")
@@ -312,6 +314,38 @@ _FLEET = (
     ),
 )  # fmt: skip
 
+_AZURE = (
+    *(
+        _azure.gauge(
+            f"azure_vm_{name}", f"vms.{{vm}}.{name}", "%", f"of one VM: {text}", family="azure_vms"
+        )
+        for name, text in (
+            ("cpu_pct", "CPU in use, over five minutes"),
+            ("memory_available_pct", "memory that is free"),
+            ("disk_pct", "of the operations or bandwidth that its busiest disk may do"),
+        )
+    ),
+    _azure.gauge(
+        "azure_storage_used_mb", "storage.{account}.used_mb", "MB", "used capacity of one storage account",
+        LAST, "azure_storage",
+    ),
+    *(
+        _azure.gauge(
+            f"azure_quota_{name}", f"quotas.{{place}}.{{quota}}.{name}", unit,
+            f"quota of cores or storage accounts: {text}", LAST, "azure_quotas",
+        )
+        for name, unit, text in (
+            ("used", "", "what is used of it"),
+            ("limit", "", "how much it is"),
+            ("used_pct", "%", "what is used of it"),
+        )
+    ),
+    _azure.gauge(
+        "azure_age", "age_s", "s", "age of the oldest of these figures; asked for each 5 min", MAX, "azure"
+    ),
+    _azure.gauge("azure_calls", "calls", "", "calls of the last round of questions", LAST, "azure"),
+)  # fmt: skip
+
 _HOST = (
     _host.gauge("sysinfo_load", "load", "", "load average over one minute"),
     _host.gauge("sysinfo_cpu", "cpu", "%", "CPU time in use, of what the host or its container may use"),
@@ -343,7 +377,7 @@ _COLLECTOR = (
         "heartbeat",
         "heartbeat.{service}",
         "",
-        "1 the service answered, 0 it did not: cloud_monitor cloud_scheduler condor fleet",
+        "1 the service answered, 0 it did not: cloud_monitor cloud_scheduler condor fleet azure",
     ),
     _own.gauge("collector_duration", "duration_s", "s", "from start until every source had ended", MAX),
     _own.gauge("collector_points", "points", "points", "points of this run"),
@@ -395,6 +429,7 @@ METRICS: tuple[Metric, ...] = (
     *_CONDOR,
     *_FLEET,
     *_MACHINES,
+    *_AZURE,
     *_OF_ANY_HOST,
     *(_of_further_host(metric) for metric in _OF_ANY_HOST),
 )
@@ -405,5 +440,5 @@ BY_KEY: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
 # collector itself, which writes everything, the other heartbeats too.
 PRODUCERS_OF_SERVICE: Mapping[str, frozenset[str]] = {
     service: frozenset(name for name, producer in PRODUCERS.items() if service in producer.heartbeats)
-    for service in ("cloud_scheduler", "condor", "fleet")
+    for service in ("cloud_scheduler", "condor", "fleet", "azure")
 } | {"cloud_monitor": frozenset(PRODUCERS)}

@@ -65,6 +65,7 @@ def test_every_source_has_a_row(tmp_path: Path) -> None:
         "condor": "off",
         "cloudscheduler": "off",
         "fleet": "off",
+        "azure": "off",
         "commands": "off",
     }
     assert rows["source", "condor"]["text"] == "not among COLLECTOR_SOURCES"

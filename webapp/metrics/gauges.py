@@ -97,7 +97,7 @@ def _name_of(metric: Metric) -> str:
     for prefix, better in _STEMS.items():
         if stem.startswith(prefix):
             stem = better + stem.removeprefix(prefix)
-    if metric.about == "grid" and not stem.startswith(("condor_", "fleet_")):
+    if metric.about == "grid" and not stem.startswith(("azure_", "condor_", "fleet_")):
         stem = f"grid_{stem}"
     return f"{stem}_{base}" if base and not stem.endswith(f"_{base}") else stem
 

@@ -10,6 +10,7 @@ from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.health import CHUNKS_FAILED, Finding, Health, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
+from webapp.pages.azure import azure_tables
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
 from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, sources_table
@@ -54,6 +55,7 @@ def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: AddressO
         jobs_table(grid.groups, health, at, caption="Accounting groups", heading="Group", below="groups"),
         *daemon_tables(grid, view),
         workers_table(grid.name, grid.fleet, view),
+        *azure_tables(grid, view),
     )
     return DetailPage(
         title=card.label,

@@ -1,0 +1,1 @@
+"""Azure's own view of the grid's machines: its figures of VMs, storage accounts and quotas."""

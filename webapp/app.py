@@ -19,6 +19,7 @@ from webapp.serving.context import keep_parts
 from webapp.serving.errors import handle_refusals
 from webapp.serving.middleware import Middleware
 from webapp.serving.prerender import Prerenderer
+from webapp.serving.telemetry import trace_requests
 from webapp.settings import FORWARDED, Settings
 from webapp.views import register_views
 
@@ -63,6 +64,7 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     register_views(app)
     prerenderer = Prerenderer(app.wsgi_app)
     app.wsgi_app = Middleware(app.wsgi_app, prerenderer, pages, latest, counters, app.static_url_path or "")  # type: ignore[method-assign]
+    app.wsgi_app = trace_requests(settings, latest, app.wsgi_app)  # type: ignore[method-assign,assignment]
     if hops := settings.trusted_proxies:
         believed = {f"x_{name}": hops if name in settings.trusted_headers else 0 for name in FORWARDED}
         app.wsgi_app = ProxyFix(app.wsgi_app, **believed)  # type: ignore[method-assign]

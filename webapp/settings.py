@@ -20,6 +20,8 @@ from cloud_monitor.setting_types import (
     split_names,
 )
 from cloud_monitor.settings import Reader, Warn
+from cloud_monitor.telemetry.addresses import STANDARD_NAMES
+from cloud_monitor.telemetry.settings import TelemetryFields
 from webapp.model.columns import DEFAULT_COLUMNS, check_columns
 from webapp.model.health import HealthRules
 from webapp.model.links import open_names
@@ -77,7 +79,13 @@ class HealthSettings(SettingsGroup):
 
     grid_names: Table = Field({}, description="names to show for grids: `grid = name`, separated by `;`")
     heartbeat_names: Table = Field(
-        {"cloud_monitor": "Monitor", "cloud_scheduler": "CS", "condor": "HTCondor", "fleet": "Fleet"},
+        {
+            "cloud_monitor": "Monitor",
+            "cloud_scheduler": "CS",
+            "condor": "HTCondor",
+            "fleet": "Fleet",
+            "azure": "Azure",
+        },
         description="names to show for heartbeats, as for grids",
     )
     thresholds: Thresholds = Field(
@@ -133,6 +141,10 @@ class AlertSettingsGroup(SharedSettings, HealthSettings):
         None,
         description="rules, channels and windows of alerts as TOML (docs/alerts.md); unset: nothing is sent",
     )
+
+
+class PageTelemetrySettings(SharedSettings, TelemetryFields):
+    """What the page tells Application Insights or an OTLP receiver of its requests (docs/telemetry.md)."""
 
 
 class ServeSettings(SettingsGroup):
@@ -241,13 +253,14 @@ class Settings(
     PlotSettings,
     ShowSettings,
     ServeSettings,
+    PageTelemetrySettings,
     AlertSettingsGroup,
     PollSettings,
 ):
     """All of them. Field names are the settings' names without the prefix, in lower case."""
 
 
-_READER = Reader(Settings, PREFIX)
+_READER = Reader(Settings, PREFIX, STANDARD_NAMES)
 
 
 def read_settings(

@@ -35,6 +35,7 @@ _POLICY = [
 _OURS = [*_POLICY, ("Cross-Origin-Resource-Policy", "same-origin")]
 _FOR_OTHERS = [*_POLICY, ("Cross-Origin-Resource-Policy", "cross-origin")]  # badges stand on other pages
 
+ROUTE = "cloud_monitor.route"  # of the request, in its environment
 _STATIC = "/static"
 _FOR_EVER = [("Cache-Control", f"public, max-age={MAX_AGE_S}, immutable")]  # the path carries the hash
 
@@ -64,12 +65,13 @@ class Middleware:
         ready = self._page_cache.find_ready(environ, self._latest.view())
         if ready is not None:
             status, headers, body, route = ready
+            environ[ROUTE] = route
             start_response(status, headers + self._policy(environ))
             self._count(route, status, started)
             return [body]
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            route = self._route_of(environ)
+            route = environ[ROUTE] = self._route_of(environ)
             self._count(route, status, started)
             if route == _STATIC and status[0] in "23":
                 headers = [header for header in headers if header[0] != "Cache-Control"] + _FOR_EVER

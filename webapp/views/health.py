@@ -1,11 +1,22 @@
-"""`/health`: is the page's data young enough to be trusted? For load balancers and monitors."""
+"""`/health`: is the page's data young enough to be trusted? For load balancers and monitors.
+
+With `?detail=1`, for whoever may change something: the fleet's active chunks, its queue, Azure's figures.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, json
+from collections.abc import Mapping
+from typing import Any
 
+from flask import Blueprint, Response, json, request
+
+from webapp.errors import RequestRefused
+from webapp.model.snapshot_view import SnapshotView
+from webapp.model.tree import Grid, Value
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
+from webapp.serving.identity import identify
+from webapp.views.fleet.state import read_queue_state
 
 blueprint = Blueprint("health", __name__)
 
@@ -31,9 +42,52 @@ def show() -> Response:
             "refused_names": view.outcome.refused_names,
         },
     }
+    if _wants_detail():
+        identify()
+        answer["detail"] = describe(view, settings.fleet_database_url)
     return Response(
         json.dumps(answer) + "\n",
         status=200 if healthy else 503,
         content_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
+
+
+def _wants_detail() -> bool:
+    given = request.args.get("detail", "0")
+    if given not in ("0", "1"):
+        raise RequestRefused(400, "detail_refused", "detail is 0 or 1")
+    return given == "1"
+
+
+def describe(view: SnapshotView, queue_url: str | None) -> dict[str, Any]:
+    """What the queue's database says, where it is set, and Graphite of each grid; fresh figures alone."""
+    grids = {grid.name: _describe_grid(grid, view) for grid in view.snapshot.grids}
+    queue = read_queue_state(queue_url) if queue_url else None
+    active = [found["chunks"]["active"] for found in grids.values() if "active" in found["chunks"]]
+    by_graphite = sum(active) if active else None
+    return {"active_chunks": queue["active_chunks"] if queue else by_graphite, "queue": queue, "grids": grids}
+
+
+def _describe_grid(grid: Grid, view: SnapshotView) -> dict[str, Any]:
+    families = grid.figures.by_family
+    azure = {
+        "vms": _fresh(families.get("azure_vms", {}), view),
+        "storage": _fresh(families.get("azure_storage", {}), view),
+        "quotas": _fresh(families.get("azure_quotas", {}), view),
+        **_fresh(families.get("azure", {}), view),
+    }
+    chunks, images = _fresh(grid.fleet.chunks, view), _fresh(grid.fleet.images, view)
+    return {"chunks": chunks, "images": images, "azure": azure}
+
+
+def _fresh(figures: Mapping[str, Any], view: SnapshotView) -> dict[str, Any]:
+    """The same tree with plain numbers, without what is old, and without what is empty then."""
+    found: dict[str, Any] = {}
+    for name, below in figures.items():
+        if isinstance(below, Value):
+            if below.value is not None and view.is_fresh(below):
+                found[name] = below.value
+        elif inner := _fresh(below, view):
+            found[name] = inner
+    return found

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
 from worker.machines.decide import pause_s
 from worker.machines.model import CloudListing, MachineError, MachineOrder, MachineSize
-from worker.machines.offers import Offers, place_views
+from worker.machines.offers import Learned, Offers, place_views
 from worker.machines.placement import choose_place
 from worker.machines.providers.base import (
     Provider,
@@ -24,6 +24,7 @@ from worker.machines.providers.base import (
 )
 from worker.machines.reconcile import ActionKind, MachineAction
 from worker.queue.hosts import add_event
+from worker.queue.machine_places import PlaceRefusal, forget_refusal, note_refusal, refusals_of
 from worker.queue.machines import (
     GroupRow,
     MachineRow,
@@ -71,21 +72,27 @@ class Effects:
         self._providers = providers
         self._environment = environment
         self._offers = Offers(config, providers)
-        self._refused: dict[
-            str, tuple[int, float, str]
-        ] = {}  # place -> (times in a row, asked again at, why)
+        self._refused: dict[str, PlaceRefusal] = {}  # by place, as the queue keeps it
         self._costing: dict[str, int] = {}  # provider -> what outlived its machine and could not be ended
 
-    def offers(self, name: str, config: GroupConfig, view: MachineView) -> list[Offer]:
+    def offers(self, name: str, config: GroupConfig, view: MachineView, learned: Learned) -> list[Offer]:
         """The group's places as they are now."""
-        return self._offers.of_group(name, config, view, self._refused)
+        self._refused = refusals_of(view.groups, view.now)
+        return self._offers.of_group(name, config, view, self._refused, learned)
 
     def create(
-        self, name: str, config: GroupConfig, count: int, view: MachineView, why: str, need: StatedNeed
+        self,
+        name: str,
+        config: GroupConfig,
+        count: int,
+        view: MachineView,
+        why: str,
+        need: StatedNeed,
+        learned: Learned,
     ) -> None:
         """Row first, then the machine; as far as places have room, those first that have all of `need`."""
         for _ in range(count):
-            offers = self._offers.of_group(name, config, view, self._refused, now=True)
+            offers = self._offers.of_group(name, config, view, self._refused, learned, now=True)
             carrying = [offer for offer in offers if need.fits(offer.room_of_worker)] or offers
             places = place_views(name, carrying, view, self._refused)
             choice = choose_place(places, config.placement, config.spot_share, view.now)
@@ -155,7 +162,8 @@ class Effects:
             self._note_refusal(row, error)
             self._change(row.name, f"refused: {error}", state=MachineState.GONE, fault=str(error))
             return
-        self._refused.pop(row.size, None)
+        if self._refused.pop(row.size, None) is not None:
+            self._book.write(partial(forget_refusal, place=row.size))
         self._change(
             row.name,
             "the cloud has accepted it",
@@ -166,17 +174,20 @@ class Effects:
 
     def _note_refusal(self, row: MachineRow, error: MachineError) -> None:
         """The place is asked again after a pause; quota and capacity say nothing about other places."""
-        times = self._refused.get(row.size, (0, 0.0, ""))[0] + 1
+        known = self._refused.get(row.size)
+        times = 1 if known is None else known.times + 1
         wait_s = pause_s(times)
         if isinstance(error, ProviderThrottled) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
 
-        def note(connection: Connection) -> float:
-            change_group(connection, row.group_name, fault=storable(str(error)))
+        def note(connection: Connection) -> PlaceRefusal:
+            refusal = PlaceRefusal(times, read_now(connection) + wait_s, storable(str(error)) or "")
+            note_refusal(connection, row.group_name, row.size, refusal)
+            change_group(connection, row.group_name, fault=refusal.why)
             add_event(connection, "machine_refused", f"{row.name}: {error}", host=row.name)
-            return read_now(connection)
+            return refusal
 
-        self._refused[row.size] = (times, self._book.write(note) + wait_s, str(error))
+        self._refused[row.size] = self._book.write(note)
 
     def _delete(self, action: MachineAction) -> None:
         """The row first: a machine that is being ended is never taken for one that works."""

@@ -27,12 +27,14 @@ from worker.machines.decide import (
 )
 from worker.machines.effects import Effects
 from worker.machines.model import CloudListing, CloudState
+from worker.machines.offers import Learned
 from worker.machines.providers.base import Provider, ProviderError
 from worker.machines.reconcile import GroupLimits, Reconciled, reconcile
 from worker.machines.scaling import ScalingDecision
 from worker.machines.wishing import fulfil
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.queue.hosts import add_event, note_decision
+from worker.queue.machine_places import read_learned_places, refusals_kept
 from worker.queue.machines import (
     STAYING,
     GroupRow,
@@ -63,6 +65,7 @@ class GroupPlan:
     offers: Sequence[Offer]
     need: StatedNeed  # the most that waiting work states
     costing: int  # what is stopped, or should be gone, and costs
+    learned: Learned
 
 
 class MachineManager:
@@ -108,7 +111,13 @@ class MachineManager:
             self._effects.act(plan.reconciled.actions, plan.group, view)
             if plan.reconciled.create and not plan.refusal:
                 self._effects.create(
-                    plan.name, plan.config, plan.reconciled.create, view, plan.decision.text, plan.need
+                    plan.name,
+                    plan.config,
+                    plan.reconciled.create,
+                    view,
+                    plan.decision.text,
+                    plan.need,
+                    plan.learned,
                 )
         self._effects.end_leftovers(listings, view)
         return plans
@@ -156,7 +165,8 @@ class MachineManager:
         first = next(iter(self._config.group.values()))
         config = with_limits_of(config or first.model_copy(update={"least": 0, "most": 0}), group)
         boot_s, rate = self._queue.database.read(lambda connection: read_learned(connection, name))
-        offers = self._effects.offers(name, config, view)
+        learned = self._queue.database.read(lambda connection: read_learned_places(connection, name))
+        offers = self._effects.offers(name, config, view, learned)
         work, need, refused = carried_work(view.work, offers)
         given = scaling_input(config, rows, view, boot_s or config.boot_s, rate or config.images_per_s, work)
         decision = decide(config, given, group.memory)
@@ -172,7 +182,7 @@ class MachineManager:
         )
         refusal = _refusal(group, cost, view.now)
         costing = still_costing(rows, listings, name) + self._effects.costing_of(config)
-        return GroupPlan(name, config, group, decision, done, cost, refusal, offers, need, costing)
+        return GroupPlan(name, config, group, decision, done, cost, refusal, offers, need, costing, learned)
 
     def _knows(self, config: GroupConfig) -> bool:
         """Whether hosts had time to report since the queue could be read again, or this manager started."""
@@ -222,7 +232,6 @@ class MachineManager:
             "text": text,
             "figures": figures,
             "offers": [asdict(offer) for offer in plan.offers],
-            "memory": kept_memory(decision.memory),
             "decided_at": view.now,
         }
         if group.young_deaths and has_proven(
@@ -234,7 +243,8 @@ class MachineManager:
         )
 
         def write(connection: Connection) -> None:
-            change_group(connection, plan.name, **values)
+            memory = kept_memory(decision.memory) | refusals_kept(connection, plan.name)
+            change_group(connection, plan.name, memory=memory, **values)
             note_decision(connection, note)
             if decision.wanted != group.wanted:
                 add_event(connection, "scaled", f"{plan.name}: {decision.wanted} machines wanted: {text}")

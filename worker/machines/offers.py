@@ -14,12 +14,14 @@ from worker.machines.model import CloudQuota, MachineSize
 from worker.machines.placement import PlaceView
 from worker.machines.presets import smallest_fitting
 from worker.machines.providers.base import Provider, ProviderError, ProviderRefused
+from worker.queue.machine_places import LearnedPlace, PlaceRefusal
 from worker.queue.machines import Offer
 from worker.queue.manager_lease import MachineView
 
 log = logging.getLogger(__name__)
 _QUOTA_S = 60.0
-Refusals = Mapping[str, tuple[int, float, str]]  # place -> (times in a row, asked again at, why)
+Refusals = Mapping[str, PlaceRefusal]  # by place
+Learned = Mapping[str, LearnedPlace]  # by place
 
 
 class Offers:
@@ -50,19 +52,32 @@ class Offers:
         return fitting
 
     def of_group(
-        self, group: str, config: GroupConfig, view: MachineView, refused: Refusals, now: bool = False
+        self,
+        group: str,
+        config: GroupConfig,
+        view: MachineView,
+        refused: Refusals,
+        learned: Learned,
+        now: bool = False,
     ) -> list[Offer]:
         """`now`: by the quota of this moment."""
-        return [self._offer(group, place, view, refused, now) for place in config.place]
+        return [self._offer(group, place, view, refused, learned, now) for place in config.place]
 
     def _offer(
-        self, group: str, place: PlaceConfig, view: MachineView, refused: Refusals, now: bool
+        self,
+        group: str,
+        place: PlaceConfig,
+        view: MachineView,
+        refused: Refusals,
+        learned: Learned,
+        now: bool,
     ) -> Offer:
         """What a cloud does not say limits nothing."""
         there = sum(row.group_name == group and row.size == place.name for row in view.machines)
-        _, retry_at, fault = refused.get(place.name, (0, 0.0, ""))
+        refusal, taught = refused.get(place.name), learned.get(place.name)
         room: int | None = None if place.most is None else place.most - there
-        size, said = MachineSize(place.size, 0, 0), fault if retry_at > view.now else ""
+        size = MachineSize(place.size, 0, 0)
+        said = refusal.why if refusal is not None and refusal.retry_at > view.now else ""
         quota = CloudQuota()
         try:
             size = self.size(place)
@@ -87,6 +102,8 @@ class Offers:
             room=None if room is None else max(0, room),
             quota_pct=quota.used_pct,
             fault=said,
+            images_per_s=(taught.images_per_s or 0) if taught else 0,
+            boot_s=(taught.boot_s or 0) if taught else 0,
         )
 
     def _quota(self, name: str, now: bool) -> CloudQuota:
@@ -99,16 +116,19 @@ class Offers:
 
 def place_views(group: str, offers: Sequence[Offer], view: MachineView, refused: Refusals) -> list[PlaceView]:
     """The places as the choice of the next one looks at them."""
-    return [
-        PlaceView(
-            offer.place,
-            sum(row.group_name == group and row.size == offer.place for row in view.machines),
-            offer.room,
-            offer.price_per_hour,
-            None,
-            max(1, int(offer.cores)),
-            offer.spot,
-            *refused.get(offer.place, (0, 0.0, ""))[1:],
-        )
-        for offer in offers
-    ]
+    return [_place_view(group, offer, view, refused.get(offer.place)) for offer in offers]
+
+
+def _place_view(group: str, offer: Offer, view: MachineView, refusal: PlaceRefusal | None) -> PlaceView:
+    return PlaceView(
+        offer.place,
+        sum(row.group_name == group and row.size == offer.place for row in view.machines),
+        offer.room,
+        offer.price_per_hour,
+        offer.images_per_s or None,
+        max(1, int(offer.cores)),
+        offer.spot,
+        0 if refusal is None else refusal.retry_at,
+        "" if refusal is None else refusal.why,
+        offer.boot_s,
+    )

@@ -22,6 +22,7 @@ class PlaceView:
     spot: bool = False
     retry_at: float = 0  # refused until then
     fault: str = ""  # why, in the cloud's words
+    boot_s: float = 0  # as learned; 0: not yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,10 @@ class PlaceChoice:
 
 
 def choose_place(places: Sequence[PlaceView], policy: Policy, spot_share: float, now_s: float) -> PlaceChoice:
-    """`cheapest`: per image as learned, per core until then. `spread`: where the fewest are. `in_order`: the
-    first of the configuration that has room: one's own cloud before one that bills. Of spot machines there
-    are at most `spot_share`, and they are taken first while there are fewer.
+    """`cheapest`: per image as learned, per core until all have told; of equals the one that boots sooner.
+    `spread`: where the fewest are. `in_order`: the first of the configuration that has room: one's own cloud
+    before one that bills. Of spot machines there are at most `spot_share`, and they are taken first while
+    there are fewer.
     """
     refused = []
     open_places = []
@@ -59,9 +61,11 @@ def choose_place(places: Sequence[PlaceView], policy: Policy, spot_share: float,
         best = min(candidates, key=lambda place: place.machines)
         return PlaceChoice(best.name, f"fewest machines: {best.machines}")
     learned = all(place.images_per_s for place in candidates)
-    best = min(candidates, key=lambda place: _price(place, learned))
-    what = "per image" if learned else "per core"
-    return PlaceChoice(best.name, f"cheapest {what}, {best.price_per_hour:g} an hour")
+    best = min(candidates, key=lambda place: (_price(place, learned), place.boot_s))
+    if learned:
+        cost = _price(best, learned) / 3600 * 1000
+        return PlaceChoice(best.name, f"cheapest per image, {cost:.3g} for 1,000")
+    return PlaceChoice(best.name, f"cheapest per core, {best.price_per_hour:g} an hour")
 
 
 def _price(place: PlaceView, learned: bool) -> float:

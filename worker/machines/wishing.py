@@ -17,15 +17,20 @@ from worker.queue.machines import (
     read_machine,
     read_machines,
 )
+from worker.queue.model import QueueRefused
 from worker.queue.sql import read_now
-from worker.queue.wishes import MachineWish, end_wish
+from worker.queue.wishes import MachineWish, check_wish, end_wish
 
 _RESUMED = {"paused": False, "stopped": "", "young_deaths": 0, "retry_at": 0.0, "fault": ""}
 
 
 def fulfil(connection: Connection, wish: MachineWish, config: MachinesConfig) -> str:
     """What the operator is told. What is asked for and cannot be is refused, and the wish is at its end."""
-    outcome = _delete(connection, wish) if wish.kind == "delete" else _of_group(connection, wish, config)
+    try:
+        check_wish(wish)  # whoever may insert rows may have left out what add_wish looks at
+        outcome = _delete(connection, wish) if wish.kind == "delete" else _of_group(connection, wish, config)
+    except QueueRefused as error:
+        outcome = f"refused: {error}"
     end_wish(connection, wish.id, outcome)
     return outcome
 
@@ -42,7 +47,9 @@ def _of_group(connection: Connection, wish: MachineWish, config: MachinesConfig)
     if wish.kind == "limits":
         given = {name: wish.details[name] for name in ("least", "most") if name in wish.details}
         change_group(connection, wish.group, **given)
-        return ", ".join(f"{name} {value}" for name, value in given.items())
+        return ", ".join(
+            f"{name} as configured" if value is None else f"{name} {value}" for name, value in given.items()
+        )
     return _create(connection, wish, config)
 
 

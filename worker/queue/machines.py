@@ -114,6 +114,8 @@ class Offer:
     room: int | None = None  # how many more, by quota and configuration; None: no limit is known
     quota_pct: float = 0  # used of what the account may have, of what is nearest to its limit
     fault: str = ""  # why it cannot be had now
+    images_per_s: float = 0  # of one machine, as learned
+    boot_s: float = 0  # as learned
 
     @property
     def room_of_worker(self) -> StatedNeed:

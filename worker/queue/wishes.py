@@ -22,6 +22,7 @@ __all__ = [
     "QueueError",
     "WishKind",
     "add_wish",
+    "check_wish",
     "end_wish",
     "open_wishes",
     "wish_of",
@@ -47,10 +48,40 @@ class MachineWish:
     outcome: str = ""  # "": still open
 
 
-def add_wish(connection: Connection, wish: MachineWish) -> int:
-    """The wish's number; an event says who asked. Raises QueueRefused for a kind that there is not."""
+_MOST = 1000  # machines
+_COUNTS = {"count": 1, "least": 0, "most": 0}  # at least
+_DETAILS = {"create": {"count", "place"}, "delete": {"now"}, "limits": {"least", "most"}}
+
+
+def check_wish(wish: MachineWish) -> None:
+    """Raises QueueRefused, by name, for a kind or a detail that there is not, or that is no such value."""
     if wish.kind not in get_args(WishKind):
         raise QueueRefused(f"there is no wish {wish.kind!r}; there are {', '.join(get_args(WishKind))}")
+    allowed = _DETAILS.get(wish.kind, set())
+    for name, value in wish.details.items():
+        if name not in allowed:
+            raise QueueRefused(f"a wish {wish.kind!r} has no {name!r}")
+        _check_detail(name, value, may_be_none=wish.kind == "limits")
+    least, most = wish.details.get("least"), wish.details.get("most")
+    if least is not None and most is not None and least > most:
+        raise QueueRefused(f"least {least} is more than most {most}")
+
+
+def _check_detail(name: str, value: object, may_be_none: bool) -> None:
+    if name in _COUNTS:
+        first = _COUNTS[name]
+        whole = isinstance(value, int) and not isinstance(value, bool) and first <= value <= _MOST
+        if not whole and not (value is None and may_be_none):
+            raise QueueRefused(f"{name} is {value!r}: a whole number from {first} to {_MOST} is asked for")
+    elif name == "now" and not isinstance(value, bool):
+        raise QueueRefused(f"now is {value!r}: true or false is asked for")
+    elif name == "place" and not isinstance(value, str):
+        raise QueueRefused(f"place is {value!r}: the name of a place is asked for")
+
+
+def add_wish(connection: Connection, wish: MachineWish) -> int:
+    """The wish's number; an event says who asked. Raises QueueRefused as check_wish does."""
+    check_wish(wish)
     values = {
         "kind": wish.kind,
         "group_name": storable(wish.group),
@@ -86,7 +117,7 @@ def wish_of(row: Row[Any]) -> MachineWish:
         row.group_name,
         row.machine,
         row.asked_by,
-        row.details,
+        row.details if isinstance(row.details, dict) else {"details": row.details},
         row.id,
         row.asked_at,
         row.outcome,

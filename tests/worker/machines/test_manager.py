@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from worker.machines.configuration import MachinesConfig, read_machines_config
 from worker.machines.manager import MachineManager
@@ -23,12 +24,21 @@ from worker.machines.model import (
     QuotaUse,
 )
 from worker.machines.providers.base import ProviderUnavailable, QuotaRefused
-from worker.queue import HostReport, Queue, QueueTarget, QueueUnavailable, StatedNeed, open_queue
+from worker.queue import (
+    HostReport,
+    Queue,
+    QueueRefused,
+    QueueTarget,
+    QueueUnavailable,
+    StatedNeed,
+    open_queue,
+)
+from worker.queue.machine_places import read_learned_places
 from worker.queue.machine_schema import machine_wishes
-from worker.queue.machines import MachineState
+from worker.queue.machines import MachineRow, MachineState, add_machine, change_group, change_machine
 from worker.queue.manager_lease import MachineView, read_view
 from worker.queue.statistics import read_figures
-from worker.queue.wishes import MachineWish, add_wish
+from worker.queue.wishes import MachineWish, add_wish, check_wish
 
 CONFIG = """
 fleet = "f"
@@ -155,6 +165,94 @@ def test_a_refusal_by_quota_cuts_the_wish_and_is_told_in_the_clouds_words(scene:
     assert "Quota exceeded for cores" in scene.view().groups["g"].fault
     scene.manager.round()
     assert len(scene.cloud.orders) == 1
+
+
+def test_a_places_pause_outlives_the_manager_that_met_the_refusal(scene: Scene) -> None:
+    scene.work(300)
+    scene.cloud.create_fault = lambda: QuotaRefused("Quota exceeded for cores")
+    scene.manager.round()
+
+    def next_manager() -> None:
+        MachineManager(scene.queue, scene.config, {"moon": scene.cloud}, "me").round()
+
+    next_manager()
+    assert len(scene.cloud.orders) == 1
+    assert "asked again in" in scene.view().groups["g"].fault
+    scene.queue.database.write(
+        lambda connection: change_group(connection, "g", memory={"refused": {"moon/small": [1, 0.0, "no"]}})
+    )
+    scene.cloud.create_fault = None
+    next_manager()  # of long ago
+    assert len(scene.cloud.machines) == 2
+    held = {"refused": {"moon/small": [3, scene.view().now - 1, "no"]}}
+    scene.queue.database.write(lambda connection: change_group(connection, "g", memory=held))
+    scene.wish(MachineWish("create", "g"))
+    next_manager()  # its time is over, and it gives a machine
+    assert len(scene.cloud.machines) == 3
+    assert scene.view().groups["g"].memory["refused"] == {}
+
+
+def test_each_place_is_known_by_what_its_machines_taught(tmp_path: Path) -> None:
+    places = (
+        'placement = "cheapest"\n[[group.g.place]]\nprovider = "moon"\nsize = "c8"\nprice_per_hour = 4.0\n'
+    )
+    scene = Scene(tmp_path, CONFIG.replace("[[group.g.place]]", places + "[[group.g.place]]"))
+    for name, size, images, boot_s in (
+        ("f-g-a", "moon/small", 100, 60),
+        ("f-g-b", "moon/small", 300, 100),
+        ("f-g-c", "moon/c8", 2000, 200),
+    ):
+        row = MachineRow(name, "g", "moon", size, MachineState.GONE, 0, images_done=images, busy_s=100)
+        scene.queue.database.write(lambda connection, row=row: add_machine(connection, row))
+        joined_at = scene.view().now + boot_s
+        change = {"joined_at": joined_at, "state": MachineState.GONE}
+        scene.queue.database.write(
+            lambda connection, name=name, change=change: change_machine(connection, name, "", **change)
+        )
+    learned = scene.queue.database.read(lambda connection: read_learned_places(connection, "g"))
+    assert {place: one.images_per_s for place, one in learned.items()} == {"moon/small": 2, "moon/c8": 20}
+    assert learned["moon/small"].boot_s == pytest.approx(80, abs=5)
+    scene.work(300)
+    scene.manager.round()  # 4 an hour at 20 images/s against 1 at 2
+    assert {order.size for order in scene.cloud.orders} == {"c8"}
+    offers = {offer.place: offer.images_per_s for offer in scene.view().groups["g"].places}
+    assert offers == {"moon/small": 2, "moon/c8": 20}
+    scene.queue.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "details", "said"),
+    [
+        ("limits", {"least": -1}, "least is -1: a whole number from 0 to 1000"),
+        ("limits", {"most": "many"}, "most is 'many': a whole number"),
+        ("limits", {"most": True}, "most is True: a whole number"),
+        ("limits", {"most": 1.5}, "most is 1.5: a whole number"),
+        ("limits", {"least": 3, "most": 2}, "least 3 is more than most 2"),
+        ("limits", {"count": 1}, "a wish 'limits' has no 'count'"),
+        ("create", {"count": "x"}, "count is 'x': a whole number from 1 to 1000"),
+        ("create", {"count": None}, "count is None"),
+        ("create", {"place": 7}, "place is 7"),
+        ("delete", {"now": "yes"}, "now is 'yes': true or false"),
+        ("delete", {"details": ["now"]}, "a wish 'delete' has no 'details'"),
+        ("fly", {}, "there is no wish 'fly'"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused_and_stops_no_manager(
+    scene: Scene, kind: Any, details: Any, said: str
+) -> None:
+    with pytest.raises(QueueRefused, match=said):
+        check_wish(MachineWish(kind, "g", details=details))
+    given = details.get("details", details)  # a row may have a list in their place
+    row = {"kind": kind, "group_name": "g", "machine": "", "details": given, "asked_by": "eve"}
+    scene.queue.database.write(  # as one who may insert rows, and does not ask
+        lambda connection: connection.execute(insert(machine_wishes).values(asked_at=0, **row))
+    )
+    scene.manager.round()
+    outcome = scene.queue.database.read(
+        lambda connection: connection.execute(select(machine_wishes.c.outcome)).scalar_one()
+    )
+    assert outcome.startswith(f"refused: {said}")
+    assert scene.view().wishes == ()
 
 
 def test_no_more_is_asked_for_than_the_quota_leaves(scene: Scene) -> None:

@@ -12,6 +12,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ WORLDS: dict[str, World] = {
 }  # fmt: skip
 
 
+@cache
 def sample() -> Values:
     """One grid that is well, by path below it."""
     values = {one.path.removeprefix("grids.atlas."): one.value for one in sample_values(NOW, ("atlas",))}
@@ -146,8 +148,9 @@ def fired_here(world: World, channels: tuple[ChannelState, ...] = ()) -> set[str
 def exposed(world: World, tmp_path: Path, failures: dict[str, int]) -> list[dict[str, str]]:
     """The same minutes as promtool's series."""
     points: defaultdict[str, dict[int, str]] = defaultdict(dict)
+    totals = SharedCounters(tmp_path).totals()
     for minute, view in enumerate(views(world)):
-        text = expose(view, SharedCounters(tmp_path).totals(), {"atlas": 0}, failures).decode()  # type: ignore[dict-item]
+        text = expose(view, totals, {"atlas": 0}, failures).decode()  # type: ignore[dict-item]
         for line in text.splitlines():
             if line.startswith("cloud_monitor_") and "process" not in line:
                 name, _, value = line.rpartition(" ")

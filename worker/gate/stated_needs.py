@@ -67,6 +67,12 @@ def too_large(stated: Sequence[tuple[StatedNeed, int]], room: StatedNeed) -> tup
     return chunks, need
 
 
+def too_large_text(stated: Sequence[tuple[StatedNeed, int]], room: StatedNeed) -> str:
+    """What nobody here will do, in words; empty where there is nothing of the kind."""
+    chunks, most = too_large(stated, room)
+    return f"{chunks} chunks wait whose workers need {most} each; this host has {room}" if chunks else ""
+
+
 def choose_size(
     inputs: GateInput,
     limits: GateLimits,
@@ -82,13 +88,12 @@ def choose_size(
     stated = () if outstanding is None or not inputs.claimable_chunks else outstanding.stated
     if not stated:
         return admit(inputs, limits, history), NO_NEED
-    never, most = too_large(stated, room)
+    never, _ = too_large(stated, room)
     claimable = inputs.claimable_chunks - never
     if never and claimable <= 0:
         decision = admit(replace(inputs, claimable_chunks=0), limits, history)
         if decision.reason is Reason.NO_WORK:
-            text = f"{never} chunks wait whose workers need {most} each; this host has {room}"
-            decision = replace(decision, text=text)
+            decision = replace(decision, text=too_large_text(stated, room))
         return decision, NO_NEED
     need = largest(stated, room)
     workers = tuple(

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.queue import Outstanding, Queue, QueueUnavailable, UsageStatistics
+from worker.gate.stated_needs import too_large_text
+from worker.queue import Outstanding, Queue, QueueUnavailable, StatedNeed, UsageStatistics
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,11 @@ class QueueState:
     leave: bool = False  # the machine manager wants this host's machine
     manager_silent_s: float | None = None  # None: there was none yet, or it is not known
 
-    @property
-    def why_empty(self) -> str:
-        """Nothing is pending or active: what a supervisor says that ends for it."""
+    def why_empty(self, room: StatedNeed) -> str:
+        """Nothing is pending or active that fits into `room`: what a supervisor says that ends for it."""
         left = self.outstanding
+        if left is not None and (text := too_large_text(left.stated, room)):
+            return text
         if left is None or not (left.paused or left.unreadable):
             return "the queue is empty"
         return (

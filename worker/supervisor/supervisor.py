@@ -115,7 +115,8 @@ class Supervisor:
             while self._leaving is None and not (self._until_empty and self._is_empty()):
                 self._round()
                 self._wake.wait(self._settings.sample_s)
-            dismissed_in_s = self._dismiss(self._leaving or self._outbox.queue_state.why_empty)
+            why_empty = self._outbox.queue_state.why_empty(self._room)
+            dismissed_in_s = self._dismiss(self._leaving or why_empty)
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -232,10 +233,9 @@ class Supervisor:
         for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
             self._workers.remove(worker)
             status = worker.status
-            oom_kills = self._averages.oom_kills
             asked = worker.asked_to_leave_s is not None
             code, stall_s = worker.process.returncode, worker.stalled_for_s
-            ended = explain_exit(code, oom_kills, stall_s, asked, worker.was_stopped)
+            ended = explain_exit(code, self._averages.oom_kills, stall_s, asked, worker.was_stopped)
             self._exits.handle(worker, status, ended)
             self._activity.ended(status)
             if status.chunks_done:

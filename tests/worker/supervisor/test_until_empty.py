@@ -96,7 +96,8 @@ def test_a_batch_that_states_its_need_is_done_by_a_worker_of_that_size_or_left(f
     assert fleet.wait(fleet.start(RUN, WORKER_MEMORY_MB="500")) == 1, fleet.said()
     done = queue.outcome("stub")
     assert (done.total, done.recognised) == (4, 2), fleet.said()
-    assert "1 chunks wait whose workers need 4,000 MB each; this host has 500 MB" in str(
-        [decision.text for decision in read_figures(fleet.database_url).decisions]
+    assert any(
+        "leaves: 1 chunks wait whose workers need 4,000 MB each; this host has 500 MB" in event.message
+        for event in read_figures(fleet.database_url).events
     )
     queue.close()

@@ -27,12 +27,14 @@ from tests.services.support import open_way_to, wait_until
 from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
 from worker.answers.notes import Note
+from worker.commands.run import warn_of_results
 from worker.exports.base import OF_0_2_0, WITHOUT_LISTS, ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
 from worker.queue.machines import Offer, change_group
 from worker.queue.statistics import read_figures
+from worker.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -455,3 +457,19 @@ def test_from_azure_with_postgresql(azurite: Azurite, postgres: Postgres, tmp_pa
     complete(queue, held)
     queue.close()
     assert len(rows_of("csv", fleet.run("results").stdout)) == len(held.images)
+
+
+def test_a_results_container_that_is_missing_is_named_where_people_look(
+    azurite: Azurite, fleet: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.add_images("d", 1)
+    fleet.environment |= {
+        "WORKER_RESULTS_URL": "azure://nowhere/to/go",
+        "AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string,
+    }
+    told = "azure://nowhere/to/go: there is no such container: create it"
+    assert told in fleet.run("enqueue", ".", "--name", "b").stderr.decode()
+    assert told in " ".join(fleet.run("status").stdout.decode().split())
+    assert told in json.loads(fleet.run("status", "--json").stdout)["results_obstacle"]
+    warn_of_results(read_settings(fleet.environment))
+    assert f"warning: results cannot be stored: {told}" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from pydantic import SecretStr
 
 from cloud_monitor.settings import SettingsRefused
 from worker.settings import PREFIX, Settings, detect_environment, read_settings
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +95,23 @@ def test_azures_own_name_of_the_connection_string_is_taken(monkeypatch: pytest.M
 def test_the_environment_is_recognised(environ: dict[str, str], environment: Any, limit_bytes: int) -> None:
     assert detect_environment(environ) == environment
     assert Settings(environment=environment).temp_limit_bytes == limit_bytes
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docs/fleet").glob("*.env")), ids=lambda path: path.name)
+def test_the_example_settings_are_the_same_in_a_shell_and_for_systemd(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole: a shell would end an unquoted connection string at its first semicolon."""
+    told = subprocess.run(
+        ["sh", "-c", f"set -a; . {file}; exec env -0"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    of_shell = dict(line.split("=", 1) for line in told.split("\0") if line.startswith(PREFIX))
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    of_systemd = {name: text.strip('"') for name, text in (line.split("=", 1) for line in lines)}
+    assert of_shell == of_systemd
+    for name, text in of_shell.items():
+        monkeypatch.setenv(name, text)
+    assert read_settings().environment == file.stem

@@ -24,7 +24,7 @@ from worker.queue.machines import read_groups, read_rooms_of_hosts
 from worker.settings import EngineSettings, Settings, StorageSettings
 from worker.storage import Directory, open_storage
 from worker.storage.base import IMAGE_SUFFIXES
-from worker.storage.open import resolve_source
+from worker.storage.open import resolve_source, results_obstacle
 
 UNLISTED_SHOWN = 20
 NOTE_EVERY_S = 10.0  # without a terminal
@@ -78,6 +78,8 @@ def command(
     need = StatedNeed(memory_mb, cpus)
     check_need(queue, need)
     batch = queue.add_batch(name, storage.url, priority, due, model, need)
+    if obstacle := results_obstacle(settings):
+        click.echo(f"warning: results cannot be stored from here: {obstacle}", err=True)
     with shown_progress() as show:
         done = enqueue(queue, batch, chain([first], directories), settings.chunk_images, show)
     took_s = time.monotonic() - started

@@ -9,17 +9,22 @@ from collections.abc import Sequence
 import click
 
 from cloud_monitor.program import part_command
+from cloud_monitor.system.child import ChildCall, run_calls
+from cloud_monitor.system.text import without_controls
 from worker.decimer.names import configured_model
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.queue.outcome import outcome_text
-from worker.settings import Settings
+from worker.settings import Settings, StorageSettings
+from worker.storage.open import results_obstacle
 from worker.supervisor.evictions import scheduled_events_url, watch, watch_evictions
 from worker.supervisor.host_locks import claim_host_name
 from worker.supervisor.spot_notices import SpotNotices, spot_notice_url
 from worker.supervisor.supervisor import GONE_S, Supervisor
 from worker.telemetry import CLOSE_S, open_telemetry
+
+_RESULTS_ASKED_S = 15.0
 
 
 @click.command()
@@ -56,6 +61,7 @@ def supervise(
     `prepare_command` makes the model ready before the first one. The exit code: with `until_empty` 1 unless
     every image has a SMILES or an error of its own.
     """
+    warn_of_results(settings)
     host, _holder = claim_host_name(settings.host_name, settings.state_dir)
     telemetry = open_telemetry(settings, "supervisor", host)
     asked_s: list[float] = []
@@ -99,6 +105,16 @@ def supervise(
 def closing_s(leaving_s: float) -> float:
     """How long telemetry may take at the end, after so long a leave-taking: to reach the disk is enough."""
     return min(CLOSE_S, max(0.3, GONE_S - leaving_s))
+
+
+def warn_of_results(settings: StorageSettings) -> None:
+    """Say what is in the way of results, which somebody may mend meanwhile. A child asks: the SDK of a
+    storage takes memory that a supervisor need not carry."""
+    asked = run_calls(
+        {"results": ChildCall(lambda: results_obstacle(settings).encode(), _RESULTS_ASKED_S)}, str
+    )
+    if obstacle := (asked["results"].body or b"").decode():
+        click.echo(f"warning: results cannot be stored: {without_controls(obstacle)}", err=True)
 
 
 class ModelHere:

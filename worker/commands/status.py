@@ -17,6 +17,7 @@ from worker.queue.model import QueueUnavailable
 from worker.queue.statistics import QueueFigures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view
+from worker.storage.open import results_obstacle
 
 
 @click.command()
@@ -35,12 +36,15 @@ def command(settings: Settings, as_json: bool, watch: bool, every: float) -> Non
     if as_json and watch:
         raise click.UsageError("--json is one look: leave out --watch")
     if as_json:
-        click.echo(json.dumps(status_object(read(settings)), indent=2))
+        found = status_object(read(settings)) | {"results_obstacle": results_obstacle(settings)}
+        click.echo(json.dumps(found, indent=2))
     elif watch:
         with suppress(KeyboardInterrupt):
             watch_status(lambda: read(settings), every)
     else:
         Console().print(status_view(read(settings)))
+        if obstacle := results_obstacle(settings):
+            Console().print(shown(f"results cannot be stored from here: {obstacle}"))
 
 
 def read(settings: Settings) -> QueueFigures:

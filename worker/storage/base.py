@@ -71,6 +71,9 @@ class Storage(Protocol):
     def put(self, folder: str, token: int, name: str, source: Path) -> str:
         """Keeps the file under folder and token, whole or not at all; gives the key that `finish` records."""
 
+    def obstacle(self) -> str:
+        """What is known to be in the way of any `put`, with what to do; "" also where that cannot be told."""
+
     def sweep(self, folder: str, keep: str | None) -> int:
         """Deletes what was put under the folder except the file of that key; how many."""
 

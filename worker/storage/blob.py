@@ -158,6 +158,18 @@ class BlobStorage:
             self.client.upload_blob(self.prefix + key, file, overwrite=True)
         return key
 
+    def obstacle(self) -> str:
+        try:
+            is_there = self.client.exists()
+        except AzureError:  # away, or this key may not ask: the first use tells
+            return ""
+        if is_there:
+            return ""
+        name = self.client.container_name
+        return (
+            f"{self.url}: there is no such container: create it (az storage container create --name {name})"
+        )
+
     def sweep(self, folder: str, keep: str | None) -> int:
         """One already deleted by another is well."""
         kept = self.prefix + keep if keep else None

@@ -94,6 +94,14 @@ class FolderStorage:
             raise StorageError(f"{self.url}: cannot put {key}: {_words(error)}") from error
         return key
 
+    def obstacle(self) -> str:
+        place = self.root
+        while not os.path.lexists(place) and place != place.parent:
+            place = place.parent
+        if os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
+            return ""
+        return f"{self.url}: {place} is no folder that this user can write"
+
     def sweep(self, folder: str, keep: str | None) -> int:
         self._place(folder)
         kept = f"./{keep.removeprefix(f'{folder}/')}" if keep else None

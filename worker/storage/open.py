@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from worker.settings import AzureSettings
+from worker.settings import AzureSettings, StorageSettings
 from worker.storage.base import Storage, StorageError
 from worker.storage.folder import FolderStorage, is_text
 
@@ -47,3 +47,16 @@ def resolve_source(source: str, storage_url: str) -> str:
         below = "/".join(part for part in source.split("/") if part not in ("", "."))
         return f"{storage_url.rstrip('/')}/{below}".rstrip("/")
     return str((Path(storage_url).expanduser() / source).absolute())
+
+
+def results_obstacle(settings: StorageSettings) -> str:
+    """Why no result could be stored, where that is known within seconds; "" else."""
+    hasty = {"azure_retries": 0, "azure_timeout_s": 3.0, "azure_patience_s": 3.0}
+    try:
+        storage = open_storage(settings.result_files_url, settings.model_copy(update=hasty))
+    except StorageError as error:
+        return str(error)
+    try:
+        return storage.obstacle()
+    finally:
+        storage.close()

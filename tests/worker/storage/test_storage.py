@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.worker.storage.conftest import Place
-from worker.storage import Directory, ImageMissing, StorageError
+from worker.settings import Settings
+from worker.storage import Directory, ImageMissing, StorageError, open_storage
 from worker.storage.base import ImageTooLarge
+
+_AWAY = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;"
 
 
 def test_directories_are_listed_with_their_own_images(place: Place) -> None:
@@ -111,3 +114,21 @@ def test_no_more_than_the_bound_is_fetched(place: Place, tmp_path: Path) -> None
         storage.get("large.png", destination)
     assert not destination.exists() or destination.stat().st_size == 0
     storage.close()
+
+
+def test_what_is_in_the_way_of_results_is_told_before_any(place: Place, tmp_path: Path) -> None:
+    assert place.storage.obstacle() == ""
+    if place.azurite is not None:
+        settings = Settings(azure_connection_string=place.azurite.connection_string)
+        absent = open_storage("azure://never-made/x", settings)
+        told = (
+            "azure://never-made/x: there is no such container: create it (az storage container create --name "
+        )
+        assert absent.obstacle() == f"{told}never-made)"
+        away = Settings(azure_connection_string=_AWAY, azure_retries=0, azure_timeout_s=1)
+        assert open_storage("azure://c", away).obstacle() == ""  # nobody can tell
+        return
+    (tmp_path / "file").write_text("")
+    assert open_storage(str(tmp_path / "new/results"), Settings()).obstacle() == ""  # it will be made
+    told = f"{tmp_path}/file/results: {tmp_path}/file is no folder that this user can write"
+    assert open_storage(str(tmp_path / "file/results"), Settings()).obstacle() == told

@@ -12,7 +12,7 @@ PROFILE ?=
 export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
 BIN := .venv/bin
-EXTRAS := alerts azure collector telemetry webapp worker azure-machines ec2 openstack dev
+EXTRAS := alerts azure collector telemetry webapp worker chemistry pages azure-machines ec2 openstack dev
 
 .PHONY: help run test test-fast test-clouds soak bench setup store check clean requirements vendor docs
 

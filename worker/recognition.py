@@ -10,10 +10,13 @@ from worker.answers.notes import Note
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """An image file to read. `key` names it in the answer and is unique within one call."""
+    """An image file to read, or a page of it from 1 on (None: the first, and told if there are more). `key`
+    names it in the answer and is unique within one call.
+    """
 
     key: str
     path: Path
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

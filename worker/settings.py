@@ -280,8 +280,11 @@ class EngineSettings(ModelSettings, ImageSettings):
     decimer_threads: int = Field(
         1, ge=1, le=64, description="threads of a recogniser; its weights are shared"
     )
-    image_max_pixels: int = Field(
-        50_000_000, ge=1_000, description="largest image: pixels of the square over its longer side"
+    image_max_pixels: int = Field(50_000_000, ge=1_000, description="largest image that is read, in pixels")
+    decimer_turn: bool = Field(False, description="turn images as their EXIF orientation says")
+    decimer_invert: bool = Field(False, description="invert what is drawn light on dark")
+    decimer_stop_repeating: bool = Field(
+        False, description="end an answer that repeats a pattern without end, which cannot be right"
     )
     stub_s: float = Field(
         0.01, ge=0, le=600, description="time the stub engine takes for an image (benchmarks only)"

@@ -8,7 +8,7 @@ slots, never by images.
 
 import math
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float32]
 Key = TypeVar("Key")
 
 ROOM = 32
+ASK_EVERY = 30  # tokens, whether an answer goes on for ever
 HIDDEN = np.float32(-1e9)
 _KINDS = ("key", "value")
 _CROSS = [f"cross_{kind}_{layer}" for layer in range(LAYERS) for kind in _KINDS]
@@ -31,12 +32,15 @@ _OWN = [f"{kind}_{layer}" for layer in range(LAYERS) for kind in _KINDS]
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[Key]):
-    """Token ids of one image without START and END, and their confidences; `end` is END's own, if it came."""
+    """Token ids of one image without START and END, and their confidences; `end` is END's own, if it came;
+    `was_stopped`: it would not have come.
+    """
 
     key: Key
     tokens: tuple[int, ...]
     confidences: tuple[float, ...]
     end: float | None
+    was_stopped: bool = False
 
     @property
     def truncated(self) -> bool:
@@ -56,9 +60,18 @@ class _Row(Generic[Key]):
 
 
 class Decoder(Generic[Key]):
-    """Slots over the shared sessions, for one thread: `add` while not `full`, then `step`."""
+    """Slots over the shared sessions, for one thread: `add` while not `full`, then `step`. `is_endless` is
+    asked now and then about an answer so far; one that is ends there.
+    """
 
-    def __init__(self, cross: Session, step: Session, slots: int) -> None:
+    def __init__(
+        self,
+        cross: Session,
+        step: Session,
+        slots: int,
+        is_endless: Callable[[Sequence[int]], bool] | None = None,
+    ) -> None:
+        self._is_endless = is_endless
         self._rows: list[_Row[Key] | None] = [None] * slots
         self._memory = _Memory(cross, step, slots)
 
@@ -87,11 +100,16 @@ class Decoder(Generic[Key]):
             if token != END:
                 row.tokens.append(token)
                 row.confidences.append(confidence)
-            if token == END or len(row.tokens) == MOST_STEPS:
+            was_stopped = token != END and self._stops(row.tokens)
+            if token == END or was_stopped or len(row.tokens) == MOST_STEPS:
                 end = confidence if token == END else None
-                ended.append(Decoded(row.key, tuple(row.tokens), tuple(row.confidences), end))
+                ended.append(Decoded(row.key, tuple(row.tokens), tuple(row.confidences), end, was_stopped))
                 self._rows[slot] = None
         return ended
+
+    def _stops(self, tokens: Sequence[int]) -> bool:
+        asked = self._is_endless is not None and len(tokens) < MOST_STEPS and len(tokens) % ASK_EVERY == 0
+        return asked and self._is_endless is not None and self._is_endless(tokens)
 
     def _drop_free_slots(self) -> None:
         taken = [slot for slot, row in enumerate(self._rows) if row is not None]

@@ -1,7 +1,7 @@
 """The recogniser on ONNX Runtime: a model's sessions, shared by threads that each have their own slots."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cloud_monitor.system.process import give_back_memory
-from worker.answers.notes import notes_on_answer
+from worker.answers.notes import REPEATS, Note, notes_on_answer
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
 from worker.decimer.image_file import ImageLimits
 from worker.decimer.model.architecture import EARLY_GRAPHS, list_early
-from worker.decimer.preprocess import read_drawing
+from worker.decimer.preprocess import AS_UPSTREAM, Corrections, read_page
 from worker.decimer.sessions import Session, open_session, write_prepared
 from worker.decimer.threads import run_threads
 from worker.decimer.vocabulary import Vocabulary
@@ -84,10 +84,13 @@ class FastMode:
 class _Reading:
     image: SourceImage
     precision: str
+    notes: tuple[Note, ...]
 
 
 class OnnxRecogniser:
-    """For one `recognise` at a time; see worker.recognition.Recogniser."""
+    """For one `recognise` at a time; see worker.recognition.Recogniser. `is_endless` is asked about answers
+    as they grow: one that is ends there.
+    """
 
     engine = "onnx"
 
@@ -101,10 +104,13 @@ class OnnxRecogniser:
         slots: int,
         threads: int,
         fast: FastMode | None = None,
+        corrections: Corrections = AS_UPSTREAM,
+        is_endless: Callable[[Sequence[str]], bool] | None = None,
     ) -> None:
         self.model, self.precision = model, "fast" if fast else "full"
         self._sessions, self._vocabulary, self._fast = sessions, vocabulary, fast
         self._limits, self._slots, self._threads = limits, slots, threads
+        self._corrections, self._is_endless = corrections, is_endless
 
     def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
         if self._threads == 1:
@@ -112,34 +118,39 @@ class OnnxRecogniser:
         return run_threads(self._recognise, images, self._threads)
 
     def _recognise(self, images: Iterator[SourceImage]) -> Iterator[Recognition]:
-        decoder: Decoder[_Reading] = Decoder(self._sessions.cross, self._sessions.step, self._slots)
+        decoder: Decoder[_Reading] = Decoder(
+            self._sessions.cross, self._sessions.step, self._slots, self._stops if self._is_endless else None
+        )
         encoder = self._fast.open_encoder() if self._fast else self._sessions.encoder
         for number, image in enumerate(images):
             if number % _TRIM_EVERY == 0:
                 give_back_memory()
-            yield from self._begin(decoder, encoder, _Reading(image, self.precision))
+            yield from self._begin(decoder, encoder, image, self.precision)
             while decoder.full:
                 yield from self._step(decoder)
         while not decoder.idle:
             yield from self._step(decoder)
 
     def _begin(
-        self, decoder: Decoder[_Reading], encoder: Encodes, reading: _Reading
+        self, decoder: Decoder[_Reading], encoder: Encodes, image: SourceImage, precision: str
     ) -> Iterator[Recognition]:
         """Give an image a slot, or answer why it cannot be read."""
         try:
-            grey = read_drawing(reading.image.path, self._limits)
+            drawing = read_page(image.path, self._limits, image.page, self._corrections)
         except ImageRefused as refusal:
-            yield Recognition(reading.image.key, None, error=refusal.describe())
+            yield Recognition(image.key, None, error=refusal.describe())
         else:
-            decoder.add(reading, encoder.encode(grey))
+            decoder.add(_Reading(image, precision, drawing.notes), encoder.encode(drawing.grey))
+
+    def _stops(self, tokens: Sequence[int]) -> bool:
+        return self._is_endless is not None and self._is_endless(self._vocabulary.texts(tokens))
 
     def _step(self, decoder: Decoder[_Reading]) -> Iterator[Recognition]:
         """One token further; an image the fast mode is in doubt about takes its slot again, in full."""
         for decoded in decoder.step():
             reading = decoded.key
             if self._fast and reading.precision == "fast" and decoded.least < self._fast.threshold:
-                yield from self._begin(decoder, self._sessions.encoder, _Reading(reading.image, "full"))
+                yield from self._begin(decoder, self._sessions.encoder, reading.image, "full")
             else:
                 yield self._describe(decoded)
 
@@ -152,5 +163,14 @@ class OnnxRecogniser:
             decoded.confidences,
             decoded.truncated,
             precision=decoded.key.precision,
-            notes=notes_on_answer("".join(texts), texts, decoded.truncated),
+            notes=(*self._notes(decoded, texts), *decoded.key.notes),
+        )
+
+    def _notes(self, decoded: Decoded[_Reading], texts: Sequence[str]) -> tuple[Note, ...]:
+        notes = notes_on_answer("".join(texts), texts, decoded.truncated)
+        if not decoded.was_stopped:
+            return notes
+        return tuple(
+            replace(note, evidence=f"{note.evidence}, stopped there") if note.name == REPEATS else note
+            for note in notes
         )

@@ -27,7 +27,7 @@ class NotAnImage(ImageRefused):
 
 
 class TooManyPixels(ImageRefused):
-    """The square over the longer side has more pixels than WORKER_IMAGE_MAX_PIXELS."""
+    """The image has more pixels than WORKER_IMAGE_MAX_PIXELS, or a side that is too long."""
 
 
 class TruncatedImage(ImageRefused):

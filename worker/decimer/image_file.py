@@ -1,5 +1,7 @@
 """Open an image file from anywhere: what is too large is refused before it is decoded, and all by name."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -16,53 +18,94 @@ from worker.decimer.errors import (
     EmptyFile,
     ImageRefused,
     MissingImage,
-    NotAnImage,
     TooManyBytes,
     TooManyPixels,
     TruncatedImage,
 )
+from worker.decimer.formats import HEIF, PDF, explain_unidentified, formats_of
+from worker.decimer.pdf import count_pdf_pages, render_page
 
-# Pillow knows more; some start other programs (EPS) or are read by nobody's scanner.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-HEIF = "HEIF"
-_SIGNATURES = {
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"RIFF....WEBP": "WEBP",
-    b"....ftyp": "HEIF",
-}
+LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
+_ORIENTATION = 0x0112  # EXIF's tag
 _TRUNCATED_SIGNS = ("truncat", "not enough", "unexpected end", "end of", "incomplete")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """Largest image that is read. `pixels` counts the square over its longer side: what it becomes."""
+    """Largest file and image that are read."""
 
     bytes: int
     pixels: int
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPage:
+    """A decoded page; `orientation` is what EXIF asks for where that is not as it lies (2 to 8)."""
+
+    image: Image.Image
+    pages: int  # of the file
+    orientation: int | None = None
+
+
 @contextlib.contextmanager
-def open_image(path: Path, limits: ImageLimits) -> Iterator[Image.Image]:
-    """Give the decoded first frame. Raises ImageRefused."""
+def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[OpenedPage]:
+    """Give a page, from 1 on: of a TIFF, an animation or a PDF, the one picture of any other file. Raises
+    ImageRefused.
+    """
+    with _opened(path, limits) as image:
+        if image is None:
+            yield OpenedPage(*render_page(path, page, limits.pixels, LONGEST_SIDE))
+            return
+        pages = _count_frames(image)
+        if page > 1:
+            if page > pages:
+                raise MissingImage(f"there is no page {page}: the file has {pages}")
+            image.seek(page - 1)
+        check_size(*image.size, limits)
+        image.load()
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        yield OpenedPage(image, pages, orientation if orientation in range(2, 9) else None)
+
+
+def count_pages(path: Path, limits: ImageLimits) -> int:
+    """At least 1. Raises ImageRefused."""
+    with _opened(path, limits) as image:
+        return count_pdf_pages(path) if image is None else _count_frames(image)
+
+
+def check_size(width: int, height: int, limits: ImageLimits) -> None:
+    if width * height > limits.pixels:
+        raise TooManyPixels(f"{width} x {height}; at most {limits.pixels:,} pixels are read")
+    if max(width, height) > LONGEST_SIDE:
+        raise TooManyPixels(f"{width} x {height}; a side may have {LONGEST_SIDE:,} pixels at most")
+
+
+@contextlib.contextmanager
+def _opened(path: Path, limits: ImageLimits) -> Iterator[Image.Image | None]:
+    """The file's header read; None for a PDF."""
     _check_file(path, limits)
     with _translate_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large and odd images; we refuse or read them
+        formats = _list_formats(path)
+        if PDF in formats:
+            yield None
+            return
         try:
-            image = Image.open(path, formats=_list_formats(path))
+            image = Image.open(path, formats=formats)
         except UnidentifiedImageError:
-            raise _explain_unidentified(path) from None
+            raise explain_unidentified(path) from None
         with image:
-            width, height = image.size
-            if max(width, height) ** 2 > limits.pixels:
-                raise TooManyPixels(
-                    f"{width} x {height}; its square may have {limits.pixels:,} pixels at most"
-                )
-            image.load()
             yield image
+
+
+def _count_frames(image: Image.Image) -> int:
+    """Without decoding them. A file that cannot say how many still has its first."""
+    try:
+        frames = int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 - as decoders fail on hostile bytes
+        image.seek(0)
+        return 1
+    return max(frames, 1)
 
 
 def _check_file(path: Path, limits: ImageLimits) -> None:
@@ -73,8 +116,8 @@ def _check_file(path: Path, limits: ImageLimits) -> None:
         if not stat.S_ISREG(status.st_mode):  # opening a fifo would wait for ever
             raise MissingImage("not a regular file")
         path.open("rb").close()
-    except OSError as error:
-        raise MissingImage(error.strerror or "cannot be opened") from None
+    except (OSError, ValueError) as error:  # the latter: a name with NUL
+        raise MissingImage(getattr(error, "strerror", None) or f"cannot be opened ({error})") from None
     if status.st_size == 0:
         raise EmptyFile("0 bytes")
     if status.st_size > limits.bytes:
@@ -83,23 +126,12 @@ def _check_file(path: Path, limits: ImageLimits) -> None:
 
 def _list_formats(path: Path) -> tuple[str, ...]:
     """HEIF's library takes as long to import as Pillow, so it is only for files that begin as HEIF does."""
-    with path.open("rb") as file:
-        if file.read(8)[4:] != b"ftyp":
-            return FORMATS
-    from pillow_heif import register_heif_opener
+    formats = formats_of(path)
+    if HEIF in formats:
+        from pillow_heif import register_heif_opener
 
-    register_heif_opener(thumbnails=False)
-    return (*FORMATS, HEIF)
-
-
-def _explain_unidentified(path: Path) -> ImageRefused:
-    with path.open("rb") as file:
-        start = file.read(16)
-    for signature, name in _SIGNATURES.items():
-        pairs = zip(signature, start, strict=False)
-        if len(start) >= len(signature) and all(ours in (theirs, ord(".")) for ours, theirs in pairs):
-            return DamagedImage(f"begins as {name} does, but its header cannot be read")
-    return NotAnImage("in none of the formats that are read: " + ", ".join((*FORMATS, HEIF)))
+        register_heif_opener(thumbnails=False)
+    return formats
 
 
 @contextlib.contextmanager

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from worker.answers.notes import repetition
 from worker.decimer.engine import FastMode, OnnxRecogniser, open_sessions
 from worker.decimer.fast import HalfPrecisionEncoder, fast_support
 from worker.decimer.image_file import ImageLimits
 from worker.decimer.model.make_model import get_model, get_prepared
 from worker.decimer.model.packages import Report
 from worker.decimer.model.store import Model, ModelSource
+from worker.decimer.preprocess import Corrections
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recogniser
 
@@ -32,7 +35,13 @@ def open_onnx(settings: EngineSettings, report: Report) -> Recogniser:
         slots=settings.decimer_slots,
         threads=settings.decimer_threads,
         fast=_fast_mode(settings, model),
+        corrections=Corrections(settings.decimer_turn, settings.decimer_invert),
+        is_endless=_repeats if settings.decimer_stop_repeating else None,
     )
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    return repetition(words) is not None
 
 
 def _fast_mode(settings: EngineSettings, model: Model) -> FastMode | None:

@@ -8,12 +8,15 @@ antialiased gaussian resize.
 
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
+from worker.answers.notes import INVERTED, MORE_PAGES, ROTATED, Note
 from worker.decimer.errors import BlankImage
 from worker.decimer.image_file import ImageLimits, open_image
 from worker.decimer.model.architecture import IMAGE_SIDE
@@ -23,6 +26,7 @@ Bytes = npt.NDArray[np.uint8]
 
 CONTRAST, BRIGHTNESS = 1.8, 1.6
 DRAWN_BELOW = 200  # grey levels above count as paper
+INVERTED_ABOVE = 0.5  # of the frame around what is drawn; ink on paper covers a tenth of it
 STRIP_ROWS = 256
 KEPT_PIXELS = 2_000_000  # of a page whose strips are kept between two readings
 # ImageNet's mean and deviation, in upstream's order of channels (efficientnet's preprocess_input).
@@ -32,12 +36,64 @@ _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _GREY_WEIGHTS, _GREY_BITS = (3735, 19235, 9798), 15
 
 
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What upstream does not do, and is told in the notes where it is done."""
+
+    turn: bool = False  # as EXIF says
+    invert: bool = False  # what is drawn light on dark
+
+
+AS_UPSTREAM = Corrections()
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """(512, 512) grey levels 0..255, and notes on the image."""
+
+    grey: Floats
+    notes: tuple[Note, ...] = ()
+
+
 def read_drawing(path: Path, limits: ImageLimits) -> Floats:
     """(512, 512) grey levels 0..255. Raises ImageRefused: see errors.py."""
-    with open_image(path, limits) as image:
-        grey = _to_grey(image)
-    grey = ImageEnhance.Contrast(grey).enhance(CONTRAST)
-    return _resize(_centre(_crop(_enlarge(grey))))
+    return read_page(path, limits).grey
+
+
+def read_page(
+    path: Path, limits: ImageLimits, page: int | None = None, corrections: Corrections = AS_UPSTREAM
+) -> Drawing:
+    """A page from 1 on; None: the first, with a note where there are more. Raises ImageRefused."""
+    grey, notes = _read_grey(path, limits, page, corrections.turn)
+    cropped, dark = _crop(_enhance(grey))
+    if dark > INVERTED_ABOVE:
+        told = f"{100 * dark:.0f} % of the drawing's frame is dark"
+        notes.append(Note(INVERTED, told + ", inverted" * corrections.invert))
+        if corrections.invert:
+            cropped, _ = _crop(_enhance(ImageOps.invert(grey)))
+    return Drawing(_resize(cropped), tuple(notes))
+
+
+def _read_grey(
+    path: Path, limits: ImageLimits, page: int | None, turn: bool
+) -> tuple[Image.Image, list[Note]]:
+    """Apart, so that the pixels in colour, most of the memory, are gone before the next step."""
+    with open_image(path, limits, page or 1) as opened:
+        notes = [] if page is not None else list(more_pages(opened.pages))
+        image, orientation = opened.image, opened.orientation
+        if orientation is not None:
+            notes.append(Note(ROTATED, f"EXIF orientation {orientation}" + ", turned" * turn))
+            image = ImageOps.exif_transpose(image) if turn else image
+        return _to_grey(image), notes
+
+
+def more_pages(pages: int) -> Iterator[Note]:
+    if pages > 1:
+        yield Note(MORE_PAGES, f"page 1 of {pages}")
+
+
+def _enhance(grey: Image.Image) -> Image.Image:
+    return _enlarge(ImageEnhance.Contrast(grey).enhance(CONTRAST))
 
 
 def normalise(grey: Floats) -> Floats:
@@ -65,13 +121,12 @@ def _to_grey(image: Image.Image) -> Image.Image:
     stretched[lowest : highest + 1] = np.linspace(0, 255, highest - lowest + 1, dtype=np.uint8)
     red, green, blue = (stretched * weight for weight in _GREY_WEIGHTS)
     rounded = np.uint32(1 << (_GREY_BITS - 1))
-    strips = [
-        ((red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS).astype(
-            np.uint8
-        )
-        for strip in kept or _list_strips(image)
-    ]
-    return Image.fromarray(np.concatenate(strips))
+    grey, top = np.empty((image.height, image.width), np.uint8), 0
+    for strip in kept or _list_strips(image):
+        rows = (red[strip[..., 0]] + green[strip[..., 1]] + blue[strip[..., 2]] + rounded) >> _GREY_BITS
+        grey[top : top + len(rows)] = rows
+        top += len(rows)
+    return Image.fromarray(grey)
 
 
 def _is_one_level(image: Image.Image) -> bool:
@@ -102,34 +157,42 @@ def _enlarge(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _crop(image: Image.Image) -> Image.Image:
+def _crop(image: Image.Image) -> tuple[Image.Image, float]:
+    """To what is drawn, and how much of that is dark (0..1)."""
     drawn = np.asarray(image) <= DRAWN_BELOW
     rows, columns = np.flatnonzero(drawn.any(axis=1)), np.flatnonzero(drawn.any(axis=0))
     if not rows.size:
         raise BlankImage("nothing on it is dark enough to be a drawing")
-    return image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    dark = np.count_nonzero(drawn[top:bottom, left:right]) / ((bottom - top) * (right - left))
+    return image.crop((left, top, right, bottom)), dark
 
 
-def _centre(image: Image.Image) -> Bytes:
-    side = max(int(1.2 * max(image.size)), IMAGE_SIDE)
-    square = Image.new("L", (side, side), "white")
-    square.paste(image, (int((side - image.width) / 2), int((side - image.height) / 2)))
-    return np.asarray(ImageEnhance.Brightness(square).enhance(BRIGHTNESS))
+def _resize(drawing: Image.Image) -> Floats:
+    """The drawing in the middle of a white square 1.2 times as wide, brightened, by TensorFlow's
+    ScaleAndTranslate, gaussian, in its order of additions: rows first, then columns. What is white around it
+    is there as one line, however large it is.
+    """
+    side = max(int(1.2 * max(drawing.size)), IMAGE_SIDE)
+    starts, weights = _spans(side)
+    framed = Image.new("L", (drawing.width + 1, drawing.height + 1), "white")
+    framed.paste(drawing, (0, 0))
+    lines = np.asarray(ImageEnhance.Brightness(framed).enhance(BRIGHTNESS))
+    rows = _blend(lines, starts, weights, int((side - drawing.height) / 2))
+    columns = _blend(np.ascontiguousarray(rows.T), starts, weights, int((side - drawing.width) / 2))
+    return np.ascontiguousarray(columns.T)
 
 
-def _resize(square: Bytes) -> Floats:
-    """TensorFlow's ScaleAndTranslate, gaussian, in its order of additions: rows first, then columns."""
-    starts, weights = _spans(square.shape[0])
-    rows = _blend(square.astype(np.float32), starts, weights)
-    return np.ascontiguousarray(_blend(np.ascontiguousarray(rows.T), starts, weights).T)
-
-
-def _blend(lines: Floats, starts: npt.NDArray[np.int64], weights: Floats) -> Floats:
-    """Sums of weighted lines, (IMAGE_SIDE, width), added tap by tap."""
+def _blend(lines: npt.NDArray[Any], starts: npt.NDArray[np.int64], weights: Floats, offset: int) -> Floats:
+    """Sums of weighted lines, (IMAGE_SIDE, width), added tap by tap. `lines` begin at `offset` of the square;
+    the last stands for all others.
+    """
+    white = len(lines) - 1
     total = np.zeros((IMAGE_SIDE, lines.shape[1]), np.float32)
     part = np.empty_like(total)
     for tap in range(weights.shape[1]):
-        np.take(lines, starts + tap, axis=0, out=part, mode="clip")
+        at = starts + tap - offset
+        part[...] = lines[np.where((at >= 0) & (at < white), at, white)]
         part *= weights[:, tap, None]
         total += part
     return total

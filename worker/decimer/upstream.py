@@ -15,7 +15,7 @@ from worker.answers.notes import notes_on_answer
 from worker.decimer.errors import ImageRefused, ModelError
 from worker.decimer.image_file import ImageLimits
 from worker.decimer.names import upstream_model
-from worker.decimer.preprocess import normalise, read_drawing
+from worker.decimer.preprocess import normalise, read_page
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
 
@@ -61,7 +61,8 @@ class UpstreamRecogniser:
     def _recognise(self, image: SourceImage) -> Recognition:
         import tensorflow
 
-        tensor = normalise(read_drawing(image.path, self._limits)).transpose(1, 2, 0)
+        drawing = read_page(image.path, self._limits, image.page)
+        tensor = normalise(drawing.grey).transpose(1, 2, 0)
         written, confidences = self._model(tensorflow.constant(tensor))
         tokens = written[0].numpy().tolist()[1:]
         values = [float(value) for value in confidences.numpy().ravel()[1:]]
@@ -70,5 +71,5 @@ class UpstreamRecogniser:
             tokens, values = tokens[:-1], values[:-1]
         texts = self._vocabulary.texts(tokens)
         smiles = "".join(texts)
-        notes = notes_on_answer(smiles, texts, truncated)
+        notes = (*notes_on_answer(smiles, texts, truncated), *drawing.notes)
         return Recognition(image.key, smiles, texts, tuple(values), truncated, notes=notes)

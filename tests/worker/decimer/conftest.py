@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,11 @@ def sessions(model: Model) -> Sessions:
 def open_engine(model: Model, sessions: Sessions, vocabulary: Vocabulary) -> Callable[..., OnnxRecogniser]:
     """Engines over the same sessions; slots and threads to choose."""
 
-    def open_one(slots: int = 8, threads: int = 1, limits: ImageLimits = LIMITS) -> OnnxRecogniser:
+    def open_one(
+        slots: int = 8, threads: int = 1, limits: ImageLimits = LIMITS, **options: Any
+    ) -> OnnxRecogniser:
         return OnnxRecogniser(
-            sessions, vocabulary, model.version, limits=limits, slots=slots, threads=threads
+            sessions, vocabulary, model.version, limits=limits, slots=slots, threads=threads, **options
         )
 
     return open_one

@@ -68,7 +68,7 @@ def test_limits_and_absence_have_their_own_names(tmp_path: Path, drawings: list[
         (
             drawings[0],
             ImageLimits(10**6, 100),
-            "TooManyPixels: 300 x 300; its square may have 100 pixels at most",
+            "TooManyPixels: 300 x 300; at most 100 pixels are read",
         ),
     ]
     if os.geteuid():

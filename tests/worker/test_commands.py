@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from rdkit.Chem import SDMolSupplier
 
 from cloud_monitor.system.process import acting_user
 from tests.services.azurite import Azurite
@@ -28,7 +29,7 @@ from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
 from worker.answers.notes import Note
 from worker.commands.run import warn_of_results
-from worker.exports.base import OF_0_2_0, WITHOUT_LISTS, ExportRefused
+from worker.exports.base import CHEMISTRY, OF_0_2_0, WITHOUT_LISTS, ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
@@ -334,6 +335,47 @@ def test_results_are_chosen_by_how_sure_they_are(fleet: Fleet, form: str) -> Non
     assert list(lean[0]) == list(WITHOUT_LISTS)
     said = fleet.worker("results", "--resume", "--output", "x", "--doubtful", exit_code=2)
     assert "--resume goes on with all results" in said
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_results_have_chemistry_and_duplicates_on_request(fleet: Fleet, form: str) -> None:
+    fill_chemistry(fleet)
+    rows = rows_of(form, fleet.run("results", "--format", form, "--chemistry", "--no-tokens").stdout)
+    assert list(rows[0]) == [*WITHOUT_LISTS, *CHEMISTRY]
+    assert [row["canonical_smiles"] for row in rows] == ["CCO", "CCO", "", ""]
+    assert [row["duplicate_of"] for row in rows] == ["", f"{directory_b(form)}/0.png", "", ""]
+    assert rows[0]["formula"] == "C2H6O"
+    assert float(rows[0]["mass"]) == 46.069
+    assert rows[2]["refused"] == "ring bond 1 is not closed"
+    assert rows[2]["smiles"] == "C1"
+    said = fleet.worker("results", "--resume", "--output", "x", "--chemistry", exit_code=2)
+    assert "--resume does not know --chemistry" in said
+
+
+def test_an_sdf_file_has_a_record_for_every_image(fleet: Fleet, tmp_path: Path) -> None:
+    """As RDKit reads it; names and errors are no marks of its format."""
+    fill_chemistry(fleet)
+    path = tmp_path / "out.sdf"
+    fleet.worker("results", "--format", "sdf", "--output", str(path))
+    records = list(SDMolSupplier(str(path)))
+    assert [record.GetNumAtoms() for record in records] == [3, 3, 0, 0]
+    assert [record.GetProp("_Name") for record in records] == [f"=b/{name}.png" for name in range(4)]
+    assert [record.HasProp("duplicate_of") for record in records] == [0, 1, 0, 0]
+    assert records[2].GetProp("refused") == "ring bond 1 is not closed"
+    assert records[3].GetProp("error") == "X: a\ufffd$$$$\ufffd>  <smiles>"
+    assert records[1].GetProp("smiles") == "OCC"
+    assert float(records[1].GetProp("least_confidence")) == 0.5
+
+
+def fill_chemistry(fleet: Fleet) -> None:
+    queue = fleet.queue()
+    batch = queue.add_batch("run", str(fleet.images))
+    queue.add_directories(batch, [("=b", [f"{number}.png" for number in range(4)])], 500)
+    held = claim(queue)
+    found = [Result(number, smiles, ("C",), (0.5,)) for number, smiles in enumerate(("CCO", "OCC", "C1"))]
+    error = Result(3, None, error="X: a\n$$$$\n>  <smiles>")
+    queue.finish(queue.store(held, [*found, error]), Usage())
+    queue.close()
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from worker.answers.chemistry import Chemist
 from worker.errors import WorkerError
-from worker.exports.base import COLUMNS, WITHOUT_LISTS
-from worker.exports.export import FORMATS, export_to_file, export_to_stream
+from worker.exports.base import CHEMISTRY, COLUMNS, WITHOUT_LISTS
+from worker.exports.chemistry import with_chemistry
+from worker.exports.export import FORMATS, NOTHING_ADDED, export_to_file, export_to_stream
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueError, ResultChoice, open_queue
 from worker.settings import Settings
@@ -33,6 +35,11 @@ from worker.settings import Settings
     "--doubtful", is_flag=True, help="Only answers whose least confidence is below WORKER_DOUBTFUL_BELOW."
 )
 @click.option("--sort", type=click.Choice(["confidence"]), help="The least sure first; errors come last.")
+@click.option(
+    "--chemistry",
+    is_flag=True,
+    help="With canonical SMILES, InChI, formula, ... by RDKit, and duplicates; SDF has it anyway.",
+)
 @click.option("--tokens/--no-tokens", default=True, help="With or without tokens and their confidences.")
 @click.pass_obj
 def command(
@@ -44,6 +51,7 @@ def command(
     min_confidence: float | None,
     doubtful: bool,
     sort: str | None,
+    chemistry: bool,
     tokens: bool,
 ) -> None:
     """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
@@ -55,14 +63,18 @@ def command(
         raise click.UsageError(
             "--resume goes on with all results: not with --min-confidence, --doubtful or --sort"
         )
-    columns = COLUMNS if tokens else WITHOUT_LISTS
+    columns, add = (COLUMNS if tokens else WITHOUT_LISTS), NOTHING_ADDED
+    if chemistry or form == "sdf":
+        if resume:
+            raise click.UsageError("--resume does not know --chemistry or SDF: write them to a new file")
+        columns, add = (*columns, *CHEMISTRY), with_chemistry(Chemist(), with_molfile=form == "sdf")
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
         if output is None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-                export_to_stream(queue, form, stream, batch, choice, columns)
+                export_to_stream(queue, form, stream, batch, choice, columns, add)
         else:
-            count = export_to_file(queue, form, output, batch, resume, choice, columns)
+            count = export_to_file(queue, form, output, batch, resume, choice, columns, add)
             click.echo(f"{count} results written to {output}", err=True)
         if not choice.asks_confidence:
             note_export(queue, batch)

@@ -33,6 +33,16 @@ Columns = tuple[str, ...]
 LISTS = ("tokens", "confidences")  # by far the most of a row
 WITHOUT_LISTS = tuple(name for name in COLUMNS if name not in LISTS)
 OF_0_2_0 = COLUMNS[:15]  # before there were others
+CHEMISTRY = (
+    "canonical_smiles",
+    "cxsmiles",
+    "inchi",
+    "inchikey",
+    "formula",
+    "mass",
+    "refused",
+    "duplicate_of",
+)
 KNOWN_COLUMNS = (COLUMNS, WITHOUT_LISTS, OF_0_2_0)
 Key = tuple[int, str]  # chunk and image
 
@@ -90,7 +100,10 @@ def result_object(row: ResultRow, columns: Columns = COLUMNS) -> dict[str, Any]:
         "mean_confidence": _rounded(result.mean_confidence),
         "notes": {note.name: note.evidence for note in result.notes},
     }
-    return values if columns == COLUMNS else {name: values[name] for name in columns}
+    if columns == COLUMNS:
+        return values
+    values |= row.more
+    return {name: values[name] for name in columns}
 
 
 def _rounded(confidence: float | None) -> float | None:

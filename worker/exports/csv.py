@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.exports.base import (
+    CHEMISTRY,
     COLUMNS,
     KNOWN_COLUMNS,
     Columns,
@@ -30,7 +31,11 @@ HERE = "./"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows one
 MARKED = (*FORMULA, HERE)  # paths that begin so
 NESTED = ("tokens", "confidences", "notes")  # as JSON
-TEXTS = ("batch", "smiles", "error", "engine", "model", "precision", "worker", "host")
+PATHS = ("image", "duplicate_of")
+TEXTS = (
+    *("batch", "smiles", "error", "engine", "model", "precision", "worker", "host"),
+    *(name for name in CHEMISTRY if name not in ("mass", "duplicate_of")),
+)
 
 
 class CsvFormat:
@@ -72,11 +77,15 @@ def write_rows(rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns) ->
 
 
 def cells(row: ResultRow, columns: Columns = COLUMNS) -> list[object]:
-    values = result_object(row)
+    values = result_object(row, columns)
     nested = {name: json.dumps(values[name], ensure_ascii=False) for name in NESTED if name in columns}
-    image = {"image": f"{HERE}{row.image}" if row.image.startswith(MARKED) else row.image}
-    texts = {name: guarded(values[name]) for name in TEXTS}
-    return [(values | nested | texts | image)[name] for name in columns]
+    paths = {name: _path(values[name]) for name in PATHS if name in columns}
+    texts = {name: guarded(values[name]) for name in TEXTS if name in columns}
+    return [(values | nested | texts | paths)[name] for name in columns]
+
+
+def _path(image: str) -> str:
+    return f"{HERE}{image}" if image.startswith(MARKED) else image
 
 
 def guarded(text: str | None) -> str | None:

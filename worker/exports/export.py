@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,10 +11,18 @@ from worker.exports.base import COLUMNS, Columns, ExportRefused, Format
 from worker.exports.csv import CsvFormat
 from worker.exports.jsonl import JsonLinesFormat
 from worker.exports.parquet import ParquetFormat
+from worker.exports.sdf import SdfFormat
 from worker.queue import Queue, ResultChoice, ResultRow
 
-FORMATS: dict[str, Format] = {"csv": CsvFormat(), "jsonl": JsonLinesFormat(), "parquet": ParquetFormat()}
+FORMATS: dict[str, Format] = {
+    "csv": CsvFormat(),
+    "jsonl": JsonLinesFormat(),
+    "parquet": ParquetFormat(),
+    "sdf": SdfFormat(),
+}
 ALL = ResultChoice()
+Add = Callable[[Iterator[ResultRow]], Iterator[ResultRow]]
+NOTHING_ADDED: Add = iter
 
 
 def export_to_stream(
@@ -24,8 +32,10 @@ def export_to_stream(
     batch: str | None,
     choice: ResultChoice = ALL,
     columns: Columns = COLUMNS,
+    add: Add = NOTHING_ADDED,
 ) -> int:
-    return FORMATS[form].write(chosen(queue, batch, choice), stream, columns)
+    """`add` puts more to the rows, as the columns ask for it."""
+    return FORMATS[form].write(add(chosen(queue, batch, choice)), stream, columns)
 
 
 def export_to_file(
@@ -36,13 +46,14 @@ def export_to_file(
     resume: bool,
     choice: ResultChoice = ALL,
     columns: Columns = COLUMNS,
+    add: Add = NOTHING_ADDED,
 ) -> int:
     """To a new file; with `resume` to one that an earlier export wrote, complete or not, of which nothing is
     written again: also what was stored since then is added. How many results were written. Raises
     ExportRefused.
     """
     if not path.exists():
-        return FORMATS[form].append(chosen(queue, batch, choice), path, columns)
+        return FORMATS[form].append(add(chosen(queue, batch, choice)), path, columns)
     if not resume:
         raise ExportRefused(f"{path} is there already: add --resume to go on with it, or remove it")
     FORMATS[form].mend(path)

@@ -24,6 +24,7 @@ TYPES = {
     "stored_at": pa.float64(),
     "least_confidence": pa.float32(),
     "mean_confidence": pa.float32(),
+    "mass": pa.float64(),
     "notes": pa.map_(pa.string(), pa.string()),
 }
 
@@ -84,10 +85,10 @@ def schema(columns: Columns) -> pa.Schema:
 
 
 def table(rows: Iterable[ResultRow], columns: Columns) -> pa.Table:
-    return pa.Table.from_pylist([exact_object(row) for row in rows], schema=schema(columns))
+    return pa.Table.from_pylist([exact_object(row, columns) for row in rows], schema=schema(columns))
 
 
-def exact_object(row: ResultRow) -> dict[str, object]:
+def exact_object(row: ResultRow, columns: Columns) -> dict[str, object]:
     """As elsewhere, with confidences to the last digit."""
     result = row.result
     exact = {
@@ -95,4 +96,4 @@ def exact_object(row: ResultRow) -> dict[str, object]:
         "least_confidence": result.least_confidence,
         "mean_confidence": result.mean_confidence,
     }
-    return result_object(row) | exact
+    return result_object(row, columns) | exact

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.notes import Note
@@ -150,6 +151,7 @@ class ResultRow:
     worker: str
     host: str
     stored_at: float
+    more: Mapping[str, Any] = field(default_factory=dict)  # what an export adds
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ BLUEPRINTS = (
     across.waiting,
     across.users,
     fleet.blueprint,
+    machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,
     plot.blueprint,

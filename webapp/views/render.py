@@ -32,6 +32,7 @@ NAV = (
     ("waiting", "Waiting", "waiting.show"),
     ("users", "Users", "users.show"),
     ("fleet", "Fleet", "fleet.show"),
+    ("machines", "Machines", "machines.show"),
     ("plot", "Plot", "plot.show"),
 )
 Values = Mapping[str, Any]

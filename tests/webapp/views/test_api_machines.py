@@ -79,12 +79,12 @@ def test_all_there_is_of_machines_and_groups(client: FlaskClient) -> None:
 
 
 def test_what_a_request_would_be_is_told_before_it_is_sent(client: FlaskClient) -> None:
-    found = client.get("/api/machines/preview?cores=4&memory_gb=16&count=1").json
+    found = client.get("/api/machine-preview?cores=4&memory_gb=16&count=1").json
     assert found is not None
     assert (found["place"], found["size"], found["price_per_hour"], found["room"]) == (
         "north/large", "c16", 0.84, 2
     )  # fmt: skip
-    cheap = client.get("/api/machines/preview?cores=1").json
+    cheap = client.get("/api/machine-preview?cores=1").json
     assert cheap is not None
     assert cheap["place"] == "north/small", "the cheapest that has all of it"
     for query, status, words in (
@@ -95,7 +95,7 @@ def test_what_a_request_would_be_is_told_before_it_is_sent(client: FlaskClient) 
         ("cores=many", 400, "cores: Input should be a valid integer"),
         ("memory_gb=100", 422, "north/large: has 64 GB of memory"),
     ):
-        answer = client.get(f"/api/machines/preview?{query}")
+        answer = client.get(f"/api/machine-preview?{query}")
         assert (answer.status_code, words in answer.json["error"]["message"]) == (status, True), answer.text  # type: ignore[index]
 
 
@@ -160,7 +160,9 @@ def test_without_the_databases_the_remedy_is_named(open_client: Open, url: str, 
     assert (refused.status_code, "WEBAPP_WISHES_DATABASE_URL" in refused.text) == (409, True)
     nothing = open_client()
     refused = nothing.get("/api/machines")
-    assert (refused.status_code, "WEBAPP_FLEET_DATABASE_URL" in refused.text) == (409, True)
+    assert (refused.status_code, "WEBAPP_FLEET_DATABASE_URL" in refused.text) == (404, True)
+    blind = open_client(wishes_database_url=url).post("/api/machines", json={}, headers=PROOF)
+    assert (blind.status_code, "WEBAPP_FLEET_DATABASE_URL" in blind.text) == (409, True)
     away = open_client(fleet_database_url=f"sqlite:///{tmp_path / 'missing.db'}")
     refused = away.get("/api/machines")
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")

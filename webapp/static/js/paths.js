@@ -7,12 +7,12 @@ export function headingOf(cell) {
 }
 
 /**
- * The paths of a value: written on it, or put together from where it stands. A column's `data-m` is the rest of the
+ * The paths of a value: written on it (by blanks where there are several), or put together from where it stands. A column's `data-m` is the rest of the
  * path, with `$` for the row's name and `|` between several; tables and rows carry what is above it as `data-at`.
  */
 export function pathsOf(place) {
   const written = place.dataset.path ?? place.dataset.spark ?? place.querySelector?.("[data-path]")?.dataset.path;
-  if (written) return [written];
+  if (written) return written.split(" ");
   if (place.tagName !== "TD" || place.textContent === "") return [];
   const metrics = headingOf(place)?.dataset.m;
   if (!metrics) return [];

@@ -14,6 +14,7 @@ const { dataset } = document.body;
 const root = document.documentElement;
 const body = document.getElementById("body");
 const every_s = Number(dataset.refreshS);
+const onlySeen = dataset.refreshSeen !== undefined; // a page that asks every few seconds asks while it is looked at
 const staleAfter_s = Number(dataset.staleAfterS);
 
 let layout = dataset.layout;
@@ -97,7 +98,8 @@ export function togglePause() {
 
 function tick() {
   const now_s = serverNow();
-  if (!paused && now_s >= due_s && !asking && navigator.onLine) void refreshNow();
+  const isDue = !paused && now_s >= due_s && !(onlySeen && document.hidden);
+  if (isDue && !asking && navigator.onLine) void refreshNow();
   showCountdown(Math.max(0, Math.ceil(due_s - now_s)));
   showAge(now_s);
   showBanner(now_s);

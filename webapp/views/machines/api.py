@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.queue.machine_statistics import FleetMachines, GroupFigures, MachineFigures
     from worker.queue.wishes import MachineWish
 
-blueprint = Blueprint("api_machines", __name__, url_prefix="/api/machines")
+blueprint = Blueprint("api_machines", __name__, url_prefix="/api")
 
 _MOST = 1000  # machines of a group, as in its configuration
 
@@ -34,14 +34,14 @@ class GroupChange(BaseModel):
     most: int | None = Field(None, ge=0, le=_MOST)
 
 
-@blueprint.get("")
+@blueprint.get("/machines")
 def machines() -> Response:
     from webapp.views.machines.reading import read_machines
 
     return _json(_describe(read_machines()))
 
 
-@blueprint.get("/preview")
+@blueprint.get("/machine-preview")
 def preview() -> Response:
     """Which machine it would be, its price, and what the quota leaves."""
     from webapp.views.machines.choice import MachineRequest, NothingFits, choose_offer
@@ -59,7 +59,7 @@ def preview() -> Response:
     return _json(choice.described(asked.count))
 
 
-@blueprint.post("")
+@blueprint.post("/machines")
 def create() -> Response:
     who = identify()
     _check_writing()
@@ -78,7 +78,7 @@ def create() -> Response:
     return _wish(who, MachineWish("create", choice.group, "", who.name, details))
 
 
-@blueprint.delete("/<name>")
+@blueprint.delete("/machines/<name>")
 def delete(name: str) -> Response:
     """Drains the machine, then it is deleted; with `now=true` it is deleted at once."""
     who = identify()
@@ -96,7 +96,7 @@ def delete(name: str) -> Response:
     return _wish(who, MachineWish("delete", machine.row.group_name, name, who.name, details))
 
 
-@blueprint.put("/groups/<name>")
+@blueprint.put("/machines/groups/<name>")
 def change_group(name: str) -> Response:
     who = identify()
     _check_writing()
@@ -133,6 +133,8 @@ def _check_writing() -> None:
 
     if not is_on():
         raise RequestRefused(409, "wishes_off", reading.WRITE_OFF)
+    if not reading.is_on():
+        raise RequestRefused(409, "fleet_off", reading.READ_OFF)
 
 
 def _group(found: FleetMachines, name: str) -> GroupFigures:

@@ -29,13 +29,17 @@ _lock = threading.Lock()
 _kept: dict[str, tuple[float, FleetMachines]] = {}
 
 
+def is_on() -> bool:
+    return current_settings().fleet_database_url is not None
+
+
 def read_machines() -> FleetMachines:
-    """At most KEPT_S old. Raises RequestRefused: 409 where the page may not read the queue or it has no
+    """At most KEPT_S old. Raises RequestRefused: 404 where the page may not read the queue or it has no
     machines, 503 where it cannot be read.
     """
     url = current_settings().fleet_database_url
     if url is None:
-        raise RequestRefused(409, "fleet_off", READ_OFF)
+        raise RequestRefused(404, "fleet_off", READ_OFF)
     with _lock:
         kept_s, found = _kept.get(url, (0.0, None))
         if found is not None and time.monotonic() - kept_s < KEPT_S:
@@ -45,7 +49,7 @@ def read_machines() -> FleetMachines:
         except QueueError as error:
             raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
         if read is None:
-            raise RequestRefused(409, "queue_too_old", TOO_OLD)
+            raise RequestRefused(404, "queue_too_old", TOO_OLD)
         _kept.clear()
         _kept[url] = (time.monotonic(), read)
         return read

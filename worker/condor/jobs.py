@@ -108,11 +108,20 @@ def missing_jobs(wanted: int, jobs: Sequence[JobState]) -> int:
     return missing
 
 
-def describe_job(settings: Settings, request: JobRequest, config: Path, until_empty: bool) -> dict[str, str]:
-    """The submit description. It has no secret: those are in the file `config`, sent along with the job."""
+def describe_job(
+    settings: Settings,
+    request: JobRequest,
+    config: Path,
+    until_empty: bool,
+    host_name: str = "$$(Name)",
+    leave_idle_s: float | None = None,
+) -> dict[str, str]:
+    """The submit description. It has no secret: those are in the file `config`, sent along with the job.
+    `host_name`: the slot's, as many names as the pool has slots.
+    """
     environment = {
         "WORKER_STATE_DIR": "state",  # in the job's scratch folder
-        "WORKER_HOST_NAME": "$$(Name)",  # the slot's: as many names as the pool has slots
+        "WORKER_HOST_NAME": host_name,
         "WORKER_CPUS": request.cpus,
         "WORKER_MEMORY_MB": request.memory_mb,
         "WORKER_MAX_WORKERS": request.workers,
@@ -120,6 +129,7 @@ def describe_job(settings: Settings, request: JobRequest, config: Path, until_em
         "WORKER_TEMP_LIMIT_MB": request.disk_mb,
     }
     options = ["--until-empty", "--any-outcome"] if until_empty else []  # exit 1: it failed, and starts anew
+    options += [] if leave_idle_s is None else ["--leave-idle", f"{leave_idle_s:g}"]
     arguments = ["-P", "-m", "worker", "--config", config.name, "run", *options]
     prepares = settings.decimer_engine == "onnx"
     memory_mb = max(request.memory_mb + SUPERVISOR_MB, PREPARATION_MB if prepares else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -34,6 +34,17 @@ class Pool:
     def remove_jobs(self, fleet: str) -> int:
         """Have all jobs of the fleet removed, those that run by the soft kill; how many there were."""
         return int(self._ask(lambda schedd: _remove(schedd, self._schedd, fleet)))
+
+    def query(self, constraint: str, attributes: Sequence[str]) -> list[dict[str, Any]]:
+        """These attributes, of the jobs that fulfil the constraint."""
+        found: list[dict[str, Any]] = self._ask(
+            lambda schedd: _query(schedd, self._schedd, constraint, attributes)
+        )
+        return found
+
+    def remove(self, constraint: str, reason: str) -> int:
+        """Have these jobs removed, those that run by the soft kill; how many there were."""
+        return int(self._ask(lambda schedd: _remove_jobs(schedd, self._schedd, constraint, reason)))
 
     def _ask(self, question: Callable[[Any], object]) -> Any:
         return ask(
@@ -80,6 +91,13 @@ def _list(schedd: Any, name: str, fleet: str) -> list[dict[str, Any]]:
     ]
 
 
+def _query(schedd: Any, name: str, constraint: str, attributes: Sequence[str]) -> list[dict[str, Any]]:
+    from cloud_monitor.htcondor.bindings import query_jobs
+
+    ads = query_jobs(schedd, name, constraint, attributes)
+    return [{attribute: ad.get(attribute) for attribute in attributes} for ad in ads]
+
+
 def _add(schedd: Any, name: str, description: Mapping[str, str], count: int) -> int:
     from cloud_monitor.htcondor.bindings import submit_jobs
 
@@ -87,6 +105,10 @@ def _add(schedd: Any, name: str, description: Mapping[str, str], count: int) -> 
 
 
 def _remove(schedd: Any, name: str, fleet: str) -> int:
+    return _remove_jobs(schedd, name, _of_fleet(fleet), "withdrawn by the fleet's operator")
+
+
+def _remove_jobs(schedd: Any, name: str, constraint: str, reason: str) -> int:
     from cloud_monitor.htcondor.bindings import remove_jobs
 
-    return remove_jobs(schedd, name, _of_fleet(fleet), "withdrawn by the fleet's operator")
+    return remove_jobs(schedd, name, constraint, reason)

@@ -262,7 +262,7 @@ class Effects:
             name=row.name,
             group=row.group_name,
             size=size,
-            user_data=_user_data(config, row.name),
+            user_data=rendered_user_data(config, row.name),
             environment={**self._environment, "WORKER_HOST_NAME": row.name},
             leave_idle_s=config.leave_idle_s,
             spot=place.spot,
@@ -274,7 +274,8 @@ def _fault(text: str) -> dict[str, str]:
     return {"fault": text} if text else {}
 
 
-def _user_data(config: GroupConfig, name: str) -> str:
+def rendered_user_data(config: GroupConfig, name: str) -> str:
+    """Of the machine of that name; "" where the group has none. Raises ProviderRefused."""
     if config.user_data is None:
         return ""
     try:

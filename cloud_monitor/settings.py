@@ -64,6 +64,20 @@ class Reader(Generic[M]):
             raise SettingsRefused("\n".join(dict.fromkeys(problems)))
         return settings
 
+    def origins(
+        self, environment: Mapping[str, str], config: Path | None = None
+    ) -> dict[str, tuple[object, str]]:
+        """Of each field that is set: the value as it was given, and "environment" or the file's path."""
+        file = self._from_file(config, []) if config is not None else {}
+        set_there = self._from_environment(environment, [], lambda text: None)
+        return {field: (value, str(config)) for field, value in file.items()} | {
+            field: (value, "environment") for field, value in set_there.items()
+        }
+
+    @property
+    def fields(self) -> dict[str, FieldInfo]:
+        return self._model.model_fields
+
     def variable(self, field: str) -> str:
         return self._prefix + field.upper()
 
@@ -139,7 +153,7 @@ class Reader(Generic[M]):
             elif field is not None and is_secret_field(field):
                 yield f"{variable}=(hidden): {told}"
             else:
-                shown = _PASSWORD.sub(r"//\1:(hidden)@", repr(fault["input"]))[:_SHOWN_MAX]
+                shown = hide_passwords(repr(fault["input"]))[:_SHOWN_MAX]
                 yield f"{variable}={shown}: {told}{example}"
 
     def _must_be_set(self, field: str) -> str:
@@ -147,6 +161,11 @@ class Reader(Generic[M]):
         together = " and ".join(map(self.variable, required))
         others = "".join(f" ({old} is taken too)" for old, new in self._ancestors.items() if new == field)
         return f"{together} must be set{others}"
+
+
+def hide_passwords(text: str) -> str:
+    """Those of addresses in a text."""
+    return _PASSWORD.sub(r"//\1:(hidden)@", text)
 
 
 def is_secret_field(field: FieldInfo) -> bool:

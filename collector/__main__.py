@@ -36,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from cloud_monitor.setup import run_setup
 
         return run_setup("collector", options.starter, options.dry)
+    if options.command == "config":
+        from cloud_monitor.config_check import check_config
+        from collector.settings import READER
+
+        return check_config(READER, os.environ, options.config, options.json)
     logging.basicConfig(
         level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
     )
@@ -96,6 +101,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one it collects once")
     setup = commands.add_parser("setup", help="make user, folders, settings and what starts the collector")
+    config = commands.add_parser("config", help="what is set, and whether it can be used")
+    config.add_argument("what", choices=["check"])
+    config.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object")
     if "setup" in arguments:  # a run imports nothing of it
         from cloud_monitor.setup import add_arguments
 

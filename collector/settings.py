@@ -442,11 +442,11 @@ class Settings(
 
 
 # GRIDNAME and CARBON_SERVER are the first Cloud Monitor's names.
-_READER = Reader(Settings, PREFIX, {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"})
+READER = Reader(Settings, PREFIX, {"GRIDNAME": "grid", "CARBON_SERVER": "carbon"})
 
 
 def read_settings(
     environment: Mapping[str, str] = os.environ, config: Path | None = None, warn: Warn = lambda text: None
 ) -> Settings:
     """Environment over the TOML file `config`. Raises SettingsRefused; tells `warn` what has no effect."""
-    return _READER.read(environment, config, warn=warn)
+    return READER.read(environment, config, warn=warn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import resource
 import socket
 import sys
@@ -14,13 +15,14 @@ from typing import NoReturn
 import waitress
 
 from cloud_monitor import setup
+from cloud_monitor.config_check import check_config
 from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import is_absent
 from webapp import create_app
 from webapp.alerts.commands import add_arguments, run_command
 from webapp.serving.assets import PartsMissing
-from webapp.settings import CONFIG, ServeSettings, Settings, read_settings
+from webapp.settings import CONFIG, READER, ServeSettings, Settings, read_settings
 
 EXIT_REFUSED = 2
 EXIT_CANNOT_SERVE = 3
@@ -37,11 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one the page is served")
     add_arguments(commands.add_parser("alerts", help="what is wrong, and who is told"))
     setup.add_arguments(commands.add_parser("setup", help="make user, folders, settings and unit"), "webapp")
+    config = commands.add_parser("config", help="what is set, and whether it can be used")
+    config.add_argument("what", choices=["check"])
+    config.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args(arguments)
     if options.command == "setup":
         return setup.run_setup("webapp", options.starter, options.dry)
     if options.command and options.config is None and not is_absent(CONFIG):
         options.config = CONFIG  # as the page that a server or unit started
+    if options.command == "config":
+        return check_config(READER, os.environ, options.config, options.json)
     warnings: list[str] = []
     try:
         settings = read_settings(config=options.config, warn=warnings.append)

@@ -260,7 +260,7 @@ class Settings(
     """All of them. Field names are the settings' names without the prefix, in lower case."""
 
 
-_READER = Reader(Settings, PREFIX, STANDARD_NAMES)
+READER = Reader(Settings, PREFIX, STANDARD_NAMES)
 
 
 def read_settings(
@@ -272,4 +272,4 @@ def read_settings(
     """`given` over the environment, that over the TOML file `config`. Raises SettingsRefused; tells `warn`
     what has no effect.
     """
-    return _READER.read(environment, config, given, warn)
+    return READER.read(environment, config, given, warn)

@@ -396,11 +396,11 @@ class Settings(SupervisorSettings, PoolSettings, MachineSettings):
 
 
 _STANDARD = {"AZURE_STORAGE_CONNECTION_STRING": "azure_connection_string"} | STANDARD_NAMES
-_READER = Reader(Settings, PREFIX, _STANDARD)
+READER = Reader(Settings, PREFIX, _STANDARD)
 
 
 def read_settings(
     environment: Mapping[str, str] = os.environ, config: Path | None = None, warn: Warn = lambda text: None
 ) -> Settings:
     """Environment over the TOML file `config`. Raises SettingsRefused; tells `warn` what has no effect."""
-    return _READER.read(environment, config, warn=warn)
+    return READER.read(environment, config, warn=warn)

@@ -1,0 +1,47 @@
+"""`config check` of each part: what is set, whence, and whether it can be used, without starting anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from cloud_monitor.settings import Reader, SettingsRefused, hide_passwords, is_secret_field
+from cloud_monitor.system.text import without_controls
+
+REFUSED = 2
+
+
+def check_config(
+    reader: Reader[Any], environment: Mapping[str, str], config: Path | None, as_json: bool
+) -> int:
+    """Print each setting that is not left to its default, secrets hidden; 0, or 2 where they are refused."""
+    warnings: list[str] = []
+    try:
+        reader.read(environment, config, warn=warnings.append)
+        origins = reader.origins(environment, config)
+    except SettingsRefused as refused:
+        for line in str(refused).splitlines():
+            print(f"refused: {line}", file=sys.stderr)
+        return REFUSED
+    rows = [
+        {"setting": reader.variable(field), "value": _shown(reader.fields[field], value), "from": origin}
+        for field, (value, origin) in sorted(origins.items())
+    ]
+    if as_json:
+        print(json.dumps({"settings": rows, "warnings": warnings}))
+        return 0
+    for row in rows:
+        print(f"{row['setting']} = {without_controls(row['value'])}  ({row['from']})")
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    print(f"settings are well: {len(rows)} set, all others as docs/settings.md has them")
+    return 0
+
+
+def _shown(field: FieldInfo, value: object) -> str:
+    return "(hidden)" if is_secret_field(field) else hide_passwords(str(value))

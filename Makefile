@@ -14,7 +14,7 @@ export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 BIN := .venv/bin
 EXTRAS := alerts azure collector telemetry webapp worker chemistry pages azure-machines ec2 openstack dev
 
-.PHONY: help run test test-fast test-clouds soak bench setup store check clean requirements vendor docs
+.PHONY: help run test test-fast test-clouds test-upstream soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ check: ## the checks alone, without any installation
 test-clouds: .venv/ready ## the machine manager over a real OpenStack Nova, in an environment of its own (410 MB)
 	$(BIN)/pytest -m nova --timeout 0
 
+test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 GB, installed once) and compare
+	$(BIN)/pytest -m soak --timeout 0 tests/worker/decimer/test_upstream.py
+
 soak: ## the long fault runs
 	$(BIN)/pytest -m soak --timeout 0
 
@@ -56,6 +59,10 @@ clean: ## remove STATE_DIR (what was measured); the configuration stays
 requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask for
 	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header \
 	  $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
+	@head -2 requirements-upstream.txt > requirements-upstream.new; \
+	  $(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header \
+	  --extra upstream --extra worker -o - pyproject.toml >> requirements-upstream.new; \
+	  mv requirements-upstream.new requirements-upstream.txt
 	cd embedded && ../$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links \
 	  --no-emit-options --no-header -o requirements.txt requirements.in
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,21 +13,21 @@ from pathlib import Path
 from tools.debian import tools_dir
 from worker.decimer.model.packages import fetch_archive
 
-VERSION = "2.8.1"
-WORKER_NEEDS = ("click", "pydantic")  # for `python -m worker recognise` with upstream's engine
+REQUIREMENTS = Path(__file__).parents[1] / "requirements-upstream.txt"
+(VERSION,) = re.findall(r"^decimer==(.+)$", REQUIREMENTS.read_text(), re.MULTILINE)
 
 
 def ensure_upstream() -> Path:
     """Install it and its weights once (2 GB, some minutes); the Python to run it with."""
     home = tools_dir() / "decimer-upstream"
     python, weights = home / "venv/bin/python", home / "pystow/DECIMER-V2"
-    installed, unpacked = home / f"ready-{VERSION}-worker", home / "ready-weights"
+    pinned = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:10]
+    installed, unpacked = home / f"ready-{VERSION}-{pinned}", home / "ready-weights"
     if not installed.exists():
         print(f"installing decimer {VERSION} and TensorFlow into {home}", file=sys.stderr)
         home.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", home / "venv"], check=True)
-        packages = (f"decimer=={VERSION}", *WORKER_NEEDS)
-        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", REQUIREMENTS], check=True)
         installed.touch()
     if not unpacked.exists():
         fetch_archive(home / "models.zip", lambda *_: None)

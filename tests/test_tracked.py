@@ -68,3 +68,11 @@ def test_requirements_are_pinned(name: str) -> None:
     ]
     assert lines
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.!+]+( ;.*)?", line)] == []
+
+
+def test_what_users_named_is_at_the_top() -> None:
+    top = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    assert {
+        "collector", "webapp", "worker", "wsgi", "apache", "tests", "requirements.txt", "README.md",
+        "requirements-upstream.txt",
+    } <= top  # fmt: skip

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -11,15 +15,49 @@ from worker.queue.fill import fill_all
 from worker.queue.model import QueueError, QueueRefused
 from worker.queue.schema import REVISION
 
+log = logging.getLogger(__name__)
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
 
 
 def bring_up_to_date(database: Database) -> None:
-    """Raises QueueRefused when the schema is newer than this program, or the database holds no Unicode."""
+    """An SQLite file of an earlier schema is copied before (`queue.db.before-0004`); PostgreSQL's dumps are
+    its administrator's.
+
+    Raises QueueRefused when the schema is newer than this program, or the database holds no Unicode, or there
+    is no room for the copy.
+    """
     check_encoding(database)
-    if database.read(read_revision) != REVISION:
-        database.write(upgrade)
-        fill_all(database)
+    revision = database.read(read_revision)
+    if revision == REVISION:
+        return
+    copy = keep_copy(database) if revision is not None and revision < REVISION else None
+    database.write(upgrade)
+    fill_all(database)
+    if revision is not None:
+        kept = f"; as it was before it is kept in {copy}" if copy else ""
+        log.warning("%s: brought from schema %s to %s%s", database.named, revision, REVISION, kept)
+
+
+def keep_copy(database: Database) -> Path | None:
+    """Of an SQLite file, whole and of one moment; the first copy that a migration made stays."""
+    if database.url.get_backend_name() != "sqlite" or database.url.database is None:
+        return None
+    path = Path(database.url.database)
+    copy = path.with_name(f"{path.name}.before-{REVISION}")
+    made = copy.with_name(f"{copy.name}.{os.getpid()}")
+    try:
+        if not copy.exists():
+            with closing(sqlite3.connect(path, timeout=database.patience_s)) as connection:
+                connection.execute("VACUUM INTO ?", (str(made),))
+            made.chmod(path.stat().st_mode & 0o777)
+            made.replace(copy)
+    except (sqlite3.Error, OSError) as error:
+        made.unlink(missing_ok=True)
+        raise QueueRefused(
+            f"{database.named}: its schema is older than this program's, and no copy can be kept in {copy} "
+            f"before it is changed: {error}: make room there"
+        ) from error
+    return copy
 
 
 def require_queue(database: Database) -> str:

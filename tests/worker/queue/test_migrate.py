@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ import worker.queue
 from tests.worker.queue.helpers import add, claim, complete, drop_confidence
 from worker.queue import Queue, QueueRefused, Result, Usage, open_queue
 from worker.queue.fill import PIECE
+from worker.queue.migrate import read_revision
 from worker.queue.schema import REVISION, metadata, results
 from worker.queue.statistics import read_figures
 
@@ -44,7 +48,9 @@ def test_a_newer_schema_is_refused(queue: Queue, queue_url: str) -> None:
     assert read_figures(queue_url).chunks["pending"] == 0, "who only reads goes on"
 
 
-def test_a_queue_of_the_first_schema_is_read_as_it_is(queue: Queue, queue_url: str) -> None:
+def test_a_queue_of_the_first_schema_is_read_as_it_is(
+    queue: Queue, queue_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def go_back(connection: Connection) -> None:
         for table in ("machines", "machine_groups", "machine_wishes", "manager_lease"):
             connection.execute(text(f"DROP TABLE {table}"))
@@ -54,10 +60,35 @@ def test_a_queue_of_the_first_schema_is_read_as_it_is(queue: Queue, queue_url: s
         drop_confidence(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
+    add(queue, images=3)
     queue.database.write(go_back)
-    assert read_figures(queue_url).chunks["pending"] == 0
+    before = read_figures(queue_url).images["pending"]
+    assert before == 3
     open_queue(queue_url).close()
-    assert read_figures(queue_url).chunks["pending"] == 0
+    assert read_figures(queue_url).images["pending"] == before
+    assert f"brought from schema 0001 to {REVISION}" in caplog.text
+    if queue_url.startswith("sqlite"):
+        copy = f"{queue_url}.before-{REVISION}"
+        assert f"is kept in {copy.removeprefix('sqlite:///')}" in caplog.text
+        assert read_figures(copy).images["pending"] == before
+        with closing(sqlite3.connect(copy.removeprefix("sqlite:///"))) as old:
+            assert old.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+
+
+def test_without_room_for_a_copy_an_older_queue_stays_as_it_is(queue: Queue, queue_url: str) -> None:
+    def go_back(connection: Connection) -> None:
+        drop_confidence(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+
+    if not queue_url.startswith("sqlite"):
+        pytest.skip("PostgreSQL's dumps are its administrator's")
+    queue.database.write(go_back)
+    file = Path(queue_url.removeprefix("sqlite:///"))
+    being_made = file.parent / f"{file.name}.before-{REVISION}.{os.getpid()}"
+    being_made.symlink_to("/nowhere/to/write")
+    with pytest.raises(QueueRefused, match=r"no copy can be kept in .*: make room there"):
+        open_queue(queue_url)
+    assert queue.database.read(read_revision) == "0003"
 
 
 def test_results_of_the_schema_before_are_filled_in_pieces(queue: Queue, queue_url: str) -> None:

@@ -23,6 +23,19 @@ def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Complet
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_the_page_loads_nothing_that_it_may_not_need(tmp_path: Path) -> None:
+    """A queue's, alerts' and telemetry's libraries, of which each takes it tens of MB."""
+    source = (
+        "import sys; from pathlib import Path; from webapp import create_app; "
+        "from webapp.settings import read_settings; "
+        "create_app(read_settings(state_dir=Path(sys.argv[1])), poll=False); "
+        "print(*sorted(sys.modules.keys() & {'sqlalchemy', 'apprise', 'opentelemetry', 'numpy', 'yaml'}))"
+    )
+    command = [sys.executable, "-c", source, str(tmp_path)]
+    started = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert started.stdout == "\n"
+
+
 def test_it_serves_the_page_alone(tmp_path: Path) -> None:
     port = free_port()
     variables = {

@@ -16,7 +16,6 @@ from webapp.model.tree import Grid, Value
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.serving.identity import identify
-from webapp.views.fleet.state import read_queue_state
 
 blueprint = Blueprint("health", __name__)
 
@@ -63,10 +62,16 @@ def _wants_detail() -> bool:
 def describe(view: SnapshotView, queue_url: str | None) -> dict[str, Any]:
     """What the queue's database says, where it is set, and Graphite of each grid; fresh figures alone."""
     grids = {grid.name: _describe_grid(grid, view) for grid in view.snapshot.grids}
-    queue = read_queue_state(queue_url) if queue_url else None
+    queue = _read_queue(queue_url) if queue_url else None
     active = [found["chunks"]["active"] for found in grids.values() if "active" in found["chunks"]]
     by_graphite = sum(active) if active else None
     return {"active_chunks": queue["active_chunks"] if queue else by_graphite, "queue": queue, "grids": grids}
+
+
+def _read_queue(url: str) -> dict[str, Any]:
+    from webapp.views.fleet.state import read_queue_state  # SQLAlchemy: only where there is a queue to read
+
+    return read_queue_state(url)
 
 
 def _describe_grid(grid: Grid, view: SnapshotView) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from bench.decimer_answers import time_answers
 from bench.decimer_side import read_memory_mb
 from bench.decimer_upstream import VERSION, ensure_upstream, upstream_environment
 from tests.worker.decimer.kept import DRAWINGS, Kept, read_kept
@@ -259,7 +260,8 @@ def measure_identity(kept: list[Kept], options: argparse.Namespace) -> None:
     """All kept images: tokens equal to upstream's, and how far the confidences are off at most."""
     side = open_ours(options, 2, "0,1")
     side.wait()
-    answers = side.ask([image.path for image in kept])["answers"]
+    asked = side.ask([image.path for image in kept])
+    answers, cpu_s = asked["answers"], asked["cpu_s"]
     side.close()
     equal, worst = 0, 0.0
     for image in kept:
@@ -278,6 +280,8 @@ def measure_identity(kept: list[Kept], options: argparse.Namespace) -> None:
         ratio=equal / len(kept),
     )
     say("identity.confidence", worst, "largest difference", allowed=CONFIDENCE_TOLERANCE)
+    for name, took_s in time_answers(list(answers.values())):
+        say(f"answers.{name}", 1_000 * took_s, "ms an image", of_cpu_pct=100 * took_s * len(kept) / cpu_s)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def _progress(figures: QueueFigures) -> RenderableType:
     ended = images["done"] + images["failed"]
     eta = duration_text(figures.eta_s)
     given_up = images["failed"] - sum(figures.failures.values())
-    words = [finished_text(total, images["done"], figures.failures)]
+    words = [finished_text(total, images["done"], figures.failures, at_least=figures.documents > 0)]
     words += [f"{given_up:,} given up"] if given_up > 0 else []
     words += [f"{figures.images_per_s:.2f}/s", f"{eta} left"]
     if figures.oldest_pending_s is not None:

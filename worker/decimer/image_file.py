@@ -23,6 +23,7 @@ from worker.decimer.errors import (
     TruncatedImage,
 )
 from worker.decimer.formats import HEIF, PDF, explain_unidentified, formats_of
+from worker.decimer.frames import count_frames
 from worker.decimer.pdf import count_pdf_pages, render_page
 
 LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
@@ -56,7 +57,7 @@ def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[Opene
         if image is None:
             yield OpenedPage(*render_page(path, page, limits.pixels, LONGEST_SIDE))
             return
-        pages = _count_frames(image)
+        pages = _count_frames(path, image)
         if page > 1:
             if page > pages:
                 raise MissingImage(f"there is no page {page}: the file has {pages}")
@@ -70,7 +71,7 @@ def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[Opene
 def count_pages(path: Path, limits: ImageLimits) -> int:
     """At least 1. Raises ImageRefused."""
     with _opened(path, limits) as image:
-        return count_pdf_pages(path) if image is None else _count_frames(image)
+        return count_pdf_pages(path) if image is None else _count_frames(path, image)
 
 
 def check_size(width: int, height: int, limits: ImageLimits) -> None:
@@ -98,14 +99,9 @@ def _opened(path: Path, limits: ImageLimits) -> Iterator[Image.Image | None]:
             yield image
 
 
-def _count_frames(image: Image.Image) -> int:
-    """Without decoding them. A file that cannot say how many still has its first."""
-    try:
-        frames = int(getattr(image, "n_frames", 1))
-    except Exception:  # noqa: BLE001 - as decoders fail on hostile bytes
-        image.seek(0)
-        return 1
-    return max(frames, 1)
+def _count_frames(path: Path, image: Image.Image) -> int:
+    by_library = int(getattr(image, "n_frames", 1)) if image.format not in ("TIFF", "GIF") else 1
+    return count_frames(path, image.format, by_library)
 
 
 def _check_file(path: Path, limits: ImageLimits) -> None:

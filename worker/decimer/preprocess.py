@@ -18,6 +18,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from worker.answers.notes import INVERTED, MORE_PAGES, ROTATED, Note
 from worker.decimer.errors import BlankImage
+from worker.decimer.frames import MOST_PAGES
 from worker.decimer.image_file import ImageLimits, open_image
 from worker.decimer.model.architecture import IMAGE_SIDE
 
@@ -89,7 +90,7 @@ def _read_grey(
 
 def more_pages(pages: int) -> Iterator[Note]:
     if pages > 1:
-        yield Note(MORE_PAGES, f"page 1 of {pages}")
+        yield Note(MORE_PAGES, f"page 1 of {pages if pages <= MOST_PAGES else f'more than {MOST_PAGES}'}")
 
 
 def _enhance(grey: Image.Image) -> Image.Image:

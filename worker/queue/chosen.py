@@ -5,7 +5,7 @@ is bounded whatever a batch holds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, sele
 
 from worker.queue.database import Database
 from worker.queue.model import ResultRow
-from worker.queue.results import NOTED_ROWS, chunks_with_results, unpack_row
+from worker.queue.results import IS_ONE_OF_THESE, NOTED_ROWS, chunks_with_results, read_results, unpack_row
 from worker.queue.schema import batches, results
 
 PAGE = 1_000  # results read together
 CHUNKS_TOGETHER = 20
+ROWS_TOGETHER = 100
 Key = tuple[float, int, int]  # least confidence, chunk, number
 
 
@@ -42,6 +43,14 @@ class ResultChoice:
         wanted = [] if self.at_least is None else [least >= self.at_least]
         wanted += [] if self.below is None else [least < self.below]
         return and_(least.is_not(None), *wanted)
+
+
+def read_all(database: Database, batch: str | None, have: Mapping[int, int]) -> Iterator[ResultRow]:
+    """In order of chunk and image, without the chunks that have no more results than `have` says."""
+    counts = database.read(lambda connection: chunks_with_results(connection, batch))
+    ids = [chunk for chunk, count in counts if count > have.get(chunk, 0)]
+    for start in range(0, len(ids), CHUNKS_TOGETHER):
+        yield from database.read(partial(read_results, chunk_ids=ids[start : start + CHUNKS_TOGETHER]))
 
 
 def read_chosen(
@@ -72,23 +81,31 @@ def _by_chunk(database: Database, chunk_ids: list[int], wanted: ColumnElement[bo
 def _by_confidence(
     database: Database, batch_id: int, choice: ResultChoice, page_rows: int
 ) -> Iterator[tuple[Key, ResultRow]]:
+    """Keys first, from the index alone, then their rows: a database without statistics, as after many
+    changes, may otherwise join the whole batch for each page.
+    """
     order = (results.c.least_confidence, results.c.chunk_id, results.c.number)
-    query = NOTED_ROWS.add_columns(results.c.least_confidence).order_by(*order).limit(page_rows)
-    query = query.where(results.c.batch_id == batch_id, choice.condition())
-    page = database.read(partial(_read_keyed, query=query))
-    while page:
-        yield from page
-        beyond = tuple_(*order) > tuple_(*(literal(part) for part in page[-1][0]))
-        page = (
-            database.read(partial(_read_keyed, query=query.where(beyond))) if len(page) == page_rows else []
-        )
+    query = select(*order).where(results.c.batch_id == batch_id, choice.condition())
+    query = query.order_by(*order).limit(page_rows)
+    keys = database.read(partial(_read_keys, query=query))
+    while keys:
+        rows = database.read(partial(_read_these, keys=keys))
+        yield from ((key, rows[key[1:]]) for key in keys if key[1:] in rows)  # some may be gone by now
+        beyond = tuple_(*order) > tuple_(*(literal(part) for part in keys[-1]))
+        keys = database.read(partial(_read_keys, query=query.where(beyond)))
 
 
-def _read_keyed(connection: Connection, query: Any) -> list[tuple[Key, ResultRow]]:
-    return [
-        ((row.least_confidence, row.chunk_id, row.number), unpack_row(row))
-        for row in connection.execute(query)
-    ]
+def _read_keys(connection: Connection, query: Any) -> list[Key]:
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def _read_these(connection: Connection, keys: Sequence[Key]) -> dict[tuple[int, int], ResultRow]:
+    found = {}
+    for start in range(0, len(keys), ROWS_TOGETHER):
+        some = [key[1:] for key in keys[start : start + ROWS_TOGETHER]]
+        for row in connection.execute(NOTED_ROWS.where(IS_ONE_OF_THESE), {"keys": some}):
+            found[row.chunk_id, row.number] = unpack_row(row)
+    return found
 
 
 def _batch_ids(connection: Connection, batch: str | None) -> list[int]:

@@ -83,7 +83,7 @@ ADD_ATTEMPT = insert(attempts).values(claimed_at=db_now())
 BATCH_OF = select(batches.c.name, batches.c.source).where(batches.c.id == bindparam("batch"))
 # Images of a chunk that have no result, quarantined ones first
 REMAINING = (
-    select(images.c.number, images.c.name, images.c.quarantined)
+    select(images.c.number, images.c.name, images.c.quarantined, images.c.page)
     .where(
         images.c.chunk_id == bindparam("chunk"),
         ~exists().where(results.c.chunk_id == images.c.chunk_id, results.c.number == images.c.number),
@@ -189,7 +189,7 @@ def read_claim(connection: Connection, row: Row[Any], lease: Lease) -> Claim:
         priority=row.effective_priority,
         deadline=deadline_of(row.due),
         images_total=row.images_total,
-        images=tuple(QueuedImage(number, name, quarantined) for number, name, quarantined in remaining),
+        images=tuple(QueuedImage(*image) for image in remaining),
         lease=lease,
     )
 

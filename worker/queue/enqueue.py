@@ -14,6 +14,7 @@ from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, ima
 from worker.queue.sql import db_now, insert_or_ignore
 
 DEFAULT_PRIORITY = 2
+PAGED_SUFFIXES = (".pdf", ".tif", ".tiff", ".gif", ".webp", ".avif", ".heic", ".heif")
 Listing = tuple[str, Sequence[str]]  # a directory and the names of its images
 Place = tuple[str, int]  # a directory and the part of it that a chunk is
 
@@ -133,6 +134,7 @@ def _insert_chunks(
             "directory": path,
             "part": part,
             "images_total": len(names),
+            "documents": sum(may_have_pages(name) for name in names),
         }
         for (path, part), names in members.items()
     ]
@@ -140,6 +142,10 @@ def _insert_chunks(
         insert(chunks).values(created_at=db_now()).returning(chunks.c.directory, chunks.c.part, chunks.c.id)
     )
     return {(directory, part): chunk for directory, part, chunk in connection.execute(statement, rows)}
+
+
+def may_have_pages(name: str) -> bool:
+    return name.lower().endswith(PAGED_SUFFIXES)
 
 
 def chunk_name(batch: str, directory: str, part: int) -> str:

@@ -115,6 +115,7 @@ class QueueFigures:
     events: tuple[EventFigures, ...]  # newest first
     decisions: tuple[DecisionFigures, ...]  # newest first
     latest: tuple[ResultRow, ...]  # newest first
+    documents: int = 0  # images left that may be files of several pages: `images` counts at least
 
     @property
     def eta_s(self) -> float | None:

@@ -84,6 +84,7 @@ class QueuedImage:
     number: int  # within its chunk, from 0
     name: str  # within its directory
     quarantined: bool = False  # was in flight when a worker crashed: to be tried alone
+    page: int | None = None  # of the file, from 1 on; None: it has one, or nobody has looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,10 @@ class Claim:
 
     def with_lease(self, lease: Lease) -> Claim:
         return replace(self, lease=lease)
+
+    def with_pages(self, pages: tuple[QueuedImage, ...]) -> Claim:
+        """With more images, of a file that turned out to have several pages."""
+        return replace(self, images=self.images + pages, images_total=self.images_total + len(pages))
 
     def key(self, image: QueuedImage) -> str:
         return f"{self.directory}/{image.name}" if self.directory else image.name

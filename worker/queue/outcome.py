@@ -113,10 +113,14 @@ def outcome_text(outcome: Outcome, model: str | None) -> list[str]:
     return lines
 
 
-def finished_text(total: int, recognised: int, errors: Mapping[str, int]) -> str:
-    """`400 of 400 images finished: 340 recognised, 60 with an error (50 BlankImage, 10 WorkerCrash)`."""
+def finished_text(total: int, recognised: int, errors: Mapping[str, int], at_least: bool = False) -> str:
+    """`at_least`: files are left that may have more pages than one.
+
+    `400 of 400 images finished: 340 recognised, 60 with an error (50 BlankImage, 10 WorkerCrash)`
+    """
     failed = sum(errors.values())
-    text = f"{recognised + failed:,} of {total:,} images finished: {recognised:,} recognised"
+    of = f"{'at least ' * at_least}{total:,}"
+    text = f"{recognised + failed:,} of {of} images finished: {recognised:,} recognised"
     if not failed:
         return text
     most_first = sorted(errors.items(), key=lambda item: -item[1])

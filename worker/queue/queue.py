@@ -11,8 +11,8 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
-from worker.queue.chosen import ResultChoice, read_chosen
+from worker.queue import attempts, claims, documents, enqueue, hosts, maintenance, operator
+from worker.queue.chosen import ResultChoice, read_all, read_chosen
 from worker.queue.database import Database
 from worker.queue.manager_lease import read_leave
 from worker.queue.migrate import bring_up_to_date, require_queue
@@ -26,6 +26,7 @@ from worker.queue.model import (
     Lease,
     MaintenanceRound,
     Outstanding,
+    QueuedImage,
     QueueTarget,
     Result,
     ResultRow,
@@ -37,8 +38,6 @@ from worker.queue.model import (
 from worker.queue.outcome import Outcome, known_models, read_outcome
 from worker.queue.policy import QueuePolicy
 from worker.queue.results import chunks_with_results, ended_files, read_results, readable_image
-
-EXPORTED_CHUNKS = 20  # read together
 
 
 def open_queue(url: str, policy: QueuePolicy | None = None, make: bool = True) -> Queue:
@@ -133,6 +132,12 @@ class Queue:
         asked_at = now_s()
         self.database.write(lambda connection: claims.store(connection, self.policy, claim, results))
         return claim.with_lease(Lease(asked_at + self.policy.lease_s))
+
+    def add_pages(self, claim: Claim, image: QueuedImage, pages: int) -> tuple[QueuedImage, ...]:
+        """A file has so many pages: the image is its first, the others are given. Raises LeaseLost."""
+        return self.database.write(
+            lambda connection: documents.add_pages(connection, claim, image.number, pages)
+        )
 
     def stored(self, claim: Claim) -> list[ResultRow]:
         """All results of the claim's chunk, those of earlier claims too: what its file is written from."""
@@ -278,14 +283,8 @@ class Queue:
         return dict(counts)
 
     def results(self, batch: str | None = None, have: Mapping[int, int] | None = None) -> Iterator[ResultRow]:
-        """All results, or those of a batch, ordered by chunk and image, read as they are asked for; without
-        the chunks that have no more of them than `have` says.
-        """
-        have = have or {}
-        ids = [chunk for chunk, count in self.result_counts(batch) if count > have.get(chunk, 0)]
-        for start in range(0, len(ids), EXPORTED_CHUNKS):
-            some = ids[start : start + EXPORTED_CHUNKS]
-            yield from self.database.read(partial(read_results, chunk_ids=some))
+        """All, or a batch's, by chunk and image; without chunks that have no more of them than `have`."""
+        return read_all(self.database, batch, have or {})
 
     def chosen_results(self, batch: str | None, choice: ResultChoice) -> Iterator[ResultRow]:
         """As `results`, of those that are chosen, in the order that is asked for."""

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.notes import Note
+from worker.answers.page_names import page_name
 from worker.queue.model import QueueRefused, Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
 from worker.queue.sql import db_now, storable
@@ -67,7 +68,7 @@ def unpack(row: Row[Any]) -> Result:
 
 
 def unpack_row(row: Row[Any]) -> ResultRow:
-    directory, name = row.directory, row.name
+    directory, name = row.directory, page_name(row.name, row._mapping.get("page"))
     return ResultRow(
         batch=row.batch,
         chunk=row.chunk_id,
@@ -199,7 +200,7 @@ RESULT_ROWS = (
     .join(chunks, chunks.c.id == results.c.chunk_id)
     .join(batches, batches.c.id == chunks.c.batch_id)
 )
-NOTED_ROWS = RESULT_ROWS.add_columns(results.c.notes)
+NOTED_ROWS = RESULT_ROWS.add_columns(results.c.notes, images.c.page)
 RESULTS_OF = NOTED_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
     results.c.chunk_id, results.c.number
 )
@@ -250,9 +251,9 @@ def readable_image(connection: Connection, source: str) -> str | None:
     ).scalar_one_or_none()
     if chunk is None:
         return None
-    query = NOTED_ROWS.where(results.c.chunk_id == chunk, results.c.error.is_(None)).limit(1)
+    query = RESULT_ROWS.where(results.c.chunk_id == chunk, results.c.error.is_(None)).limit(1)
     row = connection.execute(query).one_or_none()
-    return None if row is None else unpack_row(row).image
+    return None if row is None else f"{row.directory}/{row.name}" if row.directory else row.name
 
 
 def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple[int, int]]:
@@ -276,13 +277,13 @@ def ended_files(connection: Connection) -> list[tuple[str, str | None]]:
     return [(f"{batch}/{chunk}", file) for batch, chunk, file in connection.execute(query)]
 
 
-def read_latest(connection: Connection, last: int, with_notes: bool = True) -> tuple[ResultRow, ...]:
-    """The newest first; a queue of an older schema has no notes."""
+def read_latest(connection: Connection, last: int, is_newest: bool = True) -> tuple[ResultRow, ...]:
+    """The newest first; an older schema has no notes or pages."""
     if not last:
         return ()
     chosen = choose([tuple(row) for query in (STORED_TO, ENDED_LATELY) for row in connection.execute(query)])
     keys = [tuple(row) for row in connection.execute(NEWEST, {"chunks": chosen, "last": last})]
-    query = (NOTED_ROWS if with_notes else RESULT_ROWS).where(IS_ONE_OF_THESE).order_by(*LATEST_FIRST)
+    query = (NOTED_ROWS if is_newest else RESULT_ROWS).where(IS_ONE_OF_THESE).order_by(*LATEST_FIRST)
     return tuple(unpack_row(row) for row in connection.execute(query, {"keys": keys})) if keys else ()
 
 

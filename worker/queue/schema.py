@@ -28,9 +28,10 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"  # of the newest migration
+REVISION = "0005"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
+PAGES_SINCE = "0005"  # images may be pages of a file
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -99,6 +100,8 @@ chunks = Table(
     Column("ended_at", Double),
     Column("memory_mb", BigInteger),  # the batch's
     Column("cpus", Double),
+    # Of its images, those that may be files of several pages by their names
+    Column("documents", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("batch_id", "directory", "part"),
     postgresql_with={"fillfactor": 70},  # renewals and progress are updated in place
     sqlite_autoincrement=True,  # no id twice: result files are put under it
@@ -143,6 +146,7 @@ images = Table(
     # was in flight when a worker crashed: tried alone
     Column("suspect", Boolean, key="quarantined", nullable=False, server_default=text("false")),
     Column("crashes", SmallInteger, nullable=False, server_default=text("0")),  # of workers that had it alone
+    Column("page", Integer),  # from 1 on; None: of a file with one, or that nobody has looked into
     sqlite_with_rowid=False,
 )
 

@@ -14,6 +14,7 @@ from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.queue.chosen import count_doubtful
 from worker.queue.claims import deadline_of
 from worker.queue.database import Database
+from worker.queue.documents import count_documents
 from worker.queue.figures import (
     SILENT_S,
     BatchFigures,
@@ -34,6 +35,7 @@ from worker.queue.schema import (
     DONE,
     FAILED,
     NO_DEADLINE,
+    PAGES_SINCE,
     PENDING,
     READABLE_SINCE,
     STATES,
@@ -78,7 +80,7 @@ def read_figures(
                 "the oldest that this program reads: update its fleet"
             )
         below = doubtful_below if revision >= CONFIDENCE_SINCE else None
-        return database.read(lambda connection: count(connection, last, latest, below))
+        return database.read(lambda connection: count(connection, revision, last, latest, below))
 
 
 RATE_S = 60  # the rate is that of so long
@@ -146,7 +148,7 @@ CHUNKS = select(
 ).join(batches, batches.c.id == chunks.c.batch_id)
 
 
-def count(connection: Connection, last: int, latest: int, doubtful_below: float | None) -> QueueFigures:
+def count(connection: Connection, revision: str, last: int, latest: int, below: float | None) -> QueueFigures:
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
@@ -164,7 +166,7 @@ def count(connection: Connection, last: int, latest: int, doubtful_below: float 
         ),
         failures=dict(connection.execute(FAILURES).all()),
         attempts=dict(connection.execute(OUTCOMES).all()),
-        batches=read_batches(connection, counts, count_doubtful(connection, doubtful_below)),
+        batches=read_batches(connection, counts, count_doubtful(connection, below)),
         active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
         dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
         hosts=read_hosts(connection, now),
@@ -173,7 +175,8 @@ def count(connection: Connection, last: int, latest: int, doubtful_below: float 
             for row in connection.execute(newest(events, events.c.id, last))
         ),
         decisions=tuple(notes),
-        latest=read_latest(connection, latest, with_notes=doubtful_below is not None),
+        documents=count_documents(connection) if revision >= PAGES_SINCE else 0,
+        latest=read_latest(connection, latest, is_newest=revision >= PAGES_SINCE),
     )
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from dataclasses import replace
 
-from worker.queue import Claim, Result, Usage
+from worker.queue import Claim, QueuedImage, Result, Usage
 from worker.runner.worker_status import FLIGHT_SLOTS, ChunkStatus, State, WorkerStatus, WorkerStatusPage
 from worker.storage import Storage
 from worker.telemetry import ChunkTrace
@@ -104,7 +104,13 @@ class ActiveChunk:
     def set_claim(self, claim: Claim) -> None:
         """The same claim with a new lease."""
         with self._lock:
-            self.claim = claim
+            self.claim = self.claim.with_lease(claim.lease)
+
+    def add_pages(self, pages: tuple[QueuedImage, ...]) -> None:
+        """Of one of its images, which has no result yet."""
+        with self._lock:
+            self.claim = self.claim.with_pages(pages)
+            self.unanswered += len(pages)
 
     def note_memory(self, rss_bytes: int) -> None:
         with self._lock:
@@ -186,6 +192,13 @@ class ActiveChunks:
     def add(self, chunk: ActiveChunk) -> None:
         with self._lock:
             self._chunks.append(chunk)
+            self.progress_s = time.monotonic()
+            self._publish()
+
+    def add_pages(self, chunk: ActiveChunk, pages: tuple[QueuedImage, ...]) -> None:
+        """A file of the chunk turned out to have more."""
+        with self._lock:
+            chunk.add_pages(pages)
             self.progress_s = time.monotonic()
             self._publish()
 

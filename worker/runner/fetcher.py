@@ -15,16 +15,17 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from worker.gate.temporary import TempFolder
 from worker.queue import QueuedImage
 from worker.queue.figures import HELD
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
+from worker.runner.fetched import FetchedImage, ImageRun, LocalFile, Pages, discard, is_of_one_file, remove
 from worker.runner.host_hold import HostHold, StorageTrial
 from worker.storage import ImageMissing, StorageError
 
@@ -35,25 +36,6 @@ DISK_PATIENCE_S = 30  # a full disk empties as others finish; then the chunk is 
 COUNT_EVERY_S = 0.5  # what the images on disk hold
 BEGUN_S = 0.2
 IDLE_FIRST_S, IDLE_MOST_S = 0.2, 5.0  # between two claims that found nothing
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedImage:
-    """An image on disk with its SHA-256, or why it cannot be had (`error`, a fault of the image)."""
-
-    chunk: ActiveChunk
-    image: QueuedImage
-    path: Path
-    sha256: str = ""
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRun:
-    """Some images of a chunk on their way to the recogniser, in order."""
-
-    chunk: ActiveChunk
-    fetched: Future[list[FetchedImage]]
 
 
 class Fetcher:
@@ -69,8 +51,10 @@ class Fetcher:
         trial: StorageTrial,
         ahead_images: int,
         ahead_threads: int,
+        pages: Pages,
     ) -> None:
         self._claim = claim
+        self._count_pages, self._add_pages = pages.count, pages.add
         self._active = active
         self._folder = folder
         self._counted_s = 0.0
@@ -82,7 +66,7 @@ class Fetcher:
         self._pool = ThreadPoolExecutor(ahead_threads, thread_name_prefix="download")
         self._ready: queue.SimpleQueue[ImageRun] = queue.SimpleQueue()
         self._next: ImageRun | None = None
-        self._used: deque[Path] = deque()
+        self._used: deque[LocalFile] = deque()
         self._thread = threading.Thread(target=self._claim_and_download, name="fetcher")
         self._disk_error = ("", -DISK_PAUSE_S)
         self.failure: BaseException | None = None
@@ -110,14 +94,14 @@ class Fetcher:
 
     def tidy(self, fetched: FetchedImage) -> None:
         """Its file is not needed any more, and goes soon; the recogniser does not wait for that."""
-        self._used.append(fetched.path)
+        self._used.append(fetched.file)
 
     def _tidy(self) -> None:
         """The claims of other workers count on what is told here; a folder that cannot be counted is named by
         our own next claim.
         """
         while self._used:
-            _unlink(self._used.popleft())
+            self._used.popleft().release()
         if time.monotonic() - self._counted_s >= COUNT_EVERY_S:
             self._counted_s = time.monotonic()
             with suppress(OSError):
@@ -184,11 +168,33 @@ class Fetcher:
         try:
             with chunk.trace.step("download", images=len(images)):
                 for image in images:
-                    fetched.append(self._fetch(chunk, image))
+                    before = fetched[-1] if fetched else None
+                    if before and before.error is None and is_of_one_file(before.image, image):
+                        before.file.share(1)
+                        fetched.append(replace(before, image=image))
+                    else:
+                        fetched.append(self._fetch(chunk, image))
+                        fetched += self._find_pages(fetched)
         except BaseException:
             discard(fetched)
             raise
         return fetched
+
+    def _find_pages(self, fetched: list[FetchedImage]) -> list[FetchedImage]:
+        """The other pages of the file that was fetched last, which becomes the first page, where nobody has
+        looked into it yet.
+        """
+        last = fetched[-1]
+        if last.error is not None or last.image.page is not None:
+            return []
+        pages = self._count_pages(last.path)
+        if pages == 1:
+            return []
+        others = self._add_pages(last.chunk.claim, last.image, pages)
+        last.file.share(len(others))
+        self._active.add_pages(last.chunk, others)
+        fetched[-1] = replace(last, image=replace(last.image, page=1))
+        return [replace(last, image=image) for image in others]
 
     def _fetch(self, chunk: ActiveChunk, image: QueuedImage) -> FetchedImage:
         claim = chunk.claim
@@ -202,20 +208,22 @@ class Fetcher:
                 sha256 = chunk.storage.get(key, path)
                 self._active.note_progress()
                 self._trial.note_read(claim, key)
-                return FetchedImage(chunk, image, path, sha256)
+                return FetchedImage(chunk, image, LocalFile(path), sha256)
             except ImageMissing as missing:
-                _unlink(path)
-                return FetchedImage(chunk, image, path, error=f"{type(missing).__name__}: {missing}")
+                remove(path)
+                return FetchedImage(
+                    chunk, image, LocalFile(path), error=f"{type(missing).__name__}: {missing}"
+                )
             except OSError as error:
-                _unlink(path)
+                remove(path)
                 if error.errno != errno.ENOSPC or time.monotonic() > deadline_s or self._leaving.is_set():
                     self._disk_error = (str(error), time.monotonic())
                     raise
                 self._leaving.wait(0.5)
             except StorageError as error:
-                _unlink(path)
+                remove(path)
                 if self._trial.is_image_alone(chunk, key, begun_s):
-                    return FetchedImage(chunk, image, path, error=f"ImageMissing: {error}")
+                    return FetchedImage(chunk, image, LocalFile(path), error=f"ImageMissing: {error}")
                 self._record_host_fault(chunk, str(error))
                 raise
 
@@ -230,14 +238,3 @@ class Fetcher:
             chunk.set_released(f"{HELD}{reason}")
         else:
             chunk.set_fault(reason)
-
-
-def discard(fetched: Iterable[FetchedImage]) -> None:
-    """Remove the files of images that are not needed any more."""
-    for one in fetched:
-        _unlink(one.path)
-
-
-def _unlink(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)

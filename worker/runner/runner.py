@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from worker.decimer.frames import MOST_PAGES
+from worker.decimer.paged import may_have_pages
 from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
@@ -23,11 +25,12 @@ from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.committer import Committer
 from worker.runner.exit_status import EXIT_FAILED
-from worker.runner.fetcher import FetchedImage, Fetcher, ImageRun, discard
+from worker.runner.fetched import FetchedImage, ImageRun, Pages, discard
+from worker.runner.fetcher import Fetcher
 from worker.runner.host_hold import HostHold, StorageTrial
 from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
-from worker.settings import RunnerSettings
+from worker.settings import ImageSettings, RunnerSettings
 from worker.storage import StorageError, open_storage
 from worker.telemetry import open_telemetry
 
@@ -87,7 +90,8 @@ def run_worker(
             telemetry,
         )
         ahead = settings.ahead_images, settings.ahead_threads
-        fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, *ahead)
+        pages = Pages(page_counter(settings), queue.add_pages)
+        fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, *ahead, pages)
         active.set_state("idle")
         committer.start()
         fetcher.start()
@@ -109,6 +113,26 @@ def run_worker(
     finally:
         folder.remove()
         telemetry.close()
+
+
+def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
+    """1 of what cannot be read, which the recogniser will say, and of a file with more pages than are taken,
+    which has its note.
+    """
+
+    def count(path: Path) -> int:
+        if not may_have_pages(path):
+            return 1
+        from worker.decimer.errors import ImageRefused
+        from worker.decimer.image_file import ImageLimits, count_pages
+
+        try:
+            pages = count_pages(path, ImageLimits(settings.image_max_bytes, 0))
+        except ImageRefused:
+            return 1
+        return pages if pages <= MOST_PAGES else 1
+
+    return count
 
 
 class RecognitionLoop:
@@ -183,7 +207,7 @@ class RecognitionLoop:
                 key = f"{chunk.claim.chunk}.{chunk.claim.token}.{number}"
                 self._in_flight[key] = fetched
                 self._active.start_image(chunk, number)
-                yield SourceImage(key, fetched.path)
+                yield SourceImage(key, fetched.path, fetched.image.page)
 
     def _answer(self, recognition: Recognition) -> None:
         fetched = self._in_flight.pop(recognition.key)

@@ -10,7 +10,8 @@ from typing import Protocol
 from worker.errors import WorkerError
 
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".heic", ".heif"}
+    {".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".heic", ".heif"}
+    | {".avif", ".pdf"}
 )
 BLOCK_BYTES = 1 << 18  # read and written at once
 LARGEST_IMAGE_BYTES = 64_000_000

@@ -23,6 +23,8 @@ def test_the_tiny_benchmark_prints_its_figures(model: Model) -> None:
         assert lines[f"decimer.{name}"]["unit"]
     assert lines["decimer.identity.tokens"]["value"] == lines["decimer.identity.tokens"]["of"] == 2
     assert any(name.startswith("decimer.fast") for name in lines)
+    assert 0 < lines["decimer.answers.confidence_and_notes"]["of_cpu_pct"] < 1
+    assert lines["decimer.answers.chemistry"]["value"] > 0
 
 
 @pytest.mark.parametrize(

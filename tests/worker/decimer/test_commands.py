@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from worker.decimer.model.store import Model
 
@@ -16,7 +17,15 @@ pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
 def run(*arguments: object, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "worker", *map(str, arguments)]
     environment = {**os.environ, **{f"WORKER_{name.upper()}": value for name, value in settings.items()}}
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        env=environment,
+        timeout=300,
+    )
 
 
 def test_recognise_prints_a_json_object_a_line_and_fails_for_a_bad_file(
@@ -42,6 +51,35 @@ def test_recognise_prints_a_json_object_a_line_and_fails_for_a_bad_file(
     assert answers[str(bad)]["error"].startswith("NotAnImage: ")
     assert answers[str(bad)]["smiles"] is None
     assert "\x1b" not in done.stdout
+
+
+def test_folders_pages_and_names_of_any_kind_are_taken(
+    model: Model, drawings: list[Path], tmp_path: Path
+) -> None:
+    """One bad name ends nothing."""
+    with Image.open(drawings[12]) as drawing, Image.open(drawings[0]) as other:
+        (tmp_path / "in/below").mkdir(parents=True)
+        pages = drawing.convert("L"), other.convert("L")
+        pages[0].save(tmp_path / "in/below/a.tif", save_all=True, append_images=pages[1:])
+        pages[0].save(tmp_path / "in/b\nc#page=2.png")
+    (tmp_path / "in/notes.txt").write_text("no image")
+    names = f"{tmp_path}/in/b\nc#page=2.png\0x\udcff.png\0\0{tmp_path / 'absent.png'}"
+    done = run("recognise", "-0", tmp_path / "in", "a\nb.png", "-", stdin=names)
+    answers = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    smiles = "CC(=O)OC1=CC=CC=C1C(=O)O"
+    assert {Path(name).name: answer["smiles"] or answer["error"] for name, answer in answers.items()} == {
+        "b\nc#page=2.png": smiles,
+        "a.tif#page=1": smiles,
+        "a.tif#page=2": "CC#CO",
+        "a\nb.png": "MissingImage: No such file or directory",
+        "x\udcff.png": "MissingImage: No such file or directory",
+        "absent.png": "MissingImage: No such file or directory",
+    }
+    assert done.returncode == 1
+    done = run("recognise", "-", "--chemistry", stdin=f"a\0b.png\n{drawings[12]}\n")
+    answers = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert answers["a\0b.png"]["error"] == "MissingImage: cannot be opened (embedded null byte)"
+    assert answers[str(drawings[12])]["chemistry"]["inchikey"] == "BSYNRYMUTXBXSQ-UHFFFAOYSA-N"
 
 
 def test_model_info_and_verify_say_what_is_there(model: Model) -> None:

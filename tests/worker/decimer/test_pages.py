@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.worker.fleet import ROOT
 from worker.answers.notes import repetition
 from worker.decimer.engine import OnnxRecogniser
 from worker.decimer.errors import ImageRefused
+from worker.decimer.frames import count_frames
 from worker.decimer.image_file import ImageLimits, count_pages
 from worker.decimer.preprocess import BRIGHTNESS, Corrections, _resize, _spans, read_drawing, read_page
 from worker.recognition import SourceImage
@@ -182,3 +185,33 @@ def test_an_answer_that_goes_on_for_ever_is_stopped_on_request(
     for key, answer in whole.items():
         assert stopped[key].tokens == (answer.tokens if len(answer.tokens) < 30 else answer.tokens[:30])
         assert stopped[key].truncated == (len(answer.tokens) >= 30)
+
+
+@pytest.mark.parametrize("kind", ["tiff", "gif"])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_pictures_are_counted_as_the_library_counts_them(kind: str, count: int, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{kind}"
+    sheets = [Image.new("L", (9, 9), 30 * number) for number in range(count)]
+    sheets[0].save(
+        path, save_all=True, append_images=sheets[1:], **({"big_tiff": True} if count == 7 else {})
+    )
+    with Image.open(path) as opened:
+        assert count_pages(path, LIMITS) == getattr(opened, "n_frames", 1) == count
+
+
+def test_a_million_pictures_are_counted_no_further_than_they_are_read(tmp_path: Path) -> None:
+    gif = b"GIF89a" + struct.pack("<HH", 9, 9) + b"\x80\0\0\0\0\0\xff\xff\xff"
+    frame = b"," + struct.pack("<HHHH", 0, 0, 9, 9) + b"\0\x02\x02D\x01\0"
+    (tmp_path / "many.gif").write_bytes(gif + frame * 1_000_000 + b";")
+    directory = b"\0\0"
+    chain = b"".join(directory + struct.pack("<I", 8 + 6 * number) for number in range(1, 200_000))
+    (tmp_path / "many.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + chain)
+    (tmp_path / "circle.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 8))
+    started_s = time.process_time()
+    assert count_frames(tmp_path / "many.gif", "GIF", 1) == 10_001
+    assert count_frames(tmp_path / "many.tif", "TIFF", 1) == 10_001
+    assert count_frames(tmp_path / "circle.tif", "TIFF", 1) == 1
+    assert time.process_time() - started_s < 2
+    with pytest.raises(ImageRefused):
+        read_drawing(tmp_path / "many.gif", LIMITS)
+    assert time.process_time() - started_s < 4

@@ -66,6 +66,12 @@ def drop_confidence(connection: Any) -> None:
         connection.execute(text(f"ALTER TABLE results DROP COLUMN {column}"))
 
 
+def drop_pages(connection: Any) -> None:
+    """Back to the images of schema 0004."""
+    connection.execute(text("ALTER TABLE images DROP COLUMN page"))
+    connection.execute(text("ALTER TABLE chunks DROP COLUMN documents"))
+
+
 def row(queue: Queue, chunk: int) -> Any:
     return queue.database.read(
         lambda connection: connection.execute(select(chunks).where(chunks.c.id == chunk)).one()

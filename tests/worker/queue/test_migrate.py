@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
 
 import worker.queue
-from tests.worker.queue.helpers import add, claim, complete, drop_confidence
+from tests.worker.queue.helpers import add, claim, complete, drop_confidence, drop_pages
 from worker.queue import Queue, QueueRefused, Result, Usage, open_queue
 from worker.queue.fill import PIECE
 from worker.queue.migrate import read_revision
@@ -58,6 +58,7 @@ def test_a_queue_of_the_first_schema_is_read_as_it_is(
             for column in ("memory_mb", "cpus"):
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         drop_confidence(connection)
+        drop_pages(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
     add(queue, images=3)
@@ -102,6 +103,7 @@ def test_results_of_the_schema_before_are_filled_in_pieces(queue: Queue, queue_u
 
     def go_back(connection: Connection) -> None:
         drop_confidence(connection)
+        drop_pages(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
 
     queue.database.write(go_back)

@@ -16,8 +16,10 @@ from worker.gate.temporary import TempFolder, read_temp_use
 from worker.queue import Queue, open_queue
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
+from worker.runner.fetched import Pages
 from worker.runner.fetcher import Fetcher
 from worker.runner.host_hold import HostHold, StorageTrial
+from worker.runner.runner import page_counter
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import Settings
 
@@ -90,11 +92,12 @@ def test_own_files_and_what_others_told_hold_a_claim_back(
 
 
 def test_downloads_are_told_to_the_others_without_another_claim(
-    claimer: Claimer, folder: TempFolder, active: ActiveChunks, settings: Settings
+    claimer: Claimer, queue: Queue, folder: TempFolder, active: ActiveChunks, settings: Settings
 ) -> None:
     leaving = threading.Event()
     hold, trial = HostHold(1, 10), StorageTrial(lambda claim: None, folder.path)
-    fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, ahead_images=2, ahead_threads=1)
+    pages = Pages(page_counter(settings), queue.add_pages)
+    fetcher = Fetcher(claimer, active, folder, leaving, hold, trial, 2, 1, pages)
     fetcher.start()
     try:
         wait_until(lambda: list(folder.path.glob("*.png")), "a download")

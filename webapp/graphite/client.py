@@ -19,6 +19,7 @@ import urllib3
 
 from cloud_monitor.exchange import ExchangeDeadline, post
 from cloud_monitor.system.text import one_line
+from webapp.graphite.steps import Series, SeriesPoint
 
 _CHUNK_BYTES = 256 * 1024
 _BLANK = " \t\r\n"
@@ -29,21 +30,9 @@ class GraphiteFault(Exception):
     """Graphite could not be asked, or its answer could not be used."""
 
 
-class SeriesPoint(NamedTuple):
-    """A point of a series; value None is a gap. Render JSON has them the other way round."""
-
-    timestamp: int
-    value: float | None
-
-
 class RenderBody(NamedTuple):
     body: bytes
     date_s: float | None  # the server's time as it answered, epoch seconds; None where it does not tell
-
-
-class Series(NamedTuple):
-    target: str
-    points: list[SeriesPoint]
 
 
 def fetch(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cloud_monitor.system.files import open_lock
 from webapp.errors import RequestRefused
-from webapp.graphite.client import GraphiteFault, Series, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, fetch, parse_series
+from webapp.graphite.steps import Series
 
 AT_ONCE = 2
 LINGER_MAX_S = 300.0  # a query that nobody waits for any more still costs Graphite its work until it answers

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import STEP_S
 from cloud_monitor.metrics.statistics import SUM
-from webapp.graphite.client import SeriesPoint
 from webapp.graphite.gate import GraphiteGate
 from webapp.graphite.series import Sampled, merge, place, resample, sample
 from webapp.graphite.steps import (
     DAY_S,
+    SeriesPoint,
     Step,
     archive_step,
     days_of_export,

@@ -12,11 +12,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cloud_monitor.metrics.paths import STEP_S
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
-from webapp.graphite.client import SeriesPoint
 from webapp.graphite.gate import GraphiteGate
 from webapp.graphite.reading import Reading, fetch_points
 from webapp.graphite.series import statistic_of
-from webapp.graphite.steps import archive_step
+from webapp.graphite.steps import SeriesPoint, archive_step
 from webapp.graphite.targets import paths_of
 from webapp.graphite.timerange import Range
 

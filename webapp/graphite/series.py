@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, Statistic
-from webapp.graphite.client import Series, SeriesPoint
-from webapp.graphite.steps import Step
+from webapp.graphite.steps import Series, SeriesPoint, Step
 
 _END = SeriesPoint(sys.maxsize, None)
 

@@ -1,4 +1,4 @@
-"""Which steps a plot or an export has: how long they are and where each begins. Pure.
+"""Points of a series, and the steps that a plot or an export has: how long they are, where each begins. Pure.
 
 A step begins at a multiple of its length, so that neighbouring ranges have the same steps; only the days of a
 time zone begin at its midnights, and have 23 or 25 hours where clocks change.
@@ -13,7 +13,6 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import STEP_S
-from webapp.graphite.client import SeriesPoint
 from webapp.graphite.timerange import Range
 
 DAY_S = 86400
@@ -22,6 +21,18 @@ _LOOKED_AT = 200  # points of a series, which has as many thousands
 _KEPT_FROM_S = 7 * DAY_S
 _ARCHIVE_MARGIN_S = 120
 _ON_ITS_WAY_S = 60  # a browser asks for epoch seconds, a moment before they are compared with the time
+
+
+class SeriesPoint(NamedTuple):
+    """A point of a series; value None is a gap. Render JSON has them the other way round."""
+
+    timestamp: int
+    value: float | None
+
+
+class Series(NamedTuple):
+    target: str
+    points: list[SeriesPoint]
 
 
 class Step(NamedTuple):

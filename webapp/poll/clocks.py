@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import ROOT
-from webapp.graphite.client import Series, SeriesPoint
+from webapp.graphite.steps import Series, SeriesPoint
 from webapp.model.tree import Value
 
 LOOK_AHEAD_S = 3600

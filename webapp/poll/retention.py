@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from cloud_monitor.metrics.paths import PATH_LENGTH_MAX, match_path
-from webapp.graphite.client import Series
 from webapp.graphite.series import path_of
+from webapp.graphite.steps import Series
 from webapp.model.tree import Value
 
 Group = tuple[str, str]  # grid, producer

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import ROOT, STEP_S
-from webapp.graphite.client import Series
-from webapp.graphite.steps import step_of
+from webapp.graphite.steps import Series, step_of
 
 LOOK_S = 7200
 _KNOWN_FOR_S = 3600.0

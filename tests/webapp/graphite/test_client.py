@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.services.proxy import Mode, run_proxy
 from tests.services.raw_http import Send, Stopped, run_raw_server
 from tests.services.support import free_port, slowdown
-from webapp.graphite.client import GraphiteFault, Series, SeriesPoint, fetch, parse_series
+from webapp.graphite.client import GraphiteFault, fetch, parse_series
+from webapp.graphite.steps import Series, SeriesPoint
 
 URL = "http://graphite.example:8080"
 

@@ -16,8 +16,8 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.graphite.client import SeriesPoint
 from webapp.graphite.rollups import rollup_note
+from webapp.graphite.steps import SeriesPoint
 from webapp.model.tree import Value
 from webapp.poll.state_files import Polled, write_polled
 from webapp.settings import Settings

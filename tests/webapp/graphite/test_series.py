@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
-from webapp.graphite.client import Series, SeriesPoint
 from webapp.graphite.series import Sampled, join, merge, resample, sample
-from webapp.graphite.steps import Step
+from webapp.graphite.steps import Series, SeriesPoint, Step
 
 
 def steps(*starts: int, step_s: int) -> list[Step]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.graphite.client import SeriesPoint
 from webapp.graphite.steps import (
+    SeriesPoint,
     Step,
     days_of_export,
     fit_step,

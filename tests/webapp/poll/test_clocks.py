@@ -12,7 +12,7 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.graphite.client import SeriesPoint
+from webapp.graphite.steps import SeriesPoint
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.tree import Value

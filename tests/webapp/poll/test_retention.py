@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.graphite.client import Series, SeriesPoint
+from webapp.graphite.steps import Series, SeriesPoint
 from webapp.model.tree import Value
 from webapp.poll.retention import carry_forward, group_of, newest_value
 

@@ -12,7 +12,7 @@ from tests.services.graphite import run_graphite
 from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
-from webapp.graphite.client import Series, SeriesPoint
+from webapp.graphite.steps import Series, SeriesPoint
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.freshness import Freshness

@@ -121,7 +121,7 @@ WEBAPP_FLOORS = (
     {"webapp.errors"},
     {"webapp.model"},
     {"webapp.settings"},
-    {"webapp.graphite", "webapp.inventory", "webapp.metrics"},
+    {"webapp.graphite", "webapp.inventory", "webapp.metrics", "webapp.annotations"},
     {"webapp.poll"},
     {"webapp.alerts"},
     {"webapp.pages"},

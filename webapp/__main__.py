@@ -20,6 +20,7 @@ from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import is_absent
 from webapp import create_app
+from webapp.alerts.annotate_command import add_annotate_arguments, run_annotate
 from webapp.alerts.commands import add_arguments, run_command
 from webapp.serving.assets import PartsMissing
 from webapp.settings import CONFIG, READER, ServeSettings, Settings, read_settings
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = commands.add_parser("config", help="what is set, and whether it can be used")
     config.add_argument("what", choices=["check"])
     config.add_argument("--json", action="store_true", help="one JSON object")
+    add_annotate_arguments(commands.add_parser("annotate", help="note what happened, for plots and pages"))
     options = parser.parse_args(arguments)
     if options.command == "setup":
         return setup.run_setup("webapp", options.starter, options.dry)
@@ -54,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = read_settings(config=options.config, warn=warnings.append)
         if options.command == "alerts":
             return run_command(options, settings.state_dir, settings.alerts_file)
+        if options.command == "annotate":
+            return run_annotate(options, settings)
     except SettingsRefused as refused:
         print(refused, file=sys.stderr)
         return EXIT_REFUSED

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp.alerts.annotate import note_alerts
 from webapp.alerts.evaluate import Evaluator
 from webapp.graphite.gate import GraphiteGate
 from webapp.metrics.counters import SharedCounters
@@ -72,7 +74,12 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
         app.extensions[POLLER] = poller = Poller(settings, latest, clock, counters, prerenderer.render)
         poller.start()
         app.extensions[EVALUATOR] = evaluator = Evaluator(
-            settings.state_dir, settings.alerts_file, settings.health_rules, latest, clock
+            settings.state_dir,
+            settings.alerts_file,
+            settings.health_rules,
+            latest,
+            clock,
+            annotate=partial(note_alerts, settings),
         )
         evaluator.start()
     return app

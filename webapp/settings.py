@@ -104,7 +104,18 @@ class HealthSettings(SettingsGroup):
         return given
 
 
-class PollSettings(SharedSettings, HealthSettings):
+class AnnotationSettings(SharedSettings):
+    """What is kept of what has happened."""
+
+    annotations_keep_s: Annotated[float, Field(gt=0, le=3660 * 86400)] = Field(
+        400 * 86400, description="how long annotations are kept"
+    )
+    annotations_max: int = Field(
+        20_000, ge=100, le=1_000_000, description="annotations of each kind that are kept"
+    )
+
+
+class PollSettings(AnnotationSettings, HealthSettings):
     """Where the figures come from, the one poll of the deployment, and how old is too old."""
 
     graphite_url: str = Field(

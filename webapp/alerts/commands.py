@@ -217,6 +217,12 @@ def _history(options: argparse.Namespace, state_dir: Path, *_: object) -> tuple[
 
 def _writing(state_dir: Path) -> Any:
     """A transaction of the store, for the owner of the folder alone. Raises CommandRefused for others."""
+    check_owner(state_dir)
+    return open_store(state_dir)
+
+
+def check_owner(state_dir: Path) -> None:
+    """Raises CommandRefused for whoever does not own the folder."""
     try:
         owner = state_dir.stat().st_uid
     except OSError as error:
@@ -228,11 +234,15 @@ def _writing(state_dir: Path) -> Any:
             f"WEBAPP_STATE_DIR={state_dir} belongs to user {owner}: run this as that user, such as with "
             "`sudo -u`; a file of yours there would lock the page out"
         )
-    return open_store(state_dir)
 
 
 def _who(options: argparse.Namespace) -> str:
-    name = options.by or os.environ.get("SUDO_USER", "")
+    return name_of_caller(options.by)
+
+
+def name_of_caller(given: str = "") -> str:
+    """Who types the command, also behind sudo, if no other name is given."""
+    name = given or os.environ.get("SUDO_USER", "")
     try:
         return str(name or getpass.getuser())[:80]
     except (OSError, KeyError):

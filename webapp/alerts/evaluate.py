@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +58,7 @@ class Pace(NamedTuple):
 
 
 EACH_MINUTE = Pace()
+Annotate = Callable[[StepResult, Sequence[Silence], float], None]
 
 
 class Evaluator:
@@ -71,11 +72,14 @@ class Evaluator:
         latest: Latest,
         clock: Callable[[], float],
         pace: Pace = EACH_MINUTE,
+        annotate: Annotate = lambda result, windows, now: None,
     ) -> None:
-        """Raises SettingsRefused where the file says what cannot be."""
+        """`annotate` is told what each evaluation led to. Raises SettingsRefused where the file says what
+        cannot be.
+        """
         self._state_dir, self._file, self._clock = state_dir, alerts_file, clock
         self._health_rules, self._latest = health_rules, latest
-        self._pace = pace
+        self._pace, self._annotate = pace, annotate
         self._rules = CurrentRules(alerts_file)
         self._settings = self._rules.read()
         self._stop = threading.Event()
@@ -144,13 +148,14 @@ class Evaluator:
                 if not self._pace.is_due(self._evaluated_at, now) and self._memory is None:
                     self._is_last = False
                     return False
-                self._evaluate(store, health, now)
+                noted = self._evaluate(store, health, now)
                 due = store.outbox.count_waiting(now)
         except (OSError, sqlite3.Error) as error:
             log.error("alerts cannot be kept in %s: %s; they are sent from memory", self._state_dir, error)
             self._evaluate_in_memory(health, now, str(error))
         else:
             self._memory = None
+            self._annotate(*noted, now)
             if due:
                 self._start_sender()
             self._ask_heartbeat()
@@ -162,7 +167,10 @@ class Evaluator:
         view = replace(self._latest.view(), as_of=int(now))
         return judge_health(view, self._health_rules, read_since(self._state_dir))
 
-    def _evaluate(self, store: AlertStore, health: Health, now: float) -> None:
+    def _evaluate(
+        self, store: AlertStore, health: Health, now: float
+    ) -> tuple[StepResult, tuple[Silence, ...]]:
+        """What it led to, and the windows that are open."""
         known, samples = store.read_known(), store.read_samples()
         before = known
         if self._memory is not None:
@@ -186,6 +194,7 @@ class Evaluator:
         publish_count(store, self._settings, self._state_dir, now)
         store.note_evaluated(now)
         store.forget_old(now)
+        return result, windows
 
     def _evaluate_in_memory(self, health: Health, now: float, error: str) -> None:
         known, samples = self._memory or (read_alerts(self._state_dir).known, {})

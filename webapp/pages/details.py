@@ -13,6 +13,7 @@ from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.azure import azure_tables
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
+from webapp.pages.happened import HappenedLine
 from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, sources_table
 from webapp.pages.jobs import held_table, jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
@@ -42,6 +43,7 @@ class DetailPage:
     card: GridCard | None = None
     lists: tuple[tuple[str, str], ...] = ()  # names and addresses of lists of VMs and jobs
     tools: tuple[tuple[str, str], ...] = ()  # and of other tools that know more about it
+    happened: tuple[HappenedLine, ...] = ()  # the newest first
 
 
 def grid_page(grid: Grid, health: Health, columns: Sequence[str], link: AddressOf) -> DetailPage:

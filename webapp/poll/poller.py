@@ -10,7 +10,6 @@ import atexit
 import fcntl
 import logging
 import os
-import sqlite3
 import threading
 import time
 import weakref
@@ -23,12 +22,11 @@ from cloud_monitor.metrics.paths import ROOT
 from cloud_monitor.system.files import LOCK_FLAGS, close_to_others
 from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
-from webapp.model.conditions import note_conditions
-from webapp.model.judge import judge_health
-from webapp.model.snapshot_view import PollOutcome, SnapshotView
+from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.clocks import CLOCK_TARGETS, LOOK_AHEAD_S, Clock, observe_all, set_right
 from webapp.poll.current import Latest
+from webapp.poll.notes import note_poll
 from webapp.poll.retention import carry_forward, group_of, is_text, newest_value
 from webapp.poll.schedule import is_whole_due, next_attempt
 from webapp.poll.state_files import (
@@ -216,8 +214,11 @@ class Poller:
             duration_s=time.monotonic() - started,
             requests=self._asked,
         )
+        before = self._latest.snapshot
         self._latest.reload()
-        self._note_conditions(outcome)  # before the outcome, which has every process render its pages anew
+        note_poll(
+            self._settings, before, self._latest.snapshot, outcome
+        )  # before the outcome, which has every process render its pages anew
         write_outcome(state_dir, outcome)
         self._latest.reload()
         result = "failed" if outcome.error else "ok"
@@ -280,13 +281,3 @@ class Poller:
             return dict(known.clocks)
         arrivals = read_arrivals(settings.state_dir)
         return observe_all(known.clocks, series if date_s else (), date_s or 0.0, arrivals)
-
-    def _note_conditions(self, outcome: PollOutcome) -> None:
-        """Remember what has begun and ended. Where that cannot be written the poll counts all the same."""
-        settings, at = self._settings, outcome.finished_at
-        view = SnapshotView(self._latest.snapshot, outcome, int(at), settings.stale_after_s)
-        try:
-            health = judge_health(view, settings.health_rules)
-            note_conditions(settings.state_dir, health, at, settings.events_max)
-        except (OSError, sqlite3.Error) as error:
-            log.error("what is wrong since when cannot be remembered: %s", error)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, url_for
 
+from webapp.annotations.store import find_annotations
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import Finding, Level
 from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid, Host
 from webapp.pages.details import DetailPage, cloud_page, grid_page, host_page
+from webapp.pages.happened import happened_lines
 from webapp.pages.job_list import JOBS
 from webapp.pages.list_page import list_links, list_table
 from webapp.pages.tables import Table
@@ -31,6 +33,7 @@ grids = Blueprint("grid", __name__)
 clouds = Blueprint("cloud", __name__)
 hosts = Blueprint("host", __name__)
 
+_HAPPENED_S, _HAPPENED_MAX = 30 * 86400, 100  # of what a grid's page tells of the past
 _ROWS_MAX = 100  # of each table of a cloud's page; the list itself has all
 
 
@@ -44,7 +47,10 @@ def show_grid(grid: str) -> Response:
         page = grid_page(found, health_of(view, with_since=True), settings.columns, url_for)
         has_lists = settings.inventory_token_file is not None
         lists = list_links(url_for("grid.show", grid=grid)) if has_lists else ()
-        return {"page": replace(page, lists=lists, tools=links_about(settings.links, "grid", {"grid": grid}))}
+        tools = links_about(settings.links, "grid", {"grid": grid})
+        first, last = view.as_of - _HAPPENED_S, view.as_of + 60
+        happened = find_annotations(settings.state_dir, first, last, grid, _HAPPENED_MAX)
+        return {"page": replace(page, lists=lists, tools=tools, happened=tuple(happened_lines(happened)))}
 
     return show_page("grid", "detail_body.html", values, heading=grid)
 

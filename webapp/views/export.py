@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import partial
 
 from flask import Blueprint, Response, request
 
+from webapp.annotations.model import KINDS, Annotation
+from webapp.annotations.store import FOUND_MAX
 from webapp.errors import RequestRefused
 from webapp.graphite.notes import Notes, read_notes
 from webapp.graphite.reading import Reading, Wish, read_targets
@@ -19,8 +22,11 @@ from webapp.graphite.timerange import parse_range, parse_zone
 from webapp.poll.current import current_view
 from webapp.serving.context import current_gate, current_settings, current_time
 from webapp.views.api import describe_span, read_number, write_with_series
+from webapp.views.api_annotations import describe, shown_annotations
 
 blueprint = Blueprint("export", __name__)
+
+Happened = Sequence[Annotation]
 
 _STEP_MAX_S = 31 * 86400
 _HEADER_MAX = 4000  # servers refuse longer ones
@@ -45,9 +51,10 @@ def show() -> Response:
     readings = read_targets(current_gate(), targets, wish, now)
     notes = read_notes(current_gate(), readings, paths, now)
     table = join([reading.sampled for reading in readings])
+    happened = _read_annotations(table) if read_number("annotations", 0, 0, 1) else None
     content_type, write = _FORMATS[name]
     return Response(
-        write(readings, notes, table, zone),
+        write(readings, notes, table, zone, happened),
         content_type=content_type,
         headers={
             "Cache-Control": "no-store",
@@ -68,16 +75,35 @@ def exact(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < _WHOLE_MAX else repr(value)
 
 
+def _read_annotations(table: JoinedSeries) -> Happened:
+    """What happened in the time of the rows, the oldest first."""
+    if not table.timestamps:
+        return ()
+    first, last = table.timestamps[0], table.timestamps[-1] + table.step_s
+    return shown_annotations(first, last, "", FOUND_MAX)[::-1]
+
+
 def write_separated(
-    delimiter: str, readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo
+    delimiter: str,
+    readings: list[Reading],
+    notes: Notes,
+    table: JoinedSeries,
+    zone: tzinfo,
+    happened: Happened | None = None,
 ) -> Iterator[str]:
-    """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell."""
+    """Columns `timestamp` (epoch seconds), `time`, then one a target; a gap is an empty cell.
+
+    What has happened stands in a last column `annotations`, in the row of the step that it began in.
+    """
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(["timestamp", "time", *(reading.target.text for reading in readings)])
+    last = () if happened is None else ("annotations",)
+    writer.writerow(["timestamp", "time", *(reading.target.text for reading in readings), *last])
+    begun = _by_row(happened or (), table)
     for timestamp, *row in zip(table.timestamps, *table.columns, strict=True):
         cells = ("" if value is None else exact(value) for value in row)
-        writer.writerow([timestamp, local_time(timestamp, zone), *cells])
+        said = () if happened is None else ("; ".join(begun.get(timestamp, ())),)
+        writer.writerow([timestamp, local_time(timestamp, zone), *cells, *said])
         if text.tell() > _PIECE_CHARACTERS:
             yield text.getvalue()
             text.seek(0)
@@ -85,14 +111,34 @@ def write_separated(
     yield text.getvalue()
 
 
-def write_json(readings: list[Reading], notes: Notes, table: JoinedSeries, zone: tzinfo) -> Iterator[str]:
-    head = {
+def _by_row(happened: Happened, table: JoinedSeries) -> Mapping[int, list[str]]:
+    """Each begins with its kind, so that no spreadsheet takes a text for a formula."""
+    rows: dict[int, list[str]] = {}
+    for one in happened:
+        place = bisect_right(table.timestamps, one.at) - 1
+        if place >= 0:
+            rows.setdefault(table.timestamps[place], []).append(
+                f"{KINDS.get(one.kind, one.kind)}: {one.text}"
+            )
+    return rows
+
+
+def write_json(
+    readings: list[Reading],
+    notes: Notes,
+    table: JoinedSeries,
+    zone: tzinfo,
+    happened: Happened | None = None,
+) -> Iterator[str]:
+    head: dict[str, object] = {
         "step_s": table.step_s,
         "tz": str(zone),
         "timestamp": table.timestamps,
         "time": [local_time(timestamp, zone) for timestamp in table.timestamps],
         "incomplete": [describe_span(span) for span in notes.incomplete],
     }
+    if happened is not None:
+        head["annotations"] = [describe(one) for one in happened]
     series = (
         {
             "target": reading.target.text,
@@ -115,7 +161,8 @@ def _header(readings: list[Reading], notes: Notes) -> dict[str, str]:
     return {"X-Notes": "; ".join(said)[:_HEADER_MAX]} if said else {}
 
 
-_FORMATS: dict[str, tuple[str, Callable[[list[Reading], Notes, JoinedSeries, tzinfo], Iterator[str]]]] = {
+_Write = Callable[[list[Reading], Notes, JoinedSeries, tzinfo, Happened | None], Iterator[str]]
+_FORMATS: dict[str, tuple[str, _Write]] = {
     "csv": ("text/csv; charset=utf-8", partial(write_separated, ",")),
     "tsv": ("text/tab-separated-values; charset=utf-8", partial(write_separated, "\t")),
     "json": ("application/json", write_json),

@@ -115,8 +115,9 @@ function drawIncomplete(plot, incomplete) {
  * @param incomplete spans (`from`, `until`) that are hatched
  * @param onZoom called with the two epoch seconds that were dragged over
  * @param onMove called with the index in the joined data under the pointer, or null
+ * @param onDrawn called whenever it has been drawn, also in another size
  */
-export function drawChart(uPlot, place, drawn, { from_s, until_s, incomplete = [], onZoom, onMove }) {
+export function drawChart(uPlot, place, drawn, { from_s, until_s, incomplete = [], onZoom, onMove, onDrawn }) {
   const units = [...new Set(drawn.map((one) => one.unit))];
   const data = joinSeries(drawn);
   const plot = new uPlot({
@@ -135,6 +136,7 @@ export function drawChart(uPlot, place, drawn, { from_s, until_s, incomplete = [
         self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         onZoom(...zoomed);
       }],
+      draw: [() => onDrawn()],
       setCursor: [(self) => onMove(self.cursor.left >= 0 ? self.cursor.idx : null)],
     },
   }, data, place);

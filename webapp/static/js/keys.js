@@ -4,6 +4,7 @@ import { acknowledgeChosen, moveAlert, silenceChosen } from "./alerts.js";
 import { isTyping } from "./dom.js";
 import { toggleShowAll } from "./filter.js";
 import { toggleWall } from "./look.js";
+import { toggleMarks } from "./marks.js";
 import { closePlot, zoomOut } from "./plotpanel.js";
 import { refreshNow, togglePause } from "./refresh.js";
 import { moveColumn, moveRow } from "./select.js";
@@ -18,7 +19,7 @@ const KEYS = {
   h: () => moveColumn(-1), ArrowLeft: (event) => onCell(event, () => moveColumn(-1)),
   z: zoomOut, a: toggleShowAll, r: refreshNow, p: togglePause,
   t: () => click("theme"), w: () => document.body.dataset.page === "status" && toggleWall(),
-  c: acknowledgeChosen, s: silenceChosen,
+  m: toggleMarks, c: acknowledgeChosen, s: silenceChosen,
   "?": () => click("help"), Escape: closePlot,
 };
 

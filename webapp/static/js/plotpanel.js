@@ -3,6 +3,7 @@
 import { drawChart, loadPlotter, traceColour } from "./chart.js";
 import { showControls, wireControls } from "./plotcontrols.js";
 import { Legend } from "./legend.js";
+import { fetchMarks, placeMarks, showMarks, startMarks } from "./marks.js";
 import { onColours } from "./look.js";
 import { compareDays, EMPTY, readState, toggleTargets, writeState } from "./plotstate.js";
 import { formatTime, isOpen, parseTime, shiftDays } from "./ranges.js";
@@ -87,6 +88,7 @@ function forget() {
   clearTimeout(retry);
   shown?.chart?.plot.destroy();
   shown = null;
+  showMarks(null, []);
   legend.show([]);
   showMessage(stays ? "Add a trace by its path, or click a value on any other page." : "");
 }
@@ -111,15 +113,16 @@ async function load() {
   panel.setAttribute("aria-busy", "true");
   try {
     const days = compareDays(state.compare);
-    const [uPlot, answer, earlier] = await Promise.all([
+    const [uPlot, answer, earlier, marks] = await Promise.all([
       loadPlotter(),
       fetchSeries(state.targets, from_s, until_s, signal),
       days ? fetchSeries(state.targets, shiftDays(from_s, -days), shiftDays(until_s, -days), signal) : null,
+      fetchMarks(state.targets, from_s, until_s, signal),
     ]);
     if (signal.aborted) return;
     assignColours(state.targets);
     const drawn = [...traces(answer.series), ...traces(earlier?.series ?? [], days)];
-    draw(uPlot, drawn, { from_s, until_s, step_s: answer.step_s, incomplete: answer.incomplete });
+    draw(uPlot, drawn, { from_s, until_s, step_s: answer.step_s, incomplete: answer.incomplete, marks });
   } catch (error) {
     if (error.name === "AbortError") return;
     showMessage(error.message, true);
@@ -152,15 +155,16 @@ function traces(series, days = 0) {
   });
 }
 
-function draw(uPlot, drawn, { from_s, until_s, step_s, incomplete }) {
+function draw(uPlot, drawn, { from_s, until_s, step_s, incomplete, marks }) {
   const place = document.getElementById("plot-chart");
   shown?.chart?.plot.destroy();
   const chart = drawChart(uPlot, place, drawn, {
-    from_s, until_s, incomplete, onZoom: zoomInto,
+    from_s, until_s, incomplete, onZoom: zoomInto, onDrawn: placeMarks,
     onMove: (index) => legend.point(index === null ? null : chart.data[0][index], chart.data, index),
   });
-  shown = { uPlot, drawn, chart, from_s, until_s, step_s, incomplete };
+  shown = { uPlot, drawn, marks, chart, from_s, until_s, step_s, incomplete };
   legend.show(drawn, incomplete);
+  showMarks(chart.plot, marks);
   const points = chart.data[0].length;
   const known = drawn.some((one) => one.values.some((value) => value !== null));
   showMessage(known
@@ -186,6 +190,7 @@ export function followPlot() {
 
 export function startPlot() {
   wireControls({ change: changePlot, state: plotState, shown: shownPlot, zoomOut, close: closePlot, showMessage });
+  startMarks(() => { if (state.targets.length) void load(); });
   onColours(redraw);
   addEventListener("popstate", () => { state = readState(location.search); applyState(); });
   new ResizeObserver(() => {

@@ -1,0 +1,167 @@
+"""Annotations in one SQLite file of the state folder; bounded in time, and in number for each kind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cloud_monitor.system import sqlite_file
+from webapp.annotations.model import Annotation
+from webapp.settings import AnnotationSettings
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "annotations.sqlite"
+READ_S = 2.0
+FOUND_MAX = 1000
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE annotations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, at REAL NOT NULL, until REAL,
+    kind TEXT NOT NULL, grid TEXT NOT NULL, place TEXT NOT NULL, text TEXT NOT NULL, by TEXT NOT NULL,
+    tags TEXT NOT NULL, mirrored INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX by_time ON annotations (at);
+CREATE INDEX open_ones ON annotations (kind) WHERE until IS NULL;
+CREATE INDEX by_kind ON annotations (kind, at);
+"""
+_COLUMNS = "at, until, kind, text, place, by, tags, key, number"
+
+
+class Keeping(NamedTuple):
+    """How much is kept: seconds, and annotations of each kind."""
+
+    keep_s: float
+    kind_max: int
+
+
+def keeping_of(settings: AnnotationSettings) -> Keeping:
+    return Keeping(settings.annotations_keep_s, settings.annotations_max)
+
+
+class AnnotationStore:
+    """One open transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(self, annotations: Iterable[Annotation], keeping: Keeping, now: float) -> int:
+        """How many are new. What is too old or too many of its kind goes, the oldest first."""
+        added = 0
+        for one in annotations:
+            added += self._sql.execute(
+                "INSERT OR IGNORE INTO annotations (key, at, until, kind, grid, place, text, by, tags) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (one.key or None, one.at, one.until, one.kind, one.grid, one.place, one.text, one.by,
+                 json.dumps(one.tags)),
+            ).rowcount  # fmt: skip
+        if added:
+            self._forget(keeping, now)
+        return added
+
+    def sync_open(
+        self, kind: str, going_on: Iterable[str], ended_at: Mapping[str, float], now: float
+    ) -> None:
+        """End those of the kind that go on by the store and not by these keys: then, or now."""
+        rows = self._sql.execute(
+            "SELECT number, key FROM annotations WHERE kind = ? AND until IS NULL", (kind,)
+        ).fetchall()
+        keys = frozenset(going_on)
+        ended = [(ended_at.get(key, now), number) for number, key in rows if key not in keys]
+        self._sql.executemany("UPDATE annotations SET until = max(at, ?) WHERE number = ?", ended)
+
+    def claim_to_mirror(self, count_max: int) -> tuple[Annotation, ...]:
+        """The oldest that were not mirrored yet."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM annotations WHERE mirrored = 0 ORDER BY number LIMIT ?", (count_max,)
+        )
+        return tuple(map(_annotation, rows))
+
+    def note_mirrored(self, numbers: Iterable[int]) -> None:
+        self._sql.executemany(
+            "UPDATE annotations SET mirrored = 1 WHERE number = ?", [(number,) for number in numbers]
+        )
+
+    def find(
+        self, from_s: float, until_s: float, grid: str = "", count_max: int = FOUND_MAX
+    ) -> tuple[Annotation, ...]:
+        """Those of a range of time, the newest first; with a grid, its own and those of all grids."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM annotations WHERE at <= ? AND coalesce(until, ?) >= ? "
+            "AND (? = '' OR grid IN ('', ?)) ORDER BY at DESC, number DESC LIMIT ?",
+            (until_s, until_s, from_s, grid, grid, count_max),
+        )
+        return tuple(map(_annotation, rows))
+
+    def _forget(self, keeping: Keeping, now: float) -> None:
+        self._sql.execute(
+            "DELETE FROM annotations WHERE at < ? AND until IS NOT NULL", (now - keeping.keep_s,)
+        )
+        kinds = self._sql.execute("SELECT kind, count(*) FROM annotations GROUP BY kind").fetchall()
+        for kind, count in kinds:
+            if count > keeping.kind_max:
+                self._sql.execute(
+                    "DELETE FROM annotations WHERE number IN (SELECT number FROM annotations "
+                    "WHERE kind = ? ORDER BY at, number LIMIT ?)",
+                    (kind, count - keeping.kind_max),
+                )
+
+
+@contextmanager
+def open_annotations(state_dir: Path) -> Iterator[AnnotationStore]:
+    """A transaction, committed when the block ends well. A broken file is set aside before.
+
+    Raises OSError or sqlite3.Error where the folder cannot be written.
+    """
+    file = state_dir / FILE_NAME
+    identity = sqlite_file.identity_of(file)
+    try:
+        connection = _begin(file)
+    except sqlite3.DatabaseError as error:
+        if not sqlite_file.is_broken(error):
+            raise
+        log.error("%s is broken: set aside as %s", file, sqlite_file.set_aside(file, identity))
+        connection = _begin(file)
+    with closing(connection):  # which rolls back what is not committed
+        yield AnnotationStore(connection)
+        connection.execute("COMMIT")
+
+
+def find_annotations(
+    state_dir: Path, from_s: float, until_s: float, grid: str = "", count_max: int = FOUND_MAX
+) -> tuple[Annotation, ...]:
+    """As AnnotationStore.find; nothing where there is no file that can be read."""
+    file = state_dir / FILE_NAME
+    if not file.exists():
+        return ()
+    try:
+        with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
+            return AnnotationStore(connection).find(from_s, until_s, grid, count_max)
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        log.warning("%s cannot be read: %s", file, error)
+        return ()
+
+
+def _begin(file: Path) -> sqlite3.Connection:
+    connection = sqlite_file.connect(file, synchronous="NORMAL")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            for statement in filter(str.strip, _SCHEMA.split(";\n")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("SELECT count(*) FROM annotations WHERE number < 0").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _annotation(row: Any) -> Annotation:
+    at, until, kind, text, place, by, tags, key, number = row
+    return Annotation(at, until, kind, text, place, by, tuple(json.loads(tags)), key or "", number)

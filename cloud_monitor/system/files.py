@@ -64,7 +64,7 @@ def _remove_left_behind(path: Path) -> None:
                 left.unlink()
 
 
-LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def open_lock(path: Path) -> int:
@@ -72,16 +72,42 @@ def open_lock(path: Path) -> int:
 
     One that others could open, as earlier versions made it, is closed to them. Raises OSError.
     """
-    descriptor = os.open(path, LOCK_FLAGS, 0o600)
-    close_to_others(descriptor)
-    return descriptor
-
-
-def close_to_others(descriptor: int) -> None:
-    """Let this user alone open the file again. Raises OSError."""
+    descriptor = os.open(path, _LOCK_FLAGS, 0o600)
     status = os.fstat(descriptor)
     if status.st_mode & 0o077 and status.st_uid == os.geteuid():
         os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of state, closed to other users; one that is there stays as it is. Raises OSError.
+
+    Its group may enter what lies in a folder as create_file tells of.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if _lets_group_read(folder.parent):
+            folder.chmod(0o750)
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file in a folder of state, closed to other users; one that is there stays as it is.
+
+    Its group may read what lies in a folder that the group may read and others may not enter: 0750, as units
+    make it. Anywhere else files are this user's alone, whatever the umask. Raises OSError.
+    """
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            if _lets_group_read(path.parent):
+                os.fchmod(descriptor, 0o640)
+        finally:
+            os.close(descriptor)
+
+
+def _lets_group_read(folder: Path) -> bool:
+    return folder.stat().st_mode & 0o057 == 0o050
 
 
 def stamp_of(path: Path) -> tuple[int, int, int] | None:

@@ -7,7 +7,6 @@ off. Where the state cannot be written it keeps the lock, goes on in memory and 
 from __future__ import annotations
 
 import atexit
-import fcntl
 import logging
 import os
 import sqlite3
@@ -19,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.locks import FileLock, take_lock
 from webapp.alerts.changes import publish_count
 from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
@@ -84,7 +83,7 @@ class Evaluator:
         self._settings = self._rules.read()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._lock_file: int | None = None
+        self._held: FileLock | None = None
         self._evaluated_at = 0.0
         self._is_last = False  # the one that evaluated last looks for messages that are due
         self._looked_at = 0.0
@@ -233,25 +232,18 @@ class Evaluator:
             self._asking.start()
 
     def _take_lock(self) -> bool:
-        if self._lock_file is not None:
+        if self._held is not None:
             return True
         try:
-            file = open_lock(self._state_dir / LOCK_NAME)
+            self._held = take_lock(self._state_dir / LOCK_NAME)
         except OSError as error:
             log.error("alerts are not evaluated: %s", error)
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return False
-        self._lock_file = file
-        return True
+        return self._held is not None
 
     def _free_lock(self) -> None:
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _leave_to_parent(self) -> None:
         """In a forked child: lock, sender and what is kept in memory are the parent's."""

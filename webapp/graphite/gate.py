@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.locks import FileLock, take_lock
 from webapp.errors import RequestRefused
 from webapp.graphite.client import GraphiteFault, fetch, parse_series
 from webapp.graphite.steps import Series
@@ -63,7 +60,7 @@ class GraphiteGate:
         except GraphiteFault as fault:
             raise RequestRefused(502, "graphite_failed", str(fault), _RETRY_AFTER_S) from None
 
-    def _take_place(self) -> int | None:
+    def _take_place(self) -> FileLock | None:
         place = self._find_place()
         if place is None and self._waiting.acquire(blocking=False):
             try:
@@ -75,16 +72,10 @@ class GraphiteGate:
                 self._waiting.release()
         return place
 
-    def _find_place(self) -> int | None:
-        """The descriptor that holds a place; whoever closes it, be it by its death, gives the place back."""
+    def _find_place(self) -> FileLock | None:
+        """Whoever releases it, be it by its death, gives the place back."""
         for number in range(AT_ONCE):
-            path = self._state_dir / f"plot-{number}.lock"
-            place = open_lock(path)
-            try:
-                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(place)
-            else:
+            if place := take_lock(self._state_dir / f"plot-{number}.lock"):
                 return place
         return None
 
@@ -94,7 +85,7 @@ class _Query:
 
     def __init__(
         self,
-        place: int,
+        place: FileLock,
         url: str,
         expressions: Sequence[str],
         from_s: int,
@@ -123,14 +114,13 @@ class _Query:
                 self._fault = fault
             finally:
                 self._done.set()
-                with suppress(OSError):
-                    os.close(place)
+                place.release()
 
         thread = threading.Thread(target=ask, name="plot", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no more threads
-            os.close(place)
+            place.release()
             raise
 
     def result(self, timeout_s: float) -> bytes:

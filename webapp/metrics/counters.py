@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud_monitor.system.files import open_lock, replace_file
+from cloud_monitor.system.files import replace_file
+from cloud_monitor.system.locks import take_lock
 from cloud_monitor.system.process import OwnUse, read_own_use
 
 FOLDER_NAME = "telemetry"
@@ -90,16 +91,13 @@ class SharedCounters:
     def _begin_anew(self) -> None:
         """In a forked child: the parent's number and counts are the parent's."""
         self._lock = threading.Lock()
-        os.close(self._held)
+        self._held.release()
         self._take_number()
 
     def _take_number(self) -> None:
         for number in range(_FILES_MAX):
-            held = open_lock(self._folder / f"{number}.lock")
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(held)
+            held = take_lock(self._folder / f"{number}.lock")
+            if held is None:
                 continue
             self._number, self._held = number, held
             self._counters, before = _read(self._folder / f"{number}.json")

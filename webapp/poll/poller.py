@@ -7,7 +7,6 @@ others see the attempt, leave it at that, and read the files when they change. N
 from __future__ import annotations
 
 import atexit
-import fcntl
 import logging
 import os
 import threading
@@ -19,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloud_monitor.metrics.paths import ROOT
-from cloud_monitor.system.files import LOCK_FLAGS, close_to_others
+from cloud_monitor.system.locks import take_lock
 from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.snapshot_view import PollOutcome
@@ -74,7 +73,6 @@ class Poller:
         self._stamp = ""
         self._flush_at = 0.0
         self._stop = threading.Event()
-        self._lock_file: int | None = None
         self._rest_until = 0.0
         self._asked = 0  # requests of the poll that is under way
         self._thread: threading.Thread | None = None
@@ -85,7 +83,6 @@ class Poller:
 
         def start_again() -> None:
             if (poller := this()) is not None and not poller._stop.is_set():
-                poller._leave_to_parent()
                 poller._latest.renew_lock()
                 poller._run_thread()
 
@@ -144,24 +141,12 @@ class Poller:
     @contextmanager
     def _elected(self) -> Iterator[bool]:
         """Whether this thread, of all there are, may poll. The system frees a dead process's flock."""
-        path = self._settings.state_dir / LOCK_NAME
-        self._lock_file = os.open(path, LOCK_FLAGS, 0o600)  # known at once to a child forked meanwhile
-        close_to_others(self._lock_file)
+        lock = take_lock(self._settings.state_dir / LOCK_NAME)
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+            yield lock is not None
         finally:
-            os.close(self._lock_file)
-            self._lock_file = None
-
-    def _leave_to_parent(self) -> None:
-        """In a forked child: close the copy of the lock's file, which would keep the lock taken."""
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+            if lock is not None:
+                lock.release()
 
     def _poll(self, now: float) -> None:
         state_dir = self._settings.state_dir

@@ -1,0 +1,84 @@
+"""One of many holds a lock; no child keeps its parent's, whenever it was forked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import threading
+from pathlib import Path
+
+from cloud_monitor.system.locks import take_lock
+
+FORKS = 200
+
+
+def test_one_has_it_until_it_lets_go(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = take_lock(path)
+    assert lock is not None
+    assert take_lock(path) is None
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    lock.release()
+    lock.release()
+    again = take_lock(path)
+    assert again is not None
+    again.release()
+
+
+def test_a_child_that_lives_on_does_not_keep_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = take_lock(path)
+    assert lock is not None
+    ready, begun = os.pipe()
+    if not (child := os.fork()):
+        lock.release()  # not the child's: it does nothing
+        os.write(begun, b"1" if take_lock(path) is None else b"0")
+        signal.pause()
+        os._exit(0)
+    try:
+        assert os.read(ready, 1) == b"1"
+        assert take_lock(path) is None
+        lock.release()
+        freed = take_lock(path)
+        assert freed is not None
+        freed.release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(begun)
+
+
+def test_no_moment_of_taking_it_is_one_to_be_forked_in(tmp_path: Path) -> None:
+    path, stop = tmp_path / "a.lock", threading.Event()
+
+    def take_and_release() -> None:
+        while not stop.is_set():
+            if lock := take_lock(path):
+                lock.release()
+
+    threads = [threading.Thread(target=take_and_release) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    kept = 0
+    try:
+        for _ in range(FORKS):
+            if not (child := os.fork()):
+                os._exit(int(has_open(path)))
+            kept += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert kept == 0
+
+
+def has_open(path: Path) -> bool:
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{descriptor}") == str(path):
+                return True
+        except OSError:  # that of the listing itself
+            continue
+    return False

@@ -17,6 +17,7 @@ import pytest
 from tests.services.azurite import Azurite
 from tests.services.needs import need
 from tests.services.postgres import Postgres
+from tests.services.postgres_pair import PostgresPair
 from tests.services.support import wait_until
 from tests.worker.fleet import FAULTY_STAY, Fleet
 
@@ -46,6 +47,29 @@ def test_postgresql_restarts(own_postgres: Postgres, tmp_path: Path, way: str) -
             own_postgres.start()
         assert fleet.wait(supervisor) == 0, fleet.said()
         fleet.check_all_once()
+    finally:
+        fleet.stop()
+
+
+def test_postgresql_switches_over(postgres_pair: PostgresPair, tmp_path: Path) -> None:
+    """Two supervisors at work: their connections lead to what is a standby now, then to the primary."""
+    fleet = Fleet(tmp_path, postgres_pair.url, {"WORKER_MAX_WORKERS": "2"})
+    try:
+        for directory in "abc":
+            fleet.add_images(directory, contents(40))
+        fleet.enqueue(chunk_images=10)
+        supervisors = [
+            fleet.start(WORKER_HOST=host, WORKER_STATE_DIR=str(tmp_path / "state" / host)) for host in "pq"
+        ]
+        wait_until(lambda: done(fleet) >= 10, "the first results")
+        postgres_pair.switch_over()
+        wait_until(lambda: fleet.has_said("standby") or fleet.has_said("read-only"), "what hinders them")
+        postgres_pair.follow()
+        for supervisor in supervisors:
+            assert fleet.wait(supervisor) == 0, fleet.said()
+        rows = fleet.check_all_once()
+        assert len(rows) == 120
+        assert not fleet.has_said("Traceback"), fleet.said()
     finally:
         fleet.stop()
 

@@ -85,10 +85,14 @@ def make_folder(folder: Path) -> None:
     Its group may enter what lies in a folder as create_file tells of.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
+    try:
         folder.mkdir(mode=0o700)
-        if _lets_group_read(folder.parent):
-            folder.chmod(0o750)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
+    if _lets_group_read(folder.parent):
+        folder.chmod(0o750)
 
 
 def create_file(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from cloud_monitor.system.file_locks import describe_process, read_lock_holders
+from cloud_monitor.system.files import create_file, make_folder
 from worker.queue.model import QueueUnavailable
 
 PRAGMAS = (
@@ -42,11 +44,13 @@ def open_sqlite(url: URL, read_only: bool) -> Engine:
         )
     else:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
         except OSError as error:
             raise QueueUnavailable(
                 f"queue database {path}: cannot make its folder: {error.strerror}"
             ) from error
+        with suppress(OSError):  # which the first connection tells of
+            create_file(path)  # SQLite gives the files beside it the same mode
     engine = create_engine(url, connect_args={"timeout": BUSY_S}, pool_size=2, max_overflow=4)
 
     @event.listens_for(engine, "connect")

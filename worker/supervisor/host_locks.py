@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.files import make_folder, open_lock
 from worker.errors import WorkerError
 
 OFF = "off"
@@ -66,7 +66,7 @@ def _lock(path: Path) -> int | None:
 def make_state_folder(folder: Path) -> None:
     """For this user alone where it is new. Raises WorkerError where others can change what is in it."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         mode = folder.stat().st_mode
     except OSError as error:
         raise WorkerError(f"WORKER_STATE_DIR={folder}: {error.strerror}") from error

@@ -13,10 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from cloud_monitor.system.files import create_file, make_folder
+
 
 def open_log(folder: Path, name: str) -> BinaryIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / f"{name}.log").open("ab", buffering=0)
+    make_folder(folder)
+    path = folder / f"{name}.log"
+    create_file(path)
+    return path.open("ab", buffering=0)
 
 
 def rotate_log(path: Path, most_bytes: int, files: int) -> None:
@@ -29,6 +33,7 @@ def rotate_log(path: Path, most_bytes: int, files: int) -> None:
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
     newest = path.with_name(f"{path.name}.1")
     try:
+        create_file(newest)
         shutil.copyfile(path, newest)
     except OSError:  # a full disk: the log goes, the worker stays
         newest.unlink(missing_ok=True)

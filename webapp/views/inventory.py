@@ -11,6 +11,7 @@ from flask import Blueprint, Response, json, request
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings, current_time
+from webapp.serving.identity import ProvenUser, audit
 from webapp.serving.tokens import bearer_token, fits_any, read_tokens
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ blueprint = Blueprint("inventory", __name__, url_prefix="/api/inventory")
 @blueprint.put("/<grid>")
 def put(grid: str) -> Response:
     """204 once the list is kept; nothing of it is kept with any other answer."""
-    _check(grid)
+    who = _check(grid)
     from cloud_monitor.system.process import give_back_memory
     from webapp.inventory.payload import ListRefused, ListTooLarge, read_payload
     from webapp.inventory.store import OlderList, store_payload
@@ -40,6 +41,8 @@ def put(grid: str) -> Response:
                 forget_after_s=settings.forget_grid_after_s,
             )
         note_arrival(settings.state_dir, grid, payload.taken_at - current_time())
+        counts = (f"{len(found.records)} {name}" for name, found in sorted(payload.lists.items()))
+        audit(who, "put", f"lists of {grid}: {', '.join(counts)}")
     except ListTooLarge as large:
         raise RequestRefused(413, "list_too_large", str(large)) from None
     except ListRefused as refused:
@@ -64,13 +67,16 @@ def get(grid: str) -> Response:
     return Response(json.dumps(found), content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-def _check(grid: str) -> None:
-    """Raises RequestRefused: 404 where no token is set, 401 for another, 400 for what is no grid's name."""
-    _check_token(grid)
+def _check(grid: str) -> ProvenUser:
+    """Who asks: a collector, by the token of its grid or by one that is good for any.
+
+    Raises RequestRefused: 404 where no token is set, 401 for another, 400 for what is no grid's name."""
+    who = _check_token(grid)
     if not is_clean(grid):
         raise RequestRefused(
             400, "grid_refused", "the grid's name is not one of metric paths: [A-Za-z0-9_-]+"
         )
+    return who
 
 
 def tokens_of(text: bytes, grid: str) -> list[bytes]:
@@ -88,17 +94,20 @@ def tokens_of(text: bytes, grid: str) -> list[bytes]:
     return found
 
 
-def _check_token(grid: str) -> None:
+def _check_token(grid: str) -> ProvenUser:
     file = current_settings().inventory_token_file
     if file is None:
         off = "no lists are taken here: WEBAPP_INVENTORY_TOKEN_FILE is not set"
         raise RequestRefused(404, "inventory_off", off)
     text = read_tokens(file, "WEBAPP_INVENTORY_TOKEN_FILE")
-    if not fits_any(bearer_token() or b"", tokens_of(text, grid)):
+    word, tokens = bearer_token() or b"", tokens_of(text, grid)
+    if not fits_any(word, tokens):
         refusal = (
             "the token is not one of WEBAPP_INVENTORY_TOKEN_FILE for this grid (Authorization: Bearer TOKEN)"
         )
         raise RequestRefused(401, "token_refused", refusal)
+    is_of_any = fits_any(word, tokens_of(text, ""))
+    return ProvenUser(f"collector:{'*' if is_of_any else grid}", "token")
 
 
 def _read_body() -> bytes:

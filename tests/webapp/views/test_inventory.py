@@ -85,6 +85,22 @@ def test_a_grid_may_have_tokens_of_its_own_and_several_at_once(app: Flask, tmp_p
     assert put_list(app, "atlas", sample_list(NOW + 1), token="old-1").status_code == 401
 
 
+def test_each_list_is_on_record_with_whose_token_it_came_by(
+    app: Flask, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "inventory-token").write_text("belle of-belle\n* for-all\n")
+    with caplog.at_level("INFO", "cloud_monitor.audit"):
+        put_list(app, "belle", sample_list(), token="of-belle")
+        put_list(app, "belle", sample_list(NOW + 1), token="for-all")
+        put_list(app, "belle", sample_list(NOW + 2), token="wrong")
+        put_list(app, "belle", sample_list(NOW - 60), token="for-all")  # older: not kept
+    said = "(by token, from 127.0.0.1) put lists of belle: 4 jobs, 12 vms"
+    assert [record.message for record in caplog.records if record.name == "cloud_monitor.audit"] == [
+        f"collector:belle {said}",
+        f"collector:* {said}",
+    ]
+
+
 def test_a_list_without_any_total_has_the_total_of_nothing(app: Flask) -> None:
     assert put_list(app, "belle", listing(jobs=[job("1.0")], jobs_total={})).status_code == 204
     (grid,) = app.test_client().get("/api/jobs").get_json()["grids"]

@@ -19,6 +19,7 @@ from typing import Any
 from cloud_monitor.system.text import duration_text
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
+from worker.queue.figures import HELD
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.host_hold import HostHold
 from worker.runner.rate import Rate
@@ -193,11 +194,16 @@ class Committer:
             self._uploads[chunk] = self._uploader.submit(self._upload, chunk, "results.jsonl", RETRY_S)
             return False
         else:
+            fault, outcome = f"results could not be uploaded: {error}", "failed"
             if isinstance(error, StorageError):
-                self._hold.hold(str(error))
-            self._fail(chunk, f"results could not be uploaded: {error}", usage)
-            log.error("%s: results could not be uploaded: %s", chunk.claim.name, error)
-        self._drop(chunk, "done" if error is None else "failed", str(error or ""))
+                self._hold.hold(fault)
+            if isinstance(error, StorageError) and any(key for _, key in self._queue.ended_files()):
+                outcome = "released"  # others could: this host's fault, and not charged to the chunk
+                self._queue.release(chunk.claim, f"{HELD}{fault}", usage)
+            else:
+                self._fail(chunk, fault, usage)
+            log.error("%s: %s", chunk.claim.name, fault)
+        self._drop(chunk, "done" if error is None else outcome, str(error or ""))
         return True
 
     def _renew(self, chunk: ActiveChunk) -> None:

@@ -41,6 +41,27 @@ def test_results_that_cannot_be_uploaded_fail_their_chunk_and_retry_mends_it(fle
     assert {row.image: row.stored_at for row in rows} == stored_at
 
 
+def test_a_host_that_cannot_upload_what_others_could_charges_no_chunk(fleet: Fleet) -> None:
+    """The results' folder goes away for a while: the host holds back, and nothing is given up."""
+    fleet.add_images("a", [bytes(number + 1) for number in range(5)])
+    fleet.add_images("b", [bytes(number + 1) for number in range(40)])
+    fleet.enqueue(chunk_images=40)
+    supervisor = fleet.start(WORKER_STUB_S="0.1", WORKER_ATTEMPTS="1")
+    wait_until(lambda: list(fleet.results.rglob("*.jsonl")), "the first chunk's results")
+    kept = fleet.results.rename(fleet.folder / "kept")
+    fleet.results.write_text("in the way")
+    wait_until(lambda: fleet.has_said("results could not be uploaded"), "the fault")
+    wait_until(lambda: any("uploaded" in reason for reason in reasons_held(fleet)), "the host to be named")
+    fleet.results.unlink()
+    kept.rename(fleet.results)
+    assert fleet.wait(supervisor) == 0, fleet.said()
+    fleet.check_all_once()
+
+
+def reasons_held(fleet: Fleet) -> list[str]:
+    return [reason for host in read_figures(fleet.database_url).hosts for reason in host.held]
+
+
 def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
     """Somebody tidies /tmp: the chunk is given back, the worker replaced or goes on, no failure counts."""
     fleet.add_images("a", [bytes(number + 1) for number in range(120)])

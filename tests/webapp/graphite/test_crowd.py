@@ -23,6 +23,7 @@ from webapp.poll.state_files import read_outcome
 
 VISITORS = 28
 EVERY_S = 2  # a poll
+FEED_EVERY_S = 30
 WIDE = [
     "grids.*.clouds.*.vms.*.running",
     "grids.load.clouds.*.vms.*.running",
@@ -101,6 +102,7 @@ def run_crowd(shape: Shape, graphite: Graphite, state_dir: Path) -> None:
     try:
         wait_until(lambda: page.poll() is None and listens(port), "the page")
         wait_until(lambda: read_outcome(state_dir).series >= len(values), "every series in the snapshot")
+        fed_at = time.monotonic()
         before_mb, most_mb, polls, failures = web.memory_info().rss / 2**20, 0.0, set(), 0
         crowd = Crowd(f"http://127.0.0.1:{port}")
         until = time.monotonic() + shape.crowd_s * slowdown()
@@ -110,6 +112,9 @@ def run_crowd(shape: Shape, graphite: Graphite, state_dir: Path) -> None:
                 polls.add(outcome.succeeded_at)
                 failures = max(failures, outcome.failures)
                 most_mb = max(most_mb, web.memory_info().rss / 2**20)
+                if time.monotonic() - fed_at > FEED_EVERY_S:
+                    feed(graphite, series(shape, int(time.time()) // 60 * 60))
+                    fed_at = time.monotonic()
                 time.sleep(0.1)
         finally:
             crowd.stop()

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, update
 
+from tests.services.postgres import Postgres
 from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import add, claim, complete
 from webapp import create_app
@@ -39,6 +41,29 @@ def rows_of(html: str, caption: str) -> dict[str, dict[str, str]]:
     labels = re.findall(r'<th scope="col"[^>]*>([^<\n]*)', head)[1:]
     rows = (re.findall(r"<t[dh]\b[^>]*>([^<\n]*)", row) for row in body.split("<tr")[1:])
     return {name: dict(zip(labels, cells, strict=True)) for name, *cells in rows}
+
+
+def test_a_role_that_may_only_look_is_enough(fleet: Fleet, postgres: Postgres) -> None:
+    """What SECURITY.md says of the page's role: SELECT, and nothing else."""
+    url = postgres.create_database()
+    queue = open_queue(url)
+    add(queue, "looked-at", 6, chunk_images=2)
+    complete(queue, claim(queue))
+    name = url.rpartition("/")[2]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (
+            f"CREATE ROLE look_{name} LOGIN",
+            f"GRANT USAGE ON SCHEMA public TO look_{name}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO look_{name}",
+        ):
+            connection.execute(statement.encode())
+    looker = url.replace("postgres@", f"look_{name}@")
+    with psycopg.connect(looker) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("UPDATE chunks SET state = state")
+    client = fleet(looker)
+    assert "cannot be read" not in client.get("/fleet").text
+    assert "looked-at" in rows_of(client.get("/fleet").text, "Batches")
+    assert client.get("/api/machines").status_code == 200
 
 
 def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> None:

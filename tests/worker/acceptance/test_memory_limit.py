@@ -51,8 +51,11 @@ def sampled(group: MemoryGroup) -> Iterator[list[int]]:
         thread.join()
 
 
-def run_in_group(fleet: Fleet, step_bytes: int, command: tuple[str, ...], timeout_s: float) -> None:
-    """Memory stays under the threshold plus one worker's step, nothing is killed, every answer is right."""
+def run_in_group(fleet: Fleet, step_bytes: int, command: tuple[str, ...], timeout_s: float) -> int:
+    """Memory stays under the threshold plus one worker's step, nothing is killed, every answer is right.
+
+    Gives how many workers there were.
+    """
     answers = read_answers()
     fleet.enqueue(chunk_images=4)
     with memory_group(LIMIT_BYTES) as group:
@@ -69,6 +72,7 @@ def run_in_group(fleet: Fleet, step_bytes: int, command: tuple[str, ...], timeou
     assert {row.image for row in rows} == set(fleet.contents)
     for row in rows:
         assert row.result.smiles == answers[Path(row.image).name]["smiles"]
+    return workers
 
 
 @pytest.fixture
@@ -83,6 +87,17 @@ def test_ours(fleet: Fleet, tmp_path: Path, model: Model) -> None:  # noqa: F811
     fleet.environment["WORKER_DECIMER_ENGINE"] = "onnx"
     add_drawings(fleet, tmp_path, 200)
     run_in_group(fleet, (300 + 335) * MB, RUN, timeout_s=1500)
+
+
+@pytest.mark.soak
+def test_ours_with_what_is_promised_at_the_threshold(fleet: Fleet, tmp_path: Path, model: Model) -> None:  # noqa: F811
+    """A worker is let in only where what all will come to stays below it, and so memory does."""
+    fleet.environment |= {
+        "WORKER_DECIMER_ENGINE": "onnx",
+        "WORKER_MEMORY_PROMISED_PCT": str(100 * THRESHOLD),
+    }
+    add_drawings(fleet, tmp_path, 200)
+    assert run_in_group(fleet, 0, RUN, timeout_s=1500) > 1
 
 
 @pytest.mark.soak

@@ -12,9 +12,9 @@ PROFILE ?=
 export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
 
 BIN := .venv/bin
-EXTRAS := alerts azure collector telemetry webapp worker chemistry pages azure-machines ec2 openstack dev
+EXTRAS := alerts azure collector telemetry webapp worker chemistry pages parquet azure-machines ec2 openstack dev
 
-.PHONY: help run test test-fast test-clouds test-upstream soak bench setup store check clean requirements vendor docs
+.PHONY: help run test test-fast test-clouds test-upstream containers test-containers soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,12 @@ check: ## the checks alone, without any installation
 
 test-clouds: .venv/ready ## the machine manager over a real OpenStack Nova, in an environment of its own (410 MB)
 	$(BIN)/pytest -m nova --timeout 0
+
+containers: ## build the images of collector with page, and worker, by buildah
+	@tools/build-containers
+
+test-containers: .venv/ready ## run them by podman
+	$(BIN)/pytest -m containers --timeout 0
 
 test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 GB, installed once) and compare
 	$(BIN)/pytest -m soak --timeout 0 tests/worker/decimer/test_upstream.py

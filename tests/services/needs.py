@@ -22,6 +22,8 @@ SERVICES = {
     "apache": "an Apache with mod_wsgi",
     "azurite": "Azurite, run by node",
     "browser": "Chromium",
+    "containers": "the images of make containers, and podman",
+    "podman": "podman",
     "cron": "Debian's cron daemon",
     "condor": "an HTCondor pool",
     "decimer": "the weights of DECIMER",

@@ -9,12 +9,12 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PROFILE ?=
 # Those given on the command line reach the programs: make run PORT=5001 STATE_DIR=/srv/cloud-monitor
-export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT
+export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT MAIL_PORT
 
 BIN := .venv/bin
 EXTRAS := alerts azure collector telemetry webapp worker chemistry pages parquet azure-machines ec2 openstack dev
 
-.PHONY: help run test test-fast test-clouds test-upstream containers test-containers soak bench setup store check clean requirements vendor docs
+.PHONY: help run demo test test-fast test-clouds test-upstream containers test-containers soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,10 @@ help: ## list the targets
 run: ## start the whole chain here: Carbon, Graphite, collector, web page
 	@$(MAKE) -j3 setup
 	@exec $(BIN)/python -m tools.run
+
+demo: ## the same with two grids in trouble, a fleet at work and alerts to a mailbox here
+	@$(MAKE) -j3 setup
+	@exec $(BIN)/python -m tools.demo
 
 test: ## install what the tests need, then lint, check types and test against real services
 	@tools/install-apt

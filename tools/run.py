@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import honcho.environ  # type: ignore[import-untyped]
 import honcho.manager  # type: ignore[import-untyped]
@@ -97,15 +98,32 @@ def read_procfile(name: str) -> dict[str, str]:
     return dict(honcho.environ.parse_procfile((ROOT / name).read_text()).processes)
 
 
-def main() -> int:
+class Addition(NamedTuple):
+    """Processes beside those of the profile, and variables for all of them."""
+
+    commands: Mapping[str, str] = {}
+    variables: Mapping[str, str] = {}
+
+
+Add = Callable[
+    [Mapping[str, int], Path, str], Addition
+]  # of the ports, the state folder, and Carbon's address
+
+
+def add_nothing(ports: Mapping[str, int], state: Path, carbon: str) -> Addition:
+    return Addition()
+
+
+def main(add: Add = add_nothing, more_ports: Mapping[str, int] | None = None) -> int:
+    """`more_ports`: of what `add` starts, variable and default."""
     dotenv = ROOT / ".env"
     given = (honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}) | dict(os.environ)
     try:
         profile = choose_profile(given)
-        ports = read_ports(given, profile.ports)
+        ports = read_ports(given, {**profile.ports, **(more_ports or {})})
         state = Path(given.get("STATE_DIR") or "state").resolve()
         with lock_state(state):
-            check_free(ports, profile.uses)
+            check_free(ports, {**dict.fromkeys(ports, "the demo"), **profile.uses})
             commands = read_procfile(profile.procfile)
             commands |= {name: read_procfile(PROFILES["default"].procfile)[name] for name in profile.further}
             if given.get("FLEET") == "0":
@@ -114,7 +132,9 @@ def main() -> int:
             if "fleet" in commands:
                 prepared |= environment_of_fleet(state)
             prepared |= environment_of_inventory(given, ports["PORT"], state)
-            environment = environment_of_parts(given, prepared, ports, state)
+            addition = add(ports, state, prepared["COLLECTOR_CARBON"])
+            commands |= addition.commands
+            environment = environment_of_parts(given, prepared | addition.variables, ports, state)
             if "fleet" in commands:
                 enqueue_samples(environment)
             print(f"status page: http://127.0.0.1:{ports['PORT']}/  data: {state}  stop: Ctrl-C", flush=True)

@@ -37,11 +37,12 @@ def share_installed(target: Path) -> None:
 class MakeRun:
     """`make run` in a copy, on ports of its own; `pids()` finds all it has started, however deep."""
 
-    def __init__(self, copy: Path, **variables: str) -> None:
+    def __init__(self, copy: Path, target: str = "run", **variables: str) -> None:
         self.copy = copy
         self.state = copy / "state"
         self.ports = {name: free_port() for name in PORT_VARIABLES}
         self.variables = variables
+        self.target = target
         self.log = copy.with_name(copy.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -67,7 +68,7 @@ class MakeRun:
             name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
         }
         self._process = subprocess.Popen(
-            ["make", "run"],
+            ["make", self.target],
             cwd=self.copy,
             env=inherited | ports | {"STATE_DIR": str(self.state)} | self.variables,
             stdin=subprocess.DEVNULL,

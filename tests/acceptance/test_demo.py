@@ -1,0 +1,38 @@
+"""`make demo`: grids in trouble on the page, and mail about it in a mailbox on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.services.ask import get
+from tests.services.made import MakeRun, copy_tracked, share_installed
+from tests.services.support import free_port, wait_until
+
+pytestmark = [pytest.mark.timeout(600), pytest.mark.soak]
+
+
+def test_trouble_is_on_the_page_and_in_the_mailbox(tmp_path: Path) -> None:
+    copy = tmp_path / "cloud-monitor"
+    copy_tracked(copy)
+    share_installed(copy)
+    run = MakeRun(copy, target="demo", FLEET="0", MAIL_PORT=str(free_port()))
+    run.state = tmp_path / "state"
+    run.log = tmp_path / "run.log"
+    try:
+        run.start()
+        wait_until(lambda: get(run.page + "/").status_code == 200, "the page", 300)
+        wait_until(lambda: "12 VMs in error" in get(run.page + "/").text, "a cloud in trouble", 300)
+        new = run.state / "mailbox/new"
+        wait_until(lambda: len(list(new.glob("*"))) >= 3, "three mails", 300)
+        subjects = {
+            line
+            for file in new.iterdir()
+            for line in file.read_text().splitlines()
+            if line.startswith("Subject: ")
+        }
+        assert any("quiet" in subject and "no data" in subject for subject in subjects)
+        assert any("munich" in subject for subject in subjects)
+    finally:
+        run.clean_up()

@@ -22,7 +22,7 @@ from worker.machines.providers.base import (
     ProviderThrottled,
     ProviderUnavailable,
 )
-from worker.machines.reconcile import ActionKind, MachineAction
+from worker.machines.reconcile import ActionKind, MachineAction, ended_leftovers
 from worker.queue.hosts import add_event
 from worker.queue.machine_places import PlaceRefusal, forget_refusal, note_refusal, refusals_of
 from worker.queue.machines import (
@@ -125,7 +125,7 @@ class Effects:
                 self._delete(action)
 
     def costing_of(self, config: GroupConfig) -> int:
-        """What outlived machines in the group's clouds and could not be ended when it was tried last."""
+        """What outlived machines in the group's clouds, and is of nobody known or could not be ended."""
         return sum(self._costing.get(name, 0) for name in {place.provider for place in config.place})
 
     def end_leftovers(self, listings: Mapping[str, CloudListing | None], view: MachineView) -> None:
@@ -133,17 +133,15 @@ class Effects:
         for name, listing in listings.items():
             if listing is None:
                 continue
-            there = {row.name for row in view.machines} | {machine.name for machine in listing.machines}
-            self._costing[name] = 0
-            for leftover in listing.leftovers:
-                if leftover.machine and leftover.machine not in there:
-                    try:
-                        self._providers[name].delete_leftover(leftover)
-                        said = f"{leftover.kind} {leftover.name} of {leftover.machine} is deleted"
-                    except ProviderError as error:
-                        said = f"{leftover.kind} {leftover.name} still costs: {error}"
-                        self._costing[name] += 1
-                    self._book.write(partial(add_event, kind="leftover", message=said))
+            self._costing[name] = sum(not one.machine for one in listing.leftovers)
+            for leftover in ended_leftovers(listing, view.machines):
+                try:
+                    self._providers[name].delete_leftover(leftover)
+                    said = f"{leftover.kind} {leftover.name} of {leftover.machine} is deleted"
+                except ProviderError as error:
+                    said = f"{leftover.kind} {leftover.name} still costs: {error}"
+                    self._costing[name] += 1
+                self._book.write(partial(add_event, kind="leftover", message=said))
 
     def _ask(self, row: MachineRow) -> None:
         sold: dict[str, object] = {}

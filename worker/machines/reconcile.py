@@ -3,18 +3,19 @@ and the number that is wanted, actions with reasons.
 
 Never more than `most`; nothing that works is deleted without draining; on a list that could not be read
 nothing is deleted, forgotten or made; a machine that a list lacks is not forgotten until its cloud has
-answered that it is gone, or has ended it; at most max(1, a fifth) of a group begin to drain, and as many are
-deleted, in a round.
+answered that it is gone, or has ended it; two of one name, which a cloud without client tokens can come to,
+are both ended; at most max(1, a fifth) of a group begin to drain, and as many are deleted, in a round.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from worker.machines.model import CloudListing, CloudMachine, CloudState
+from worker.machines.model import CloudListing, CloudMachine, CloudState, Leftover
 from worker.queue.machines import STAYING, HostWord, MachineRow, MachineState
 
 
@@ -73,18 +74,20 @@ def reconcile(
     """`rows` are the group's that are not gone. `listings`: None for a provider whose list could not be
     read. Without `hosts_known` (the queue was away a moment ago) no host is held for silent.
     """
-    named = {
-        (provider, machine.name): machine
-        for provider, listing in listings.items()
-        for machine in (() if listing is None else listing.machines)
-    }
+    named: defaultdict[tuple[str, str], list[CloudMachine]] = defaultdict(list)
+    for provider, listing in listings.items():
+        for machine in () if listing is None else listing.machines:
+            named[provider, machine.name].append(machine)
     budget = max(1, len(rows) // 5)
     actions: list[MachineAction] = []
     deletions = 0
     leaving: set[str] = set()  # those no longer counted among the staying
     for row in rows:
         listing = listings.get(row.provider)
-        cloud = named.get((row.provider, row.name))
+        of_name = named.get((row.provider, row.name), [])
+        cloud = next(
+            (one for one in of_name if one.provider_id == row.provider_id), next(iter(of_name), None)
+        )
         word = hosts.get(row.name)
         actions.extend(_heard(row, cloud, word))
         if listing is None:
@@ -92,6 +95,8 @@ def reconcile(
         actions.extend(_seen(row, cloud, now))
         alive = _is_alive(limits, word, now, hosts_known)
         action = _end(limits, row, cloud, word, alive, now)
+        if action is None and len(of_name) > 1 and row.state in (MachineState.BOOTING, MachineState.RUNNING):
+            action = _drain(row, f"the cloud has {len(of_name)} machines of this name, which are told as one")
         if action is None:
             continue
         is_deletion = action.kind in (ActionKind.DELETE, ActionKind.END)
@@ -117,6 +122,12 @@ def reconcile(
     known = all(listings.get(row.provider) is not None for row in rows)
     room = limits.most - len(rows) - len(adopted)
     return Reconciled((*actions, *adopted), max(0, min(-surplus, room)) if known else 0)
+
+
+def ended_leftovers(listing: CloudListing, rows: Sequence[MachineRow]) -> tuple[Leftover, ...]:
+    """What outlived a machine that neither the queue nor the list knows; what is of nobody known is left."""
+    there = {row.name for row in rows} | {machine.name for machine in listing.machines}
+    return tuple(one for one in listing.leftovers if one.machine and one.machine not in there)
 
 
 def _heard(row: MachineRow, cloud: CloudMachine | None, word: HostWord | None) -> Iterator[MachineAction]:
@@ -146,7 +157,7 @@ def _seen(row: MachineRow, cloud: CloudMachine | None, now: float) -> Iterator[M
     else:
         if row.missing_at is not None:
             values["missing_at"] = None
-        if row.provider_id != cloud.provider_id:
+        if row.provider_id != cloud.provider_id and row.state is not MachineState.DELETING:
             values["provider_id"] = cloud.provider_id
         if row.state is MachineState.WISHED:
             values["state"] = MachineState.BOOTING
@@ -172,6 +183,8 @@ def _end(
             return _delete(limits, row, cloud, "the cloud has ended it", now, row.fault)
         if cloud.state is CloudState.DELETING:
             return None
+        if alive and row.provider_id not in (None, cloud.provider_id):
+            return _drain(row, "another machine of its name works, and drains first")
         return _delete(limits, row, cloud, row.reason, now, row.fault)
     if row.state is MachineState.DRAINING:
         reason = _drained(limits, row, word, alive, now)

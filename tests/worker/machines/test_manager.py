@@ -386,6 +386,8 @@ def test_what_outlived_its_machine_is_ended_and_what_is_not_known_is_left(scene:
     scene.cloud.leftovers = (ours, unclear)
     scene.manager.round()
     assert scene.cloud.leftovers == (unclear,)
+    scene.manager.round()
+    assert scene.view().groups["g"].figures["costing"] == 1  # an alert's business
 
 
 @pytest.mark.parametrize(

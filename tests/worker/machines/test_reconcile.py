@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.machines.model import CloudListing, CloudMachine, CloudState
-from worker.machines.reconcile import ActionKind, GroupLimits, MachineAction, Reconciled, reconcile
+from worker.machines.model import CloudListing, CloudMachine, CloudState, Leftover
+from worker.machines.reconcile import (
+    ActionKind,
+    GroupLimits,
+    MachineAction,
+    Reconciled,
+    ended_leftovers,
+    reconcile,
+)
 from worker.queue.machines import HostWord, MachineRow, MachineState
 
 NOW = 10_000.0
@@ -126,6 +133,38 @@ def test_what_has_our_tag_and_no_row_is_adopted_and_a_row_without_a_machine_is_a
     ]
 
 
+def test_two_machines_of_one_name_are_drained_and_both_ended() -> None:
+    both = (
+        CloudMachine("i-twin", "g-1", "g", CloudState.RUNNING),
+        CloudMachine("i-g-1", "g-1", "g", CloudState.RUNNING),
+    )
+    listing = {"here": CloudListing(both)}
+    rows = [row("g-1")]
+    (action,) = ends(reconcile(LIMITS, 1, rows, listing, {"g-1": word()}, NOW))
+    assert (action.kind, action.reason[:34]) == (ActionKind.DRAIN, "the cloud has 2 machines of this n")
+    rows = [row("g-1", MachineState.DRAINING, leave_at=NOW - 30)]
+    drained = {"g-1": word(workers=0, leaving=True)}
+    (action,) = ends(reconcile(LIMITS, 1, rows, listing, drained, NOW))
+    assert (action.kind, action.provider_id) == (ActionKind.DELETE, "i-g-1")
+    rows = [row("g-1", MachineState.DELETING, leave_at=NOW - 30)]
+    (action,) = ends(reconcile(LIMITS, 1, rows, {"here": CloudListing(both[:1])}, {}, NOW))
+    assert (action.kind, action.provider_id) == (ActionKind.DELETE, "i-twin")
+
+
+@given(
+    st.lists(st.sampled_from(["", "g-1", "g-2", "g-3"]), max_size=6),
+    st.sets(st.sampled_from(["g-1", "g-2", "g-3"])),
+    st.sets(st.sampled_from(["g-1", "g-2", "g-3"])),
+)
+def test_what_is_left_over_is_ended_only_when_its_machine_is_known_nowhere(
+    leftovers: list[str], in_queue: set[str], in_list: set[str]
+) -> None:
+    parts = tuple(Leftover("disk", str(number), "d", name) for number, name in enumerate(leftovers))
+    listing = replace(listed(*sorted(in_list))["here"], leftovers=parts)
+    ended = ended_leftovers(listing, [row(name) for name in in_queue])
+    assert {part.machine for part in ended} == set(leftovers) - in_queue - in_list - {""}
+
+
 def test_draining_machines_count_for_the_most_there_may_be() -> None:
     rows = [row("g-1", MachineState.DRAINING, leave_at=NOW), row("g-2")]
     hosts = {"g-1": word(), "g-2": word()}
@@ -136,6 +175,7 @@ def test_draining_machines_count_for_the_most_there_may_be() -> None:
 class _Real:
     """A machine as it really is."""
 
+    name: str
     boots_in: int  # rounds
     fails: bool
     dead: bool = False
@@ -160,8 +200,8 @@ class _World:
         if lie == "unreadable":
             return None
         machines = [
-            CloudMachine(name, name, "g", CloudState.FAILED if real.fails else CloudState.RUNNING)
-            for name, real in sorted(self.real.items())
+            CloudMachine(number, real.name, "g", CloudState.FAILED if real.fails else CloudState.RUNNING)
+            for number, real in sorted(self.real.items())
         ]
         if lie == "empty":
             machines = []
@@ -175,10 +215,10 @@ class _World:
         self.now += 30
         self._live(evicted)
         hosts = {
-            name: HostWord(
+            real.name: HostWord(
                 real.seen_at, 0 if real.draining_for > 1 else 1, real.draining_for > 1, 50, 0, 0, 0
             )
-            for name, real in self.real.items()
+            for real in self.real.values()
             if real.seen_at is not None
         }
         listing = self.listing(lie, hidden)
@@ -190,35 +230,40 @@ class _World:
                 name = f"g-{self.number}"
                 self.rows[name] = MachineRow(name, "g", "here", "s", MachineState.WISHED, self.now)
                 if hidden % 3:  # else the manager dies before it asks
-                    self.real.setdefault(name, _Real(4, boot_fails))
+                    self.real.setdefault(name, _Real(name, 4, boot_fails))
             else:
-                self._do(step)
+                self._do(step, twins=hidden % 4 == 0)
         self.most_made = max(self.most_made, len(self.rows))
 
     def _live(self, evicted: int) -> None:
         names = sorted(self.real)
         if evicted and names:
             self.real.pop(names[evicted % len(names)])
-        for name, real in self.real.items():
+        for real in self.real.values():
             real.boots_in -= 1
-            row = self.rows.get(name)
+            row = self.rows.get(real.name)
+            if real.boots_in == 0 and row is not None and row.leave_at is not None:
+                real.draining_for = 2  # it hears that before it begins with anything
             if real.boots_in <= 0 and not real.fails and real.draining_for <= 1:
                 real.draining_for += row is not None and row.leave_at is not None
                 real.seen_at = self.now
 
-    def _do(self, action: MachineAction) -> None:
+    def _do(self, action: MachineAction, twins: bool) -> None:
+        """With `twins` the cloud makes another machine of a name that it has already."""
         name = action.machine
         if action.kind is ActionKind.ADOPT:
             state = action.values["state"]
-            self.rows[name] = MachineRow(name, "g", "here", "s", state, self.now, provider_id=name)
+            number = action.provider_id
+            self.rows[name] = MachineRow(name, "g", "here", "s", state, self.now, provider_id=number)
         elif action.kind is ActionKind.ASK:
-            self.real.setdefault(name, _Real(4, False))
+            number = f"{name}, {len(self.real)}" if twins and name in self.real else name
+            self.real.setdefault(number, _Real(name, 4, False))
         elif action.kind is ActionKind.CHANGE:
             self.rows[name] = replace(self.rows[name], **action.values)
         elif action.kind is ActionKind.DRAIN:
             self.rows[name] = replace(self.rows[name], state=MachineState.DRAINING, leave_at=self.now)
         else:
-            real = self.real.pop(name, None)
+            real = self.real.pop(action.provider_id or "", None)
             if real is not None and real.boots_in <= 0 and not real.fails and real.draining_for <= 1:
                 self.killed_working.append(f"{name}: {action.reason}")
             if action.kind is ActionKind.END:
@@ -246,7 +291,10 @@ def test_whatever_the_cloud_says_and_whenever_the_manager_dies(most: int, spells
         for _ in range(times):
             world.round(*given_round)
     assert world.most_made <= most
-    for _ in range(80):  # then nobody lies or dies any more, and nothing is wanted
+    for _ in range(40):  # then nobody lies or dies any more: each machine is known, and none has a twin
+        world.round(most, "", 1, 100, 0, False)
+    assert sorted(real.name for real in world.real.values()) == sorted(world.rows)
+    for _ in range(80):  # and at last nothing is wanted
         world.round(0, "", 1, 100, 0, False)
     assert world.real == {}
     assert world.rows == {}

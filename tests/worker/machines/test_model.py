@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from worker.machines.model import CloudQuota, MachineSize, QuotaUse
-from worker.machines.providers.base import ProviderRefused, open_provider
+from worker.machines.providers.base import (
+    GROUP_TAG,
+    NAME_TAG,
+    ProviderRefused,
+    open_provider,
+    tagged_names,
+)
 
+ROOT = Path(__file__).parents[3]
 SIZE = MachineSize("c4", cores=4, memory_gb=16)
 
 
@@ -24,3 +35,43 @@ def test_an_account_without_limits_says_none_and_an_overdrawn_one_says_no_more()
 def test_a_provider_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(ProviderRefused, match="provider moon: kind is 'tape'; there are openstack, ec2"):
         open_provider("tape", "moon", {}, "fleet")
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "found"),
+    [
+        ("f-g-a", "g", ("f-g-a", "g")),
+        (None, None, ("unnamed-i-0abc", "")),
+        ("x\0'; drop", "g\n<b>", ("unnamed-i-0abc", "")),
+        ("a" * 99, "G", ("unnamed-i-0abc", "")),
+    ],
+)
+def test_a_tag_that_is_no_name_is_not_taken_for_one(
+    name: str | None, group: str | None, found: tuple[str, str]
+) -> None:
+    assert tagged_names({NAME_TAG: name, GROUP_TAG: group}, "/subscriptions/I-0abc"[-6:]) == found
+    assert tagged_names({}, "//") == ("unnamed-0", "")
+
+
+def test_a_clouds_library_is_imported_for_its_provider_alone_and_named_where_it_is_missing() -> None:
+    program = """
+import sys
+import worker.commands.machines
+from worker.machines.providers.base import KINDS, MachineError, open_provider
+libraries = {"openstack": "openstack", "boto3": "ec2", "azure.mgmt": "azure"}
+assert not libraries.keys() & sys.modules.keys(), sys.modules.keys()
+sys.modules.update(dict.fromkeys(libraries))
+for kind in libraries.values():
+    try:
+        open_provider(kind, "moon", {}, "f")
+    except MachineError as error:
+        print(str(error).rpartition("; ")[2])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = "install it with: pip install 'cloud-monitor[{}]'"
+    assert done.stdout.splitlines() == [
+        said.format(extra) for extra in ("openstack", "ec2", "azure-machines")
+    ]

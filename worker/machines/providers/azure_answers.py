@@ -11,8 +11,6 @@ from typing import Any
 from worker.machines.model import CloudMachine, CloudState, Leftover, MachineSize
 from worker.machines.providers.base import (
     FLEET_TAG,
-    GROUP_TAG,
-    NAME_TAG,
     CapacityRefused,
     ProviderError,
     ProviderRefused,
@@ -20,6 +18,7 @@ from worker.machines.providers.base import (
     ProviderUnavailable,
     QuotaRefused,
     retry_after_s,
+    tagged_names,
 )
 
 DISKS, NICS = "Microsoft.Compute/disks", "Microsoft.Network/networkInterfaces"
@@ -57,8 +56,7 @@ def read_machine(found: Mapping[str, Any], statuses: Sequence[Mapping[str, Any]]
     created = properties.get("timeCreated")
     return CloudMachine(
         found["id"],
-        tags.get(NAME_TAG, found["name"]),
-        tags.get(GROUP_TAG, ""),
+        *tagged_names(tags, found["name"]),
         state,
         created_at=None if created is None else datetime.fromisoformat(created).timestamp(),
         fault=fault or (f"it is {power}" if state is CloudState.STOPPED else ""),

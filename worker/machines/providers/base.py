@@ -9,6 +9,7 @@ take. Keys are found where the cloud's own library looks for them, and nowhere e
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Protocol, TypeVar
@@ -16,6 +17,8 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from worker.machines.model import (
+    GROUP_NAME,
+    NAME,
     CloudListing,
     CloudQuota,
     Leftover,
@@ -130,3 +133,13 @@ def read_options(options: type[Options], name: str, given: Mapping[str, object])
 def retry_after_s(header: str | None) -> float | None:
     """Of the HTTP header, where it says seconds; a date is left unread."""
     return float(header) if header and header.strip().isdigit() else None
+
+
+def tagged_names(tags: Mapping[str, object], provider_id: str) -> tuple[str, str]:
+    """(the machine's name, its group) as its tags say. Others can write tags too: what is no name is the last
+    of the id in its place, what is no group is none ("").
+    """
+    name, group = str(tags.get(NAME_TAG) or ""), str(tags.get(GROUP_TAG) or "")
+    if not NAME.fullmatch(name):
+        name = "unnamed-" + (re.sub(r"[^a-z0-9]+", "-", provider_id.lower())[-40:].strip("-") or "0")
+    return name, group if GROUP_NAME.fullmatch(group) else ""

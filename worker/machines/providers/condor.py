@@ -27,12 +27,15 @@ from worker.machines.model import (
     QuotaUse,
 )
 from worker.machines.providers.base import (
+    GROUP_TAG,
+    NAME_TAG,
     Provider,
     ProviderOptions,
     ProviderRefused,
     ProviderUnavailable,
     QuotaRefused,
     read_options,
+    tagged_names,
 )
 from worker.settings import read_settings
 
@@ -100,8 +103,7 @@ class CondorProvider:
 def _machine(job: MachineJob) -> CloudMachine:
     return CloudMachine(
         job.id,
-        job.name,
-        job.group,
+        *tagged_names({NAME_TAG: job.name, GROUP_TAG: job.group}, job.id),
         _STATES.get(job.status, CloudState.RUNNING),
         created_at=job.submitted_at,
         fault=job.hold_reason,

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from worker.machines.model import CloudMachine, CloudState, Leftover, MachineSize
 from worker.machines.providers.base import (
-    GROUP_TAG,
     NAME_TAG,
     CapacityRefused,
     ProviderError,
@@ -18,6 +17,7 @@ from worker.machines.providers.base import (
     ProviderThrottled,
     ProviderUnavailable,
     QuotaRefused,
+    tagged_names,
 )
 
 GIB_MB = 1024
@@ -40,8 +40,7 @@ def read_instance(instance: Mapping[str, Any]) -> CloudMachine:
     fault = str(instance.get("StateReason", {}).get("Message", ""))
     return CloudMachine(
         instance["InstanceId"],
-        tags.get(NAME_TAG, instance["InstanceId"]),
-        tags.get(GROUP_TAG, ""),
+        *tagged_names(tags, instance["InstanceId"]),
         state,
         created_at=instance["LaunchTime"].timestamp(),
         fault=fault if state is CloudState.STOPPED else "",

@@ -43,6 +43,7 @@ from worker.machines.providers.base import (
     QuotaRefused,
     read_options,
     retry_after_s,
+    tagged_names,
 )
 
 T = TypeVar("T")
@@ -212,8 +213,7 @@ def _machine(server: Any) -> CloudMachine:
         raise ValueError("a server without id or name")
     return CloudMachine(
         server.id,
-        server.metadata.get(NAME_TAG, server.name),
-        server.metadata.get(GROUP_TAG, ""),
+        *tagged_names(server.metadata, server.id),
         state,
         created_at=_epoch(server.created_at),
         fault=str((server.fault or {}).get("message", "")),

@@ -33,6 +33,8 @@ from worker.queue import QueueTarget
 from worker.queue.machines import MachineState
 
 USER_DATA = "#cloud-config\nruncmd: [[systemctl, start, cloud-monitor-worker]]  # ö\n"
+# One for all: it reads what EC2 is but once
+SESSION = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1")
 ORDER = MachineOrder("f-g-a", "g", "c7i.large", USER_DATA, storage_gb=40)
 
 

@@ -256,6 +256,11 @@ class ChangeSettings(SettingsGroup):
         description="who may change something by the login of the web server in front (its `REMOTE_USER`): "
         "names by commas, `*` for whoever has logged in; unset: no login counts",
     )
+    azure_secret_file: Path | None = Field(
+        None,
+        description="file of secrets, a line each, one of which Azure's webhooks bring in their address "
+        "(`/api/alerts/azure?secret=...`); unset: no alerts of Azure are taken",
+    )
 
 
 class Settings(

@@ -175,7 +175,8 @@ class Evaluator:
         if self._memory is not None:
             known, samples = self._memory
         silences = store.read_silences()
-        sight, after = look(self._settings.rules, health, store.outbox.read_channels(), known, samples, now)
+        channels, azure = store.outbox.read_channels(), store.read_azure()
+        sight, after = look(self._settings.rules, health, channels, known, samples, now, azure)
         windows = open_windows(self._settings.windows, self._settings.zone, now)
         result = step(known, self._settings.rules, sight, (*silences, *windows), now)
         store.write_known(before, result.known)

@@ -38,8 +38,10 @@ from webapp.model.thresholds import DEFAULTS
 
 BUILT_IN = Path(__file__).with_name("rules.toml")
 CHANNEL_FAILING = "channel_failing"
+AZURE_CRITICAL, AZURE_WARNING = "azure_critical", "azure_warning"  # what Azure tells of itself
 CONDITIONS = (
     POLL_FAILING, GRID_SILENT, HEARTBEAT_LOST, CLOUD_UNREACHABLE, CLOUD_SILENT, *DEFAULTS, CHANNEL_FAILING,
+    AZURE_CRITICAL, AZURE_WARNING,
 )  # fmt: skip
 LEVELS: Mapping[str, Level] = {"warning": Level.WARN, "critical": Level.BAD, "no data": Level.STALE}
 LEAST_S = 60.0  # a shorter time is never seen: it is evaluated once a minute

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
+from webapp.alerts.azure import AzureAlert, see_azure
 from webapp.alerts.figures import judge_figures, place_of
 from webapp.alerts.model import AlertKey, Known, Samples, Seen, Sight, is_within
 from webapp.alerts.outbox import FAILING_FROM, ChannelState
-from webapp.alerts.rules import CHANNEL_FAILING, LEVELS, AlertRule
+from webapp.alerts.rules import AZURE_CRITICAL, AZURE_WARNING, CHANNEL_FAILING, LEVELS, AlertRule
 from webapp.model.health import (
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,
@@ -35,6 +36,7 @@ def look(
     known: Known,
     samples: Samples,
     now: float,
+    azure: Iterable[AzureAlert] = (),
 ) -> tuple[Sight, Samples]:
     """What holds, what of it is unknown, and the values that rules on an increase go on from."""
     seen: dict[AlertKey, Seen] = {}
@@ -64,6 +66,7 @@ def look(
     unknown |= figures.unknown
     for rule in by_kind.get(CHANNEL_FAILING, ()):
         seen.update((one.key, one) for one in _failing(rule, channels))
+    seen.update((one.key, one) for one in see_azure(azure, rules, now))
     unknown |= {key for key in known.alerts if key not in seen and _is_unknown(key, rules, health)}
     return Sight(seen, frozenset(unknown - seen.keys())), figures.samples
 
@@ -100,7 +103,7 @@ def _failing(rule: AlertRule, channels: Iterable[ChannelState]) -> Iterator[Seen
 def _is_unknown(key: AlertKey, rules: Mapping[str, AlertRule], health: Health) -> bool:
     """Of an alert that is not seen: whether what it is on may hold all the same."""
     rule = rules.get(key.rule)
-    if rule is None or rule.when == CHANNEL_FAILING:
+    if rule is None or rule.when in (CHANNEL_FAILING, AZURE_CRITICAL, AZURE_WARNING):
         return False
     if health.view.snapshot.is_empty and rule.when != POLL_FAILING:
         return True

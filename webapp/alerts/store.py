@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from cloud_monitor.system import sqlite_file
 from cloud_monitor.system.files import is_absent
+from webapp.alerts.azure import AzureAlert
 from webapp.alerts.model import Alert, AlertKey, Known, Samples, Silence
 from webapp.alerts.outbox import ChannelState, MessageOutbox
 
@@ -165,6 +166,13 @@ class AlertStore:
 
     def note_action(self, name: str, at: float) -> None:
         self._put(f"action {name}", at)
+
+    def read_azure(self) -> tuple[AzureAlert, ...]:
+        """What Azure has told of, also what is over, so that it does not begin again."""
+        return tuple(AzureAlert(**one) for one in self._get("azure", []))
+
+    def write_azure(self, alerts: Iterable[AzureAlert]) -> None:
+        self._put("azure", [asdict(one) for one in alerts])
 
     def read_state(self) -> AlertsState:
         known, silences, channels = self.read_known(), self.read_silences(), self.outbox.read_channels()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for service, meaning in SERVICES.items():
         config.addinivalue_line("markers", f"{service}: needs {meaning}")
     config.addinivalue_line("markers", "fast: needs nothing but the Python packages (make test-fast)")
+
+
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not go through it again and again while tests run."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

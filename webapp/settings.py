@@ -105,13 +105,20 @@ class HealthSettings(SettingsGroup):
 
 
 class AnnotationSettings(SharedSettings):
-    """What is kept of what has happened."""
+    """What is kept of what has happened, and who else is told."""
 
     annotations_keep_s: Annotated[float, Field(gt=0, le=3660 * 86400)] = Field(
         400 * 86400, description="how long annotations are kept"
     )
     annotations_max: int = Field(
         20_000, ge=100, le=1_000_000, description="annotations of each kind that are kept"
+    )
+    graphite_events_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        examples=["http://graphite.example.org:8080"],
+        description="Graphite that annotations are mirrored to for Grafana: what stands before /events "
+        "(VictoriaMetrics has none); unset: they are not",
     )
 
 

@@ -74,10 +74,11 @@ class AnnotationStore:
         ended = [(ended_at.get(key, now), number) for number, key in rows if key not in keys]
         self._sql.executemany("UPDATE annotations SET until = max(at, ?) WHERE number = ?", ended)
 
-    def claim_to_mirror(self, count_max: int) -> tuple[Annotation, ...]:
-        """The oldest that were not mirrored yet."""
+    def find_unmirrored(self, since_s: float, count_max: int) -> tuple[Annotation, ...]:
+        """Those since then that were not mirrored yet, the oldest first."""
         rows = self._sql.execute(
-            f"SELECT {_COLUMNS} FROM annotations WHERE mirrored = 0 ORDER BY number LIMIT ?", (count_max,)
+            f"SELECT {_COLUMNS} FROM annotations WHERE mirrored = 0 AND at >= ? ORDER BY number LIMIT ?",
+            (since_s, count_max),
         )
         return tuple(map(_annotation, rows))
 

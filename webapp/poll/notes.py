@@ -6,6 +6,7 @@ import logging
 import sqlite3
 
 from webapp.annotations.derive import derive
+from webapp.annotations.mirror import Mirror
 from webapp.annotations.store import keeping_of, open_annotations
 from webapp.model.conditions import note_conditions
 from webapp.model.judge import judge_health
@@ -14,6 +15,8 @@ from webapp.model.tree import Snapshot
 from webapp.settings import PollSettings
 
 log = logging.getLogger(__name__)
+
+_MIRROR = Mirror()  # of this process
 
 
 def note_poll(settings: PollSettings, before: Snapshot, after: Snapshot, outcome: PollOutcome) -> None:
@@ -32,3 +35,5 @@ def note_poll(settings: PollSettings, before: Snapshot, after: Snapshot, outcome
                 store.add(happened, keeping_of(settings), outcome.finished_at)
     except (OSError, sqlite3.Error) as error:
         log.error("what has happened cannot be noted: %s", error)
+    if settings.graphite_events_url is not None:
+        _MIRROR.start(settings.state_dir, settings.graphite_events_url)

@@ -103,7 +103,8 @@ def test_what_ends_in_a_fault_is_not_kept(tmp_path: Path) -> None:
 def test_each_is_mirrored_once(tmp_path: Path) -> None:
     with open_annotations(tmp_path) as store:
         store.add([note(NOW + number, str(number)) for number in range(5)], KEEPING, NOW)
-        claimed = store.claim_to_mirror(3)
+        claimed = store.find_unmirrored(NOW, 3)
         assert [one.text for one in claimed] == ["0", "1", "2"]
         store.note_mirrored(one.number for one in claimed)
-        assert [one.text for one in store.claim_to_mirror(3)] == ["3", "4"]
+        assert [one.text for one in store.find_unmirrored(NOW, 3)] == ["3", "4"]
+        assert [one.text for one in store.find_unmirrored(NOW + 4, 3)] == ["4"]

@@ -251,6 +251,7 @@ def test_calls_to_storage_are_dependencies_without_their_signature(
     environment = {
         **os.environ,
         TARGET: server.connection_string,
+        "WORKER_OTLP_ENDPOINT": server.url,
         "WORKER_STATE_DIR": str(tmp_path),
         "WORKER_STORAGE_URL": f"azure://{container}",
         "WORKER_AZURE_CONNECTION_STRING": f"BlobEndpoint={endpoint};SharedAccessSignature={sas}",
@@ -265,6 +266,9 @@ def test_calls_to_storage_are_dependencies_without_their_signature(
     assert "REDACTED" in calls[0]["data"]
     signature = sas.split("sig=")[1].split("&")[0]
     assert signature not in str(server.envelopes)
+    assert {path for path, _ in server.otlp} == {"/v1/traces"}
+    assert all(secret not in body for _, body in server.otlp for secret in (signature.encode(), b"geheim"))
+    assert any(b"sig=REDACTED" in body for _, body in server.otlp)
     assert {"chunk", "claim", "download"} <= {
         one["name"] for kind in ("RequestData", "RemoteDependencyData") for one in server.data(kind)
     }

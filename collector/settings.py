@@ -358,6 +358,11 @@ class AzureSourceSettings(RunSettings, GridSettings, SpoolSettings):
         default_factory=dict,
         description="storage accounts: `name = REGION:/subscriptions/.../storageAccounts/NAME`",
     )
+    azure_storage_limit_gb: float = Field(
+        5 * 1024**5 / 1e9,
+        gt=0,
+        description="capacity that each of them may have; unless set, the 5 PiB that Azure gives",
+    )
     azure_quotas: AzureQuotas = Field(
         default_factory=dict,
         validate_default=True,

@@ -325,9 +325,16 @@ _AZURE = (
             ("disk_pct", "of the operations or bandwidth that its busiest disk may do"),
         )
     ),
-    _azure.gauge(
-        "azure_storage_used_mb", "storage.{account}.used_mb", "MB", "used capacity of one storage account",
-        LAST, "azure_storage",
+    *(
+        _azure.gauge(
+            f"azure_storage_{name}", f"storage.{{account}}.{name}", unit, f"of one storage account: {text}",
+            LAST, "azure_storage",
+        )
+        for name, unit, text in (
+            ("used_mb", "MB", "used capacity"),
+            ("limit_mb", "MB", "capacity that it may have"),
+            ("used_pct", "%", "used of the capacity that it may have"),
+        )
     ),
     *(
         _azure.gauge(

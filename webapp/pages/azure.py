@@ -11,6 +11,7 @@ from webapp.pages.tables import Column, Table, below, natural, row_of
 
 _VMS = {"cpu_pct": "CPU, %", "memory_available_pct": "Memory free, %", "disk_pct": "Disk, %"}
 _DISK = "of the operations or bandwidth that the busiest disk may do"
+_STORAGE = {"used_mb": "Used, MB", "limit_mb": "Limit, MB", "used_pct": "Used, %"}
 _QUOTAS = {"used": "Used", "limit": "Limit", "used_pct": "Used, %"}
 
 
@@ -32,10 +33,10 @@ def azure_tables(grid: Grid, view: SnapshotView) -> Iterator[Table]:
     yield Table(
         "Azure: storage accounts",
         "Account",
-        (Column("Used, MB", below("azure_storage_used_mb", account="$")),),
         tuple(
-            row_of(name, counts, ("used_mb",), view) for name, counts in found.table("azure_storage").items()
+            Column(label, below(f"azure_storage_{figure}", account="$")) for figure, label in _STORAGE.items()
         ),
+        tuple(row_of(name, counts, _STORAGE, view) for name, counts in found.table("azure_storage").items()),
         at,
     )
     yield Table(

@@ -33,6 +33,9 @@ _VM_SPAN = {"granularity": timedelta(minutes=5), "timespan": timedelta(minutes=1
 _STORAGE_SPAN = {"granularity": timedelta(hours=1), "timespan": timedelta(hours=6)}
 
 
+Figure = tuple[str, float | None]  # path, value; None: Azure does not say
+
+
 class AzureFailed(Exception):
     """Azure gave nothing, and what it gave before is too old; the text says what to do."""
 
@@ -107,9 +110,12 @@ def ask(settings: AzureSourceSettings, state: AzureState, timestamp: int) -> Azu
             for path, value in quota_values(settings.grid, place, usage.name, usage.used, usage.limit):
                 keep(path, value)
 
+    def of_storage(grid: str, name: str, newest: Mapping[str, float | None]) -> Iterator[Figure]:
+        return storage_values(grid, name, newest, settings.azure_storage_limit_gb * 1e9)
+
     for table, kind, metrics, span, figures in (
         (settings.azure_vms, VM, (CPU, MEMORY, *DISKS), _VM_SPAN, vm_values),
-        (settings.azure_storage, STORAGE, (CAPACITY,), _STORAGE_SPAN, storage_values),
+        (settings.azure_storage, STORAGE, (CAPACITY,), _STORAGE_SPAN, of_storage),
     ):
         for batch in batches(parse_resources(table, kind)):
             progress.report(f"asking Azure about {len(batch)} of {kind}")
@@ -132,7 +138,7 @@ def ask(settings: AzureSourceSettings, state: AzureState, timestamp: int) -> Azu
     return AzureState(timestamp, not_before, client.calls, tuple(errors), young)
 
 
-def vm_values(grid: str, vm: str, newest: Mapping[str, float | None]) -> Iterator[tuple[str, float | None]]:
+def vm_values(grid: str, vm: str, newest: Mapping[str, float | None]) -> Iterator[Figure]:
     """`disk_pct`: of the bandwidth or operations that its busiest disk may do."""
     yield build_path("azure_vm_cpu_pct", grid=grid, vm=vm), newest.get(CPU)
     yield build_path("azure_vm_memory_available_pct", grid=grid, vm=vm), newest.get(MEMORY)
@@ -141,16 +147,18 @@ def vm_values(grid: str, vm: str, newest: Mapping[str, float | None]) -> Iterato
 
 
 def storage_values(
-    grid: str, account: str, newest: Mapping[str, float | None]
-) -> Iterator[tuple[str, float | None]]:
+    grid: str, account: str, newest: Mapping[str, float | None], limit_bytes: float
+) -> Iterator[Figure]:
     used_bytes = newest.get(CAPACITY)
-    used_mb = None if used_bytes is None else used_bytes / _MB
-    yield build_path("azure_storage_used_mb", grid=grid, account=account), used_mb
+    if used_bytes is None:
+        return
+    names = {"grid": grid, "account": account}
+    yield build_path("azure_storage_used_mb", **names), used_bytes / _MB
+    yield build_path("azure_storage_limit_mb", **names), limit_bytes / _MB
+    yield build_path("azure_storage_used_pct", **names), 100 * used_bytes / limit_bytes
 
 
-def quota_values(
-    grid: str, place: str, name: str, used: float, limit: float
-) -> Iterator[tuple[str, float | None]]:
+def quota_values(grid: str, place: str, name: str, used: float, limit: float) -> Iterator[Figure]:
     """Of cores and storage accounts: those in all, and those of a VM family that is in use."""
     if limit <= 0 or not (
         name in ("cores", "lowPriorityCores", "StorageAccounts") or (name.endswith("Family") and used)

@@ -61,6 +61,7 @@ def environment(url: str, folder: Path, vms: int = 2) -> dict[str, str]:
             f"worker-{number} = westeurope:{GROUP}/{VM}/worker-{number}" for number in range(vms)
         ),
         "COLLECTOR_AZURE_STORAGE": f"results = westeurope:{GROUP}/{STORAGE}/results",
+        "COLLECTOR_AZURE_STORAGE_LIMIT_GB": "20",
         "COLLECTOR_AZURE_QUOTAS": f"west = westeurope:/subscriptions/{SUBSCRIPTION}",
     }
 
@@ -78,6 +79,8 @@ def test_figures_by_few_calls_with_the_machines_identity(azure: LocalAzure, tmp_
         "vms.worker-0.memory_available_pct": 61.0,
         "vms.worker-0.disk_pct": 97.0,
         "storage.results.used_mb": 5000.0,
+        "storage.results.limit_mb": 20_000.0,
+        "storage.results.used_pct": 25.0,
         "quotas.west.cores.used": 90.0,
         "quotas.west.cores.limit": 100.0,
         "quotas.west.cores.used_pct": 90.0,
@@ -236,7 +239,7 @@ def test_the_page_plots_what_azure_said(azure: LocalAzure, graphite: Graphite, t
     paths = [
         line.split()[0] for line in sent.stdout.splitlines() if line.startswith("grids.azuregrid.azure.")
     ]
-    assert len(paths) == 18
+    assert len(paths) == 20
     page = create_app(PageSettings(graphite_url=graphite.url, state_dir=tmp_path / "page"), poll=False)
     client = page.test_client()
 

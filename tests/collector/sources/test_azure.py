@@ -55,6 +55,7 @@ def environment(url: str, folder: Path, vms: int = 2) -> dict[str, str]:
         "COLLECTOR_CARBON": "127.0.0.1:2004",
         "COLLECTOR_STATE_DIR": str(folder),
         "COLLECTOR_SOURCES": "azure",
+        "COLLECTOR_SOURCE_TIMEOUT_S": "40",  # for a machine that is busy with other tests
         "COLLECTOR_AZURE_ARM_URL": url,
         "COLLECTOR_AZURE_METRICS_URL": url,
         "COLLECTOR_AZURE_VMS": "; ".join(

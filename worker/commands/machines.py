@@ -25,7 +25,7 @@ from worker.machines.providers.base import Provider, open_provider
 from worker.machines.replay import Arrival
 from worker.machines.replay import replay as replay_rule
 from worker.queue import Queue, open_queue
-from worker.queue.machines import read_arrivals, read_learned, read_machine
+from worker.queue.machines import Offer, read_arrivals, read_learned, read_machine
 from worker.queue.manager_lease import MachineView, read_view
 from worker.queue.sql import read_now
 from worker.queue.wishes import MachineWish, WishKind, add_wish
@@ -67,6 +67,8 @@ def groups(settings: Settings, as_json: bool) -> None:
         there = sum(row.group_name == name for row in view.machines)
         state = "paused" if group.paused else "stopped" if group.stopped else "scaled"
         _say(f"{name}  {state}  {there} there, {group.wanted} wanted: {group.stopped or group.text}")
+        for offer in group.places:
+            _say(f"  {place_text(offer)}")
         if group.fault:
             _say(f"  last fault: {group.fault}")
     silent_s = view.now - view.lease_until
@@ -169,6 +171,20 @@ def replay(settings: Settings, days: float) -> None:
                     f" {done.machine_hours:.1f} machine hours, {done.cost:.2f}, at most {done.most} machines,"
                     f" {done.made} made, {done.reversals} reversals"
                 )
+
+
+def place_text(offer: Offer) -> str:
+    """A place as its last machines taught."""
+    parts = [offer.place]
+    if offer.images_per_s:
+        parts.append(f"{offer.images_per_s:.2g} images/s")
+    if offer.boot_s:
+        parts.append(f"boots in {offer.boot_s:.0f} s")
+    if offer.cost_per_1000_images is not None:
+        parts.append(f"{offer.cost_per_1000_images:.2g} for 1,000 images")
+    if offer.room is not None:
+        parts.append(f"room for {offer.room} more")
+    return ", ".join([*parts, *([offer.fault] if offer.fault else [])])
 
 
 def _show(plans: Sequence[GroupPlan]) -> None:

@@ -118,6 +118,12 @@ class Offer:
     boot_s: float = 0  # as learned
 
     @property
+    def cost_per_1000_images(self) -> float | None:
+        """Of a machine that always works; None where price or rate are not known."""
+        known = self.price_per_hour and self.images_per_s
+        return 1000 * self.price_per_hour / 3600 / self.images_per_s if known else None
+
+    @property
     def room_of_worker(self) -> StatedNeed:
         """The most that one worker can have there; the system itself takes a tenth of the memory."""
         return StatedNeed(int(self.memory_gb * 900) or None, self.cores or None)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.machines.model import CloudQuota, MachineSize, QuotaUse
+from worker.commands.machines import place_text
+from worker.machines.model import CloudQuota, MachineOrder, MachineSize, QuotaUse
 from worker.machines.providers.base import (
     GROUP_TAG,
     NAME_TAG,
@@ -16,6 +17,8 @@ from worker.machines.providers.base import (
     open_provider,
     tagged_names,
 )
+from worker.machines.providers.local import environment_of
+from worker.queue.machines import Offer
 
 ROOT = Path(__file__).parents[3]
 SIZE = MachineSize("c4", cores=4, memory_gb=16)
@@ -75,3 +78,27 @@ for kind in libraries.values():
     assert done.stdout.splitlines() == [
         said.format(extra) for extra in ("openstack", "ec2", "azure-machines")
     ]
+
+
+def test_a_machine_of_this_host_is_given_no_clouds_keys() -> None:
+    environ = {
+        "PATH": "/bin",
+        "AWS_SECRET_ACCESS_KEY": "s3cret",
+        "OS_PASSWORD": "s3cret",
+        "AZURE_CLIENT_SECRET": "s3cret",
+        "AZURE_STORAGE_CONNECTION_STRING": "of the images",
+    }
+    order = MachineOrder("f-g-a", "g", "local", environment={"WORKER_HOST_NAME": "f-g-a"})
+    assert environment_of(order, environ) == {
+        "PATH": "/bin",
+        "AZURE_STORAGE_CONNECTION_STRING": "of the images",
+        "WORKER_HOST_NAME": "f-g-a",
+    }
+
+
+def test_a_place_tells_what_its_machines_taught() -> None:
+    told = Offer("aws/c7i", price_per_hour=0.9, images_per_s=2.5, boot_s=80, room=3, fault="no capacity")
+    assert place_text(told) == (
+        "aws/c7i, 2.5 images/s, boots in 80 s, 0.1 for 1,000 images, room for 3 more, no capacity"
+    )
+    assert place_text(Offer("own/large")) == "own/large"

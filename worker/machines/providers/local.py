@@ -37,6 +37,7 @@ from worker.machines.providers.base import (
 )
 
 _V1 = Path("/sys/fs/cgroup/memory")
+_KEYS = ("AWS_", "OS_", "AZURE_CLIENT_", "AZURE_FEDERATED_", "AZURE_PASSWORD", "AZURE_USERNAME")
 _YOUNG_S = 2.0  # until then a group without processes is one that is being filled
 
 
@@ -92,7 +93,7 @@ class LocalProvider:
         with (self._options.folder / f"{order.name}.log").open("wb") as log:
             subprocess.Popen(
                 ["sh", "-c", enter, "sh", str(group), *apart, *inside],
-                env={**os.environ, **order.environment},
+                env=environment_of(order, os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -131,6 +132,12 @@ class LocalProvider:
             return ()
         except OSError as error:
             raise ProviderUnavailable(f"provider {self.name}: {self.root}: {error.strerror}") from None
+
+
+def environment_of(order: MachineOrder, environ: Mapping[str, str]) -> dict[str, str]:
+    """The manager's, without the keys of clouds that it may have there."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(_KEYS)}
+    return {**kept, **order.environment}
 
 
 def open_provider(name: str, options: Mapping[str, object], fleet: str) -> Provider:

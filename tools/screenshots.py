@@ -44,6 +44,7 @@ PAGES = {
     "users": "/users",
     "plot": "/plot?target=grids.belle.jobs.all.running&target=grids.belle.clouds.*.vms.*.running"
     "&target=grids.atlas.sysinfo.cpu&from=-6h&until=now",
+    "alerts": "/alerts",
 }
 DRAWINGS = ROOT / "tests/data/decimer/drawings"
 BATCHES = {"drawings": ("--priority", "3", "--deadline", "2h"), "again": ("--deadline", "1d"), "later": ()}

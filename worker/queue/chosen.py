@@ -5,22 +5,34 @@ is bounded whatever a batch holds.
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from worker.queue.database import Database
+from worker.queue.fill import fill_all
 from worker.queue.model import ResultRow
 from worker.queue.results import IS_ONE_OF_THESE, NOTED_ROWS, chunks_with_results, read_results, unpack_row
 from worker.queue.schema import batches, results
 
 PAGE = 1_000  # results read together
 CHUNKS_TOGETHER = 20
-ROWS_TOGETHER = 100
+ORDER = (results.c.least_confidence, results.c.chunk_id, results.c.number)
 Key = tuple[float, int, int]  # least confidence, chunk, number
 
 
@@ -57,6 +69,7 @@ def read_chosen(
     database: Database, batch: str | None, choice: ResultChoice, page_rows: int = PAGE
 ) -> Iterator[ResultRow]:
     """Raises QueueRefused when there is no such batch."""
+    fill_all(database)
     chunk_ids = [
         chunk for chunk, _ in database.read(lambda connection: chunks_with_results(connection, batch))
     ]
@@ -84,28 +97,29 @@ def _by_confidence(
     """Keys first, from the index alone, then their rows: a database without statistics, as after many
     changes, may otherwise join the whole batch for each page.
     """
-    order = (results.c.least_confidence, results.c.chunk_id, results.c.number)
-    query = select(*order).where(results.c.batch_id == batch_id, choice.condition())
-    query = query.order_by(*order).limit(page_rows)
+    query = first_keys(batch_id, choice, page_rows)
     keys = database.read(partial(_read_keys, query=query))
     while keys:
-        rows = database.read(partial(_read_these, keys=keys))
+        rows = database.read(partial(read_rows, pairs=[key[1:] for key in keys]))
         yield from ((key, rows[key[1:]]) for key in keys if key[1:] in rows)  # some may be gone by now
-        beyond = tuple_(*order) > tuple_(*(literal(part) for part in keys[-1]))
+        beyond = tuple_(*ORDER) > tuple_(*(literal(part) for part in keys[-1]))
         keys = database.read(partial(_read_keys, query=query.where(beyond)))
+
+
+def first_keys(batch_id: int, choice: ResultChoice, count: int) -> Select[Any]:
+    """The keys of a batch's least sure results that are chosen."""
+    wanted = select(*ORDER).where(results.c.batch_id == batch_id, choice.condition())
+    return wanted.order_by(*ORDER).limit(count)
 
 
 def _read_keys(connection: Connection, query: Any) -> list[Key]:
     return [tuple(row) for row in connection.execute(query)]
 
 
-def _read_these(connection: Connection, keys: Sequence[Key]) -> dict[tuple[int, int], ResultRow]:
-    found = {}
-    for start in range(0, len(keys), ROWS_TOGETHER):
-        some = [key[1:] for key in keys[start : start + ROWS_TOGETHER]]
-        for row in connection.execute(NOTED_ROWS.where(IS_ONE_OF_THESE), {"keys": some}):
-            found[row.chunk_id, row.number] = unpack_row(row)
-    return found
+def read_rows(connection: Connection, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ResultRow]:
+    """By chunk and number; those that are there."""
+    rows = connection.execute(NOTED_ROWS.where(IS_ONE_OF_THESE), {"keys": json.dumps(pairs)})
+    return {(row.chunk_id, row.number): unpack_row(row) for row in rows}
 
 
 def _batch_ids(connection: Connection, batch: str | None) -> list[int]:

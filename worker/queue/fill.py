@@ -35,8 +35,13 @@ FILL = (
 
 
 def fill_all(database: Database) -> None:
-    while database.write(fill_piece):
-        pass
+    """Writes only where something is to be filled: who may only read a queue that is whole can call it."""
+    while database.read(is_unfilled):
+        database.write(fill_piece)
+
+
+def is_unfilled(connection: Connection) -> bool:
+    return connection.execute(TO_FILL.limit(1)).first() is not None
 
 
 def fill_piece(connection: Connection) -> int:

@@ -1,8 +1,4 @@
-"""Results: as rows and back, stored by the statement that is run most often, and read again.
-
-The latest are found without an index by time, which would have to be kept up with each result: they are in
-chunks that were stored to, or ended, lately.
-"""
+"""Results: as rows and back, stored by the statement that is run most often, and read again."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from collections.abc import Sequence
 from sys import byteorder
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Row, and_, bindparam, func, select, text, tuple_, update
+from sqlalchemy import ARRAY, Connection, Row, Text, and_, bindparam, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.answers.confidence import least_confidence, mean_confidence
@@ -20,7 +16,7 @@ from worker.answers.notes import Note
 from worker.answers.page_names import page_name
 from worker.queue.model import QueueRefused, Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
-from worker.queue.sql import db_now, storable
+from worker.queue.sql import db_now, given_pairs, storable
 
 LONGEST_ERROR = 500  # characters
 
@@ -204,38 +200,10 @@ NOTED_ROWS = RESULT_ROWS.add_columns(results.c.notes, images.c.page)
 RESULTS_OF = NOTED_ROWS.where(results.c.chunk_id.in_(bindparam("chunks", expanding=True))).order_by(
     results.c.chunk_id, results.c.number
 )
-LATEST_CHUNKS = 20  # of each kind that are looked into
-MOST_ROWS = 20_000  # read at most, but for a chunk that alone has more
-
-# Each store renews the lease
-STORED_TO = (
-    select(chunks.c.id, chunks.c.images_done)
-    .where(text("state = 'active'"), chunks.c.images_done > 0)
-    .order_by(chunks.c.lease_until.desc())
-    .limit(LATEST_CHUNKS)
+# `keys`: a JSON list of chunks with numbers
+IS_ONE_OF_THESE = tuple_(results.c.chunk_id, results.c.number).op("IN", is_comparison=True)(
+    given_pairs(bindparam("keys", type_=Text))
 )
-ENDED_LAST = (
-    select(attempts.c.chunk_id, attempts.c.ended_at)
-    .where(attempts.c.ended_at.is_not(None))
-    .order_by(attempts.c.ended_at.desc())
-    .limit(LATEST_CHUNKS)
-    .subquery()
-)
-ENDED_LATELY = (
-    select(chunks.c.id, chunks.c.images_done)
-    .join(ENDED_LAST, ENDED_LAST.c.chunk_id == chunks.c.id)
-    .where(chunks.c.images_done > 0)
-    .group_by(chunks.c.id, chunks.c.images_done)
-    .order_by(func.max(ENDED_LAST.c.ended_at).desc())
-)
-NEWEST = (
-    select(results.c.chunk_id, results.c.number)
-    .where(results.c.chunk_id.in_(bindparam("chunks", expanding=True)))
-    .order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
-    .limit(bindparam("last"))
-)
-IS_ONE_OF_THESE = tuple_(results.c.chunk_id, results.c.number).in_(bindparam("keys", expanding=True))
-LATEST_FIRST = (results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
 
 
 def read_results(connection: Connection, chunk_ids: Sequence[int]) -> list[ResultRow]:
@@ -275,25 +243,3 @@ def ended_files(connection: Connection) -> list[tuple[str, str | None]]:
         .order_by(chunks.c.id)
     )
     return [(f"{batch}/{chunk}", file) for batch, chunk, file in connection.execute(query)]
-
-
-def read_latest(connection: Connection, last: int, is_newest: bool = True) -> tuple[ResultRow, ...]:
-    """The newest first; an older schema has no notes or pages."""
-    if not last:
-        return ()
-    chosen = choose([tuple(row) for query in (STORED_TO, ENDED_LATELY) for row in connection.execute(query)])
-    keys = [tuple(row) for row in connection.execute(NEWEST, {"chunks": chosen, "last": last})]
-    query = (NOTED_ROWS if is_newest else RESULT_ROWS).where(IS_ONE_OF_THESE).order_by(*LATEST_FIRST)
-    return tuple(unpack_row(row) for row in connection.execute(query, {"keys": keys})) if keys else ()
-
-
-def choose(counted: list[tuple[int, int]]) -> list[int]:
-    """The first of the chunks (id, results) that have no more than MOST_ROWS together; at least one."""
-    chosen: list[int] = []
-    rows = 0
-    for chunk, count in counted:
-        rows += count
-        if chosen and rows > MOST_ROWS:
-            break
-        chosen.append(chunk)
-    return chosen

@@ -50,6 +50,29 @@ def _postgresql_kind(element: error_kind, compiler: Any, **options: Any) -> str:
     return f"split_part({compiler.process(element.clauses, **options)}, ':', 1)"
 
 
+class given_pairs(GenericFunction[Any]):
+    """Pairs of whole numbers out of one text, a JSON list of lists, to the right of IN. Both databases look
+    them up one by one; given a list of pairs, they look through the whole table.
+    """
+
+    inherit_cache = True
+
+
+@compiles(given_pairs, "sqlite")
+def _sqlite_pairs(element: given_pairs, compiler: Any, **options: Any) -> str:
+    numbers = ", ".join(f"CAST(json_extract(value, '$[{at}]') AS INTEGER)" for at in (0, 1))
+    return f"(SELECT {numbers} FROM json_each({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(given_pairs, "postgresql")
+def _postgresql_pairs(element: given_pairs, compiler: Any, **options: Any) -> str:
+    given = compiler.process(element.clauses, **options)
+    return (
+        "(SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS integer) "
+        f"FROM json_array_elements(CAST({given} AS json)))"
+    )
+
+
 Insert = postgresql.Insert | sqlite.Insert
 
 

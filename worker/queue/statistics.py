@@ -24,10 +24,10 @@ from worker.queue.figures import (
     HostFigures,
     QueueFigures,
 )
+from worker.queue.latest import read_latest
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError, ResultRow
-from worker.queue.results import read_latest
 from worker.queue.schema import (
     ACTIVE,
     CANCELLED,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, text
 
 import worker.queue
 from tests.worker.queue.helpers import add, claim, complete, drop_confidence, drop_pages
-from worker.queue import Queue, QueueRefused, Result, Usage, open_queue
+from worker.queue import Queue, QueueRefused, Result, ResultChoice, Usage, open_queue
 from worker.queue.fill import PIECE
 from worker.queue.migrate import read_revision
 from worker.queue.schema import REVISION, metadata, results
@@ -133,3 +133,12 @@ def test_what_an_earlier_program_stores_meanwhile_is_filled_by_maintenance(
     assert read_figures(queue_url).batches[0].doubtful == 0
     queue.maintain()
     assert read_figures(queue_url).batches[0].doubtful == 1
+
+
+def test_who_asks_for_doubtful_results_gets_those_that_were_not_filled_yet(queue: Queue) -> None:
+    """A host that brought the queue up to date may have been stopped on its way."""
+    add(queue, images=2)
+    complete(queue, claim(queue))
+    forgotten = text("UPDATE results SET batch_id = NULL, least_confidence = NULL, mean_confidence = NULL")
+    queue.database.write(lambda connection: connection.execute(forgotten))
+    assert len(list(queue.chosen_results(None, ResultChoice(below=0.5)))) == 2

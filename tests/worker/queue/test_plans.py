@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import Connection
 
-from worker.queue import Queue
+from tests.worker.queue.helpers import claim, complete
+from worker.queue import Queue, ResultChoice
+from worker.queue.chosen import first_keys
 from worker.queue.claims import COUNT_ACTIVE, TAKE_CHUNK
 from worker.queue.maintenance import EXPIRED
+from worker.queue.results import IS_ONE_OF_THESE, NOTED_ROWS
 
-GIVEN = {
+GIVEN: dict[str, Any] = {
     "lease_s": 60.0,
     "of_model": "m",
     "by_worker": "w",
@@ -18,6 +22,7 @@ GIVEN = {
     "with_engine": "e",
     "has_memory_mb": 9,
     "has_cpus": 9,
+    "keys": json.dumps([(1, number) for number in range(100)]),
 }
 
 
@@ -25,10 +30,12 @@ def plan(queue: Queue, statement: Any) -> str:
     """The database's words for how it would do it."""
 
     def explain(connection: Connection) -> str:
-        compiled = statement.compile(dialect=connection.dialect)
+        compiled = statement.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
         values = {name: GIVEN.get(name, value) for name, value in compiled.params.items()}
         named = compiled.positiontup is None
         given: Any = values if named else tuple(values[name] for name in compiled.positiontup)
+        if named:  # or so few rows would be looked through
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         word = "EXPLAIN" if named else "EXPLAIN QUERY PLAN"
         rows = connection.exec_driver_sql(f"{word} {compiled}", given)
         return "\n".join(str(row[-1]) for row in rows)
@@ -56,3 +63,18 @@ def test_active_chunks_are_found_by_their_own_index(queue: Queue) -> None:
     for statement in (COUNT_ACTIVE, EXPIRED):
         said = plan(queue, statement)
         assert "chunks_active" in said, said
+
+
+def test_results_are_found_by_how_sure_they_are_and_by_their_numbers(queue: Queue) -> None:
+    """None is looked through for a few."""
+    queue.add_directories(queue.add_batch("b", "/data"), [("d", [f"{n}.png" for n in range(2000)])], 500)
+    for _ in range(4):
+        complete(queue, claim(queue))
+    is_postgresql = queue.database.engine.dialect.name == "postgresql"
+    said = plan(queue, NOTED_ROWS.where(IS_ONE_OF_THESE))
+    assert ("results_pkey" if is_postgresql else "SEARCH results USING PRIMARY KEY") in said, said
+    assert " OR " not in said
+    said = plan(queue, first_keys(1, ResultChoice(below=0.5), 50))
+    assert "results_by_confidence" in said, said
+    assert "Sort" not in said
+    assert "TEMP B-TREE" not in said

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass
 from worker.queue import DecisionNote, HostReport, Queue, QueueError, QueueTarget, Usage, open_queue
 from worker.queue.database import Database
-from worker.queue.results import choose
+from worker.queue.latest import choose
 from worker.queue.statistics import read_figures
 
 REPORT = HostReport(

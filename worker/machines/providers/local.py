@@ -93,7 +93,7 @@ class LocalProvider:
         with (self._options.folder / f"{order.name}.log").open("wb") as log:
             subprocess.Popen(
                 ["sh", "-c", enter, "sh", str(group), *apart, *inside],
-                env=environment_of(order, os.environ),
+                env={**environment_of(order, os.environ), "WORKER_CPUS": str(self._options.cores)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

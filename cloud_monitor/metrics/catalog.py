@@ -71,7 +71,7 @@ UNITS: Mapping[str, Unit] = {
     **dict.fromkeys(
         ("chunks", "claims", "cores", "gpus", "hosts", "images", "jobs", "names", "points", "schedds"), Unit()
     ),
-    **dict.fromkeys(("machines", "slots", "sources", "users", "vms", "workers"), Unit()),
+    **dict.fromkeys(("machines", "pages", "slots", "sources", "users", "vms", "workers"), Unit()),
 }
 
 GRID = "grids.{grid}."
@@ -209,6 +209,14 @@ _FLEET_HOST = (
     ("memory_pct", "%", "memory in use, averaged", MEAN),
     ("temp_mb", "MB", "temporary files of the workers", MEAN),
     ("temp_limit_mb", "MB", "that its temporary files may take", LAST),
+    ("storage_pct", "%", "in use, of the file system of its temporary files", MEAN),
+    ("net_in", "B/s", "received on all interfaces but loopback", MEAN),
+    ("net_out", "B/s", "sent on all interfaces but loopback", MEAN),
+    ("gpu_pct", "%", "of its GPUs in use, their mean", MEAN),
+    ("gpu_memory_pct", "%", "of its GPUs' memory in use", MEAN),
+    ("pages_total", "pages", "pages of memory", LAST),
+    ("pages_free", "pages", "pages of memory that are free", MEAN),
+    ("fragmentation_pct", "%", "of the free pages, those that no huge page can be made of", MEAN),
 )
 
 _COST = "in the currency of the machines' prices"

@@ -16,6 +16,17 @@ from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
 _BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
 TOTAL = "total"
+# Figures of a host that its worker's report may lack: it is older, or the host has no such thing
+_FURTHER = (
+    "storage_pct",
+    "net_in",
+    "net_out",
+    "gpu_pct",
+    "gpu_memory_pct",
+    "pages_total",
+    "pages_free",
+    "fragmentation_pct",
+)
 
 
 def collect(settings: FleetSettings, timestamp: int) -> Collected:
@@ -84,6 +95,7 @@ def _hosts(grid: str, hosts: list[HostFigures], names_max: int) -> Iterator[tupl
             ("memory_pct", host.memory_pct),
             ("temp_mb", host.temp_bytes / _BYTES_IN_MB),
             ("temp_limit_mb", _mb(host.figures.get("temp_limit_bytes"))),
+            *((name, host.figures.get(name)) for name in _FURTHER),
         ):
             if value is not None:
                 yield build_path(f"fleet_host_{figure}", grid=grid, host=clean(host.name)), value

@@ -28,6 +28,7 @@ NAMES: Mapping[str, str] = {
     "cloud_kflops": "cloud_flops",
     "fleet_rate": "fleet_images_per_second",
     "fleet_cost": "fleet_cost_per_1000_images",
+    "fleet_host_pages_total": "fleet_host_pages",
     "sysinfo_load": "host_load1",
     "sysinfo_ram": "host_memory_percent",
     "sysinfo_ram_mb": "host_memory_bytes",

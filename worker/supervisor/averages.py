@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from cloud_monitor.system.usage import HostSample
+from cloud_monitor.system.usage import HostSample, Rates, rates_between
 from worker.gate.model import MemoryArea
 
 
@@ -48,6 +48,11 @@ class Averages:
         ]
         seconds = sum(step_s for _, step_s in spans)
         return sum(cpu_pct * step_s for cpu_pct, step_s in spans) / seconds if seconds else 100.0
+
+    @property
+    def rates(self) -> Rates | None:
+        """Over the window; None without two samples of one boot."""
+        return rates_between(self._samples[0], self.latest) if self._samples else None
 
     @property
     def memory(self) -> tuple[MemoryArea, ...]:

@@ -10,9 +10,10 @@ from functools import partial
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
 from worker.queue.figures import HELD
-from worker.settings import Environment
+from worker.settings import SupervisorSettings
 from worker.supervisor.activity import Activity
 from worker.supervisor.averages import Averages
+from worker.supervisor.host_meter import HostMeter
 from worker.supervisor.outbox import Outbox
 from worker.supervisor.processes import WorkerProcess
 from worker.telemetry import WorkerTelemetry
@@ -26,14 +27,13 @@ PATIENCE = frozenset({Reason.MEASURING, Reason.PREPARING, Reason.WARMING, Reason
 
 
 class Reporter:
-    def __init__(
-        self, queue: Queue, outbox: Outbox, host: str, environment: Environment, price_per_hour: float | None
-    ) -> None:
+    def __init__(self, queue: Queue, outbox: Outbox, host: str, settings: SupervisorSettings) -> None:
         self._queue = queue
         self._outbox = outbox
         self._host = host
-        self._environment = environment
-        self._price_per_hour = price_per_hour
+        self._environment = settings.environment
+        self._price_per_hour = settings.price_per_hour
+        self._meter = HostMeter(settings.temp_dir)
         self._reported_s = 0.0
         self._last: Decision | None = None
         self._held: Reason | None = None
@@ -109,6 +109,7 @@ class Reporter:
         seen = [(worker, worker.status) for worker in workers]
         figures: dict[str, float] = {
             **activity,
+            **self._meter.read(averages),
             "cpus": averages.latest.cpus,
             "load_1min": averages.latest.load_1min,
             "memory_limit_bytes": averages.latest.tightest_memory.limit_bytes,

@@ -76,7 +76,7 @@ class Supervisor:
         self._outbox = Outbox(queue, settings.decimer_engine, host, model)
         self._exits = ExitHandler(queue, self._outbox, host)
         self._activity = Activity(time.monotonic())
-        self._reporter = Reporter(queue, self._outbox, host, settings.environment, settings.price_per_hour)
+        self._reporter = Reporter(queue, self._outbox, host, settings)
         self._reporter.tell(telemetry or WorkerTelemetry(), self._activity)
         self._averages = Averages(settings.average_s)
         self._preparation = Preparation(

@@ -24,6 +24,7 @@ HOST_FIGURES = {
     "gpu_pct": ("GPU, %", True),
     "gpu_memory_pct": ("GPU memory, %", False),
     "pages_free": ("Pages free", False),
+    "fragmentation_pct": ("Fragmented, %", False),
 }
 
 

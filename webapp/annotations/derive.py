@@ -1,4 +1,4 @@
-"""What happened between two snapshots: clouds, quotas, daemons, collectors, VMs lost at once (pure).
+"""What happened between two snapshots: clouds, quotas, daemons, collectors, machines, VMs lost (pure).
 
 Only what is known in both counts, at the time of its newest point: a store that was away for an hour does
 not look like a collector that was.
@@ -19,6 +19,7 @@ from webapp.annotations.model import (
     Annotation,
     at_once,
 )
+from webapp.annotations.of_machines import machines_between
 from webapp.model.tree import Cloud, Grid, Host, Snapshot, Value
 
 LOST_AT_ONCE = 5.0  # VMs, or
@@ -35,6 +36,7 @@ def derive(before: Snapshot, after: Snapshot) -> Iterator[Annotation]:
         if (was := grids.get(grid.name)) is not None:
             yield from _of_grid(was, grid, before.taken_at)
     yield from _restarted(before, after)
+    yield from machines_between(before, after)
 
 
 def _of_grid(before: Grid, after: Grid, before_at: float) -> Iterator[Annotation]:

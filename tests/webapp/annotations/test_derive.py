@@ -115,3 +115,23 @@ def test_two_that_see_the_same_give_it_the_same_key() -> None:
     keys = [one.key for one in derive(before, after)]
     assert keys == [one.key for one in derive(before, after)]
     assert len(set(keys)) == 2
+
+
+GROUP = "grids.belle.fleet.machines.workers"
+TOLD, OLD, NEW = f"{GROUP}.states.total", f"{GROUP}.each.m-old.age_s", f"{GROUP}.each.m-new.age_s"
+
+
+def test_machines_are_created_and_end() -> None:
+    before = {TOLD: 1, OLD: 5000}
+    assert happened(before, {TOLD: 1, OLD: 5060}) == []
+    assert happened(before, {TOLD: 2, OLD: 5060, NEW: 40}) == [("machine_created", "m-new created", 20)]
+    assert happened(before, {TOLD: 0, OLD: (5000, AT)}) == [("machine_ended", "m-old ended", 0)]
+    assert happened(before, {TOLD: 0}) == [("machine_ended", "m-old ended", 0)]
+
+
+def test_figures_that_stay_away_are_no_machines_that_ended() -> None:
+    before = {TOLD: 1, OLD: 5000}
+    assert happened(before, {TOLD: (1, AT), OLD: (5000, AT)}) == [], "nothing of the group is new"
+    assert happened(before, {}) == []
+    assert happened({}, {TOLD: 2, OLD: 5000, NEW: 40}) == [], "the group was not known"
+    assert happened({TOLD: 1}, {TOLD: 1, OLD: 5000}) == [], "it was left out before"

@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PROFILE ?=
 # Those given on the command line reach the programs: make run PORT=5001 STATE_DIR=/srv/cloud-monitor
-export PROFILE FLEET STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT MAIL_PORT
+export PROFILE FLEET MACHINES STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT MAIL_PORT
 
 BIN := .venv/bin
 EXTRAS := alerts azure collector telemetry webapp worker chemistry pages parquet azure-machines ec2 openstack dev

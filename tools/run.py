@@ -20,6 +20,7 @@ import honcho.manager  # type: ignore[import-untyped]
 
 from embedded.install import NoPython
 from tools.leash import LeashedProcess
+from tools.machines import COMMAND, prepare_machines
 from tools.ports import Refused, check_free, read_ports
 from tools.profiles import PROFILES, UnknownProfile, choose_profile
 from tools.state import lock_state, make_token
@@ -131,6 +132,9 @@ def main(add: Add = add_nothing, more_ports: Mapping[str, int] | None = None) ->
             prepared = profile.prepare(ports, state)
             if "fleet" in commands:
                 prepared |= environment_of_fleet(state)
+            if "fleet" in commands and given.get("MACHINES") == "1":
+                prepared |= prepare_machines(state, prepared["WEBAPP_FLEET_DATABASE_URL"])
+                commands["fleet"] = COMMAND  # its machines do the work
             prepared |= environment_of_inventory(given, ports["PORT"], state)
             addition = add(ports, state, prepared["COLLECTOR_CARBON"])
             commands |= addition.commands

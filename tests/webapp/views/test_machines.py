@@ -50,8 +50,11 @@ def test_machines_and_groups_are_shown_with_what_leads_to_their_plots(open_clien
     body = html.split("<main")[1]
     assert "The machine manager is at work." in body
     assert "1,200 images; those due in 2 h need 3 machines" in body
-    assert cells_of(body, "m-run")[:7] == ["running", "workers", "north/large", "2 h", "4", "71", "38"]
-    assert cells_of(body, "m-boot")[2] == "north/large (kept)"
+    assert cells_of(body, "m-run")[:11] == [
+        "running", "1,200 images", "workers", "north/large", "c16: 16 cores, 64 GB, 200 GB storage", "2 h",
+        "4\u202f000", "1.68", "4", "71", "38",
+    ]  # fmt: skip
+    assert cells_of(body, "m-boot")[3] == "north/large (kept)"
     assert 'data-path="grids.atlas.fleet.hosts.m-run.cpu_pct"' in body
     assert 'data-path="grids.atlas.fleet.machines.workers.each.m-run.cost"' in body
     group = "grids.atlas.fleet.machines.workers"

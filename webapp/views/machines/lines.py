@@ -54,21 +54,31 @@ def machine_line(machine: MachineFigures, figures: Sequence[str], grid: str | No
             "memory_pct": host.memory_pct,
         }
     why = row.fault or row.reason
+    what = size_text(row.cores, row.memory_gb, row.storage_gb, row.bandwidth_mbps, row.gpus)
     cells = (
         Cell(row.state.value, "t " + (BAD if row.fault else _STATE_TONES.get(row.state, ""))),
+        Cell(one_line(why), f"t {WARN}" if row.fault else "t", why if len(why) > 60 else ""),
         words_cell(row.group_name),
         words_cell(row.size + (" (kept)" if row.kept else "") + (" (spot)" if row.spot else "")),
+        words_cell(f"{row.cloud_size}: {what}" if what else row.cloud_size),
         Cell(coarse_age(machine.age_s), "", "", _path_of_machine("age_s", row.name, row.group_name, grid)),
-        *(_figure(known.get(name), _path_of_host(name, row.name, grid)) for name in figures),
-        *(
-            Cell(format_number(round(value, 1)) if value else NOTHING, "" if value else "m")
-            for value in (row.cores, row.memory_gb, row.storage_gb, row.bandwidth_mbps, row.gpus)
-        ),
         _figure(row.images_done, _path_of_machine("images_done", row.name, row.group_name, grid)),
         _figure(round(machine.cost, 2), _path_of_machine("cost", row.name, row.group_name, grid)),
-        Cell(one_line(why), f"t {WARN}" if row.fault else "t", why if len(why) > 60 else ""),
+        *(_figure(known.get(name), _path_of_host(name, row.name, grid)) for name in figures),
     )
     return MachineLine(row.name, cells, row.state is not MachineState.GONE)
+
+
+def size_text(cores: float, memory_gb: float, storage_gb: float, bandwidth_mbps: float, gpus: float) -> str:
+    """`16 cores, 64 GB, 200 GB storage`; without what is not known."""
+    parts = (
+        (cores, "core" if cores == 1 else "cores"),
+        (memory_gb, "GB"),
+        (storage_gb, "GB storage"),
+        (bandwidth_mbps, "Mbps"),
+        (gpus, "GPU" if gpus == 1 else "GPUs"),
+    )
+    return ", ".join(f"{format_number(value)} {unit}" for value, unit in parts if value)
 
 
 def _figure(value: object, path: str) -> Cell:

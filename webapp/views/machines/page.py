@@ -17,6 +17,7 @@ from webapp.views.machines.lines import (
     figures_known,
     machine_line,
     plots_over_all,
+    size_text,
     words_cell,
 )
 from worker.queue.machine_statistics import FleetMachines, GroupFigures, Offer
@@ -70,8 +71,8 @@ def machines_page(found: FleetMachines, view: SnapshotView, is_changeable: bool)
         manager=_manager(found),
         groups=tuple(_card(group, grid, found.at) for group in found.groups),
         headings=(
-            "State", "Group", "Size", "Age", *(HOST_FIGURES[name][0] for name in figures), "Cores",
-            "Memory, GB", "Storage, GB", "Network, Mbps", "GPUs", "Images", "Cost", "Why",
+            "State", "Why", "Group", "Place", "Size", "Age", "Images", "Cost",
+            *(HOST_FIGURES[name][0] for name in figures),
         ),
         machines=tuple(machine_line(machine, figures, grid) for machine in found.machines),
         plots=tuple(plots_over_all(found.machines, figures, grid)),
@@ -182,9 +183,7 @@ def _offer(offer: Offer) -> tuple[Cell, ...]:
     price = (
         Cell(format_number(offer.price_per_hour), "t") if offer.price_per_hour else Cell("not known", "t z")
     )
-    what = f"{offer.cores:g} cores, {offer.memory_gb:g} GB"
-    what += f", {offer.storage_gb:g} GB storage" if offer.storage_gb else ""
-    what += f", {offer.gpus:g} GPUs" if offer.gpus else ""
+    what = size_text(offer.cores, offer.memory_gb, offer.storage_gb, offer.bandwidth_mbps, offer.gpus)
     size = f"{offer.cloud_size}: {what}" if offer.cores else offer.cloud_size or "not known"
     fault = Cell(one_line(offer.fault), f"t {WARN}") if offer.fault else Cell("", "t")
     return (words_cell(offer.place), words_cell(size), price, room, fault)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cloud_monitor.system.text import format_number
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import open_sample
 from webapp import create_app
@@ -52,7 +53,7 @@ def test_machines_and_groups_are_shown_with_what_leads_to_their_plots(open_clien
     assert "1,200 images; those due in 2 h need 3 machines" in body
     assert cells_of(body, "m-run")[:11] == [
         "running", "1,200 images", "workers", "north/large", "c16: 16 cores, 64 GB, 200 GB storage", "2 h",
-        "4\u202f000", "1.68", "4", "71", "38",
+        format_number(4000), "1.68", "4", "71", "38",
     ]  # fmt: skip
     assert cells_of(body, "m-boot")[3] == "north/large (kept)"
     assert 'data-path="grids.atlas.fleet.hosts.m-run.cpu_pct"' in body

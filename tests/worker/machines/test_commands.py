@@ -87,7 +87,9 @@ def test_a_machine_of_this_host_is_made_once_listed_stopped_and_ended(tmp_path: 
         assert cloud.create(order) == cloud.create(order) == "one-1"
         (machine,) = cloud.list().machines
         assert (machine.name, machine.group) == ("one-1", "g")
-        first = (cloud.root / "g@one-1" / "cgroup.procs").read_text().split()[0]
+        processes = cloud.root / "g@one-1" / "cgroup.procs"
+        wait_until(lambda: processes.read_text().strip(), "its first process")
+        first = processes.read_text().split()[0]
         environment = Path(f"/proc/{first}/environ").read_text().split("\0")
         assert "WORKER_CPUS=1" in environment, "a machine's own, however busy the host is"
         with pytest.raises(QuotaRefused, match="there are 1 machines already"):

@@ -22,7 +22,9 @@ from tests.services.support import PATIENCE_S, free_port, listens, wait_until
 from tests.worker.fleet import RUN, Fleet
 
 ROOT = Path(__file__).resolve().parent.parent
-UNITS = sorted((ROOT / "systemd").iterdir())
+RULES = ROOT / "systemd/50-cloud-monitor.rules"  # of polkit
+UNITS = sorted(set((ROOT / "systemd").iterdir()) - {RULES})
+WEB = "cloud-monitor-web.service"
 INSTALLED_AT = "/opt/cloud-monitor"
 
 
@@ -150,6 +152,15 @@ def test_the_filter_of_system_calls_lets_every_program_work(tmp_path: Path) -> N
     called |= _calls_of(list(RUN), tmp_path / "worker", environment, lambda: False)
     assert len(fleet.rows()) == 5
     assert called - _allowed_calls() == set()
+
+
+def test_polkits_rule_lets_the_pages_user_restart_units_that_are_shipped_and_nothing_else() -> None:
+    text = RULES.read_text()
+    named = re.search(r"units = \[(.*)\]", text)
+    assert named is not None
+    assert set(re.findall(r'"([^"]+)"', named[1])) <= {path.name for path in UNITS}
+    assert re.findall(r'lookup\("verb"\) === "(\w+)"', text) == ["restart"]
+    assert re.findall(r'subject.user === "([\w-]+)"', text) == [_read(WEB)["Service"]["User"]]
 
 
 def _read(name: str) -> configparser.ConfigParser:

@@ -22,6 +22,7 @@ from cloud_monitor.system.files import is_absent
 from webapp import create_app
 from webapp.alerts.annotate_command import add_annotate_arguments, run_annotate
 from webapp.alerts.commands import add_arguments, run_command
+from webapp.model.build import GridOrder
 from webapp.serving.assets import PartsMissing
 from webapp.settings import CONFIG, READER, ServeSettings, Settings, read_settings
 
@@ -44,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     config.add_argument("what", choices=["check"])
     config.add_argument("--json", action="store_true", help="one JSON object")
     add_annotate_arguments(commands.add_parser("annotate", help="note what happened, for plots and pages"))
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if "--from" in given[:-1]:  # argparse takes the -1d of `--from -1d` for an option
+        at = given.index("--from")
+        given = [*given[:at], f"--from={given[at + 1]}", *given[at + 2 :]]
+    options = parser.parse_args(given)
     if options.command == "setup":
         return setup.run_setup("webapp", options.starter, options.dry)
     if options.command and options.config is None and not is_absent(CONFIG):
@@ -55,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = read_settings(config=options.config, warn=warnings.append)
         if options.command == "alerts":
-            return run_command(options, settings.state_dir, settings.alerts_file)
+            order = GridOrder(settings.grids_first, settings.hidden_grids)
+            return run_command(options, settings.state_dir, settings.alerts_file, settings, order)
         if options.command == "annotate":
             return run_annotate(options, settings)
     except SettingsRefused as refused:

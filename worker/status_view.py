@@ -20,6 +20,8 @@ SHOWN_DEAD = 5
 
 def status_view(figures: QueueFigures) -> RenderableType:
     parts: list[RenderableType] = [_totals(figures), _progress(figures)]
+    if figures.hold is not None:
+        parts.insert(0, Text(without_controls(figures.hold.text), style="bold red"))
     if figures.batches:
         parts.append(_batches(figures))
     if figures.hosts:

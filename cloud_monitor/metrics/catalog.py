@@ -304,6 +304,7 @@ _FLEET = (
             ("fleet_eta", "eta_s", "s", "until nothing is left, at the present rate", MAX),
             ("fleet_oldest", "oldest_pending_s", "s", "age of the oldest pending chunk", MAX),
             ("fleet_cost", "cost_per_1000_images", "", "in the currency of the hosts' price per hour", MEAN),
+            ("fleet_held", "held", "", "1 the whole fleet is held (pause --all), 0 it is not", LAST),
         )
     ),
     _fleet.count(

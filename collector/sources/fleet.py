@@ -49,6 +49,7 @@ def query_machines(settings: FleetSettings) -> FleetMachines | None:
 def fleet_values(grid: str, figures: QueueFigures, names_max: int) -> Iterator[tuple[str, float]]:
     yield from _counts("fleet_chunks", grid, figures.chunks)
     yield build_path("fleet_chunks_paused", grid=grid), figures.paused
+    yield build_path("fleet_held", grid=grid), float(figures.hold is not None)
     yield from _counts("fleet_images", grid, figures.images)
     failures = top_names({(kind, ""): images for kind, images in figures.failures.items()}, names_max)
     for (kind, _), images in sorted(failures.counts.items()):

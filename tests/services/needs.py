@@ -20,6 +20,7 @@ from tests.services.support import absent
 
 SERVICES = {
     "apache": "an Apache with mod_wsgi",
+    "prometheus-alertmanager": "Prometheus's Alertmanager",
     "azurite": "Azurite, run by node",
     "browser": "Chromium",
     "containers": "the images of make containers, and podman",

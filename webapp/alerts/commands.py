@@ -32,12 +32,17 @@ from webapp.alerts.engine import ACK_S
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import OutMessage
+from webapp.alerts.replay_command import replay_past
 from webapp.alerts.rules import AlertSettings, read_alert_settings
 from webapp.alerts.sender import start_sender
 from webapp.alerts.store import HistoryEntry, open_store, read_alerts, read_history
+from webapp.graphite.client import GraphiteFault
+from webapp.model.build import GridOrder
+from webapp.settings import PollSettings
 
 EXIT_REFUSED = 2
 _TEST_S = 40.0
+_REPLAY_MAX_S = 31 * 86400.0
 
 
 class CommandRefused(ChangeRefused):
@@ -63,6 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     silence.add_argument("--comment", default="")
     unsilence = commands.add_parser("unsilence", help="end a silence")
     unsilence.add_argument("number", type=int)
+    past = commands.add_parser("replay", help="what these rules would have told, from Graphite's past")
+    past.add_argument(
+        "--from", dest="from_s", type=_ago, default=86400.0, metavar="-TIME", help="such as -1d, or -6h"
+    )
     history = commands.add_parser("history", help="what has happened, the newest first")
     history.add_argument("--id", default="", help="of one alert")
     for command in commands.choices.values():
@@ -70,12 +79,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--by", default="", help="who you are, if not the user that is logged in")
 
 
-def run_command(options: argparse.Namespace, state_dir: Path, alerts_file: Path | None) -> int:
+def run_command(
+    options: argparse.Namespace,
+    state_dir: Path,
+    alerts_file: Path | None,
+    poll: PollSettings,
+    order: GridOrder,
+) -> int:
     settings = read_alert_settings(alerts_file)
     command: Callable[..., tuple[object, str]] = _COMMANDS[options.alerts_command]
     try:
-        data, text = command(options, state_dir, settings, alerts_file)
-    except ChangeRefused as refused:
+        data, text = command(options, state_dir, settings, poll, order)
+    except (ChangeRefused, GraphiteFault) as refused:
         print(without_controls(str(refused)), file=sys.stderr)
         return EXIT_REFUSED
     except (OSError, sqlite3.Error) as error:
@@ -236,6 +251,12 @@ def check_owner(state_dir: Path) -> None:
         )
 
 
+def _replay(
+    options: argparse.Namespace, _: Path, settings: AlertSettings, poll: PollSettings, order: GridOrder
+) -> tuple[Any, str]:
+    return replay_past(settings, poll, order, options.from_s)
+
+
 def _who(options: argparse.Namespace) -> str:
     return name_of_caller(options.by)
 
@@ -249,6 +270,14 @@ def name_of_caller(given: str = "") -> str:
         return f"user {os.geteuid()}"
 
 
+def _ago(text: str) -> float:
+    """`-1d`; the sign may be left out."""
+    seconds = _seconds(text.removeprefix("-"))
+    if not 0 < seconds <= _REPLAY_MAX_S:
+        raise argparse.ArgumentTypeError(f"up to {duration_text(_REPLAY_MAX_S)} can be replayed")
+    return seconds
+
+
 def _seconds(text: str) -> float:
     try:
         return parse_duration(text)
@@ -258,5 +287,5 @@ def _seconds(text: str) -> float:
 
 _COMMANDS: Mapping[str, Callable[..., tuple[object, str]]] = {
     "list": _list, "rules": _rules, "test": _test, "ack": _ack, "silence": _silence, "unsilence": _unsilence,
-    "history": _history,
+    "history": _history, "replay": _replay,
 }  # fmt: skip

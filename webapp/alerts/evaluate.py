@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloud_monitor.system.locks import FileLock, take_lock
+from webapp.alerts.alertmanager import AlertmanagerLink, posts_of, silences_on
 from webapp.alerts.changes import publish_count
 from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
@@ -90,6 +91,7 @@ class Evaluator:
         self._memory: tuple[Known, Samples] | None = None  # while the state cannot be written
         self._sender: subprocess.Popen[bytes] | None = None
         self._asking: threading.Thread | None = None
+        self._alertmanagers = AlertmanagerLink(state_dir, clock)
 
     def start(self) -> None:
         """Start the thread here and in every process that is forked from this one."""
@@ -158,6 +160,8 @@ class Evaluator:
             if due:
                 self._start_sender()
             self._ask_heartbeat()
+            posts = posts_of(noted[0], self._settings, now)
+            self._alertmanagers.exchange(self._settings.alertmanager_urls, posts)
         self._evaluated_at, self._is_last = now, True
         return True
 
@@ -178,7 +182,10 @@ class Evaluator:
         channels, azure = store.outbox.read_channels(), store.read_azure()
         sight, after = look(self._settings.rules, health, channels, known, samples, now, azure)
         windows = open_windows(self._settings.windows, self._settings.zone, now)
-        result = step(known, self._settings.rules, sight, (*silences, *windows), now)
+        foreign = store.read_foreign_silences() if self._settings.alertmanager_urls else ()
+        keys = known.alerts.keys() | sight.seen.keys()
+        theirs = silences_on(foreign, keys, self._settings)
+        result = step(known, self._settings.rules, sight, (*silences, *windows, *theirs), now)
         store.write_known(before, result.known)
         store.write_samples(after)
         for notice in result.notices:
@@ -250,6 +257,7 @@ class Evaluator:
         """In a forked child: lock, sender and what is kept in memory are the parent's."""
         self._free_lock()
         self._memory, self._sender, self._asking, self._is_last = None, None, None, False
+        self._alertmanagers = AlertmanagerLink(self._state_dir, self._clock)
 
 
 def _ask(url: str) -> None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 ACTION = "action:"  # before the name of an action, where a channel's stands
 GIVE_UP_S = 86400.0  # a message that could not be sent for so long
+# None waits for longer: one that seems to was queued before the clock was set back.
+AHEAD_MAX_S = 1000.0
 FAILING_FROM = 3  # failures in a row from which on a channel is itself an alert
 
 
@@ -64,8 +66,8 @@ class MessageOutbox:
         """Messages that are not sent yet; those that are due where a time is given."""
         row = self._sql.execute(
             "SELECT count(*) FROM messages WHERE sent_at IS NULL AND given_up_at IS NULL AND (? IS NULL OR "
-            "not_before <= ?)",
-            (due_at, due_at),
+            "not_before <= ? OR not_before > ? + ?)",
+            (due_at, due_at, due_at, AHEAD_MAX_S),
         ).fetchone()
         return int(row[0])
 
@@ -75,16 +77,28 @@ class MessageOutbox:
         row = self._sql.execute(
             "UPDATE messages SET attempts = attempts + 1, not_before = ? WHERE number = ("
             " SELECT m.number FROM messages m LEFT JOIN channels c ON c.name = m.channel"
-            " WHERE m.sent_at IS NULL AND m.given_up_at IS NULL AND m.not_before <= ?"
+            " WHERE m.sent_at IS NULL AND m.given_up_at IS NULL AND (m.not_before <= ? OR m.not_before > ?)"
             " AND m.channel NOT IN (SELECT value FROM json_each(?))"
             " ORDER BY coalesce(c.failures, 0), m.number LIMIT 1)"
             " RETURNING number, id, kind, channel, alert, title, body, attempts",
-            (now + lease_s, now, names),
+            (now + lease_s, now, now + AHEAD_MAX_S, names),
         ).fetchone()
         return None if row is None else ClaimedMessage(row[0], OutMessage(*row[1:7]), row[7])
 
     def note_sent(self, number: int, channel: str, at: float) -> None:
         self._sql.execute("UPDATE messages SET sent_at = ?, error = '' WHERE number = ?", (at, number))
+        self.note_channel(channel, "", at)
+
+    def note_channel(self, channel: str, error: str, at: float) -> None:
+        """How it went; without an error it has delivered."""
+        if error:
+            self._sql.execute(
+                "INSERT INTO channels (name, failed_at, failures, error) VALUES (?, ?, 1, ?) "
+                "ON CONFLICT (name) DO UPDATE SET failed_at = excluded.failed_at, failures = failures + 1, "
+                "error = excluded.error",
+                (channel, at, error),
+            )
+            return
         self._sql.execute(
             "INSERT INTO channels (name, delivered_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET "
             "delivered_at = excluded.delivered_at, failures = 0, error = ''",
@@ -98,11 +112,7 @@ class MessageOutbox:
             "WHERE number = ?",
             (again_at, error, at - GIVE_UP_S, at, number),
         )
-        self._sql.execute(
-            "INSERT INTO channels (name, failed_at, failures, error) VALUES (?, ?, 1, ?) ON CONFLICT (name) "
-            "DO UPDATE SET failed_at = excluded.failed_at, failures = failures + 1, error = excluded.error",
-            (channel, at, error),
-        )
+        self.note_channel(channel, error, at)
 
     def give_up(self, number: int, error: str, at: float) -> None:
         self._sql.execute(

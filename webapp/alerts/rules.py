@@ -179,6 +179,7 @@ class AlertSettings(_AlertTable):
     base_url: str = Field("", pattern=r"^(https?://\S+)?$")
     time_zone: str = "UTC"
     heartbeat_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    alertmanager_urls: tuple[Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")], ...] = ()
     default_channels: tuple[str, ...] = ()
     channels: dict[Annotated[str, Field(pattern=_NAME)], str | AddressFile] = Field({}, repr=False)
     rule: tuple[AlertRule, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
+from cloud_monitor.metrics.catalog import PRODUCERS
 from webapp.alerts.azure import AzureAlert, see_azure
 from webapp.alerts.figures import judge_figures, place_of
 from webapp.alerts.model import AlertKey, Known, Samples, Seen, Sight, is_within
@@ -88,7 +89,8 @@ def _condition(rule: AlertRule, names: Mapping[str, str], text: str) -> Conditio
     assert rule.metric is not None
     host = names.get("host", "") if rule.metric.about == "host" else ""
     key = Key(f"rule {rule.name}", names.get("grid", ""), names.get("cloud", ""), host)
-    producers = frozenset({rule.metric.producer})
+    source = names.get("source", "") if rule.metric.key.endswith("source_failed") else ""
+    producers = frozenset({source if source in PRODUCERS else rule.metric.producer})
     return Condition(key, LEVELS[rule.level], text, tuple(names.values()), "", producers=producers)
 
 

@@ -128,6 +128,13 @@ class AlertStore:
             for rule, place, starts_at, ends_at, by, comment, until_over, number in rows
         )
 
+    def read_foreign_silences(self) -> list[dict[str, Any]]:
+        """As webapp.alerts.alertmanager keeps them."""
+        return list(self._get("foreign_silences", []))
+
+    def write_foreign_silences(self, silences: list[dict[str, Any]]) -> None:
+        self._put("foreign_silences", silences)
+
     def add_silence(self, silence: Silence) -> int:
         """Its number."""
         row = self._sql.execute(

@@ -73,6 +73,10 @@ class _HealthCheck:
                 Key(CHUNKS_FAILED, grid.name), "fleet_chunks", grid.fleet.chunks.get("failed"),
                 (label, "fleet"), *_GIVEN_UP,
             )  # fmt: skip
+            yield from self._above(
+                Key("fleet_held", grid.name), "fleet_held", grid.fleet.figures.get("held"),
+                (label, "fleet"), "the whole fleet is held: nothing is claimed",
+            )  # fmt: skip
 
     def _poll(self) -> Iterator[Condition]:
         outcome, as_of = self._view.outcome, self._view.as_of
@@ -262,11 +266,14 @@ class FleetQueue(NamedTuple):
     failed: int
     missed: int  # their deadline
     hosts: tuple[FleetQueueHost, ...]
+    hold: str = ""  # who holds the whole fleet, and why
 
 
 def judge_queue(queue: FleetQueue, rules: HealthRules) -> Iterator[Finding]:
     """What is wrong in a queue that was read itself, which knows more than the figures sent of it."""
     where = ("queue",)
+    if queue.hold:
+        yield Finding(Level.WARN, queue.hold, where)
     warn, bad = rules.thresholds[CHUNKS_FAILED]
     if queue.failed >= warn:
         level = Level.BAD if queue.failed >= bad else Level.WARN

@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Threshold] = {
     "disk_pct": Threshold(80, 90),
     "spool_age_s": Threshold(300, 3600),  # age of the oldest figure that waits to be delivered
     "clock_ahead_s": Threshold(30, 180),  # a host's clock, of the store's
+    "fleet_held": Threshold(1, 2),  # 1 while the whole fleet is held
     "chunks_failed": Threshold(1, 10),  # chunks of the fleet that were given up
 }
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueTarget, open_queue
+from worker.queue.hold import hold_fleet, lift_hold
 from worker.settings import QueueSettings, Settings
 
+REASON_MAX = 200
 _TARGET_OPTIONS = [
     click.argument("batch", required=False),
     click.option("--chunk", type=int, help="Only this chunk, by its number (in `status` and on /fleet)."),
@@ -52,18 +55,47 @@ def cancel(settings: Settings, batch: str | None, chunk: int | None) -> None:
 
 @click.command()
 @_with_target
+@click.option("--all", "whole_fleet", is_flag=True, help="Hold the whole fleet, until `resume --all`.")
+@click.option("--reason", default="", help="With --all: why, for `status` and the page.")
 @click.pass_obj
-def pause(settings: Settings, batch: str | None, chunk: int | None) -> None:
-    """Let no worker take more chunks of a BATCH (or the chunk); those being worked on are finished."""
-    _change(settings, batch, chunk, "paused", Queue.pause)
+def pause(settings: Settings, batch: str | None, chunk: int | None, whole_fleet: bool, reason: str) -> None:
+    """Let no worker take more chunks of a BATCH (or the chunk); those being worked on are finished. With
+    --all nothing is claimed, enqueued, submitted or scaled up in the whole fleet.
+    """
+    if not whole_fleet:
+        _change(settings, batch, chunk, "paused", Queue.pause)
+        return
+    is_new = _change_hold(
+        settings, batch, chunk, lambda connection: hold_fleet(connection, reason[:REASON_MAX])
+    )
+    click.echo("the whole fleet is held" if is_new else "the whole fleet is held already")
 
 
 @click.command()
 @_with_target
+@click.option("--all", "whole_fleet", is_flag=True, help="Lift the hold over the whole fleet.")
 @click.pass_obj
-def resume(settings: Settings, batch: str | None, chunk: int | None) -> None:
-    """Let workers take the chunks of a paused BATCH (or the chunk) again."""
-    _change(settings, batch, chunk, "resumed", Queue.resume)
+def resume(settings: Settings, batch: str | None, chunk: int | None, whole_fleet: bool) -> None:
+    """Let workers take the chunks of a paused BATCH (or the chunk) again. With --all only the hold over the
+    whole fleet is lifted: batches that were paused by name stay so.
+    """
+    if not whole_fleet:
+        _change(settings, batch, chunk, "resumed", Queue.resume)
+        return
+    was_held = _change_hold(settings, batch, chunk, lift_hold)
+    click.echo("the whole fleet goes on" if was_held else "the whole fleet was not held")
+
+
+def _change_hold(
+    settings: QueueSettings, batch: str | None, chunk: int | None, change: Callable[[Connection], bool]
+) -> bool:
+    if batch is not None or chunk is not None:
+        raise click.UsageError("--all is the whole fleet: leave out the batch and --chunk")
+    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    try:
+        return queue.database.write(change)
+    finally:
+        queue.close()
 
 
 @click.command()

@@ -26,6 +26,7 @@ from worker.gate.limits import queue_policy
 from worker.gate.resource_estimate import estimate_resources
 from worker.gate.stated_needs import largest, raised
 from worker.queue import NO_NEED, Queue, open_queue
+from worker.queue.hold import refuse_if_held
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class CondorFleet:
             return 0
         settings = self._settings
         with self._queue() as queue:
+            queue.database.read(lambda connection: refuse_if_held(connection, "nothing is submitted"))
             request = request_for(queue, settings)
         write_secret(self._config, config_text(settings))
         cluster = self._pool.add_jobs(describe_job(settings, request, self._config, until_empty), missing)

@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from worker.queue.hold import is_held
 from worker.queue.model import NO_NEED, Claim, Lease, LeaseLost, Outstanding, QueuedImage, Result, StatedNeed
 from worker.queue.policy import QueuePolicy
 from worker.queue.results import add_results
@@ -54,6 +55,7 @@ FIRST_CHUNK = (
     select(chunks.c.id)
     .where(
         text("state = 'pending' AND NOT paused"),
+        ~is_held(),
         chunks.c.not_before <= db_now(),
         or_(chunks.c.model.is_(None), chunks.c.model == bindparam("of_model")),
         or_(chunks.c.memory_mb.is_(None), chunks.c.memory_mb <= bindparam("has_memory_mb", type_=BigInteger)),
@@ -129,12 +131,13 @@ def outstanding(connection: Connection, model: str | None = None) -> Outstanding
         .group_by(chunks.c.state, chunks.c.paused, readable, chunks.c.memory_mb, chunks.c.cpus)
     )
     rows = connection.execute(query).all()
-    waiting = [row for row in rows if row.state == PENDING and not row.paused]
+    is_paused = connection.execute(select(is_held())).scalar_one()
+    waiting = [row for row in rows if row.state == PENDING and not (row.paused or is_paused)]
     pending = [row for row in waiting if row.readable]
     return Outstanding(
         pending=sum(row.chunks for row in pending),
         active=sum(row.chunks for row in rows if row.state == ACTIVE),
-        paused=sum(row.chunks for row in rows if row.state == PENDING and row.paused),
+        paused=sum(row.chunks for row in rows if row.state == PENDING and (row.paused or is_paused)),
         unreadable=sum(row.chunks for row in waiting if not row.readable),
         next_in_s=max(0.0, min(row.wait_s for row in pending)) if pending else None,
         stated=tuple(

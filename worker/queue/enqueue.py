@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from worker.queue.hold import refuse_if_held
 from worker.queue.model import NO_NEED, Added, Batch, QueueRefused, StatedNeed
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
@@ -30,6 +31,7 @@ def add_batch(
     need: StatedNeed = NO_NEED,
 ) -> Batch:
     """Makes the batch, or takes the one there is with what is not None here."""
+    refuse_if_held(connection, f"batch {name}")
     values = {
         "priority": priority,
         "deadline": deadline,

@@ -5,8 +5,9 @@ is; those named `_s` are spans.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from worker.queue.hold import FleetHold
 from worker.queue.model import ResultRow
 
 SILENT_S = 120  # a host that has not reported for so long is gone
@@ -98,7 +99,7 @@ class EventFigures:
 class QueueFigures:
     at: float
     chunks: Mapping[str, int]  # pending active done failed cancelled
-    paused: int  # of the pending ones
+    paused: int  # of the pending ones; all of them while the fleet is held
     images: Mapping[
         str, int
     ]  # pending active done failed cancelled; failed: the result is an error, or there is none
@@ -116,6 +117,10 @@ class QueueFigures:
     decisions: tuple[DecisionFigures, ...]  # newest first
     latest: tuple[ResultRow, ...]  # newest first
     documents: int = 0  # images left that may be files of several pages: `images` counts at least
+    hold: FleetHold | None = None  # over the whole fleet
+
+    def held_by(self, hold: FleetHold | None) -> QueueFigures:
+        return self if hold is None else replace(self, hold=hold, paused=self.chunks["pending"])
 
     @property
     def eta_s(self) -> float | None:

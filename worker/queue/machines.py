@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
 from worker.queue.claims import deadline_of
 from worker.queue.figures import SILENT_S
+from worker.queue.hold import is_held
 from worker.queue.hosts import add_event
 from worker.queue.machine_schema import machine_groups, machines
 from worker.queue.model import NO_NEED, StatedNeed
@@ -192,9 +193,10 @@ def _host_word(row: Row[Any]) -> HostWord:
 
 
 def read_work(connection: Connection) -> tuple[QueuedWork, ...]:
-    """Images without a result by when they are due and what they need; paused ones only while they are worked
-    on.
+    """Images without a result by when they are due and what they need; paused ones, and all while the fleet
+    is held, only while they are worked on.
     """
+    is_waiting = and_(~chunks.c.paused, ~is_held())
     query = (
         select(
             chunks.c.due,
@@ -202,7 +204,7 @@ def read_work(connection: Connection) -> tuple[QueuedWork, ...]:
             chunks.c.cpus,
             func.sum(chunks.c.images_total - chunks.c.images_done),
         )
-        .where(chunks.c.state.in_(UNFINISHED), or_(~chunks.c.paused, chunks.c.state == ACTIVE))
+        .where(chunks.c.state.in_(UNFINISHED), or_(is_waiting, chunks.c.state == ACTIVE))
         .group_by(chunks.c.due, chunks.c.memory_mb, chunks.c.cpus)
         .order_by(chunks.c.due)
     )

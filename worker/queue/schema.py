@@ -28,10 +28,11 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"  # of the newest migration
+REVISION = "0006"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
 PAGES_SINCE = "0005"  # images may be pages of a file
+HOLD_SINCE = "0006"  # the whole fleet may be held
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -234,4 +235,13 @@ samples = Table(  # progress of the whole queue, for rates
     Column("at", Double, primary_key=True),
     Column("images_done", BigInteger, nullable=False),
     Column("chunks_done", BigInteger, nullable=False),
+)
+
+fleet_hold = Table(  # one row while the whole fleet is held
+    "fleet_hold",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("since", Double, nullable=False),
+    Column("held_by", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
 )

@@ -1,6 +1,4 @@
-"""The queue in figures, for `status`, the collector's `fleet` source and the web app's /fleet: read, never
-written.
-"""
+"""The queue in figures, for `status`, the collector's `fleet` source and /fleet: read, never written."""
 
 from __future__ import annotations
 
@@ -24,6 +22,7 @@ from worker.queue.figures import (
     HostFigures,
     QueueFigures,
 )
+from worker.queue.hold import read_hold_of
 from worker.queue.latest import read_latest
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
@@ -68,9 +67,8 @@ __all__ = [
 def read_figures(
     url: str, patience_s: float = 2, last: int = 50, latest: int = 0, doubtful_below: float = DOUBTFUL_BELOW
 ) -> QueueFigures:
-    """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results;
-    `doubtful_below`: least confidence under which a result is doubtful. Raises
-    QueueUnavailable; QueueError when there is no queue that this program can read.
+    """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results; a
+    result is doubtful below that least confidence. Raises QueueUnavailable; QueueError.
     """
     with closing(Database(url, patience_s, read_only=True)) as database:
         revision = require_queue(database)
@@ -80,7 +78,8 @@ def read_figures(
                 "the oldest that this program reads: update its fleet"
             )
         below = doubtful_below if revision >= CONFIDENCE_SINCE else None
-        return database.read(lambda connection: count(connection, revision, last, latest, below))
+        figures = database.read(lambda connection: count(connection, revision, last, latest, below))
+        return figures.held_by(read_hold_of(database, revision))
 
 
 RATE_S = 60  # the rate is that of so long

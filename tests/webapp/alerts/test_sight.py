@@ -38,6 +38,21 @@ def test_a_figure_of_a_cloud_out_of_reach_waits_behind_it() -> None:
     assert sight.seen[AlertKey("running", "atlas/uvic")].cause is None
 
 
+def test_a_source_that_fails_waits_behind_the_service_that_does_not_answer() -> None:
+    failed = [
+        Value(f"grids.atlas.collector.source.{source}.failed", 1.0, NOW)
+        for source in ("cloudscheduler", "host")
+    ]
+    heartbeat = "grids.atlas.heartbeat.cloud_scheduler"
+    values = [one for one in sample_values(NOW, ("atlas",)) if one.path != heartbeat]
+    rules = parse_alert_settings({}).rules
+    sight, _ = look(rules, health_of([*values, *failed, Value(heartbeat, 0.0, NOW)]), (), Known(), {}, NOW)
+    causes = {key.place: one.cause for key, one in sight.seen.items() if key.rule == "collector_failures"}
+    assert causes == {
+        "atlas/cloudscheduler": AlertKey("heartbeat_lost", "atlas/cloud_scheduler"), "atlas/host": None,
+    }  # fmt: skip
+
+
 def test_a_poll_that_fails_makes_everything_unknown_and_is_seen_itself() -> None:
     known = open_alert("vms_error", "atlas/cern")
     health = health_of(sample_values(NOW, ("atlas",)), "refused", NOW + 900)

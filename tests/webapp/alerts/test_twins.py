@@ -64,7 +64,7 @@ LIMITS: Values = {
     "hosts.two.sysinfo.cpu": 80, "collector.spool_age_s": 300, "fleet.hosts.worker-1.cpu_pct": 80,
     "fleet.hosts.worker-1.memory_pct": 75, "fleet.hosts.worker-1.temp_mb": 7200, "fleet.chunks.active": 35,
     "fleet.hosts.worker-1.temp_limit_mb": 8000, "fleet.hosts.worker-1.held_workers": 0,
-    "collector.failures": 0, "condor.peers.schedds.asked": 2, "condor.peers.schedds.answered": 2,
+    "collector.source.host.failed": 0, "condor.peers.schedds.asked": 2, "condor.peers.schedds.answered": 2,
     "fleet.manager.silent_s": 300, "fleet.machines.workers.stopped": 0, "fleet.machines.workers.costing": 0,
     "fleet.scaling.workers.failed": 2, "fleet.machines.workers.cost_month": 80,
     "fleet.machines.workers.cost_most": 100, "azure.quotas.west.cores.used_pct": 90,
@@ -83,7 +83,7 @@ WORLDS: dict[str, World] = {
     "just above": lambda minute: (changed_by(0.5) | {"condor.peers.schedds.answered": 1}, ""),
     "not for long enough": lambda minute: (changed_by(0.5) if minute > MINUTES - 4 else {}, ""),
     "a service and a cloud do not answer": lambda minute: (
-        {"heartbeat.condor": 0, "clouds.cern.reachable": 0, "hosts.two.collector.failures": 1}, ""
+        {"heartbeat.condor": 0, "clouds.cern.reachable": 0, "hosts.two.collector.source.host.failed": 1}, ""
     ),
     "a heartbeat that stays away": lambda minute: ({"heartbeat.fleet": 1 if minute < 20 else None}, ""),
     "a cloud that goes quiet": lambda minute: (

@@ -67,7 +67,8 @@ def drop_confidence(connection: Any) -> None:
 
 
 def drop_pages(connection: Any) -> None:
-    """Back to the images of schema 0004."""
+    """Back to the images of schema 0004, before the hold over the fleet."""
+    connection.execute(text("DROP TABLE fleet_hold"))
     connection.execute(text("ALTER TABLE images DROP COLUMN page"))
     connection.execute(text("ALTER TABLE chunks DROP COLUMN documents"))
 

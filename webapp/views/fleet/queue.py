@@ -52,7 +52,8 @@ def _state(figures: QueueFigures) -> FleetQueue:
         for host in figures.hosts
     )
     chunks, deadlines = figures.chunks, figures.deadlines
-    return FleetQueue(chunks.get("failed", 0), deadlines.get("missed", 0), tuple(hosts))
+    hold = figures.hold.text if figures.hold is not None else ""
+    return FleetQueue(chunks.get("failed", 0), deadlines.get("missed", 0), tuple(hosts), hold)
 
 
 def _tables(figures: QueueFigures) -> Iterable[Table]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from webapp.alerts.figures import place_of
-from webapp.alerts.model import AlertKey, Seen
-from webapp.alerts.rules import AZURE_CRITICAL, AZURE_WARNING, AlertRule
+from webapp.alerts.model import AZURE_CRITICAL, AZURE_WARNING, AlertKey, Seen, place_of
+
+if TYPE_CHECKING:  # the sender imports this, and no pydantic
+    from webapp.alerts.rules import AlertRule
 
 SCHEMA = "azureMonitorCommonAlertSchema"
 OPEN_MAX = 500

@@ -6,13 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
-from urllib.parse import quote
 
 from cloud_monitor.system.text import format_number
-from webapp.alerts.model import AlertKey, Samples
+from webapp.alerts.model import AlertKey, Samples, place_of
 from webapp.alerts.rules import AlertRule
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Value
@@ -79,15 +77,6 @@ def _pattern(segments: Sequence[str]) -> re.Pattern[str]:
         re.sub(r"\\\{[a-z]+\\\}", "([^.]+)", re.escape(one)) if one != "*" else "[^.]+" for one in segments
     ]
     return re.compile(r"\.".join(parts) + r"\Z")
-
-
-def place_of(names: Iterable[str]) -> str:
-    return "/".join(map(_quoted, names))
-
-
-@lru_cache(maxsize=4096)  # few names make up all places
-def _quoted(name: str) -> str:
-    return quote(name, safe="", errors="surrogatepass")
 
 
 def judge_figures(

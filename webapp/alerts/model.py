@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal, NamedTuple, Protocol
+from urllib.parse import quote
 
+AZURE_CRITICAL, AZURE_WARNING = "azure_critical", "azure_warning"  # what Azure tells of itself
 NoticeKind = Literal["firing", "resolved", "repeated", "escalated", "silence_ending", "action"]
 
 
@@ -24,6 +27,15 @@ class AlertKey(NamedTuple):
 
 
 Samples = Mapping[AlertKey, tuple[tuple[float, float], ...]]  # of rules on an increase: time, value
+
+
+def place_of(names: Iterable[str]) -> str:
+    return "/".join(map(_quoted, names))
+
+
+@lru_cache(maxsize=4096)  # few names make up all places
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="surrogatepass")
 
 
 def is_within(place: str, outer: str) -> bool:

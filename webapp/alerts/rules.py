@@ -24,6 +24,7 @@ from pydantic import (
 from cloud_monitor.metrics.paths import Metric, match_path
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.text import parse_duration
+from webapp.alerts.model import AZURE_CRITICAL, AZURE_WARNING
 from webapp.alerts.windows import WallHours, Window, parse_hours
 from webapp.model.health import (
     CLOUD_SILENT,
@@ -38,7 +39,6 @@ from webapp.model.thresholds import DEFAULTS
 
 BUILT_IN = Path(__file__).with_name("rules.toml")
 CHANNEL_FAILING = "channel_failing"
-AZURE_CRITICAL, AZURE_WARNING = "azure_critical", "azure_warning"  # what Azure tells of itself
 CONDITIONS = (
     POLL_FAILING, GRID_SILENT, HEARTBEAT_LOST, CLOUD_UNREACHABLE, CLOUD_SILENT, *DEFAULTS, CHANNEL_FAILING,
     AZURE_CRITICAL, AZURE_WARNING,

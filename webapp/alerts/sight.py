@@ -7,10 +7,20 @@ from urllib.parse import unquote
 
 from cloud_monitor.metrics.catalog import PRODUCERS
 from webapp.alerts.azure import AzureAlert, see_azure
-from webapp.alerts.figures import judge_figures, place_of
-from webapp.alerts.model import AlertKey, Known, Samples, Seen, Sight, is_within
+from webapp.alerts.figures import judge_figures
+from webapp.alerts.model import (
+    AZURE_CRITICAL,
+    AZURE_WARNING,
+    AlertKey,
+    Known,
+    Samples,
+    Seen,
+    Sight,
+    is_within,
+    place_of,
+)  # fmt: skip
 from webapp.alerts.outbox import FAILING_FROM, ChannelState
-from webapp.alerts.rules import AZURE_CRITICAL, AZURE_WARNING, CHANNEL_FAILING, LEVELS, AlertRule
+from webapp.alerts.rules import CHANNEL_FAILING, LEVELS, AlertRule
 from webapp.model.health import (
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,

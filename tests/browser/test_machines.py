@@ -103,10 +103,14 @@ def test_draining_deleting_and_pausing_ask_once_more_by_keyboard_too(
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
+    expect(page.get_by_role("grid", name="Asked for within the hour")).to_contain_text("m-run")
     page.get_by_role("button", name="Pause", exact=True).press("Enter")
+    expect(dialog).to_contain_text("The machines of workers stay as they are")
+    expect(dialog).to_be_visible()
     page.keyboard.press("Enter")  # the token is known in this tab
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Limits").press("Enter")
+    expect(page.locator("#limits-dialog")).to_be_visible()
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     expect(page.locator("#limits-dialog")).to_be_hidden()
@@ -136,6 +140,15 @@ def test_news_come_within_seconds_and_only_while_it_is_looked_at(page: Page, sce
     assert len(asked) <= seen + 1, "one may have been under way"
     with page.expect_request(lambda request: "part=" in request.url):
         page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_button_keeps_the_keyboard_where_rows_around_it_are_new(page: Page, scene: MachinesScene) -> None:
+    open_page(page, f"{scene.url}/machines")
+    page.locator('tr[data-machine="m-run"]').get_by_role("button", name="Drain").focus()
+    new = MachineRow("m-another", "workers", "north", "north/large", MachineState.BOOTING, 0)
+    scene.queue.database.write(lambda connection: add_machine(connection, new))
+    expect(page.locator('tr[data-machine="m-another"]')).to_be_visible(timeout=20_000)
+    expect(page.locator('tr[data-machine="m-run"]').get_by_role("button", name="Drain")).to_be_focused()
 
 
 def test_names_of_others_stay_text(page: Page, scene: MachinesScene) -> None:

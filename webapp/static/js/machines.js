@@ -2,7 +2,7 @@
 
 import { askFor, sendChange } from "./change.js";
 import { formatNumber } from "./numbers.js";
-import { refreshNow } from "./refresh.js";
+import { onRefresh, refreshNow } from "./refresh.js";
 
 const PREVIEW_MS = 250; // after the last key
 const NEEDS = ["group", "preset", "cores", "memory_gb", "storage_gb", "bandwidth_mbps", "gpus", "count"];
@@ -94,8 +94,27 @@ function setLimits({ group, least, most }) {
   });
 }
 
+/** The button that has the keyboard keeps it where the rows around it are new. */
+function keepFocus() {
+  let had = null;
+  onRefresh("before", () => {
+    const button = document.activeElement?.closest?.("#body [data-do]");
+    had = button && {
+      act: button.dataset.do, group: button.closest("[data-group]")?.dataset.group,
+      machine: button.closest("[data-machine]")?.dataset.machine,
+    };
+  });
+  onRefresh("body", () => {
+    if (!had) return;
+    const same = (button) => button.closest("[data-group]")?.dataset.group === had.group
+      && button.closest("[data-machine]")?.dataset.machine === had.machine;
+    [...document.querySelectorAll(`#body [data-do="${had.act}"]`)].find(same)?.focus({ preventScroll: true });
+  });
+}
+
 export function startMachines() {
   if (document.body.dataset.page !== "machines") return;
+  keepFocus();
   document.getElementById("body").addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;

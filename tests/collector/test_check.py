@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from collector.sources.htcondor.configuration import CondorConfiguration, find_configuration
 from collector.tasks import choose_tasks
-from tests.collector.support import collector_environment, make_settings, run_collector, write_script
+from tests.collector.support import collector_environment, make_settings, peer, run_collector, write_script
 from tests.services.condor import CondorPool
 from tests.services.graphite import Graphite
 
@@ -46,12 +47,18 @@ def test_a_port_of_another_protocol_is_told(graphite: Graphite, tmp_path: Path) 
         assert re.search(told, row["text"]), row["text"]
 
 
-def test_a_run_names_the_other_protocol_where_carbon_closes(graphite: Graphite, tmp_path: Path) -> None:
+def test_a_run_names_the_other_protocol_where_the_peer_closes(tmp_path: Path) -> None:
+    """As Carbon's plaintext port does at what it takes for too long a line."""
+
+    def close_early(connection: socket.socket) -> None:
+        connection.recv(100)
+
     filler = "; ".join(f"c{number} = /usr/bin/seq -f x%g.y{number} 1 400" for number in range(2))
-    environment = collector_environment(
-        tmp_path, graphite.plain, SOURCES="host,commands", COMMANDS=filler, WRITE_TIMEOUT_S=5
-    )
-    ended = run_collector(environment=environment)
+    with peer(close_early) as carbon:
+        environment = collector_environment(
+            tmp_path, carbon, SOURCES="host,commands", COMMANDS=filler, WRITE_TIMEOUT_S=5
+        )
+        ended = run_collector(environment=environment)
     assert ended.returncode == 3
     assert "write tcp+plain:// before it" in ended.stderr
     assert "points not delivered, kept in" in ended.stderr

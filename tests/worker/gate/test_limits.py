@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import shlex
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -23,8 +24,9 @@ def read_example(name: str) -> dict[str, str]:
 
 
 def read_values(text: str) -> dict[str, str]:
+    """As a shell or systemd reads them: quotes around a value are none of it."""
     pairs = (line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
-    return {key.removeprefix("WORKER_").lower(): value for key, value in pairs}
+    return {key.removeprefix("WORKER_").lower(): "".join(shlex.split(value)) for key, value in pairs}
 
 
 @pytest.mark.parametrize(

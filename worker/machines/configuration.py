@@ -127,6 +127,11 @@ class MachinesConfig(BaseModel):
             if group.least > group.most:
                 raise ValueError(f"group {name}: least {group.least} is more than most {group.most}")
             for place in group.place:
+                if group.cost_most_month is not None and "price_per_hour" not in place.model_fields_set:
+                    raise ValueError(
+                        f"group {name}: with cost_most_month its place {place.name} needs a price_per_hour"
+                        " (0 where it costs nothing)"
+                    )
                 if place.provider not in self.provider:
                     raise ValueError(f"group {name}: there is no [provider.{place.provider}]")
                 if place.preset and place.preset not in self.preset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 
@@ -21,6 +21,10 @@ class MonthCost:
     per_hour: float  # of the machines there are
     projected: float  # at the month's end, should they all stay
     most: float | None  # the cap
+
+    def with_another(self, price_per_hour: float) -> MonthCost:
+        """With one machine more; what is projected is left as it was."""
+        return replace(self, per_hour=self.per_hour + price_per_hour)
 
     @property
     def refusal(self) -> str:

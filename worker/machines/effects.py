@@ -11,6 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
+from worker.machines.cost import MonthCost
 from worker.machines.decide import pause_s
 from worker.machines.model import CloudListing, MachineError, MachineOrder, MachineSize
 from worker.machines.offers import Learned, Offers, place_views
@@ -89,9 +90,15 @@ class Effects:
         why: str,
         need: StatedNeed,
         learned: Learned,
+        cost: MonthCost,
     ) -> None:
-        """Row first, then the machine; as far as places have room, those first that have all of `need`."""
+        """Row first, then the machine; as far as places have room and the month's cap leaves money, those
+        first that have all of `need`.
+        """
         for _ in range(count):
+            if cost.refusal:
+                self._book.write(partial(change_group, name=name, fault=storable(cost.refusal)))
+                return
             offers = self._offers.of_group(name, config, view, self._refused, learned, now=True)
             carrying = [offer for offer in offers if need.fits(offer.room_of_worker)] or offers
             places = place_views(name, carrying, view, self._refused)
@@ -102,6 +109,7 @@ class Effects:
             place = next(place for place in config.place if place.name == choice.place)
             row = new_row(self._config.fleet, name, place, why)
             self._book.write(partial(add_machine, row=row))
+            cost = cost.with_another(row.price_per_hour)
             view = replace(view, machines=(*view.machines, row))
             self._ask(row)
 

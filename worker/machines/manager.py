@@ -118,6 +118,7 @@ class MachineManager:
                     plan.decision.text,
                     plan.need,
                     plan.learned,
+                    plan.cost,
                 )
         self._effects.end_leftovers(listings, view)
         return plans

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from worker.machines.configuration import MachinesConfig
+from worker.machines.configuration import GroupConfig, MachinesConfig
+from worker.machines.cost import month_cost, month_start
+from worker.machines.decide import with_limits_of
 from worker.machines.effects import new_row
 from worker.machines.placement import PlaceView, choose_place
 from worker.queue.machines import (
+    GroupRow,
+    MachineRow,
     MachineState,
     add_machine,
     change_group,
     change_machine,
+    read_cost,
+    read_groups,
     read_machine,
     read_machines,
 )
@@ -54,26 +61,51 @@ def _of_group(connection: Connection, wish: MachineWish, config: MachinesConfig)
 
 
 def _create(connection: Connection, wish: MachineWish, config: MachinesConfig) -> str:
-    """Rows of machines that are kept: the rule ends none of them."""
-    group = config.group[wish.group]
-    there = [row for row in read_machines(connection) if row.group_name == wish.group]
-    count = min(int(wish.details.get("count", 1)), group.most - len(there))
+    """Rows of machines that are kept: the rule ends none of them. The group's limits and spending cap hold
+    for them too.
+    """
+    row = next((row for row in read_groups(connection) if row.name == wish.group), GroupRow(wish.group))
+    group = with_limits_of(config.group[wish.group], row)
     asked = wish.details.get("place")
     if asked is not None and asked not in {place.name for place in group.place}:
         return f"refused: group {wish.group} has no place {asked}"
-    places = [
-        PlaceView(place.name, 0, price_per_hour=place.price_per_hour)
+    if row.stopped:
+        return f"refused: the group is stopped until it is resumed: {row.stopped}"
+    now = read_now(connection)
+    there = [machine for machine in read_machines(connection) if machine.group_name == wish.group]
+    spent = read_cost(connection, wish.group, month_start(now))
+    cost = month_cost(spent, sum(machine.price_per_hour for machine in there), now, group.cost_most_month)
+    count = int(wish.details.get("count", 1))
+    for made in range(count):
+        if len(there) >= group.most:
+            return f"{made} asked for: the group may have {group.most}, and has {len(there) - made}"
+        if cost.refusal:
+            return f"{made} asked for: {cost.refusal}"
+        choice = choose_place(_places(group, there, asked), group.placement, group.spot_share, now)
+        if choice.place is None:
+            return f"{made} asked for: {choice.reason}"
+        place = next(place for place in group.place if place.name == choice.place)
+        said = f"{wish.asked_by or 'an operator'} asked for it"
+        machine = replace(new_row(config.fleet, wish.group, place, said), kept=True, asked_by=wish.asked_by)
+        add_machine(connection, machine)
+        there.append(machine)
+        cost = cost.with_another(machine.price_per_hour)
+    return f"{count} asked for"
+
+
+def _places(group: GroupConfig, there: Sequence[MachineRow], asked: str | None) -> list[PlaceView]:
+    """As the configuration has them; what a cloud leaves is its refusal to tell."""
+    return [
+        PlaceView(
+            place.name,
+            of_place := sum(machine.size == place.name for machine in there),
+            None if place.most is None else place.most - of_place,
+            place.price_per_hour,
+            spot=place.spot,
+        )
         for place in group.place
         if asked in (None, place.name)
     ]
-    chosen = choose_place(places, group.placement, 1, read_now(connection)).place
-    place = next(place for place in group.place if place.name == chosen)
-    for _ in range(max(0, count)):
-        row = new_row(config.fleet, wish.group, place, f"{wish.asked_by or 'an operator'} asked for it")
-        add_machine(connection, replace(row, kept=True, asked_by=wish.asked_by))
-    if count < int(wish.details.get("count", 1)):
-        return f"{max(0, count)} asked for: the group may have {group.most}, and has {len(there)}"
-    return f"{count} asked for"
 
 
 def _delete(connection: Connection, wish: MachineWish) -> str:

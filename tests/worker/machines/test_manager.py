@@ -381,6 +381,46 @@ def test_a_spending_cap_stops_growth_and_a_pause_stops_both(tmp_path: Path) -> N
     scene.queue.close()
 
 
+def test_a_spending_cap_holds_within_a_round_and_for_what_people_ask_for(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CONFIG.replace("most = 3", "most = 3\ncost_most_month = 0.5"))
+    scene.work(300)
+    (plan,) = scene.manager.dry_run()
+    assert (plan.reconciled.create, plan.refusal) == (2, "")
+    scene.manager.round()
+    assert len(scene.cloud.orders) == 1  # an hour of it is more than there is
+    assert "the group does not grow" in scene.view().groups["g"].fault
+    scene.wish(MachineWish("create", "g", asked_by="eve"))
+    scene.manager.round()
+    assert [outcome.partition(":")[0] for outcome in outcomes(scene)] == ["0 asked for"]
+    assert "the group does not grow" in outcomes(scene)[0]
+    assert len(scene.cloud.orders) == 1
+    scene.queue.close()
+
+
+def test_people_get_no_more_than_the_operators_and_the_places_limits(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CONFIG + "most = 2\n")
+    scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 9}))
+    scene.manager.round()
+    assert (len(scene.cloud.orders), outcomes(scene)[-1]) == (2, "2 asked for: moon/small has no room left")
+    scene.wish(MachineWish("delete", machine=scene.view().machines[0].name, details={"now": True}))
+    for _ in range(3):
+        scene.manager.round()
+    scene.wish(MachineWish("limits", "g", details={"most": 1}))
+    scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 9}))
+    scene.manager.round()
+    assert len(scene.states()) == 1
+    assert outcomes(scene)[-1] == "0 asked for: the group may have 1, and has 1"
+    scene.queue.close()
+
+
+def test_a_stopped_group_gives_people_no_machine_either(scene: Scene) -> None:
+    scene.queue.database.write(lambda connection: change_group(connection, "g", stopped="no such image"))
+    scene.wish(MachineWish("create", "g", asked_by="eve"))
+    scene.manager.round()
+    assert outcomes(scene) == ["refused: the group is stopped until it is resumed: no such image"]
+    assert scene.cloud.orders == []
+
+
 def test_what_outlived_its_machine_is_ended_and_what_is_not_known_is_left(scene: Scene) -> None:
     ours, unclear = Leftover("port", "p-1", "port", "f-g-old"), Leftover("disk", "d-1", "disk")
     scene.cloud.leftovers = (ours, unclear)
@@ -397,6 +437,13 @@ def test_what_outlived_its_machine_is_ended_and_what_is_not_known_is_left(scene:
         (("most = 3", "moost = 3"), "group.g.moost: Extra inputs are not permitted"),
         (('preset = "small"', 'preset = "big"'), r"there is no \[preset.big\]"),
         (('provider = "moon"', 'provider = "sun"'), r"there is no \[provider.sun\]"),
+        (
+            (
+                "price_per_hour = 1.0",
+                "[group.h]\ncost_most_month = 9\nplace = [{provider = 'moon', size = 's'}]",
+            ),
+            "group h: with cost_most_month its place moon/s needs a price_per_hour",
+        ),
         (("cores = 2", "cores = 64"), "preset.small.cores: Input should be less than or equal to 32"),
     ],
 )

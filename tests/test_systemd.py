@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench.edge import LIMITS_MB
 from tests.collector.support import collector_environment, peer, read_to_end
@@ -39,6 +40,32 @@ def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
         (tmp_path / unit.name).write_text(unit.read_text().replace(INSTALLED_AT, str(tmp_path / "opt")))
     command = [analyze, "verify", *(str(tmp_path / unit.name) for unit in UNITS)]
     verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+def test_systemd_takes_what_cloud_init_adds_to_the_workers_unit(tmp_path: Path) -> None:
+    analyze = find_program("systemd-analyze", "systemd")
+    user_data = yaml.safe_load((ROOT / "docs/fleet/cloud-init-machine.yaml").read_text())
+    (added,) = (file for file in user_data["write_files"] if file["path"].startswith("/etc/systemd/system/"))
+    unit = tmp_path / "cloud-monitor-worker.service"
+    program = tmp_path / "opt/.venv/bin/python"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    texts = {
+        unit: (ROOT / "systemd" / unit.name).read_text(),
+        tmp_path / added["path"].removeprefix("/etc/systemd/system/"): added["content"],
+    }
+    for path, text in texts.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace(INSTALLED_AT, str(tmp_path / "opt")).replace("{leave_idle_s}", "900"))
+    environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
+    verified = subprocess.run(
+        [analyze, "verify", "--man=no", str(unit)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (verified.returncode, verified.stderr) == (0, "")
 
 

@@ -15,7 +15,21 @@ from worker.queue.manager_lease import MachineBook
 HOSTILE = "<img src=x onerror=alert(1)>"
 OFFERS = (
     Offer("north/small", "small", "c2", 2, 4, 40, 1000, 0, 0.1, room=5),
-    Offer("north/large", "large", "c16", 16, 64, 200, 0, 0, 0.84, room=2, quota_pct=62.5),
+    Offer(
+        "north/large",
+        "large",
+        "c16",
+        16,
+        64,
+        200,
+        0,
+        0,
+        0.84,
+        room=2,
+        quota_pct=62.5,
+        images_per_s=2,
+        boot_s=95,
+    ),
     Offer("mars/gpu", "gpu", "g1", 8, 32, 100, 0, 1, 2.5, fault="No valid host was found"),
 )
 FIGURES = {

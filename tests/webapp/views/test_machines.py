@@ -14,6 +14,7 @@ from cloud_monitor.system.text import format_number
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import open_sample
 from webapp import create_app
+from webapp.pages.cells import NOTHING
 from webapp.settings import read_settings
 from webapp.views.machines import reading
 from worker.queue import open_queue
@@ -55,6 +56,11 @@ def test_machines_and_groups_are_shown_with_what_leads_to_their_plots(open_clien
         "running", "1,200 images", "workers", "north/large", "c16: 16 cores, 64 GB, 200 GB storage", "2 h",
         format_number(4000), "1.68", "4", "71", "38",
     ]  # fmt: skip
+    places = body.split("<caption>Places of workers")[1].split("</table>")[0].split("<tr>")
+    assert [re.findall(r"<t[dh][^>]*>([^<]*)", row)[2:7] for row in places[2:4]] == [
+        ["0.1", *[NOTHING] * 3, "5"],
+        ["0.84", "2", "1 min", "0.12", "2"],
+    ]
     assert cells_of(body, "m-boot")[3] == "north/large (kept)"
     assert 'data-path="grids.atlas.fleet.hosts.m-run.cpu_pct"' in body
     assert 'data-path="grids.atlas.fleet.machines.workers.each.m-run.cost"' in body

@@ -186,7 +186,16 @@ def _offer(offer: Offer) -> tuple[Cell, ...]:
     what = size_text(offer.cores, offer.memory_gb, offer.storage_gb, offer.bandwidth_mbps, offer.gpus)
     size = f"{offer.cloud_size}: {what}" if offer.cores else offer.cloud_size or "not known"
     fault = Cell(one_line(offer.fault), f"t {WARN}") if offer.fault else Cell("", "t")
-    return (words_cell(offer.place), words_cell(size), price, room, fault)
+    learned = (
+        _learned(format_number(round(offer.images_per_s, 2)) if offer.images_per_s else ""),
+        _learned(age_text(offer.boot_s) if offer.boot_s else ""),
+        _learned(format_number(round(cost, 2)) if (cost := offer.cost_per_1000_images) else ""),
+    )
+    return (words_cell(offer.place), words_cell(size), price, *learned, room, fault)
+
+
+def _learned(text: str) -> Cell:
+    return Cell(text, "t") if text else Cell(NOTHING, "t z")
 
 
 def _wishes(found: FleetMachines) -> Iterator[tuple[Cell, ...]]:

@@ -42,6 +42,7 @@ class MachineSize:
     bandwidth_mbps: float = 0
     gpus: int = 0
     price_per_hour: float | None = None  # None: the cloud does not say
+    storage_fixed: bool = False  # no larger disk can be asked for
 
 
 @dataclass(frozen=True, slots=True)

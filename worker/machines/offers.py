@@ -41,7 +41,12 @@ class Offers:
         """The smallest that has what the place's preset asks for. Raises ProviderError."""
         provider = self.provider(place.provider)
         if provider.name not in self._sizes:
-            self._sizes[provider.name] = provider.sizes()
+            try:
+                self._sizes[provider.name] = provider.sizes()
+            except ProviderRefused:
+                if place.size:  # which needs no list
+                    return MachineSize(place.size, 0, 0)
+                raise
         sizes = self._sizes[provider.name]
         if place.size:
             found = next((size for size in sizes if size.name == place.size), None)
@@ -94,7 +99,7 @@ class Offers:
             cloud_size=size.name,
             cores=size.cores,
             memory_gb=size.memory_gb,
-            storage_gb=max(size.storage_gb, preset.storage_gb if preset else 0),
+            storage_gb=max(size.storage_gb, preset.storage_gb if preset and not size.storage_fixed else 0),
             bandwidth_mbps=size.bandwidth_mbps,
             gpus=size.gpus,
             price_per_hour=place.price_per_hour or size.price_per_hour or 0,

@@ -22,13 +22,20 @@ class Preset(BaseModel):
 
 
 def fits(size: MachineSize, preset: Preset) -> bool:
-    """What a cloud does not say (0) is not held against it, but for cores, memory and GPUs."""
+    """What a cloud does not say (0) is not held against it, but for cores, memory and GPUs. A disk that
+    cannot be had larger has what the preset states; where it states nothing, it is as it is.
+    """
     return (
         size.cores >= preset.cores
         and size.memory_gb >= preset.memory_gb * _TOLERANCE
         and size.gpus >= preset.gpus
+        and (not _asks_storage(size, preset) or size.storage_gb >= preset.storage_gb * _TOLERANCE)
         and (not size.bandwidth_mbps or size.bandwidth_mbps >= preset.bandwidth_mbps)
     )
+
+
+def _asks_storage(size: MachineSize, preset: Preset) -> bool:
+    return size.storage_fixed and size.storage_gb > 0 and "storage_gb" in preset.model_fields_set
 
 
 def smallest_fitting(sizes: Sequence[MachineSize], preset: Preset) -> MachineSize | None:

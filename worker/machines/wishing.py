@@ -77,16 +77,17 @@ def _create(connection: Connection, wish: MachineWish, config: MachinesConfig) -
     cost = month_cost(spent, sum(machine.price_per_hour for machine in there), now, group.cost_most_month)
     count = int(wish.details.get("count", 1))
     for made in range(count):
+        said = f"{made} asked for" if made else "refused"
         if len(there) >= group.most:
-            return f"{made} asked for: the group may have {group.most}, and has {len(there) - made}"
+            return f"{said}: the group may have {group.most}, and has {len(there) - made}"
         if cost.refusal:
-            return f"{made} asked for: {cost.refusal}"
+            return f"{said}: {cost.refusal}"
         choice = choose_place(_places(group, there, asked), group.placement, group.spot_share, now)
         if choice.place is None:
-            return f"{made} asked for: {choice.reason}"
+            return f"{said}: {choice.reason}"
         place = next(place for place in group.place if place.name == choice.place)
-        said = f"{wish.asked_by or 'an operator'} asked for it"
-        machine = replace(new_row(config.fleet, wish.group, place, said), kept=True, asked_by=wish.asked_by)
+        why = f"{wish.asked_by or 'an operator'} asked for it"
+        machine = replace(new_row(config.fleet, wish.group, place, why), kept=True, asked_by=wish.asked_by)
         add_machine(connection, machine)
         there.append(machine)
         cost = cost.with_another(machine.price_per_hour)

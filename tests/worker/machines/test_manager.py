@@ -23,7 +23,7 @@ from worker.machines.model import (
     MachineSize,
     QuotaUse,
 )
-from worker.machines.providers.base import ProviderUnavailable, QuotaRefused
+from worker.machines.providers.base import ProviderRefused, ProviderUnavailable, QuotaRefused
 from worker.queue import (
     HostReport,
     Queue,
@@ -295,6 +295,20 @@ def test_work_that_no_place_carries_is_not_scaled_for_and_is_said(scene: Scene) 
     )
 
 
+def test_a_size_that_is_named_needs_no_list_of_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path, CONFIG.replace('preset = "small"', 'size = "c2"'))
+
+    def forbidden() -> list[MachineSize]:
+        raise ProviderRefused("not authorized to list sizes")
+
+    monkeypatch.setattr(scene.cloud, "sizes", forbidden)
+    scene.work(300)
+    scene.manager.round()
+    assert [order.size for order in scene.cloud.orders] == ["c2"] * 2
+    assert scene.states() == [MachineState.BOOTING] * 2
+    scene.queue.close()
+
+
 def test_a_machine_that_is_asked_for_in_a_place_is_made_there(scene: Scene) -> None:
     scene.wish(MachineWish("create", "g", asked_by="ann", details={"place": "moon/other"}))
     scene.wish(MachineWish("create", "g", asked_by="ann", details={"place": "moon/small", "count": 1}))
@@ -391,8 +405,9 @@ def test_a_spending_cap_holds_within_a_round_and_for_what_people_ask_for(tmp_pat
     assert "the group does not grow" in scene.view().groups["g"].fault
     scene.wish(MachineWish("create", "g", asked_by="eve"))
     scene.manager.round()
-    assert [outcome.partition(":")[0] for outcome in outcomes(scene)] == ["0 asked for"]
-    assert "the group does not grow" in outcomes(scene)[0]
+    (outcome,) = outcomes(scene)
+    assert outcome.startswith("refused: ")
+    assert outcome.endswith("the group does not grow")
     assert len(scene.cloud.orders) == 1
     scene.queue.close()
 
@@ -409,7 +424,7 @@ def test_people_get_no_more_than_the_operators_and_the_places_limits(tmp_path: P
     scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 9}))
     scene.manager.round()
     assert len(scene.states()) == 1
-    assert outcomes(scene)[-1] == "0 asked for: the group may have 1, and has 1"
+    assert outcomes(scene)[-1] == "refused: the group may have 1, and has 1"
     scene.queue.close()
 
 

@@ -17,6 +17,8 @@ SIZES = [
     MachineSize("c8", 8, 31.4),
     MachineSize("c8-slow", 8, 32, bandwidth_mbps=100),
     MachineSize("m4", 4, 64),
+    MachineSize("d2", 2, 8, storage_gb=20, storage_fixed=True),
+    MachineSize("d3", 3, 8, storage_gb=200, storage_fixed=True),
 ]
 NOW = datetime(2026, 2, 15, 12, tzinfo=UTC).timestamp()
 
@@ -28,6 +30,9 @@ NOW = datetime(2026, 2, 15, 12, tzinfo=UTC).timestamp()
         (Preset(cores=8, memory_gb=32, gpus=1), "gpu8"),
         (Preset(cores=2, memory_gb=60), "m4"),
         (Preset(cores=32, memory_gb=1), None),
+        (Preset(cores=2, memory_gb=8), "d2"),
+        (Preset(cores=2, memory_gb=8, storage_gb=100), "d3"),
+        (Preset(cores=2, memory_gb=8, storage_gb=500), "m4"),
     ],
 )
 def test_the_smallest_size_that_has_all_of_it(preset: Preset, name: str | None) -> None:

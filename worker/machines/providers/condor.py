@@ -64,7 +64,8 @@ class CondorProvider:
 
     def sizes(self) -> Sequence[MachineSize]:
         request = self._jobs.request(self._options.cores, self._options.memory_mb)
-        return (MachineSize(SIZE, request.cpus, request.memory_mb / 1024, request.disk_mb / 1000),)
+        disk_gb = request.disk_mb / 1000
+        return (MachineSize(SIZE, request.cpus, request.memory_mb / 1024, disk_gb, storage_fixed=True),)
 
     def create(self, order: MachineOrder) -> str:
         if order.spot:

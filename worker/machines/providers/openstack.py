@@ -93,6 +93,7 @@ class OpenStackProvider:
                 flavor.ram / GIB_MB,
                 (flavor.disk or 0) + (flavor.ephemeral or 0),
                 gpus=_gpus(flavor.extra_specs or {}),
+                storage_fixed=not self._options.volume,
             )
             for flavor in flavors
         )

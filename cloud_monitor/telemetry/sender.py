@@ -59,9 +59,10 @@ class TelemetrySender:
         self._stop_at_s: float | None = None
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
-        self._backoff_s = 0.0
-        self._not_before_s = 0.0
-        self._told: str | None = None
+        # By target, since one that is away must not keep the other's waiting
+        self._backoff_s: dict[str, float] = {}
+        self._not_before_s = dict.fromkeys(map(target_of, urls), 0.0)
+        self._told: dict[str, str] = {}
 
     def wake(self) -> None:
         """Something is spooled. The thread is started here, so that it belongs to the process that writes."""
@@ -79,79 +80,89 @@ class TelemetrySender:
             self._thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _run(self) -> None:
-        waits = True
+        next_s: float | None = 0.0
         while True:
             if self._stop_at_s is None:
-                self._wake.wait(ROUND_S if waits else None)
+                self._wake.wait(None if next_s is None else max(ROUND_S, next_s - time.monotonic()))
                 self._wake.clear()
             stopping = self._stop_at_s is not None
             try:
-                waits = self._send_round()
+                next_s = self._send_round()
             except OSError as error:
-                self._tell(f"telemetry waits: {self._spool.folder}: {error.strerror}")
+                self._tell("", f"telemetry waits: {self._spool.folder}: {error.strerror}")
             except Exception:
                 log.exception("telemetry could not be sent")
-                self._put_off(0.0)
-            if stopping and not (waits and self._may_go_on()):
+                for target in self._not_before_s:
+                    self._put_off(target, 0.0)
+            if stopping and not (next_s is not None and self._may_go_on(next_s)):
                 return
 
-    def _may_go_on(self) -> bool:
+    def _may_go_on(self, next_s: float) -> bool:
         """At the end: whether there is time for the files that another process is sending just now."""
         time.sleep(TURN_S)
-        now_s = time.monotonic()
-        return self._stop_at_s is not None and max(now_s, self._not_before_s) < self._stop_at_s
+        return self._stop_at_s is not None and max(time.monotonic(), next_s) < self._stop_at_s
 
-    def _send_round(self) -> bool:
-        """Send all there is, one file at a time; whether something is left."""
-        if time.monotonic() < self._not_before_s:
-            return True
+    def _send_round(self) -> float | None:
+        """Send all there is, one file at a time; when to go on (monotonic) where something is left."""
+        soonest_s = min(self._not_before_s.values(), default=0.0)
+        if time.monotonic() < soonest_s:
+            return soonest_s
         files = [file for file in self._spool.files() if file.kind in self._urls]
         if not files:
-            return False
+            return None
+        left: set[str] = set()
         with self._spool.turn() as is_ours:
             if not is_ours:
-                return True
+                return time.monotonic()
             for file in files:
                 left_s = POST_S if self._stop_at_s is None else self._stop_at_s - time.monotonic()
-                if left_s <= 0 or not self._send(file, min(POST_S, left_s)):
-                    return True
-        return False
+                if left_s <= 0:
+                    return time.monotonic()
+                target = target_of(file.kind)
+                if time.monotonic() >= self._not_before_s[target]:
+                    self._send(file, target, min(POST_S, left_s))
+                if time.monotonic() < self._not_before_s[target]:
+                    left.add(target)
+        return min((self._not_before_s[target] for target in left), default=None)
 
-    def _send(self, file: SpooledFile, timeout_s: float) -> bool:
-        """Whether the next may be sent."""
+    def _send(self, file: SpooledFile, target: str, timeout_s: float) -> None:
         try:
             body = file.path.read_bytes()
         except FileNotFoundError:
-            return True
+            return
         url = self._urls[file.kind]
         outcome = post_telemetry(url, file.kind, body, self._headers.get(file.kind, {}), timeout_s)
         if outcome.fate is Fate.KEPT and outcome.rest is None:
-            self._tell(f"telemetry waits, {url} {outcome.text}")
-            self._put_off(outcome.retry_after_s)
-            return False
+            self._tell(target, f"telemetry waits, {url} {outcome.text}")
+            self._put_off(target, outcome.retry_after_s)
+            return
         if outcome.rest is not None:
             self._spool.put(file.kind, outcome.rest)
-            self._put_off(outcome.retry_after_s)
+            self._put_off(target, outcome.retry_after_s)
         file.path.unlink(missing_ok=True)
         if outcome.fate is Fate.REFUSED:
-            self._tell(f"telemetry is lost, {url} {outcome.text}")
+            self._tell(target, f"telemetry is lost, {url} {outcome.text}")
         elif outcome.rest is None:
-            self._backoff_s = 0.0
-            if self._told is not None:
-                log.warning("telemetry is taken again")
-                self._told = None
-        return outcome.rest is None
+            self._backoff_s.pop(target, None)
+            if self._told.pop(target, None) is not None:
+                log.warning("telemetry is taken again by %s", url)
 
-    def _put_off(self, retry_after_s: float) -> None:
-        self._backoff_s = min(BACKOFF_MOST_S, 2 * self._backoff_s or BACKOFF_FIRST_S)
-        wait_s = max(self._backoff_s, min(retry_after_s, RETRY_AFTER_MOST_S))
-        self._not_before_s = time.monotonic() + wait_s
+    def _put_off(self, target: str, retry_after_s: float) -> None:
+        backoff_s = min(BACKOFF_MOST_S, 2 * self._backoff_s.get(target, 0.0) or BACKOFF_FIRST_S)
+        self._backoff_s[target] = backoff_s
+        wait_s = max(backoff_s, min(retry_after_s, RETRY_AFTER_MOST_S))
+        self._not_before_s[target] = time.monotonic() + wait_s
 
-    def _tell(self, text: str) -> None:
-        """Once, until something else is to be told."""
-        if text != self._told:
-            self._told = text
+    def _tell(self, target: str, text: str) -> None:
+        """Once, until something else is to be told of it."""
+        if text != self._told.get(target):
+            self._told[target] = text
             log.warning("%s", text)
+
+
+def target_of(kind: str) -> str:
+    """azure or otlp."""
+    return kind.partition("-")[0]
 
 
 def post_telemetry(

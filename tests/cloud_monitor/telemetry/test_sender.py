@@ -63,6 +63,24 @@ def test_what_is_refused_for_now_stays_and_is_sent_when_it_is_taken(
     assert spool.files() == []
 
 
+def test_a_target_that_is_away_holds_back_nothing_of_the_other(
+    server: Ingestion, spool: TelemetrySpool
+) -> None:
+    with ingestion() as away:
+        away.status = 503
+        urls = {"azure": f"{away.url}/v2.1/track", "otlp-traces": f"{server.url}/v1/traces"}
+        sender = TelemetrySender(spool, urls, {})
+        for number in range(3):
+            spool.put("azure", b'[{"n": %d}]' % number)
+            spool.put("otlp-traces", b"%d" % number)
+        sender.wake()
+        wait_until(lambda: len(server.otlp) == 3, "what goes to the other")
+        assert [body for _, body in server.otlp] == [b"0", b"1", b"2"]
+        wait_until(lambda: {file.kind for file in spool.files()} == {"azure"}, "what is taken to go")
+        sender.stop(time.monotonic() + 0.5)
+    assert [one for one in spool.files() if one.kind == "azure"]
+
+
 def test_an_end_that_drips_is_left_in_time(server: Ingestion) -> None:
     server.drip = True
     started_s = time.monotonic()

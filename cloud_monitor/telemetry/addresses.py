@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -49,7 +49,20 @@ class TelemetryTargets:
 
 
 def ingestion_endpoint(connection_string: str) -> str:
-    return _parts(connection_string).get("ingestionendpoint", INGESTION_DEFAULT).rstrip("/")
+    """What it names, else that of the cloud and region that it names, else Azure's own."""
+    parts = _parts(connection_string)
+    if named := parts.get("ingestionendpoint"):
+        return named.rstrip("/")
+    if suffix := parts.get("endpointsuffix"):
+        location = parts.get("location", "")
+        return f"https://{location}{'.' if location else ''}dc.{suffix}"
+    return INGESTION_DEFAULT
+
+
+def plain_connection_string(connection_string: str) -> str:
+    """The same in the one form that the vendor's exporter takes whole."""
+    key = UUID(_parts(connection_string)["instrumentationkey"])
+    return f"InstrumentationKey={key};IngestionEndpoint={ingestion_endpoint(connection_string)}"
 
 
 def check_connection_string(secret: SecretStr | None) -> SecretStr | None:
@@ -63,8 +76,10 @@ def check_connection_string(secret: SecretStr | None) -> SecretStr | None:
         UUID(parts.get("instrumentationkey", ""))
     except ValueError:
         raise ValueError(f"its InstrumentationKey is missing or no UUID; {wanted}") from None
-    if not _is_web_address(parts.get("ingestionendpoint", INGESTION_DEFAULT)):
+    if not _is_web_address(ingestion_endpoint(text)):
         raise ValueError(f"its IngestionEndpoint is no web address; {wanted}")
+    if parts.get("authorization", "ikey").lower() != "ikey":
+        raise ValueError(f"its Authorization is another than ikey; {wanted}")
     return secret
 
 
@@ -80,13 +95,16 @@ def check_otlp_headers(secret: SecretStr | None) -> SecretStr | None:
 
 
 def parse_headers(secret: SecretStr | None) -> tuple[tuple[str, str], ...]:
-    """`name=value` of a comma-separated list. Raises ValueError."""
+    """`name=value` of a comma-separated list; a value may have %XX. Raises ValueError."""
     text = secret.get_secret_value() if secret else ""
     found = []
     for part in filter(None, map(str.strip, text.split(","))):
         if not _HEADER.fullmatch(part):
             raise ValueError("expected name=value,name=value")
         name, _, value = part.partition("=")
+        value = unquote(value.strip())
+        if not re.fullmatch(r"[ -~]*", value):
+            raise ValueError("a value has what no header may have")
         found.append((name, value.strip()))
     return tuple(found)
 

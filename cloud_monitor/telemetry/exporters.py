@@ -10,7 +10,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from cloud_monitor.telemetry.addresses import OTLP_PATHS, TelemetryTargets
+from cloud_monitor.telemetry.addresses import OTLP_PATHS, TelemetryTargets, plain_connection_string
 from cloud_monitor.telemetry.spool import TelemetrySpool
 from cloud_monitor.telemetry.transport import spooling_session
 
@@ -56,7 +56,7 @@ def _add_azure(
     def given() -> dict[str, Any]:
         session = spooling_session(spool, "azure", spooled)
         return {
-            "connection_string": connection_string,
+            "connection_string": plain_connection_string(connection_string),
             "disable_offline_storage": True,
             "max_envelopes_per_second": 0,
             "retry_total": 0,

@@ -81,6 +81,9 @@ def open_telemetry(settings: TelemetrySettings, role: str, instance: str) -> Wor
     except ImportError as error:
         log.warning("no telemetry: %s: pip install 'cloud-monitor[telemetry]'", error)
         return WorkerTelemetry()
+    except Exception:
+        log.exception("no telemetry")  # such as an OTEL_* variable that its library refuses
+        return WorkerTelemetry()
     return OpenedTelemetry(telemetry)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -74,8 +75,7 @@ class Telemetry:
         self._logger = self._logs.get_logger(SCOPE, __version__)
         self._closing = threading.Lock()
         self._closed = False
-        if spool.files():  # of an earlier run
-            self._sender.wake()
+        self._sender.wake()  # of an earlier run something may wait
 
     def gauge(self, name: str, unit: str, read: Reading) -> None:
         """The last value, read as often as figures are exported."""
@@ -123,8 +123,9 @@ class Telemetry:
         for thread in threads:
             thread.join(max(0.0, min(FLUSH_S, deadline_s - time.monotonic())))
         self._sender.stop(deadline_s)
-        if waiting := len(self._spool.files()):
-            log.warning("%d files of telemetry wait in %s to be sent", waiting, self._spool.folder)
+        with suppress(OSError):  # the sender has told of it
+            if waiting := len(self._spool.files()):
+                log.warning("%d files of telemetry wait in %s to be sent", waiting, self._spool.folder)
 
     def _emit(
         self,

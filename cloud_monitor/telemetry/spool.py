@@ -47,7 +47,7 @@ class TelemetrySpool:
             file.write(gzip.compress(body, 1, mtime=0))
 
     def files(self) -> list[SpooledFile]:
-        """The oldest first."""
+        """The oldest first. Raises OSError where the folder is closed to this user, or is none."""
         found = []
         with suppress(FileNotFoundError):
             for entry in os.scandir(self.folder):

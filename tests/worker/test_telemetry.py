@@ -298,6 +298,36 @@ def test_off_it_is_not_imported() -> None:
     } == set()
 
 
+@pytest.mark.parametrize("fault", ["no folder", "a refused variable"])
+def test_a_fault_of_its_own_stops_no_worker(tmp_path: Path, fault: str) -> None:
+    """Such as a folder that belongs to somebody else."""
+    environment = {
+        **os.environ,
+        "WORKER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "WORKER_STATE_DIR": str(tmp_path),
+    }
+    if fault == "no folder":
+        (tmp_path / "unsent-telemetry").write_bytes(b"")
+    else:
+        environment["OTEL_METRIC_EXPORT_INTERVAL"] = "0"
+    program = (
+        "import logging\n"
+        "logging.basicConfig()\n"
+        "from worker.settings import read_settings\n"
+        "from worker.telemetry import open_telemetry\n"
+        "telemetry = open_telemetry(read_settings(), 'worker', 'w')\n"
+        "with telemetry.claiming() as trace:\n"
+        "    pass\n"
+        "telemetry.close()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    said = f"{tmp_path}/unsent-telemetry: Not a directory" if fault == "no folder" else "no telemetry"
+    assert said in run.stderr
+
+
 def test_a_missing_package_is_said_and_nothing_else(tmp_path: Path) -> None:
     program = (
         "import sys, logging\n"

@@ -45,6 +45,9 @@ def trace_requests(settings: PageTelemetrySettings, latest: Latest, app: WSGIApp
     except ImportError as error:
         log.warning("no telemetry: %s: pip install 'cloud-monitor[telemetry]'", error)
         return app
+    except Exception:
+        log.exception("no telemetry")  # such as an OTEL_* variable that its library refuses
+        return app
     logging.getLogger("webapp").addHandler(ExceptionHandler(telemetry))
     figures = AzureFigures(latest, settings.state_dir / "telemetry-figures.lock")
     telemetry.gauge("azure_cpu", "%", lambda: figures.read("cpu_pct"))

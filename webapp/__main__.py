@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -85,6 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.info(
         "Cloud Monitor at http://%s:%s/ reads %s", settings.host, settings.port, settings.graphite_url
     )
+    if settings.telemetry_targets(settings.state_dir).any:  # its last goes out in an end in order alone
+        signal.signal(signal.SIGTERM, _end_in_order)
     waitress.serve(
         app,
         sockets=[listener],
@@ -98,6 +101,10 @@ def main(arguments: list[str] | None = None) -> int:
         backlog=_CONNECTIONS_MAX,
     )
     return 0
+
+
+def _end_in_order(number: int, _: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _connections_max() -> int:

@@ -63,6 +63,29 @@ def test_requests_are_spans_and_one_process_tells_azures_figures(tmp_path: Path)
         check(server)
 
 
+def test_the_last_requests_are_told_when_the_page_ends(tmp_path: Path) -> None:
+    write_snapshot(tmp_path)
+    port = free_port()
+    with ingestion() as server:
+        environment = {
+            **os.environ,
+            "WEBAPP_STATE_DIR": str(tmp_path),
+            "WEBAPP_PORT": str(port),
+            "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": server.connection_string,
+            "OTEL_BSP_SCHEDULE_DELAY": "600000",
+        }
+        process = subprocess.Popen([sys.executable, "-m", "webapp"], cwd=ROOT, env=environment)
+        try:
+            wait_until(lambda: listens(port), "the page")
+            requests.get(f"http://127.0.0.1:{port}/health", timeout=60)
+        finally:
+            stop_process(process)
+        kept = list((tmp_path / "unsent-telemetry").glob("*.azure"))
+        assert kept or "GET /health" in {one["name"] for one in server.data("RequestData")}
+        assert process.returncode == 0
+
+
 def check(server: Ingestion) -> None:
     assert {one["tags"]["ai.cloud.role"] for one in server.envelopes} == {"cloud-monitor.webapp"}
     told = {(one["name"], one["responseCode"], one["success"]) for one in server.data("RequestData")}

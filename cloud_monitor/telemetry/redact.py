@@ -9,9 +9,13 @@ from typing import Any
 HIDDEN = "REDACTED"
 TEXT_MAX = 8000  # characters of one value; Application Insights takes 8,192 of a property
 
-_PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s/]+@")
+_PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]{1,256}@")  # SQLAlchemy takes one with a slash too
 _PARAMETER = re.compile(
     r"\b(sig|signature|token|access_token|password|passwd|pwd|secret|api[_-]?key|code)=[^&\s;,'\"]+",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(  # as JSON, Python and headers have it
+    r"\b(token|access_token|password|passwd|secret|api[_-]?key)([\"']?\s?:\s?[\"']?)[^\s;,'\"]+",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"\b(AccountKey|SharedAccessKey|SharedAccessSignature)=[^;\s'\"]+", re.IGNORECASE)
@@ -23,11 +27,15 @@ def redact_text(text: str) -> str:
     text = _PASSWORD.sub(rf"\1:{HIDDEN}@", text)
     text = _KEY.sub(rf"\1={HIDDEN}", text)
     text = _PARAMETER.sub(rf"\1={HIDDEN}", text)
+    text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)[:TEXT_MAX]
 
 
 def redact_values(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {
-        name: redact_text(value) if isinstance(value, str) else value
-        for name, value in (values or {}).items()
-    }
+    return {name: _redact_value(value) for name, value in (values or {}).items()}
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    return tuple(map(_redact_value, value)) if isinstance(value, (list, tuple)) else value

@@ -179,7 +179,7 @@ def apply_rules(rules: Sequence[AzureRule], place: InsightsId, arm_url: str) -> 
         DefaultAzureCredential(process_timeout=10),
         place.subscription,
         base_url=arm_url,
-        credential_scopes=[f"{ARM_URL}/.default"],
+        credential_scopes=[f"{arm_url.rstrip('/') if arm_url.startswith('https:') else ARM_URL}/.default"],
         **bounds,
     )
     makers: dict[str, Any] = {

@@ -19,8 +19,10 @@ from cloud_monitor.system.text import one_line
 from collector.azure.resources import AzureResource
 
 CONNECT_S, READ_S = 3, 5
-_ARM_SCOPE = "https://management.azure.com/.default"
-_METRICS_AUDIENCE = "https://metrics.monitor.azure.com"
+_ARM, _METRICS = (
+    "https://management.azure.com",
+    "https://metrics.monitor.azure.com",
+)  # the public cloud
 _USAGES = {"Microsoft.Compute": "2024-07-01", "Microsoft.Storage": "2023-05-01"}
 # No retries: the next round comes in five minutes, and each call counts.
 _BOUNDS: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT_S, "read_timeout": READ_S}
@@ -73,9 +75,10 @@ class AzureClient:
     ) -> list[Newest]:
         """Averages of resources of one region and subscription, in their order. Raises AzureRefused."""
         endpoint = self._metrics_url.replace("{region}", resources[0].region)
+        audience = audience_of(self._metrics_url, _METRICS)
 
         def ask() -> list[Newest]:
-            with MetricsClient(endpoint, self._credential, audience=_METRICS_AUDIENCE, **_BOUNDS) as client:
+            with MetricsClient(endpoint, self._credential, audience=audience, **_BOUNDS) as client:
                 answers = client.query_resources(
                     resource_ids=[resource.id for resource in resources],
                     metric_namespace=kind,
@@ -97,7 +100,8 @@ class AzureClient:
         url = f"{self._arm_url}{path}?api-version={_USAGES[provider]}"
 
         def ask() -> list[QuotaUsage]:
-            policies = [RetryPolicy.no_retries(), BearerTokenCredentialPolicy(self._credential, _ARM_SCOPE)]
+            scope = f"{audience_of(self._arm_url, _ARM)}/.default"
+            policies = [RetryPolicy.no_retries(), BearerTokenCredentialPolicy(self._credential, scope)]
             arm: Any = PipelineClient(self._arm_url, policies=policies)
             with arm as client:
                 answer = client.send_request(
@@ -127,6 +131,11 @@ class AzureClient:
             raise AzureRefused(f"{type(error).__name__}: {one_line(first, 200)}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AzureRefused(f"answered what is no answer: {type(error).__name__}") from None
+
+
+def audience_of(url: str, public: str) -> str:
+    """Whom a token for this address is for: its cloud, which need not be the public one."""
+    return url.replace("{region}.", "") if url.startswith("https:") else public
 
 
 def _newest(metric: Any) -> float | None:

@@ -21,6 +21,7 @@ from collector.model import Collected
 from collector.settings import AzureSourceSettings
 
 KEEP_S = 2 * ROUND_S + 60  # two rounds: one that failed leaves no gap
+_RETRY_MOST_S = 3600.0  # that Azure is left alone for; what is later comes of a clock that went back
 _LEAVE_S = 8  # of the source's time, for the last call
 _MB = 1_000_000
 CPU, MEMORY, CAPACITY = "Percentage CPU", "Available Memory Percentage", "UsedCapacity"
@@ -67,7 +68,7 @@ def collect(settings: AzureSourceSettings, timestamp: int, keep_state: bool) -> 
 def is_due(state: AzureState, timestamp: int) -> bool:
     """Each ROUND_S, and not while Azure wants to be left alone; a clock that went back counts as due."""
     since_s = timestamp - state.asked_at
-    return not 0 <= since_s < ROUND_S and not (timestamp < state.not_before <= timestamp + 3600)
+    return not 0 <= since_s < ROUND_S and not (timestamp < state.not_before <= timestamp + _RETRY_MOST_S)
 
 
 def compose_azure(grid: str, state: AzureState, timestamp: int) -> Collected:
@@ -103,7 +104,7 @@ def ask(settings: AzureSourceSettings, state: AzureState, timestamp: int) -> Azu
     def refused(what: str, error: AzureRefused) -> None:
         nonlocal not_before
         errors.append(f"{what}: {error}")
-        not_before = max(not_before, timestamp + error.retry_after_s)
+        not_before = max(not_before, timestamp + min(error.retry_after_s, _RETRY_MOST_S))
 
     def keep_usages(place: str, usages: list[QuotaUsage]) -> None:
         for usage in usages:

@@ -56,7 +56,11 @@ def deliver(message: OutMessage, address: str) -> str:
         if is_over and address.lower().startswith("opsgenie://") and found.action == "map":
             return _within(ONE_S, lambda: _close_in_opsgenie(found, message))
         kind = apprise.NotifyType.SUCCESS if is_over else apprise.NotifyType.FAILURE
-        result = target.notify(title=message.title, body=message.body, notify_type=kind, timeout=ONE_S)
+        # As text: names of jobs and VMs are in it, which would be markup in a mail.
+        result = target.notify(
+            title=message.title, body=message.body, notify_type=kind, timeout=ONE_S,
+            body_format=apprise.NotifyFormat.TEXT,
+        )  # fmt: skip
     return "" if result else words.text or "it was not taken, or not within the time"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.services.receivers import http_receiver, mailbox
 from tests.services.vendors import ADDRESSES, Call, run_vendors
+from webapp.alerts.channel import deliver
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.rules import parse_alert_settings
 from webapp.alerts.sender import start_sender
@@ -52,3 +54,19 @@ def test_every_channel_tells_the_beginning_and_the_end(
     assert {one: told.count(one) for one in told} == expected
     for one in vendors.calls:
         assert "atlas" in one.text or "resolve" in one.what, one
+
+
+@pytest.mark.parametrize("wanted", ["", "&format=html"])
+def test_a_mail_keeps_its_lines_and_runs_no_markup(wanted: str) -> None:
+    with mailbox() as box:
+        address = f"mailto://127.0.0.1:{box.port}?from=monitor@example.org&to=ops@example.org&mode=insecure"
+        assert deliver(OutMessage("x", "firing", "mail", KEY, TITLE, BODY), address + wanted) == ""
+        (got,) = box.got
+    parts = {
+        part.get_content_subtype(): bytes(part.get_payload(decode=True)).decode().rstrip("\r\n").splitlines()
+        for part in email.message_from_string(got).walk()
+        if part.get_content_maintype() == "text"
+    }
+    assert parts["plain"] == BODY.splitlines()
+    assert list(parts) == (["plain", "html"] if wanted else ["plain"])
+    assert "<script" not in "".join(parts.get("html", []))

@@ -73,6 +73,17 @@ def test_acknowledging_and_silencing_by_keyboard_alone(page: Page, alerting: Ale
     expect(page).to_have_title("(1) Alerts · Cloud Monitor")
     expect(page.locator("#alert-count")).to_have_text("1 firing")
 
+    section(page, "Acknowledged").locator("li.alert").focus()
+    keys.press("c")
+    page.locator("#ack-dialog [name=for_s]").select_option(label="no longer: take it back")
+    page.locator("#ack-dialog .go").press("Enter")
+    expect(section(page, "Firing").locator("li.alert")).to_have_count(2)
+    section(page, "Firing").locator("li.alert", has_text="HTCondor does not answer").focus()
+    keys.press("c")
+    expect(page.locator("#ack-dialog [name=for_s]")).to_have_value("14400")
+    keys.press("Enter")
+    expect(section(page, "Acknowledged")).to_contain_text("anna takes care for")
+
     section(page, "Firing").locator("li.alert").focus()
     keys.press("s")
     expect(page.locator("#silence-dialog [name=comment]")).to_be_focused()

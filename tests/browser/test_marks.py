@@ -100,6 +100,30 @@ def test_marks_are_switched_off_and_stay_off(page: Page, annotated: str) -> None
     expect(marks).to_have_count(2)
 
 
+def test_a_saved_picture_has_the_marks_that_are_shown(page: Page, annotated: str) -> None:
+    open_page(page, f"{annotated}/plot?target={JOBS}&from=-1h&until=now")
+    expect(page.locator("#plot-marks .annotation")).to_have_count(2)
+    drawing = save(page, "#plot-svg").read_text()
+    assert drawing.count('class="mark"') == 2
+    assert "deploy: version 1.4 (anna)" in drawing
+    assert "note: &lt;img src=x onerror=alert(1)&gt;" in drawing
+    height_with = png_height(save(page, "#plot-png"))
+    page.locator("#plot-marks-on").click()
+    expect(page.locator("#plot-marks .annotation")).to_have_count(0)
+    assert 'class="mark"' not in save(page, "#plot-svg").read_text()
+    assert png_height(save(page, "#plot-png")) < height_with
+
+
+def save(page: Page, button: str) -> Path:
+    with page.expect_download() as found:
+        page.locator(button).click()
+    return Path(found.value.path())
+
+
+def png_height(file: Path) -> int:
+    return int.from_bytes(file.read_bytes()[20:24], "big")
+
+
 def test_the_grids_page_lists_them_and_a_phone_reads_them(browser: Browser, annotated: str) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     page = context.new_page()

@@ -10,8 +10,8 @@ import sys
 import time
 
 from cloud_monitor.system.text import parse_duration
+from webapp.alerts.caller import EXIT_REFUSED, check_owner, name_of_caller
 from webapp.alerts.changes import ChangeRefused
-from webapp.alerts.commands import EXIT_REFUSED, check_owner, name_of_caller
 from webapp.annotations.model import NOTE, PLACE_MAX, TAGS_MAX, TEXT_MAX, Annotation
 from webapp.annotations.store import keeping_of, open_annotations
 from webapp.settings import AnnotationSettings

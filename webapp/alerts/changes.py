@@ -1,4 +1,4 @@
-"""What people change of alerts: acknowledge, silence, end a silence. For commands, page and API alike."""
+"""What people change of alerts: acknowledge, silence, and end either. For commands, page and API alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cloud_monitor.system.text import duration_text
 from webapp.alerts.engine import ACK_S, acknowledge
-from webapp.alerts.model import Alert, Silence
+from webapp.alerts.model import Alert, Known, Silence
 from webapp.alerts.rules import AlertSettings
 from webapp.alerts.standing import count_firing, find_causes
 from webapp.alerts.store import AlertStore, HistoryEntry
@@ -35,15 +35,33 @@ def acknowledge_alert(
     if not 0 < for_s <= ACK_MAX_S:
         raise ChangeRefused(f"an acknowledgement lasts {duration_text(ACK_MAX_S)} at most")
     known = store.read_known()
-    alert = next((one for one in known.alerts.values() if one.id == alert_id), None)
-    if alert is None:
-        raise NotThere(f"there is no alert {alert_id[:40]!r}; `alerts list` shows their ids")
+    alert = _find_alert(known, alert_id)
     after = acknowledge(known, alert.key, by, now + for_s, note[:NOTE_MAX])
     store.write_known(known, after)
     store.note(
         HistoryEntry(now, "acknowledged", by, alert.key.rule, alert.key.place, alert.id, note[:NOTE_MAX])
     )
     return after.alerts[alert.key]
+
+
+def take_back(store: AlertStore, alert_id: str, by: str, now: float) -> Alert:
+    """Nobody takes care of it any more; that is told with the next evaluation. Raises ChangeRefused."""
+    known = store.read_known()
+    alert = _find_alert(known, alert_id)
+    if not alert.is_acknowledged(now):
+        raise ChangeRefused(f"nobody takes care of alert {alert_id}")
+    after = acknowledge(known, alert.key, alert.acked_by, 0.0, alert.note)
+    store.write_known(known, after)
+    key, of = alert.key, f"of {alert.acked_by}"
+    store.note(HistoryEntry(now, "acknowledgement taken back", by, key.rule, key.place, alert.id, of))
+    return after.alerts[key]
+
+
+def _find_alert(known: Known, alert_id: str) -> Alert:
+    alert = next((one for one in known.alerts.values() if one.id == alert_id), None)
+    if alert is None:
+        raise NotThere(f"there is no alert {alert_id[:40]!r}; `alerts list` shows their ids")
+    return alert
 
 
 def silence_place(store: AlertStore, silence: Silence, settings: AlertSettings) -> tuple[int, int]:

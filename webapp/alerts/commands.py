@@ -7,9 +7,7 @@ user would lock the page out.
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
-import os
 import sqlite3
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system.text import duration_text, parse_duration, without_controls
+from webapp.alerts.caller import EXIT_REFUSED, CommandRefused, check_owner, name_of_caller
 from webapp.alerts.changes import (
     SILENCE_MAX_S,
     SILENCE_S,
@@ -27,6 +26,7 @@ from webapp.alerts.changes import (
     end_silence,
     publish_count,
     silence_place,
+    take_back,
 )
 from webapp.alerts.engine import ACK_S
 from webapp.alerts.message import shown_place
@@ -40,13 +40,8 @@ from webapp.graphite.client import GraphiteFault
 from webapp.model.build import GridOrder
 from webapp.settings import PollSettings
 
-EXIT_REFUSED = 2
 _TEST_S = 40.0
 _REPLAY_MAX_S = 31 * 86400.0
-
-
-class CommandRefused(ChangeRefused):
-    """What was asked cannot be done by a command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ack.add_argument("id", help="of the alert, as list shows it")
     ack.add_argument("--for", dest="for_s", type=_seconds, default=ACK_S, metavar="TIME", help="4h")
     ack.add_argument("--note", default="")
+    unack = commands.add_parser("unack", help="take an acknowledgement back")
+    unack.add_argument("id", help="of the alert, as list shows it")
     silence = commands.add_parser("silence", help="tell nothing of a place and what is below it")
     silence.add_argument("place", help="such as atlas or atlas/cern; * for all")
     silence.add_argument("--rule", default="*")
@@ -197,6 +194,16 @@ def _ack(
     return {"id": alert.id, "until": alert.acked_until}, f"acknowledged for {duration_text(options.for_s)}"
 
 
+def _unack(
+    options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
+) -> tuple[Any, str]:
+    now = time.time()
+    with _writing(state_dir) as store:
+        alert = take_back(store, options.id, _who(options), now)
+        publish_count(store, settings, state_dir, now)
+    return {"id": alert.id}, "nobody takes care of it now"
+
+
 def _silence(
     options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
 ) -> tuple[Any, str]:
@@ -236,21 +243,6 @@ def _writing(state_dir: Path) -> Any:
     return open_store(state_dir)
 
 
-def check_owner(state_dir: Path) -> None:
-    """Raises CommandRefused for whoever does not own the folder."""
-    try:
-        owner = state_dir.stat().st_uid
-    except OSError as error:
-        raise CommandRefused(
-            f"WEBAPP_STATE_DIR={state_dir}: {error.strerror}: has the page run yet?"
-        ) from None
-    if owner != os.geteuid():
-        raise CommandRefused(
-            f"WEBAPP_STATE_DIR={state_dir} belongs to user {owner}: run this as that user, such as with "
-            "`sudo -u`; a file of yours there would lock the page out"
-        )
-
-
 def _replay(
     options: argparse.Namespace, _: Path, settings: AlertSettings, poll: PollSettings, order: GridOrder
 ) -> tuple[Any, str]:
@@ -259,15 +251,6 @@ def _replay(
 
 def _who(options: argparse.Namespace) -> str:
     return name_of_caller(options.by)
-
-
-def name_of_caller(given: str = "") -> str:
-    """Who types the command, also behind sudo, if no other name is given."""
-    name = given or os.environ.get("SUDO_USER", "")
-    try:
-        return str(name or getpass.getuser())[:80]
-    except (OSError, KeyError):
-        return f"user {os.geteuid()}"
 
 
 def _ago(text: str) -> float:
@@ -286,6 +269,6 @@ def _seconds(text: str) -> float:
 
 
 _COMMANDS: Mapping[str, Callable[..., tuple[object, str]]] = {
-    "list": _list, "rules": _rules, "test": _test, "ack": _ack, "silence": _silence, "unsilence": _unsilence,
-    "history": _history, "replay": _replay,
+    "list": _list, "rules": _rules, "test": _test, "ack": _ack, "unack": _unack, "silence": _silence,
+    "unsilence": _unsilence, "history": _history, "replay": _replay,
 }  # fmt: skip

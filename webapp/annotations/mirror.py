@@ -1,4 +1,4 @@
-"""Annotations as events of a Graphite, where Grafana draws them: the newest that were not sent yet, in order.
+"""Annotations as events of a Graphite, where Grafana draws them: what began or ended and was not sent yet.
 
 At least once: one whose answer was lost is sent again with the next poll.
 """
@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from webapp.annotations.model import Annotation
@@ -37,27 +38,32 @@ def mirror(state_dir: Path, url: str) -> int:
     """Send what is due; how many Graphite has taken. A fault is logged, and ends it until the next time."""
     import requests
 
-    sent = []
+    begun: list[int] = []
+    ended: list[int] = []
     try:
+        now = time.time()
         with open_annotations(state_dir) as store:
-            due = store.find_unmirrored(time.time() - YOUNGER_THAN_S, AT_ONCE)
-        for one in due:
-            answer = requests.post(f"{url.rstrip('/')}/events/", json=event_of(one), timeout=_TIMEOUT_S)
+            due = [(event_of(one), one.number, begun)
+                   for one in store.find_unmirrored(now - YOUNGER_THAN_S, AT_ONCE)]  # fmt: skip
+            due += [(end_of(one), one.number, ended)
+                    for one in store.find_unmirrored_ends(now - YOUNGER_THAN_S, now, AT_ONCE)]  # fmt: skip
+        for event, number, sent in due:
+            answer = requests.post(f"{url.rstrip('/')}/events/", json=event, timeout=_TIMEOUT_S)
             if not answer.ok:
                 log.warning("WEBAPP_GRAPHITE_EVENTS_URL: /events/ answers %d", answer.status_code)
                 break
-            sent.append(one.number)
+            sent.append(number)
     except requests.RequestException as error:
         log.warning("WEBAPP_GRAPHITE_EVENTS_URL cannot be reached: %s", type(error).__name__)
     except (OSError, sqlite3.Error) as error:
         log.error("annotations cannot be mirrored: %s", error)
     try:
-        if sent:
+        if begun or ended:
             with open_annotations(state_dir) as store:
-                store.note_mirrored(sent)
+                store.note_mirrored(begun, ended)
     except (OSError, sqlite3.Error) as error:
         log.error("annotations that were mirrored are sent again: %s", error)
-    return len(sent)
+    return len(begun) + len(ended)
 
 
 def event_of(one: Annotation) -> dict[str, object]:
@@ -67,3 +73,9 @@ def event_of(one: Annotation) -> dict[str, object]:
         tags.append(f"grid-{one.grid}")
     words = [tag.replace(" ", "_") for tag in tags]
     return {"what": one.text, "tags": words, "when": int(one.at), "data": one.by}
+
+
+def end_of(one: Annotation) -> dict[str, object]:
+    """An event of Graphite has no length: the end of what took a time is one of its own."""
+    event = event_of(replace(one, tags=(*one.tags, "over")))
+    return {**event, "what": f"over: {one.text}", "when": int(one.until or one.at)}

@@ -29,6 +29,7 @@ CREATE INDEX by_time ON annotations (at);
 CREATE INDEX open_ones ON annotations (kind) WHERE until IS NULL;
 CREATE INDEX by_kind ON annotations (kind, at);
 """
+_BEGUN, _ENDED = 1, 2  # how far one was mirrored
 _COLUMNS = "at, until, kind, text, place, by, tags, key, number"
 
 
@@ -82,10 +83,18 @@ class AnnotationStore:
         )
         return tuple(map(_annotation, rows))
 
-    def note_mirrored(self, numbers: Iterable[int]) -> None:
-        self._sql.executemany(
-            "UPDATE annotations SET mirrored = 1 WHERE number = ?", [(number,) for number in numbers]
+    def find_unmirrored_ends(self, since_s: float, now: float, count_max: int) -> tuple[Annotation, ...]:
+        """Those that have ended since then and whose beginning alone was mirrored."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM annotations WHERE mirrored = {_BEGUN} AND until > at "
+            "AND until BETWEEN ? AND ? ORDER BY until, number LIMIT ?",
+            (since_s, now, count_max),
         )
+        return tuple(map(_annotation, rows))
+
+    def note_mirrored(self, begun: Iterable[int], ended: Iterable[int] = ()) -> None:
+        noted = [(_BEGUN, number) for number in begun] + [(_ENDED, number) for number in ended]
+        self._sql.executemany("UPDATE annotations SET mirrored = ? WHERE number = ?", noted)
 
     def find(
         self, from_s: float, until_s: float, grid: str = "", count_max: int = FOUND_MAX

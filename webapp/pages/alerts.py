@@ -44,6 +44,7 @@ class AlertItem:
     symptoms: tuple[AlertItem, ...] = ()
     targets: tuple[str, ...] = ()
     began: float = 0.0
+    is_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def alert_item(
         symptoms,
         plot_targets(alert.key, rules.get(alert.key.rule)),
         alert.since,
+        alert.is_acknowledged(now),
     )
 
 

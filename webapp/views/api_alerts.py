@@ -25,6 +25,7 @@ from webapp.alerts.changes import (
     end_silence,
     publish_count,
     silence_place,
+    take_back,
 )
 from webapp.alerts.engine import ACK_S
 from webapp.alerts.model import Alert, Silence
@@ -105,6 +106,15 @@ def acknowledge(alert_id: str) -> Response:
         )
     audit(who, "acknowledged", f"{found.id} ({found.key.rule} {found.key.place})")
     return _json({"id": found.id, "until": found.acked_until})
+
+
+@blueprint.delete("/alerts/<alert_id>/acknowledge")
+def take_back_acknowledgement(alert_id: str) -> Response:
+    who = identify()
+    with _changing() as store:
+        found = take_back(store, alert_id, who.name, current_time())
+    audit(who, "took back the acknowledgement", f"{found.id} of {found.acked_by} ({found.key.rule})")
+    return Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 @blueprint.get("/silences")

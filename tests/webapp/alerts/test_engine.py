@@ -115,6 +115,17 @@ def test_an_acknowledgement_ends_by_itself_and_then_is_told_again() -> None:
     assert world.notices[1].because == "the acknowledgement by eva has ended"
 
 
+def test_an_acknowledgement_that_is_taken_back_is_told_at_once() -> None:
+    world = World()
+    world.minute(0, Seen(SILENT, "no data"))
+    world.known = acknowledge(world.known, SILENT, "eva", 4 * 3600.0, "on it")
+    world.minute(1, Seen(SILENT, "no data"))
+    world.known = acknowledge(world.known, SILENT, "eva", 0.0, "on it")
+    for minute in range(2, 4):
+        world.minute(minute, Seen(SILENT, "no data"))
+    assert [(at, kind) for at, kind, *_ in world.told] == [(0, "firing"), (2, "repeated")]
+
+
 def test_a_silence_that_ends_is_told_before_and_when_something_still_holds() -> None:
     world = World()
     world.silences = [Silence("*", "atlas", 0.0, 3600.0, "eva", "new switch", number=1)]

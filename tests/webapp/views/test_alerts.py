@@ -159,6 +159,23 @@ def test_an_acknowledgement_is_kept_with_its_name_and_ends_by_itself(
     assert deployment.alerts()["heartbeat_lost"]["care"] == "firing"
 
 
+def test_an_acknowledgement_is_taken_back(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cloud_monitor.audit")
+    number = id_of(deployment, "heartbeat_lost")
+    path, client = f"/api/alerts/{number}/acknowledge", deployment.app.test_client()
+    assert client.delete(path, headers=PROOF).json["error"]["code"] == "change_refused"
+    deployment.post(f"alerts/{number}/acknowledge", {})
+    assert client.delete(path).status_code == 401
+    assert "data-acknowledged" in deployment.text("/alerts")
+    assert (answer := client.delete(path, headers=PROOF)).status_code == 204, answer.text
+    assert deployment.alerts()["heartbeat_lost"]["care"] == "firing"
+    assert "data-acknowledged" not in deployment.text("/alerts")
+    (last, *_) = deployment.get(f"/api/alerts/{number}").json["history"]
+    assert (last["what"], last["by"], last["text"]) == ("acknowledgement taken back", "anna", "of anna")
+    assert f"took back the acknowledgement {number} of anna" in caplog.text
+    assert client.delete("/api/alerts/0-1/acknowledge", headers=PROOF).status_code == 404
+
+
 def test_a_silence_covers_a_place_until_it_is_ended(
     deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:

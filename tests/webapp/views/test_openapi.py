@@ -22,13 +22,14 @@ from webapp.settings import Settings
 OPERATIONS = (
     "status", "series", "vms", "jobs", "inventory", "put_inventory", "export", "health", "metrics", "badge",
     "openapi", "machines", "preview_machines", "create_machines", "delete_machine", "change_group",
-    "alerts", "alert", "acknowledge", "silences", "add_silence", "remove_silence",
+    "alerts", "alert", "acknowledge", "take_back_acknowledgement", "silences", "add_silence",
+    "remove_silence",
     "annotations", "annotate", "take_azure",
 )  # fmt: skip
 CHANGER = "a-token-to-change-things"
 CHANGES = (
-    "acknowledge", "add_silence", "remove_silence", "create_machines", "delete_machine", "change_group",
-    "annotate",
+    "acknowledge", "take_back_acknowledgement", "add_silence", "remove_silence", "create_machines",
+    "delete_machine", "change_group", "annotate",
 )  # fmt: skip
 
 

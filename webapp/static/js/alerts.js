@@ -50,9 +50,13 @@ function placeName(place) {
 export function acknowledgeChosen() {
   const line = chosen();
   if (!line) return false;
-  askFor(find("ack-dialog"), line.dataset.text, async (fields, token) => {
-    const asked = { for_s: Number(fields.get("for_s")), note: String(fields.get("note")) };
-    await sendChange(`api/alerts/${encodeURIComponent(line.dataset.alert)}/acknowledge`, { body: asked, token });
+  const dialog = find("ack-dialog"), takeBack = dialog.querySelector("option[value='']");
+  takeBack.hidden = takeBack.disabled = line.dataset.acknowledged === undefined;
+  if (takeBack.disabled && takeBack.selected) dialog.querySelector("[name=for_s]").value = "14400";
+  askFor(dialog, line.dataset.text, async (fields, token) => {
+    const for_s = Number(fields.get("for_s"));
+    const asked = for_s ? { body: { for_s, note: String(fields.get("note")) } } : { method: "DELETE" };
+    await sendChange(`api/alerts/${encodeURIComponent(line.dataset.alert)}/acknowledge`, { ...asked, token });
     void refreshNow();
   });
   return true;

@@ -5,10 +5,12 @@ import { readColour } from "./look.js";
 import { formatNumber } from "./numbers.js";
 import { rangeFromZero } from "./chart.js";
 import { describeIncomplete, rollups } from "./legend.js";
+import { describeMark, groupMarks } from "./marks.js";
 import { formatTime } from "./ranges.js";
 import { summarise } from "./series.js";
 
 const WIDTH = 960, LEFT = 60, RIGHT = 60, TOP = 14, HEIGHT = 320, LINE = 20;
+const MARKS_MAX = 12; // in words; all are drawn
 const FONT = "12px system-ui, sans-serif";
 
 const fileName = (shown, extension) => `plot-${formatTime(shown.from_s).replace(/[ :]/g, "-")}.${extension}`;
@@ -20,10 +22,18 @@ function describeTrace(one) {
   return `${one.label}${one.unit ? ` (${one.unit})` : ""}   ${figures.map(([name, value]) => `${name} ${formatNumber(value)}`).join("   ")}${notes}`;
 }
 
-/** A line below the picture for each trace, and for what sums lacked. */
-const linesBelow = ({ drawn, incomplete = [] }) => [
+/** What happened, in words below the picture, by time. */
+function linesOfMarks(marks) {
+  const texts = [...marks].sort((a, b) => a.at - b.at).slice(0, MARKS_MAX).map(describeMark);
+  if (marks.length > MARKS_MAX) texts.push(`and ${marks.length - MARKS_MAX} more`);
+  return texts.map((text) => ({ colour: readColour("--text-3"), dashed: true, text }));
+}
+
+/** A line below the picture for each trace, for what sums lacked, and for what happened. */
+const linesBelow = ({ drawn, incomplete = [], marks = [] }) => [
   ...drawn.map((one) => ({ colour: one.colour, dashed: one.dashed, text: describeTrace(one) })),
   ...describeIncomplete(incomplete).map((text) => ({ colour: readColour("--warn"), dashed: true, text: `hatched: ${text}` })),
+  ...linesOfMarks(marks),
 ];
 
 /** About five round values from 0 or below to the largest. */
@@ -50,7 +60,7 @@ export function tracePath(timestamps, values, xOf, yOf) {
 
 /** The plot as one self-contained drawing. */
 export function drawSvg(shown) {
-  const { drawn, from_s, until_s, incomplete = [] } = shown;
+  const { drawn, from_s, until_s, incomplete = [], marks = [] } = shown;
   const below = linesBelow(shown), height = HEIGHT + 34 + below.length * LINE + 10;
   const svg = svgElement("svg", {
     xmlns: "http://www.w3.org/2000/svg", width: WIDTH, height, viewBox: `0 0 ${WIDTH} ${height}`, "font-family": "system-ui, sans-serif", "font-size": 12,
@@ -79,6 +89,9 @@ export function drawSvg(shown) {
       }));
     }
   });
+  for (const { x } of groupMarks(marks, (at) => xOf(Math.min(until_s, Math.max(from_s, at))))) {
+    svg.append(svgElement("path", { class: "mark", d: `M${x.toFixed(1)} ${TOP}V${HEIGHT}`, stroke: readColour("--text-3"), "stroke-dasharray": "3 3" }));
+  }
   for (let part = 0; part <= 4; part += 1) {
     const at = from_s + ((until_s - from_s) * part) / 4;
     svg.append(svgElement("text", { x: xOf(at), y: HEIGHT + 18, fill: text, "text-anchor": "middle" }, formatTime(Math.round(at / 60) * 60)));
@@ -98,6 +111,22 @@ export function saveSvg(shown) {
   saveFile(fileName(shown, "svg"), new Blob([text], { type: "image/svg+xml" }));
 }
 
+/** Dashed lines where something happened, on a copy of the chart's canvas. */
+function drawMarks(draw, { chart: { plot }, marks = [], from_s, until_s }, scale) {
+  const { top, height } = plot.bbox, xOf = (at) => plot.valToPos(Math.min(until_s, Math.max(from_s, at)), "x", true);
+  draw.save();
+  draw.strokeStyle = readColour("--text-3");
+  draw.lineWidth = scale;
+  draw.setLineDash([3 * scale, 3 * scale]);
+  for (const { x } of groupMarks(marks, (at) => xOf(at) / scale)) {
+    draw.beginPath();
+    draw.moveTo(x * scale, top);
+    draw.lineTo(x * scale, top + height);
+    draw.stroke();
+  }
+  draw.restore();
+}
+
 /** The chart as it is on the screen, with its lines below it. */
 export async function savePng(shown) {
   const chart = shown.chart.plot.ctx.canvas;
@@ -107,6 +136,7 @@ export async function savePng(shown) {
   draw.fillStyle = readColour("--raised");
   draw.fillRect(0, 0, canvas.width, canvas.height);
   draw.drawImage(chart, 0, 0);
+  drawMarks(draw, shown, scale);
   draw.scale(scale, scale);
   draw.font = FONT;
   below.forEach((one, index) => {

@@ -37,6 +37,11 @@ _SILENCES_MAX = 1000
 _SLOW = re.compile(r"\)[*+{]")  # a repeated group, which may take for ever where it does not match
 
 
+def channel_name(url: str) -> str:
+    """How one of them is called among the channels."""
+    return f"{NAME} {urlsplit(url).netloc}"
+
+
 def labels_of(key: AlertKey, settings: AlertSettings) -> dict[str, str]:
     """What makes an alert the same one there, and what silences are matched with."""
     rule = settings.rules.get(key.rule)
@@ -152,7 +157,7 @@ class AlertmanagerLink:
         try:
             with open_store(self._state_dir) as store:
                 for url, said in errors.items():
-                    store.outbox.note_channel(f"{NAME} {urlsplit(url).netloc}", said, now)
+                    store.outbox.note_channel(channel_name(url), said, now)
                 if not all(errors.values()):
                     store.write_foreign_silences(silences)
         except (OSError, sqlite3.Error) as error:

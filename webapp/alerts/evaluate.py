@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloud_monitor.system.locks import FileLock, take_lock
-from webapp.alerts.alertmanager import AlertmanagerLink, posts_of, silences_on
+from webapp.alerts.alertmanager import AlertmanagerLink, channel_name, posts_of, silences_on
 from webapp.alerts.changes import publish_count
 from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
@@ -179,6 +179,8 @@ class Evaluator:
         if self._memory is not None:
             known, samples = self._memory
         silences = store.read_silences()
+        managers = map(channel_name, self._settings.alertmanager_urls)
+        store.outbox.forget_channels_but((*self._settings.channels, *managers))
         channels, azure = store.outbox.read_channels(), store.read_azure()
         sight, after = look(self._settings.rules, health, channels, known, samples, now, azure)
         windows = open_windows(self._settings.windows, self._settings.zone, now)

@@ -105,6 +105,12 @@ class MessageOutbox:
             (channel, at),
         )
 
+    def forget_channels_but(self, names: Iterable[str]) -> None:
+        """One that the settings name no more fails no more."""
+        self._sql.execute(
+            "DELETE FROM channels WHERE name NOT IN (SELECT value FROM json_each(?))", (json.dumps([*names]),)
+        )
+
     def note_failed(self, number: int, channel: str, error: str, at: float, again_at: float) -> None:
         """To be tried again; given up when it has waited for a day."""
         self._sql.execute(

@@ -256,8 +256,12 @@ def _complete(given: Mapping[str, Any]) -> list[dict[str, Any]]:
             seen.add(name)
         else:
             own.append(dict(table))
-    default = given.get("default_channels") or list(given.get("channels", ()))[:1]
-    return [{"channels": default, **table} for table in (*rules.values(), *own)]
+    every = list(given.get("channels", ()))
+    default = given.get("default_channels") or every[:1]
+    return [
+        {"channels": every if table.get("when") == CHANNEL_FAILING else default, **table}
+        for table in (*rules.values(), *own)
+    ]
 
 
 def _explain(error: ValidationError, name: str, rules: list[dict[str, Any]]) -> list[str]:

@@ -98,6 +98,30 @@ def test_graphite_that_stops_is_one_message_and_one_over_by_mail_and_http(
     assert "[CRITICAL]" in box.got[0]
 
 
+def test_a_channel_that_fails_thrice_is_told_on_the_others_until_it_is_named_no_more(
+    tmp_path: Path, receiver: HttpReceiver
+) -> None:
+    hook = f'hook = "json://{receiver.host}/x"\n'
+    file = write_rules(tmp_path, f'[channels]\nmail = "mailto://127.0.0.1:1?from=a@b.c&to=d@e.f"\n{hook}')
+    deployment = Deployment(tmp_path / "state", file)
+    deployment.minutes(2)
+    for count in range(3):
+        assert deployment.told() == []
+        with open_store(deployment.state_dir) as store:
+            store.outbox.note_channel("mail", "it refuses", deployment.now + count)
+        deployment.minutes(1)
+    deployment.minutes(1)
+    assert deployment.told() == [("firing", "channel_failing")]
+    wait_until(lambda: receiver.got, "the other is told")
+    assert "channel mail has failed 3 times" in receiver.got[0]["title"]
+    with open_store(deployment.state_dir) as store:
+        assert store.outbox.count_waiting() == 0, "nothing of it by the one that fails"
+    write_rules(tmp_path, f"[channels]\n{hook}")
+    deployment.minutes(8)
+    assert deployment.told()[1:] == [("resolved", "channel_failing")]
+    assert [one.name for one in read_alerts(deployment.state_dir).channels] == ["hook"]
+
+
 def test_without_any_file_all_is_evaluated_and_nothing_sent(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "state", None)
     deployment.minutes(6, "refused")

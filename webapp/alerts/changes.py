@@ -8,9 +8,9 @@ from cloud_monitor.system.text import duration_text
 from webapp.alerts.engine import ACK_S, acknowledge
 from webapp.alerts.model import Alert, Known, Silence
 from webapp.alerts.rules import AlertSettings
+from webapp.alerts.silencing import silences_of
 from webapp.alerts.standing import count_firing, find_causes
 from webapp.alerts.store import AlertStore, HistoryEntry
-from webapp.alerts.windows import open_windows
 from webapp.poll.state_files import write_alert_count
 
 SILENCE_S = 2 * 3600.0
@@ -89,6 +89,6 @@ def end_silence(store: AlertStore, number: int, by: str, now: float) -> Silence:
 
 def publish_count(store: AlertStore, settings: AlertSettings, state_dir: Path, now: float) -> None:
     """Have every page show how many alerts fire. Raises OSError."""
-    silences = (*store.read_silences(), *open_windows(settings.windows, settings.zone, now))
-    causes = find_causes(store.read_known().alerts, settings.rules, silences, now)
+    state = store.read_state()
+    causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
     write_alert_count(state_dir, count_firing(causes))

@@ -65,6 +65,7 @@ class AlertsState:
 
     known: Known = field(default_factory=Known)
     silences: tuple[Silence, ...] = ()
+    foreign_silences: tuple[Mapping[str, Any], ...] = ()  # as webapp.alerts.alertmanager keeps them
     channels: tuple[ChannelState, ...] = ()
     evaluated_at: float = 0.0
     waiting: int = 0  # messages
@@ -182,8 +183,11 @@ class AlertStore:
         self._put("azure", [asdict(one) for one in alerts])
 
     def read_state(self) -> AlertsState:
-        known, silences, channels = self.read_known(), self.read_silences(), self.outbox.read_channels()
-        return AlertsState(known, silences, channels, self.evaluated_at, self.outbox.count_waiting())
+        foreign, channels = tuple(self.read_foreign_silences()), self.outbox.read_channels()
+        return AlertsState(
+            self.read_known(), self.read_silences(), foreign, channels, self.evaluated_at,
+            self.outbox.count_waiting(),
+        )  # fmt: skip
 
     def _get(self, name: str, otherwise: Any) -> Any:
         row = self._sql.execute("SELECT data FROM state WHERE name = ?", (name,)).fetchone()

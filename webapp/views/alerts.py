@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort
 
 from cloud_monitor.system.files import stamp_of
+from webapp.alerts.silencing import silences_of
 from webapp.alerts.standing import find_causes
 from webapp.alerts.store import FILE_NAME, AlertsState, read_alerts, read_history
 from webapp.alerts.windows import open_windows
@@ -27,7 +28,7 @@ def show() -> Response:
             current_time(),
         )
         windows = open_windows(settings.windows, settings.zone, now)
-        causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+        causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
         return {"page": alerts_page(state, causes, windows, settings, _naming(), now)}
 
     return show_page(
@@ -52,8 +53,7 @@ def alert(alert_id: str) -> Response:
 
 def _page_of(state: AlertsState, alert_id: str) -> AlertPage:
     settings, now = current_alert_settings(), current_time()
-    windows = open_windows(settings.windows, settings.zone, now)
-    causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+    causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
     found = next((one for one in state.known.alerts.values() if one.id == alert_id), None)
     cause = next((one for one in causes if one.alert is found), None)
     history = read_history(current_settings().state_dir, _HISTORY_MAX, alert_id)

@@ -31,6 +31,7 @@ from webapp.alerts.engine import ACK_S
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.plots import plot_targets
 from webapp.alerts.rules import AlertSettings
+from webapp.alerts.silencing import silences_of
 from webapp.alerts.standing import Cause, find_causes
 from webapp.alerts.store import AlertStore, open_store, read_alerts, read_history
 from webapp.alerts.windows import open_windows
@@ -65,7 +66,7 @@ class NewSilence(_ChangeBody):
 def alerts() -> Response:
     state, settings, now = read_alerts(current_settings().state_dir), current_alert_settings(), current_time()
     windows = open_windows(settings.windows, settings.zone, now)
-    causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+    causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
     return _json(
         {
             "evaluated_at": state.evaluated_at or None,
@@ -83,8 +84,7 @@ def alert(alert_id: str) -> Response:
     """Also of one that is over, as long as its history is kept."""
     state_dir, settings, now = current_settings().state_dir, current_alert_settings(), current_time()
     state = read_alerts(state_dir)
-    windows = open_windows(settings.windows, settings.zone, now)
-    causes = find_causes(state.known.alerts, settings.rules, (*state.silences, *windows), now)
+    causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
     found = next((one for one in state.known.alerts.values() if one.id == alert_id), None)
     history = read_history(state_dir, HISTORY_MAX, alert_id) if alert_id else ()
     if found is None and not history:

@@ -13,8 +13,9 @@ from flask import Flask
 from tests.webapp.alerting import HOSTILE, LOST, write_alerts
 from tests.webapp.sample import NOW, write_sample
 from webapp import create_app
-from webapp.alerts.changes import SILENCES_MAX
+from webapp.alerts.changes import SILENCES_MAX, publish_count
 from webapp.alerts.model import Known, Silence
+from webapp.alerts.rules import read_alert_settings
 from webapp.alerts.store import open_store, read_alerts
 from webapp.settings import Settings
 
@@ -195,6 +196,26 @@ def test_a_silence_covers_a_place_until_it_is_ended(
     assert deployment.app.test_client().delete("/api/silences/1", headers=PROOF).status_code == 404
     told = [record.getMessage().split(") ", 1)[1] for record in caplog.records]
     assert told == ["silenced belle * for 10 min (number 1)", "ended silence 1 (belle *)"]
+
+
+def test_what_is_silenced_in_alertmanager_is_shown_as_silenced_and_not_counted(tmp_path: Path) -> None:
+    write_sample(tmp_path)
+    (file := tmp_path / "alerts.toml").write_text('alertmanager_urls = ["http://127.0.0.1:9"]\n')
+    write_alerts(tmp_path, file)
+    matcher = ["rule", "heartbeat_lost", False, True]
+    silence = {"starts_at": NOW, "ends_at": NOW + 600, "by": "eva", "comment": "", "matchers": [matcher]}
+    with open_store(tmp_path) as store:
+        store.write_foreign_silences([silence])
+        publish_count(store, read_alert_settings(file), tmp_path, NOW + 20)
+    now = [NOW + 20.0]
+    page = Deployment(
+        create_app(Settings(state_dir=tmp_path, alerts_file=file), poll=False, clock=lambda: now[0]), tmp_path
+    )
+    assert page.alerts()["heartbeat_lost"]["care"] == "silenced"
+    assert "<title>(1) " in page.text("/alerts")
+    assert page.text("/alerts").index(">Silenced") < page.text("/alerts").index("HTCondor does not answer")
+    now[0] += 600
+    assert page.alerts()["heartbeat_lost"]["care"] == "firing"
 
 
 def test_nobody_changes_anything_without_a_proof(deployment: Deployment) -> None:

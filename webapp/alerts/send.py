@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -28,21 +29,34 @@ log = logging.getLogger(__name__)
 
 LOCK_NAME = "alerts-send.lock"
 _ALL_S = 50.0  # from which on nothing new is begun
+_LOOK_S = 0.5  # while an action runs
 _LEFT_S = 320  # an action may take so long
 _ERROR_MAX = 300
 
 
 def send_due(state_dir: Path, orders: SendOrders) -> None:
-    """Everything that is due, each channel until it fails, the ones that failed before last."""
+    """Everything that is due, each channel until it fails, the ones that failed before last.
+
+    No message waits for an action: while one runs, what becomes due is sent.
+    """
     failed: set[str] = set()
+    acting: dict[str, threading.Thread] = {}
     until = time.monotonic() + _ALL_S
-    while time.monotonic() < until:
-        with open_store(state_dir) as store:
-            claim = store.outbox.claim(time.time(), orders.back_off_s[0], frozenset(failed))
-        if claim is None:
+    while True:
+        running = {name for name, one in acting.items() if one.is_alive()}
+        if time.monotonic() >= until and not running:
             return
+        with open_store(state_dir) as store:
+            claim = store.outbox.claim(time.time(), orders.back_off_s[0], frozenset(failed | running))
+        if claim is None:
+            if not running:
+                return
+            failed.clear()  # each is due again in its own time
+            time.sleep(_LOOK_S)
+            continue
         if claim.message.channel.startswith(ACTION):
-            _act(state_dir, orders, claim)
+            acting[claim.message.channel] = threading.Thread(target=_act, args=(state_dir, orders, claim))
+            acting[claim.message.channel].start()
             continue
         error = _deliver(claim.message, orders)
         now = time.time()

@@ -71,6 +71,27 @@ def send(state_dir: Path, settings: AlertSettings) -> None:
     assert start_sender(state_dir, settings, back_off_s=(0.0,)).wait(60) == 0
 
 
+def test_no_message_waits_for_an_action(tmp_path: Path) -> None:
+    with http_receiver() as hook:
+        wait = "path = sys.argv[1] + '.go'\nwhile not os.path.exists(path): time.sleep(0.1)"
+        settings = read_alert_settings(rules(tmp_path, wait, hook, timeout="5m"))
+        state_dir = tmp_path / "state"
+        state_dir.mkdir()
+        queue_action(state_dir)
+        sender = start_sender(state_dir, settings, back_off_s=(0.0,))
+        wait_until(lambda: runs(tmp_path), "the action runs")
+        with open_store(state_dir) as store:
+            store.outbox.queue([OutMessage("b", "firing", "hook", "b", "disk", "full")], time.time())
+        wait_until(lambda: hook.got, "the message is sent")
+        time.sleep(1.5)
+        assert sender.poll() is None
+        (tmp_path / "runs.go").touch()
+        assert sender.wait(60) == 0
+    assert len(runs(tmp_path)) == 1
+    assert [one.what for one in read_history(state_dir, 9)] == ["action ended", "action begins"]
+    assert [one.text for one in read_history(state_dir, 1)] == ["mend: done"]
+
+
 def test_one_whose_sender_was_killed_is_not_run_again(tmp_path: Path) -> None:
     with http_receiver() as hook:
         settings = read_alert_settings(rules(tmp_path, "time.sleep(30)", hook, timeout="60s"))

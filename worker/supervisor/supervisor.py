@@ -98,6 +98,7 @@ class Supervisor:
         self._quiet_since_s: float | None = None
         self._leaving: str | None = None
         self.never = ""  # why no worker will ever run here
+        self._why_empty = ""
         self._wake = threading.Event()
 
     def leave(self, reason: str) -> None:
@@ -115,8 +116,7 @@ class Supervisor:
             while self._leaving is None and not (self._until_empty and self._is_empty()):
                 self._round()
                 self._wake.wait(self._settings.sample_s)
-            why_empty = self._outbox.queue_state.why_empty(self._room)
-            dismissed_in_s = self._dismiss(self._leaving or why_empty)
+            dismissed_in_s = self._dismiss(self._leaving or self._why_empty)
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -268,13 +268,13 @@ class Supervisor:
 
     def _is_empty(self) -> bool:
         """Nothing pending or active, said by the queue after the last worker had a chunk."""
-        now_s = time.monotonic()
         if any(worker.status.chunks for worker in self._workers) or self._quiet_since_s is None:
-            self._quiet_since_s = now_s
+            self._quiet_since_s = time.monotonic()
             return False
         left = (state := self._outbox.queue_state).outstanding
         if left is None or state.read_s <= self._quiet_since_s:
             return False
+        self._why_empty = state.why_empty(self._room)
         return left.pending <= too_large(left.stated, self._room)[0] and not left.active
 
     def _dismiss(self, reason: str) -> float:

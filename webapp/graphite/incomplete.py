@@ -7,7 +7,7 @@ they differ where one minute of it was incomplete.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cloud_monitor.metrics.paths import ROOT, Metric, build_path
@@ -92,8 +92,8 @@ def incomplete_spans(
     grid: str,
     peers: str,
     steps: Sequence[Step],
-    asked: Sequence[float | None],
-    answered: Sequence[float | None],
+    asked: Iterable[float | None],
+    answered: Iterable[float | None],
 ) -> Iterator[IncompleteSpan]:
     """Neighbouring steps in which fewer answered than were asked, as one span each."""
     span: IncompleteSpan | None = None

@@ -29,6 +29,7 @@ from webapp.graphite.steps import (
 )
 from webapp.graphite.targets import PlotTarget
 from webapp.graphite.timerange import Range
+from webapp.graphite.values import Values
 
 _KEPT_POINTS_MAX = 20_000  # stored points that are read as they are: a request less, and soon decoded
 _LOOK_S = 2 * 3600  # enough to see the step of the coarsest archive
@@ -69,11 +70,12 @@ def read_targets(gate: GraphiteGate, targets: Sequence[PlotTarget], wish: Wish, 
     archive_s = {text: archive_step(points) for text, points in kept.items()}
     step_s = DAY_S if is_days else fit_step(native_s, wish.step_s, wish.span, wish.points_max)
     steps = days_of_export(wish.span, wish.zone, now) if is_days else _steps_of(wish, step_s, now)
-    values: dict[str, list[float | None]] = {}
+    values: dict[str, Values] = {}
     if is_short and step_s <= guess_s:
         for target in targets:
             if not target.is_sum:
-                values[target.text] = resample(kept.get(target.text, ()), steps, target.metric.statistic)
+                points = kept.get(target.text, ())
+                values[target.text] = Values(resample(points, steps, target.metric.statistic))
     del kept
     rest = [target for target in targets if target.text not in values]
     values |= read_summarized(gate, rest, steps)
@@ -93,9 +95,9 @@ def _steps_of(wish: Wish, step_s: int, now: float) -> list[Step]:
 
 def read_summarized(
     gate: GraphiteGate, targets: Sequence[PlotTarget], steps: Sequence[Step]
-) -> dict[str, list[float | None]]:
+) -> dict[str, Values]:
     """One value a step and target, a few targets at a time: memory is bounded by what is kept of each."""
-    values: dict[str, list[float | None]] = {target.text: [] for target in targets}
+    values = {target.text: Values() for target in targets}
     for stretch in stretches_of(steps):
         length_s = length_of(stretch[0])
         from_start = stretch[0].start_s % length_s != 0  # days of a zone
@@ -105,7 +107,7 @@ def read_summarized(
             expressions = [target.summarized(length_s, from_start=from_start) for target in some]
             found = fetch_points(gate, expressions, Range(stretch[0].start_s, stretch[-1].end_s))
             for target in some:
-                values[target.text] += place(found.get(target.text, ()), stretch)
+                values[target.text].extend(place(found.get(target.text, ()), stretch))
     return values
 
 
@@ -113,7 +115,7 @@ def _leave_unfinished(
     gate: GraphiteGate,
     target: PlotTarget,
     steps: Sequence[Step],
-    values: list[float | None],
+    values: Values,
     native_s: int,
     now: float,
 ) -> None:
@@ -124,13 +126,13 @@ def _leave_unfinished(
         start_s, end_s = steps[at]
         unfinished = end_s > now if target.metric.statistic == SUM else start_s + native_s > now
         if unfinished:
-            values[at] = None
+            values.clear_at(at)
         elif target.is_sum and start_s > now - (_LATE_STEPS + 1) * native_s:
             span = Range(start_s - native_s, min(end_s, int(now) + 1))
             reporting = fetch_points(gate, [target.reporting], span).get(target.text, ())
             before, newest = _most(reporting, span.from_s, start_s), _most(reporting, start_s, end_s)
             if newest < before:
-                values[at] = None
+                values.clear_at(at)
             return
         else:
             return

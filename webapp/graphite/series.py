@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, Statistic
 from webapp.graphite.steps import Series, SeriesPoint, Step
+from webapp.graphite.values import Values
 
 _END = SeriesPoint(sys.maxsize, None)
 
@@ -18,15 +19,15 @@ class Sampled(NamedTuple):
 
     step_s: int
     timestamps: list[int]
-    values: list[float | None]
+    values: Values
 
 
 class JoinedSeries(NamedTuple):
-    """Several series on common timestamps: `columns` has one list a series, in their order."""
+    """Several series on common timestamps: `columns` has the values of each, in their order."""
 
     step_s: int
     timestamps: list[int]
-    columns: list[list[float | None]]
+    columns: list[Values]
 
 
 def merge(found: Iterable[Series]) -> dict[str, list[SeriesPoint]]:
@@ -68,10 +69,10 @@ def place(points: Iterable[SeriesPoint], steps: Sequence[Step]) -> list[float | 
     return resample(points, steps, LAST)
 
 
-def sample(step_s: int, timestamps: list[int], values: list[float | None]) -> Sampled:
+def sample(step_s: int, timestamps: list[int], values: Values) -> Sampled:
     """Steps with their values; no steps at all where not one of them has a value."""
-    if all(value is None for value in values):
-        return Sampled(step_s, [], [])
+    if values.is_empty:
+        return Sampled(step_s, [], Values())
     return Sampled(step_s, timestamps, values)
 
 
@@ -85,7 +86,7 @@ def join(series: Sequence[Sampled]) -> JoinedSeries:
             columns.append(one.values)
             continue
         by_time = dict(zip(one.timestamps, one.values, strict=True))
-        columns.append([by_time.get(timestamp) for timestamp in timestamps])
+        columns.append(Values(by_time.get(timestamp) for timestamp in timestamps))
     return JoinedSeries(step_s, timestamps, columns)
 
 

@@ -103,7 +103,7 @@ def _describe(reading: Reading, notes: list[str]) -> dict[str, object]:
         "kind": metric.kind,
         "step_s": sampled.step_s,
         "timestamps": sampled.timestamps,
-        "values": sampled.values,
+        "values": list(sampled.values),
         "notes": notes,
     }
 

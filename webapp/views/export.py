@@ -143,7 +143,7 @@ def write_json(
         {
             "target": reading.target.text,
             "unit": reading.target.metric.unit,
-            "values": column,
+            "values": list(column),
             "notes": said,
         }
         for reading, column, said in zip(readings, table.columns, notes.of_targets, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from operator import itemgetter
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
 from webapp.graphite.series import Sampled, join, merge, resample, sample
 from webapp.graphite.steps import Series, SeriesPoint, Step
+from webapp.graphite.values import Values
 
 
 def steps(*starts: int, step_s: int) -> list[Step]:
@@ -33,8 +35,9 @@ def test_what_lies_outside_all_steps_is_left_out() -> None:
 
 
 def test_a_series_without_a_value_has_no_steps() -> None:
-    assert sample(60, [0, 60], [None, None]) == Sampled(60, [], [])
-    assert sample(60, [0, 60], [None, 0.0]) == Sampled(60, [0, 60], [None, 0.0])
+    assert sample(60, [0, 60], Values([None, None])) == Sampled(60, [], Values())
+    some = Values([None, 0.0])
+    assert sample(60, [0, 60], some) == Sampled(60, [0, 60], some)
 
 
 def test_series_of_one_path_are_merged_and_the_newest_wins() -> None:
@@ -46,10 +49,27 @@ def test_series_of_one_path_are_merged_and_the_newest_wins() -> None:
 
 
 def test_series_are_joined_on_the_timestamp() -> None:
-    early, late = Sampled(60, [0, 60, 120], [1.0, None, 3.0]), Sampled(60, [60, 120, 180], [7.0, 8.0, 9.0])
+    early = Sampled(60, [0, 60, 120], Values([1.0, None, 3.0]))
+    late = Sampled(60, [60, 120, 180], Values([7.0, 8.0, 9.0]))
     table = join([early, late])
     assert table.timestamps == [0, 60, 120, 180]
     assert table.columns == [[1.0, None, 3.0, None], [None, 7.0, 8.0, 9.0]]
+
+
+def test_values_take_eight_bytes_each_and_gaps_stay_gaps() -> None:
+    given_ = [number / 3 if number % 7 else None for number in range(100_000)]
+    tracemalloc.start()
+    try:
+        kept = Values(value for value in given_)
+        size = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert list(kept) == given_ == kept
+    assert size < 1.2 * 8 * len(given_)
+    kept.clear_at(-1)
+    assert list(kept)[-2:] == [given_[-2], None]
+    assert Values([None]).is_empty
+    assert not Values([None, 0.0]).is_empty
 
 
 _values = st.none() | st.floats(-1e6, 1e6)

@@ -29,8 +29,10 @@ def test_a_point_is_sent_and_read_back(graphite: Graphite, tmp_path: Path) -> No
         row = rows_of(environment, 0)["destination", address]
         assert row["level"] == "ok"
         assert re.search(r"a point was read back after [\d.]+ s$", row["text"])
-        row = rows_of(collector_environment(tmp_path, address), 0)["destination", address]
-        assert row["text"].endswith("cannot be read back")
+        rows = rows_of(collector_environment(tmp_path, address), 0)
+        assert rows["destination", address]["text"].endswith("cannot be read back")
+        assert rows["store", "clock"]["level"] == "warning"
+        assert rows["store", "clock"]["text"].startswith("cannot tell: no COLLECTOR_GRAPHITE_URL")
 
 
 def test_a_port_of_another_protocol_is_told(graphite: Graphite, tmp_path: Path) -> None:

@@ -105,6 +105,15 @@ def test_enqueue_is_idempotent_and_incremental(fleet: Fleet) -> None:
     queue.close()
 
 
+def test_what_is_excluded_is_neither_listed_nor_enqueued(fleet: Fleet) -> None:
+    for directory in ("a", "a/lost+found", "b"):
+        fleet.add_images(directory, 2)
+    (fleet.images / "b/thumb-1.png").write_bytes(b"x")
+    options = ("--exclude", "lost+found", "--exclude", "b/thumb-*")
+    assert "batch x: 4 images in 2 directories;" in fleet.worker("enqueue", ".", "--name", "x", *options)
+    assert "batch y: 7 images in 3 directories;" in fleet.worker("enqueue", ".", "--name", "y")
+
+
 def test_what_cannot_be_enqueued_is_said(fleet: Fleet) -> None:
     fleet.images.mkdir()
     (fleet.images / "notes.txt").write_text("")

@@ -88,6 +88,18 @@ def test_every_service_of_the_monitoring_is_in_the_slice() -> None:
         assert _read(f"cloud-monitor-{service}.service")["Service"]["Slice"] == "cloud-monitor.slice"
 
 
+def test_no_service_opens_its_state_to_others() -> None:
+    """systemd gives a folder the mode that its unit says at each start, and 0755 where it says none."""
+    modes: dict[str, set[tuple[str, str]]] = {}
+    for path in UNITS:
+        if path.suffix == ".service":
+            service = _read(path.name)["Service"]
+            found = (service.get("StateDirectoryMode", "0755"), service.get("UMask", "0022"))
+            modes.setdefault(service["StateDirectory"], set()).add(found)
+    assert modes.pop("cloud-monitor/collector") == {("0700", "0077")}
+    assert set(map(frozenset, modes.values())) == {frozenset({("0750", "0027")})}, modes
+
+
 @pytest.mark.parametrize(
     "service", [path for path in UNITS if path.suffix == ".service"], ids=lambda path: path.stem
 )

@@ -203,7 +203,7 @@ def test_the_newest_minute_of_a_sum_waits_for_all(
 
     def drawn() -> list[float | None]:
         wish = Wish(Range(minute - 300, minute - 1), 1000)
-        return read(store, tmp_path, [target], wish, minute + 5)[0].sampled.values
+        return list(read(store, tmp_path, [target], wish, minute + 5)[0].sampled.values)
 
     send(values)
     wait_until(lambda: drawn()[:1] == [30.0], "both grids")

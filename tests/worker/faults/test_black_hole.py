@@ -103,3 +103,21 @@ def test_an_image_that_only_its_own_file_keeps_back_is_its_own_fault(tmp_path: P
         assert {str(error).split(":")[0] for error in errors.values() if error} == {"ImageMissing"}
     finally:
         fleet.stop()
+
+
+@pytest.mark.root
+def test_an_image_that_cannot_be_read_among_others_that_can_is_its_own_fault(tmp_path: Path) -> None:
+    """The kernel refuses to read a process's memory, as it does a bad block: one of a chunk's 30 images."""
+    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "1"})
+    try:
+        fleet.add_images("a", [bytes(1 + number) for number in range(30)])
+        fleet.enqueue(chunk_images=30)
+        cover = f'mount --bind "/proc/$$/mem" "{fleet.images}/a/00007.png" && exec "$@"'
+        assert fleet.wait(fleet.start(["unshare", "-m", "sh", "-c", cover, "sh", *FAULTY_RUN])) == 0
+        errors = {row.image: row.result.error for row in fleet.rows()}
+        assert len(errors) == 30
+        assert [key for key, error in errors.items() if error] == ["a/00007.png"]
+        assert str(errors["a/00007.png"]).startswith("ImageMissing: ")
+        assert "failed" not in read_figures(fleet.database_url).attempts
+    finally:
+        fleet.stop()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import find_serious
-from worker.queue import Queue, Result, open_queue
+from worker.queue import Queue, Result, Usage, open_queue
 
 HOSTILE = (
     "<script>alert(1)</script>.png",
@@ -74,3 +76,35 @@ def test_a_long_answer_is_cut_by_its_column_and_whole_when_hovered_over(page: Pa
     assert cell.evaluate("cell => cell.scrollWidth > cell.clientWidth")
     assert cell.bounding_box()["width"] < 600  # type: ignore[index]
     assert find_serious(page) == []
+
+
+def test_the_page_of_the_fleet_is_looked_at(page: Page, url: str, queue_url: str) -> None:
+    """What the queue says shows by itself while the page is open, and a deadline is counted down."""
+    queue = open_queue(queue_url)
+    queue.add_directories(
+        queue.add_batch("dated <b>", "/data", deadline=time.time() + 7200), [("e", ["a.png"])], 5
+    )
+    open_page(page, f"{url}/fleet")
+    row = page.locator('section[aria-labelledby="batches-title"] tr', has_text="dated <b>")
+    expect(row).to_contain_text("0 of 1")
+    left = row.locator("[data-until]")
+    expect(left).to_have_text(re.compile(r"^in 1 h 5\d min$"))
+    claim = queue.claim("vm1-1", "vm1", "onnx", "decimer")
+    assert claim is not None
+    queue.store(claim, [Result(0, "CCO", ("C", "O"), (1.0, 0.9))])
+    queue.finish(claim, Usage())
+    queue.close()
+    expect(row).to_contain_text("1 of 1")  # without asking for it
+    expect(left).to_have_count(0)
+    assert find_serious(page) == []
+
+
+def test_folded_parts_stay_open_when_the_page_is_new(page: Page, url: str) -> None:
+    open_page(page, f"{url}/fleet")
+    operators = page.locator("details#operators")
+    expect(operators).not_to_have_attribute("open", "")
+    operators.locator("summary").click()
+    expect(page.locator('table:has(caption:text-is("Active chunks"))')).to_be_visible()
+    page.locator("#refresh").click()
+    expect(page.locator("#body:not([aria-busy])")).to_be_attached()
+    expect(operators).to_have_attribute("open", "")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import METRICS, PRODUCERS_OF_SERVICE
 from cloud_monitor.metrics.paths import ROOT
 from cloud_monitor.system.text import age_text, format_number
+from webapp.model.fleet_queue import FleetQueue
 from webapp.model.health import (
     CHUNKS_FAILED,
     CLOUD_SILENT,
@@ -251,36 +251,25 @@ def _in_order(found: list[Condition]) -> Iterator[Condition]:
         yield from sorted(symptoms.get(cause.key, ()), key=lambda one: (one.key.rank, -one.level))
 
 
-class FleetQueueHost(NamedTuple):
-    """A host as the fleet's queue knows it."""
-
-    name: str
-    silent_s: float | None  # None where it reports
-    workers: int
-    held: str  # why its workers hold back, empty where none does
-
-
-class FleetQueue(NamedTuple):
-    """What of a fleet's queue may be trouble; chunks are counted."""
-
-    failed: int
-    missed: int  # their deadline
-    hosts: tuple[FleetQueueHost, ...]
-    hold: str = ""  # who holds the whole fleet, and why
-
-
 def judge_queue(queue: FleetQueue, rules: HealthRules) -> Iterator[Finding]:
-    """What is wrong in a queue that was read itself, which knows more than the figures sent of it."""
-    where = ("queue",)
+    """What is wrong in a queue that was read itself, which knows more than the figures sent of it. How bad
+    chunks given up are, all of them together say.
+    """
     if queue.hold:
-        yield Finding(Level.WARN, queue.hold, where)
+        yield Finding(Level.WARN, queue.hold, ("queue",))
     warn, bad = rules.thresholds[CHUNKS_FAILED]
     if queue.failed >= warn:
         level = Level.BAD if queue.failed >= bad else Level.WARN
-        yield Finding(level, _counted(queue.failed, *_GIVEN_UP), where)
+        for name, count in queue.by_batch("failed").items():
+            yield Finding(level, _counted(count, *_GIVEN_UP), (name,))
     if queue.missed:
         missed = ("{} chunks missed their deadline", "1 chunk missed its deadline")
-        yield Finding(Level.WARN, _counted(queue.missed, *missed), where)
+        for name, count in queue.by_batch("missed").items():
+            yield Finding(Level.WARN, _counted(count, *missed), (name,))
+    for batch in queue.batches:
+        if batch.late_s and not batch.missed:
+            text = f"will be ready {age_text(max(60.0, batch.late_s))} after its deadline at the present pace"
+            yield Finding(Level.WARN, text, (batch.name,))
     for host in queue.hosts:
         if host.silent_s is not None and host.workers:
             yield Finding(Level.BAD, f"silent for {age_text(host.silent_s)}", (host.name,))

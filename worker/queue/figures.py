@@ -29,6 +29,7 @@ class BatchFigures:
     met: int  # chunks done by it
     cpu_s: float
     doubtful: int = 0  # results whose least confidence is low
+    ended_at: float | None = None  # of its last chunk; None while there is work left
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from worker.queue.database import Database
 from worker.queue.figures import EventFigures, HostFigures
+from worker.queue.host_statistics import read_hosts
 from worker.queue.machine_schema import machine_wishes, machines, manager_lease
 from worker.queue.machines import (
     LEARNED_FROM,
@@ -31,7 +32,6 @@ from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError
 from worker.queue.schema import events
 from worker.queue.sql import db_now
-from worker.queue.statistics import read_hosts
 from worker.queue.wishes import MachineWish, wish_of
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.queue.chosen import count_doubtful
@@ -23,6 +23,7 @@ from worker.queue.figures import (
     QueueFigures,
 )
 from worker.queue.hold import read_hold_of
+from worker.queue.host_statistics import decision_of, read_hosts
 from worker.queue.latest import read_latest
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
@@ -44,7 +45,6 @@ from worker.queue.schema import (
     chunks,
     decisions,
     events,
-    hosts,
     results,
     samples,
 )
@@ -108,6 +108,7 @@ COUNTS = select(
     func.min(case((OPEN, chunks.c.due))).label("next_deadline"),
     func.min(case((chunks.c.state == PENDING, chunks.c.created_at))).label("oldest"),
     total(chunks.c.cpu_s).label("cpu_s"),
+    func.max(chunks.c.ended_at).label("ended"),
 ).group_by(chunks.c.batch_id, chunks.c.state)
 FAILURES = (
     select(error_kind(results.c.error), func.count())
@@ -232,9 +233,17 @@ def read_batches(
             met=sum(row.met for row in by_batch.get(batch.id, [])),
             cpu_s=sum(row.cpu_s for row in by_batch.get(batch.id, [])),
             doubtful=doubtful.get(batch.id, 0),
+            ended_at=ended_of(by_batch.get(batch.id, [])),
         )
         for batch in connection.execute(BATCHES.order_by(batches.c.id.desc()))
     )
+
+
+def ended_of(counts: Sequence[Any]) -> float | None:
+    """When the last chunk ended; None while there is one left."""
+    if any(row.chunks for row in counts if row.state in UNFINISHED):
+        return None
+    return max((row.ended for row in counts if row.ended is not None), default=None)
 
 
 def read_chunks(connection: Connection, state: str, query: Select[Any]) -> tuple[ChunkFigures, ...]:
@@ -255,43 +264,6 @@ def read_chunks(connection: Connection, state: str, query: Select[Any]) -> tuple
             error=row.error,
         )
         for row in connection.execute(query.where(chunks.c.state == state))
-    )
-
-
-def read_hosts(connection: Connection, now: float) -> tuple[HostFigures, ...]:
-    last_ids = select(func.max(decisions.c.id)).group_by(decisions.c.host, decisions.c.subject)
-    query = select(decisions).where(decisions.c.id.in_(last_ids)).order_by(decisions.c.last_at.desc())
-    last = [decision_of(row) for row in connection.execute(query)]
-    return tuple(
-        HostFigures(
-            name=row.name,
-            seen_at=row.seen_at,
-            alive=row.seen_at >= now - SILENT_S,
-            environment=row.environment,
-            workers=row.workers,
-            loading=row.loading,
-            cpu_pct=row.cpu_pct,
-            memory_pct=row.memory_pct,
-            temp_bytes=row.temp_bytes,
-            figures=row.figures,
-            workers_detail=tuple(row.workers_detail),
-            decisions=tuple(decision for decision in last if decision.host == row.name),
-        )
-        for row in connection.execute(select(hosts).order_by(hosts.c.name))
-    )
-
-
-def decision_of(row: Row[Any]) -> DecisionFigures:
-    return DecisionFigures(
-        host=row.host,
-        subject=row.subject,
-        admitted=row.admitted,
-        reason=row.reason,
-        text=row.text,
-        times=row.times,
-        first_at=row.first_at,
-        last_at=row.last_at,
-        figures=row.figures,
     )
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from cloud_monitor.metrics.paths import build_path
 from webapp.model.build import build_snapshot
+from webapp.model.fleet_queue import FleetQueue, FleetQueueBatch, FleetQueueHost
 from webapp.model.health import Finding, HealthRules, Level
-from webapp.model.judge import FleetQueue, FleetQueueHost, judge_health, judge_queue
+from webapp.model.judge import judge_health, judge_queue
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
@@ -33,6 +34,20 @@ def test_chunks_of_a_queue_are_judged_by_the_thresholds(
 ) -> None:
     found = judge_queue(FleetQueue(failed, missed, ()), RULES)
     assert [(one.level, one.text) for one in found] == [(level, f"queue: {text}") for level, text in findings]
+
+
+def test_trouble_is_told_of_the_batches_that_have_it() -> None:
+    batches = (
+        FleetQueueBatch("a", 1, 0, 0.0),
+        FleetQueueBatch("b", 19, 2, 900.0),
+        FleetQueueBatch("c", 0, 0, 1200.0),
+    )
+    assert list(judge_queue(FleetQueue(20, 2, (), "", batches), RULES)) == [
+        Finding(Level.BAD, "1 chunk given up", ("a",)),
+        Finding(Level.BAD, "19 chunks given up", ("b",)),
+        Finding(Level.WARN, "2 chunks missed their deadline", ("b",)),
+        Finding(Level.WARN, "will be ready 20 min after its deadline at the present pace", ("c",)),
+    ]
 
 
 def test_a_host_that_is_silent_with_workers_or_held_back_is_trouble() -> None:

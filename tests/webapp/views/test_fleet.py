@@ -39,8 +39,16 @@ def rows_of(html: str, caption: str) -> dict[str, dict[str, str]]:
     table = html.split(f"{caption}</caption>")[1].split("</table>")[0]
     head, body = table.split("<tbody>")
     labels = re.findall(r'<th scope="col"[^>]*>([^<\n]*)', head)[1:]
-    rows = (re.findall(r"<t[dh]\b[^>]*>([^<\n]*)", row) for row in body.split("<tr")[1:])
-    return {name: dict(zip(labels, cells, strict=True)) for name, *cells in rows}
+    rows = (re.split(r"<t[dh]\b[^>]*>", row)[1:] for row in body.split("<tr")[1:])
+    return {
+        name: dict(zip(labels, cells, strict=True)) for name, *cells in (map(text_of, row) for row in rows)
+    }
+
+
+def text_of(html: str) -> str:
+    """Without its marks of health."""
+    unmarked = re.sub(r'<span data-c class="mark[^<]*</span>', "", html)
+    return " ".join(re.sub("<[^>]*>", " ", unmarked).split())
 
 
 def test_a_role_that_may_only_look_is_enough(fleet: Fleet, postgres: Postgres) -> None:
@@ -81,18 +89,68 @@ def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> Non
     ):
         queue.database.write(partial(Connection.execute, statement=late))
     html = fleet(url).get("/fleet").text
-    found = rows_of(html, "Batches")
-    labels = ("Priority", "Deadline", "Met", "Missed", "Only for model")
+    found = rows_of(html, "Batches by chunks")
+    labels = ("Priority", "Chunks", "Given up", "Met", "Missed", "Only for model")
     shown = {name: [row[label] for label in labels] for name, row in found.items()}
     assert shown == {
-        "late": ["2", "1 min ago", "0", "1", "decimer-3"],
-        "run-&lt;b&gt;1": ["3", "in 2 h 1 min", "1", "0", ""],
+        "late": ["2", "1", "0", "0", "1", "decimer-3"],
+        "run-&lt;b&gt;1": ["3", "5", "0", "1", "0", ""],
     }
+    found = rows_of(html, "Batches")
+    labels = ("Read", "Pictures", "Failed", "Unsure", "In time", "Pace")
+    shown = {name: [row[label] for label in labels] for name, row in found.items()}
+    assert shown == {
+        "late": ["0 %", "0 of 2", "0", "0", "0 of 1", "–"],
+        "run-&lt;b&gt;1": ["20 %", "2 of 10", "0", "2", "1 of 1", "–"],
+    }
+    assert "Nothing was read in the last minute." in html
+    assert "late" in attention_of(html)
     assert rows_of(html, "Queue")["Next deadline in"]["Now"] == "2 h 1 min"
     assert rows_of(html, "Active chunks")["run-&lt;b&gt;1/d#1"]["Number"] == "2"
     for text in ("Chunks pending", "Images a second", "run-&lt;b&gt;1", "Active chunks"):
         assert text in html
     assert "<script>" not in html.split("<main")[1]
+
+
+def attention_of(html: str) -> str:
+    return text_of(html.split('<div class="attention">')[1].split("</ul>")[0])
+
+
+def test_the_reasons_sum_to_all_failed_pictures(fleet: Fleet, tmp_path: Path) -> None:
+    """Also those without a result, whose chunk was given up."""
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    add(queue, "run", 8, chunk_images=4)
+    held = claim(queue)
+    errors = ("TruncatedImage: ends at byte 7", "BlankImage: grey", "TruncatedImage: ends at byte 9")
+    queue.store(held, [Result(number, None, error=error) for number, error in enumerate(errors)])
+    given_up = update(chunks).where(chunks.c.id == held.chunk).values(state="failed")
+    queue.database.write(partial(Connection.execute, statement=given_up))
+    html = fleet(url).get("/fleet").text
+    reasons = html.split('<ul class="reasons">')[1].split("</ul>")[0].split("<li>")[1:]
+    assert [text_of(reason) for reason in reasons] == [
+        "TruncatedImage 2", "BlankImage 1", "given up with their chunk 1",
+    ]  # fmt: skip
+    assert rows_of(html, "Batches")["run"]["Failed"] == "4"
+    assert "0 of 1 batch read. Nothing was read in the last minute. 4 pictures failed." in text_of(html)
+    assert attention_of(html) == "run 1 chunk given up"
+
+
+def test_a_page_on_which_nothing_happens_is_not_sent_again(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KEPT_S", "KEPT_TIMES"):
+        monkeypatch.setattr(f"webapp.views.fleet.reading.{name}", 0)
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    add(queue, "run", 4, chunk_images=2, deadline=time.time() + 7300)
+    complete(queue, claim(queue))
+    client = fleet(url)
+    first = client.get("/fleet?part=cells")
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert client.get("/fleet?part=cells", headers=known).status_code == 304
+    complete(queue, claim(queue))
+    assert client.get("/fleet?part=cells", headers=known).status_code == 200
 
 
 def test_the_latest_results_are_shown_whatever_they_are_called(fleet: Fleet, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import { startAlerts } from "./alerts.js";
 import { showChanges } from "./changes.js";
 import { guessFromPage } from "./clock.js";
+import { showCountdowns, startCountdowns } from "./countdown.js";
 import { startEvents } from "./events.js";
 import { applyFilter, countFolded, startFilter } from "./filter.js";
 import { startFinder } from "./finder.js";
@@ -26,6 +27,7 @@ startSelecting();
 startPlot();
 startFinder();
 startMachines();
+startCountdowns();
 startKeys();
 void drawSparks();
 void showChanges();
@@ -42,6 +44,7 @@ onRefresh("body", () => {
   countFolded();
   for (const details of document.querySelectorAll("#body details")) details.open = unfolded.includes(details.dataset.name);
   restoreFocus(focused);
+  showCountdowns();
 });
 onRefresh("values", () => {
   keepOrder();

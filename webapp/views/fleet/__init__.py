@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
 from flask import Blueprint, Response, url_for
 
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.details import fleet_page
+from webapp.pages.details import QueueView, fleet_page
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, health_of, show_page
+
+if TYPE_CHECKING:
+    from webapp.views.fleet.page import FleetOverview
 
 blueprint = Blueprint("fleet", __name__)
 
 
+REFRESH_S = 5.0  # of an open page that is looked at, where the queue is read
+
+
 @blueprint.get("/fleet")
 def show() -> Response:
-    return show_page("fleet", "detail_body.html", _values, heading="Fleet")
+    """Of the queue where it can be read: rendered anew, and not sent again where it is as the browser has
+    it. Else of what was sent to Graphite, kept as long as that.
+    """
+    settings = current_settings()
+    url = settings.fleet_database_url
+    if url is None:
+        return show_page("fleet", "fleet_body.html", partial(_values, None, None), heading="Fleet")
+    from webapp.views.fleet.queue import read_queue  # SQLAlchemy: only where there is a queue to read
+
+    queue, overview = read_queue(url, settings.health_rules)
+    edition = sha256(repr((queue, overview)).encode("utf-8", "replace")).hexdigest()[:16]
+    values = partial(_values, queue, overview)
+    return show_page("fleet", "fleet_body.html", values, heading="Fleet", edition=edition)
 
 
-def _values(view: SnapshotView) -> Values:
-    """The queue is asked at most once a minute, with little patience."""
-    url, queue = current_settings().fleet_database_url, None
-    health = health_of(view, with_since=True)
-    if url is not None:
-        from webapp.views.fleet.queue import read_queue  # SQLAlchemy: only where there is a queue to read
-
-        queue = read_queue(url, health.rules)
-    return {"page": fleet_page(health, url_for, queue)}
+def _values(queue: QueueView | None, overview: FleetOverview | None, view: SnapshotView) -> Values:
+    found = {"page": fleet_page(health_of(view, with_since=True), url_for, queue), "fleet": overview}
+    if queue is None:
+        return found
+    return {**found, "refresh_s": min(REFRESH_S, current_settings().refresh_every_s)}

@@ -1,44 +1,48 @@
-"""The queue database of the worker fleet, read only: its figures as tables."""
+"""The queue database of the worker fleet, read only: what is wrong in it, and its figures as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from statistics import fmean
 from typing import TypeVar
 
-from cloud_monitor.system.text import age_text, format_number
+from cloud_monitor.system.text import format_number
+from webapp.model.fleet_queue import FleetQueue, FleetQueueBatch, FleetQueueHost
 from webapp.model.health import Finding, HealthRules, Level
-from webapp.model.judge import FleetQueue, FleetQueueHost, judge_queue
+from webapp.model.judge import judge_queue
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.details import QueueView
 from webapp.pages.tables import Column, Row, Table, words
+from webapp.views.fleet.forecast import forecast
+from webapp.views.fleet.page import FleetOverview, coarse_span, fleet_overview
+from webapp.views.fleet.reading import read_queue_figures
 from worker.queue.statistics import (
     BatchFigures,
     ChunkFigures,
     DecisionFigures,
-    HostFigures,
     QueueError,
     QueueFigures,
     ResultRow,
-    read_figures,
 )
 
 Entry = TypeVar("Entry")
 
-_LAST = 20  # events, decisions, dead letters, results
 _TEXT = "t"  # the class of a cell that holds words
 
 
-def read_queue(url: str, rules: HealthRules) -> QueueView:
-    """The queue's tables and what is wrong with it; of one that cannot be read only that."""
+def read_queue(url: str, rules: HealthRules) -> tuple[QueueView, FleetOverview | None]:
+    """What is wrong with the queue, and the page made of it; of one that cannot be read only the first."""
     try:
-        figures = read_figures(url, last=_LAST, latest=_LAST)
+        figures = read_queue_figures(url)
     except QueueError as error:
         unread = Finding(Level.STALE, f"its figures cannot be read: {error}", ("queue",))
-        return QueueView((), (unread,), is_read=False)
+        return QueueView((), (unread,), is_read=False), None
+    findings = tuple(judge_queue(_state(figures), rules))
+    results = _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
     tables = tuple(table for table in _tables(figures) if not table.is_empty)
-    return QueueView(tables, tuple(judge_queue(_state(figures), rules)), is_read=True)
+    return QueueView((), findings, is_read=True), fleet_overview(figures, findings, results, tables)
 
 
 def _state(figures: QueueFigures) -> FleetQueue:
@@ -51,21 +55,28 @@ def _state(figures: QueueFigures) -> FleetQueue:
         )
         for host in figures.hosts
     )
+    times = forecast(figures)
+    batches = (
+        FleetQueueBatch(
+            name=batch.name,
+            failed=batch.chunks["failed"],
+            missed=batch.missed,
+            late_s=max(0.0, (times[batch.name].ready_at or 0.0) - (batch.deadline or inf)),
+        )
+        for batch in figures.batches
+    )
     chunks, deadlines = figures.chunks, figures.deadlines
     hold = figures.hold.text if figures.hold is not None else ""
-    return FleetQueue(chunks.get("failed", 0), deadlines.get("missed", 0), tuple(hosts), hold)
+    missed = deadlines.get("missed", 0)
+    return FleetQueue(chunks.get("failed", 0), missed, tuple(hosts), hold, tuple(batches))
 
 
 def _tables(figures: QueueFigures) -> Iterable[Table]:
+    """For operators, who know chunks."""
     yield _listed("Queue", _summary(figures))
-    yield _rows("Batches", "Batch", _batches(figures.at), figures.batches, lambda batch: batch.name)
-    yield _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
-    yield _rows("Hosts of the queue", "Host", _hosts(figures.at), figures.hosts, lambda host: host.name)
+    yield _rows("Batches by chunks", "Batch", _BATCH, figures.batches, lambda batch: batch.name)
     yield _rows("Active chunks", "Chunk", _chunks(figures.at), figures.active, lambda chunk: chunk.name)
-    yield _rows("Dead letter", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
-    yield _listed(
-        "Failed images by error", {error: _count(count, WARN) for error, count in figures.failures.items()}
-    )
+    yield _rows("Chunks given up", "Chunk", _DEAD, figures.dead, lambda chunk: chunk.name)
     yield _rows(
         "Decisions", "Host", _decisions(figures.at), figures.decisions, lambda decision: decision.host
     )
@@ -81,7 +92,7 @@ def _tables(figures: QueueFigures) -> Iterable[Table]:
 
 def _summary(figures: QueueFigures) -> dict[str, Cell]:
     def span(seconds: float | None) -> Cell:
-        return Cell(NOTHING, "m") if seconds is None else Cell(age_text(seconds))
+        return Cell(NOTHING, "m") if seconds is None else Cell(coarse_span(seconds) if seconds else "0 s")
 
     def rate(value: float | None) -> Cell:
         return Cell(NOTHING, "m") if value is None else Cell(format_number(round(value, 3)))
@@ -104,34 +115,18 @@ def _summary(figures: QueueFigures) -> dict[str, Cell]:
     }
 
 
-def _batches(at: float) -> dict[str, Callable[[BatchFigures], Cell]]:
-    return {
-        "Priority": lambda batch: _count(batch.priority),
-        "Deadline": lambda batch: _deadline(batch, at),
-        "Chunks": lambda batch: _count(sum(batch.chunks.values())),
-        "Done": lambda batch: _count(batch.chunks["done"]),
-        "Failed": lambda batch: _count(batch.chunks["failed"], BAD),
-        "Met": lambda batch: _count(batch.met),
-        "Missed": lambda batch: _count(batch.missed, WARN),
-        "Images": lambda batch: _count(sum(batch.images.values())),
-        "Recognised": lambda batch: _count(batch.images["done"]),
-        "Errors": lambda batch: _count(batch.images["failed"], WARN),
-        "State": lambda batch: _words("paused" if batch.paused else ""),
-        "Only for model": lambda batch: _words(batch.model or ""),
-    }
-
-
-def _deadline(batch: BatchFigures, at: float) -> Cell:
-    """Counted down; one that passed alarms while there is work left."""
-    if batch.deadline is None:
-        return Cell(NOTHING, "m")
-    left_s = batch.deadline - at
-    if left_s > 0:
-        return Cell(f"in {age_text(left_s)}", title=_clock(batch.deadline))
-    is_late = batch.chunks["pending"] + batch.chunks["active"] > 0
-    return Cell(f"{age_text(-left_s)} ago", BAD if is_late else "", _clock(batch.deadline))
-
-
+_BATCH: dict[str, Callable[[BatchFigures], Cell]] = {
+    "Priority": lambda batch: _count(batch.priority),
+    "Chunks": lambda batch: _count(sum(batch.chunks.values())),
+    "Done": lambda batch: _count(batch.chunks["done"]),
+    "Given up": lambda batch: _count(batch.chunks["failed"], BAD),
+    "Met": lambda batch: _count(batch.met),
+    "Missed": lambda batch: _count(batch.missed, WARN),
+    "CPU": lambda batch: Cell(coarse_span(batch.cpu_s) if batch.cpu_s else NOTHING),
+    "State": lambda batch: _words("paused" if batch.paused else ""),
+    "Only for model": lambda batch: _words(batch.model or ""),
+    "Source": lambda batch: _words(batch.source, batch.source),
+}
 _DEAD: dict[str, Callable[[ChunkFigures], Cell]] = {
     "Number": lambda chunk: Cell(str(chunk.id)),
     "Batch": lambda chunk: _words(chunk.batch),
@@ -161,17 +156,6 @@ def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
 
 
-def _hosts(at: float) -> dict[str, Callable[[HostFigures], Cell]]:
-    return {
-        "Seen": lambda host: Cell(age_text(at - host.seen_at), "" if host.alive else BAD),
-        "Workers": lambda host: _count(host.workers),
-        "CPU, %": lambda host: _count(round(host.cpu_pct)),
-        "Memory, %": lambda host: _count(round(host.memory_pct)),
-        "Temporary, MB": lambda host: _count(round(host.temp_bytes / 1e6)),
-        "Last decision": lambda host: _words(_why(host.decisions[0]) if host.decisions else ""),
-    }
-
-
 def _chunks(at: float) -> dict[str, Callable[[ChunkFigures], Cell]]:
     return {
         "Number": lambda chunk: Cell(str(chunk.id)),
@@ -180,7 +164,7 @@ def _chunks(at: float) -> dict[str, Callable[[ChunkFigures], Cell]]:
         "Done": lambda chunk: _count(chunk.images_done),
         "Images": lambda chunk: _count(chunk.images_total),
         "Attempt": lambda chunk: _count(chunk.attempt),
-        "For": lambda chunk: Cell("" if chunk.started_at is None else age_text(at - chunk.started_at)),
+        "For": lambda chunk: Cell("" if chunk.started_at is None else coarse_span(at - chunk.started_at)),
     }
 
 
@@ -189,7 +173,7 @@ def _decisions(at: float) -> dict[str, Callable[[DecisionFigures], Cell]]:
         "On": lambda decision: _words(decision.subject),
         "Admitted": lambda decision: _words("yes" if decision.admitted else "no"),
         "Times": lambda decision: _count(decision.times),
-        "Ago": lambda decision: Cell(age_text(at - decision.last_at)),
+        "Ago": lambda decision: Cell(coarse_span(at - decision.last_at)),
         "Why": lambda decision: _words(_why(decision)),
     }
 

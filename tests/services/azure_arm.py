@@ -31,6 +31,7 @@ class LocalAzure(http.server.ThreadingHTTPServer):
         self.retry_after_s = 0
         self.wait_s = 0.0
         self.silent: set[str] = set()
+        self.is_reversed = False  # the order of answers
         self.metrics = {
             "Percentage CPU": 42.5, "Available Memory Percentage": 61.0,
             "OS Disk IOPS Consumed Percentage": 12.0,
@@ -71,7 +72,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.server.status != 200:
             return self._send(self.server.status, {"error": {"code": "x", "message": "no"}})
         if path.endswith("/metrics:getBatch"):
-            return self._send(200, {"values": [self._metrics(one) for one in given["resourceids"]]})
+            asked = given["resourceids"][:: -1 if self.server.is_reversed else 1]
+            return self._send(200, {"values": [self._metrics(one) for one in asked]})
         if path.endswith("/usages"):
             rows = USAGES[path.split("/providers/")[1].split("/")[0]]
             return self._send(200, {"value": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -77,6 +78,12 @@ class AzureClient:
         endpoint = self._metrics_url.replace("{region}", resources[0].region)
         audience = audience_of(self._metrics_url, _METRICS)
 
+        named: list[str] = []
+
+        def note_names(response: Any) -> None:  # its library drops them
+            with suppress(KeyError, TypeError, ValueError):
+                named.extend(row["resourceid"].lower() for row in response.http_response.json()["values"])
+
         def ask() -> list[Newest]:
             with MetricsClient(endpoint, self._credential, audience=audience, **_BOUNDS) as client:
                 answers = client.query_resources(
@@ -86,11 +93,16 @@ class AzureClient:
                     timespan=timespan,
                     granularity=granularity,
                     aggregations=["Average"],
+                    raw_response_hook=note_names,
                     **_transport(endpoint),
                 )
             if len(answers) != len(resources):
                 raise AzureRefused(f"{len(answers)} answers for {len(resources)} resources")
-            return [{metric.name: _newest(metric) for metric in answer.metrics} for answer in answers]
+            found: list[Newest] = [
+                {metric.name: _newest(metric) for metric in answer.metrics} for answer in answers
+            ]
+            by_name, wanted = dict(zip(named, found, strict=False)), [one.id.lower() for one in resources]
+            return [by_name[name] for name in wanted] if by_name.keys() == set(wanted) else found
 
         return self._call(ask)
 

@@ -103,6 +103,13 @@ def test_figures_by_few_calls_with_the_machines_identity(azure: LocalAzure, tmp_
     assert (tmp_path / "azure.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_an_answer_belongs_to_the_machine_that_it_names(azure: LocalAzure, tmp_path: Path) -> None:
+    azure.silent, azure.is_reversed = {"worker-1"}, True
+    values = values_of(collect(settings_of(azure, tmp_path), NOW, keep_state=True))
+    assert values["vms.worker-0.cpu_pct"] == 42.5
+    assert "vms.worker-1.cpu_pct" not in values
+
+
 def test_between_two_rounds_it_repeats_with_the_age(azure: LocalAzure, tmp_path: Path) -> None:
     settings = settings_of(azure, tmp_path)
     first = values_of(collect(settings, NOW, keep_state=True))

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
 from worker.machines.cost import MonthCost
 from worker.machines.decide import pause_s
-from worker.machines.model import CloudListing, MachineError, MachineOrder, MachineSize
+from worker.machines.model import CloudListing, CloudMachine, MachineError, MachineOrder, MachineSize
 from worker.machines.offers import Learned, Offers, place_views
 from worker.machines.placement import choose_place
 from worker.machines.providers.base import (
@@ -212,14 +212,12 @@ class Effects:
         cloud = action.cloud
         assert cloud is not None
         config = self._config.group.get(group)
-        place = next(
-            (
-                place
-                for place in (config.place if config else ())
-                if place.provider == action.provider and place.size in ("", cloud.size)
-            ),
-            None,
+        fitting = (
+            place
+            for place in (config.place if config else ())
+            if place.provider == action.provider and place.size in ("", cloud.size)
         )
+        place = min(fitting, key=lambda one: self._differs(one, cloud), default=None)
         row = MachineRow(
             name=action.machine,
             group_name=group,
@@ -234,6 +232,14 @@ class Effects:
             joined_at=action.values["joined_at"],
         )
         self._book.write(lambda connection: add_machine(connection, row))
+
+    def _differs(self, place: PlaceConfig, cloud: CloudMachine) -> tuple[bool, bool]:
+        """In size and in kind, for a machine has the price of the place that it is of."""
+        try:
+            size = self._offers.size(place).name
+        except ProviderError:
+            size = place.size
+        return size != cloud.size, place.spot is not cloud.spot
 
     def _died_young(self, group: str, action: MachineAction, deaths: int) -> None:
         fault = action.fault or action.reason

@@ -436,6 +436,22 @@ def test_a_stopped_group_gives_people_no_machine_either(scene: Scene) -> None:
     assert scene.cloud.orders == []
 
 
+def test_an_adopted_machine_costs_what_its_own_place_costs(tmp_path: Path) -> None:
+    place = '[[group.g.place]]\nprovider = "moon"\npreset = "{}"\nprice_per_hour = {}\nspot = {}\n'
+    large = "[preset.large]\ncores = 8\nmemory_gb = 32\n"
+    more = place.format("large", 4.0, "false") + place.format("large", 1.5, "true")
+    scene = Scene(tmp_path, CONFIG + more + large)
+    for name, spot in (("f-g-a", False), ("f-g-b", True)):
+        found = CloudMachine(f"i-{name}", name, "g", CloudState.RUNNING, spot=spot, size="c8")
+        scene.cloud.machines[name] = found
+    scene.manager.round()
+    assert {row.name: (row.size, row.price_per_hour) for row in scene.view().machines} == {
+        "f-g-a": ("moon/large", 4.0),
+        "f-g-b": ("moon/large/spot", 1.5),
+    }
+    scene.queue.close()
+
+
 def test_what_outlived_its_machine_is_ended_and_what_is_not_known_is_left(scene: Scene) -> None:
     ours, unclear = Leftover("port", "p-1", "port", "f-g-old"), Leftover("disk", "d-1", "disk")
     scene.cloud.leftovers = (ours, unclear)

@@ -4,16 +4,29 @@ and where a broken file goes, so that a new one can be begun in its place."""
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+log = logging.getLogger(__name__)
 
 BUSY_S = 10.0  # longest wait for another's transaction, which takes a fraction of a second
 KEPT_MAX = 3  # broken files kept for whoever wants to look; the oldest goes
 
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Tables(NamedTuple):
+    """What a file holds: SQL statements, each ended by `;` and a line's end; and which version of them."""
+
+    schema: str
+    version: int
+    probe: str  # a query that a file of another program fails
 
 
 class Identity(NamedTuple):
@@ -41,6 +54,59 @@ def connect(
 def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
     """Open a file that is there, to read alone. Raises sqlite3.OperationalError where there is none."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=busy_s)
+
+
+@contextmanager
+def open_transaction(
+    path: Path, tables: Tables, *, synchronous: Literal["NORMAL", "FULL"], is_wal: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """A transaction on a file, committed when the block ends well; tables are made where there are none.
+
+    A file that is broken is set aside, and a new one begun: at once, or, where it is found broken within the
+    block, the next time. Raises OSError or sqlite3.Error where the folder cannot be written.
+    """
+    identity = identity_of(path)
+    try:
+        connection = _begin(path, tables, synchronous, is_wal)
+    except sqlite3.DatabaseError as error:
+        if not is_broken(error):
+            raise
+        _tell_aside(path, identity)
+        identity = None
+        connection = _begin(path, tables, synchronous, is_wal)
+    identity = identity or identity_of(path)
+    try:
+        with closing(connection):  # which rolls back what is not committed
+            yield connection
+            connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        if is_broken(error):  # after the close, which removes the log by its name
+            _tell_aside(path, identity)
+        raise
+
+
+def _begin(
+    path: Path, tables: Tables, synchronous: Literal["NORMAL", "FULL"], is_wal: bool
+) -> sqlite3.Connection:
+    connection = connect(path, synchronous=synchronous)
+    try:
+        if is_wal:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            for statement in filter(str.strip, tables.schema.split(";\n")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {tables.version}")
+        connection.execute(tables.probe).fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _tell_aside(path: Path, broken: Identity | None) -> None:
+    if (aside := set_aside(path, broken)) is not None:
+        log.error("%s is broken: set aside as %s, a new one is begun", path, aside)
 
 
 def is_broken(error: BaseException) -> bool:

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 FILE_NAME = "alerts.sqlite"
 READ_S = 2.0
 KEEP_S = 400 * 86400  # history and what was sent
-_VERSION = 1
 _SCHEMA = """
 CREATE TABLE alerts (rule TEXT NOT NULL, place TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (rule, place));
 CREATE TABLE silences (
@@ -46,6 +45,7 @@ CREATE TABLE history (
     place TEXT NOT NULL, alert TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE state (name TEXT PRIMARY KEY, data TEXT NOT NULL);
 """
+_TABLES = sqlite_file.Tables(_SCHEMA, version=1, probe="SELECT count(*) FROM alerts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,48 +199,12 @@ class AlertStore:
 
 @contextmanager
 def open_store(state_dir: Path) -> Iterator[AlertStore]:
-    """A transaction, committed when the block ends well. A broken file is set aside before.
+    """A transaction, as sqlite_file.open_transaction makes it; after a broken file what holds is told again.
 
     Raises OSError or sqlite3.Error where the folder cannot be written.
     """
-    file = state_dir / FILE_NAME
-    identity = sqlite_file.identity_of(file)
-    try:
-        connection = _begin(file)
-    except sqlite3.DatabaseError as error:
-        if not sqlite_file.is_broken(error):
-            raise
-        _set_aside(file, identity)
-        connection = _begin(file)
-    try:
+    with sqlite_file.open_transaction(state_dir / FILE_NAME, _TABLES, synchronous="FULL") as connection:
         yield AlertStore(connection)
-        connection.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
-        if sqlite_file.is_broken(error):  # further in: the next one begins anew
-            _set_aside(file, identity)
-        raise
-    finally:
-        connection.close()  # which rolls back what is not committed
-
-
-def _set_aside(file: Path, identity: sqlite_file.Identity | None) -> None:
-    aside = sqlite_file.set_aside(file, identity)
-    log.error("%s is broken: set aside as %s; what still holds is told again", file, aside)
-
-
-def _begin(file: Path) -> sqlite3.Connection:
-    connection = sqlite_file.connect(file, synchronous="FULL")
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            for statement in filter(str.strip, _SCHEMA.split(";\n")):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("SELECT count(*) FROM alerts").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 @contextmanager

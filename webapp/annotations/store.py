@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 FILE_NAME = "annotations.sqlite"
 READ_S = 2.0
 FOUND_MAX = 1000
-_VERSION = 1
 _SCHEMA = """
 CREATE TABLE annotations (
     number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT UNIQUE, at REAL NOT NULL, until REAL,
@@ -30,6 +29,7 @@ CREATE INDEX open_ones ON annotations (kind) WHERE until IS NULL;
 CREATE INDEX by_kind ON annotations (kind, at);
 """
 _BEGUN, _ENDED = 1, 2  # how far one was mirrored
+_TABLES = sqlite_file.Tables(_SCHEMA, version=1, probe="SELECT count(*) FROM annotations WHERE number < 0")
 _COLUMNS = "at, until, kind, text, place, by, tags, key, number"
 
 
@@ -123,22 +123,14 @@ class AnnotationStore:
 
 @contextmanager
 def open_annotations(state_dir: Path) -> Iterator[AnnotationStore]:
-    """A transaction, committed when the block ends well. A broken file is set aside before.
+    """A transaction, as sqlite_file.open_transaction makes it.
 
     Raises OSError or sqlite3.Error where the folder cannot be written.
     """
-    file = state_dir / FILE_NAME
-    identity = sqlite_file.identity_of(file)
-    try:
-        connection = _begin(file)
-    except sqlite3.DatabaseError as error:
-        if not sqlite_file.is_broken(error):
-            raise
-        log.error("%s is broken: set aside as %s", file, sqlite_file.set_aside(file, identity))
-        connection = _begin(file)
-    with closing(connection):  # which rolls back what is not committed
+    with sqlite_file.open_transaction(
+        state_dir / FILE_NAME, _TABLES, synchronous="NORMAL", is_wal=True
+    ) as connection:
         yield AnnotationStore(connection)
-        connection.execute("COMMIT")
 
 
 def find_annotations(
@@ -154,22 +146,6 @@ def find_annotations(
     except (sqlite3.Error, ValueError, TypeError) as error:
         log.warning("%s cannot be read: %s", file, error)
         return ()
-
-
-def _begin(file: Path) -> sqlite3.Connection:
-    connection = sqlite_file.connect(file, synchronous="NORMAL")
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            for statement in filter(str.strip, _SCHEMA.split(";\n")):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("SELECT count(*) FROM annotations WHERE number < 0").fetchone()
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _annotation(row: Any) -> Annotation:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from webapp.annotations.model import ALERT, NOTE, Annotation
 from webapp.annotations.store import FILE_NAME, Keeping, find_annotations, open_annotations
@@ -87,6 +91,24 @@ def test_a_broken_file_is_set_aside(tmp_path: Path) -> None:
     with open_annotations(tmp_path) as store:
         store.add([note(NOW)], KEEPING, NOW)
     assert texts(tmp_path, 0, NOW) == ["x"]
+    assert list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))
+
+
+def test_a_file_that_is_broken_further_in_is_set_aside_for_the_next(tmp_path: Path) -> None:
+    with open_annotations(tmp_path) as store:
+        store.add([note(NOW + number, "x" * 400) for number in range(200)], KEEPING, NOW)
+    file = tmp_path / FILE_NAME
+    with closing(sqlite3.connect(file)) as connection:
+        page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'by_time'").fetchone()[0]
+    with file.open("r+b") as pages:
+        pages.seek((root - 1) * page_size)
+        pages.write(b"\xa5" * page_size)
+    with pytest.raises(sqlite3.DatabaseError), open_annotations(tmp_path) as store:
+        store.add([note(NOW)], KEEPING, NOW)
+    with open_annotations(tmp_path) as store:
+        store.add([note(NOW, "anew")], KEEPING, NOW)
+    assert texts(tmp_path, 0, NOW) == ["anew"]
     assert list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))
 
 

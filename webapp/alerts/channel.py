@@ -48,7 +48,7 @@ def deliver(message: OutMessage, address: str) -> str:
         storage_mode="memory",
     )
     target = apprise.Apprise(asset=asset)
-    with _LastWords() as words:
+    with _LastLogLines() as words:
         found = _plugin_of(with_key(address, message.alert), asset)
         if found is None or not target.add(found):
             return words.text or "its address is not understood"
@@ -120,7 +120,7 @@ def _plugin_of(address: str, asset: Any) -> Any:
         return None
 
 
-class _LastWords(logging.Handler):
+class _LastLogLines(logging.Handler):
     """What apprise logs of a failure."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _LastWords(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.text = " ".join(record.getMessage().split())[:_ERROR_MAX]
 
-    def __enter__(self) -> _LastWords:
+    def __enter__(self) -> _LastLogLines:
         logging.getLogger("apprise").addHandler(self)
         return self
 

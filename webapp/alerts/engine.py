@@ -16,7 +16,7 @@ from webapp.alerts.model import (
     Known,
     Notice,
     NoticeKind,
-    RuleOfLife,
+    RuleTiming,
     Seen,
     Sight,
     Silence,
@@ -31,7 +31,7 @@ ACK_S = 4 * 3600.0
 
 
 def step(
-    known: Known, rules: Mapping[str, RuleOfLife], sight: Sight, silences: Iterable[Silence], now: float
+    known: Known, rules: Mapping[str, RuleTiming], sight: Sight, silences: Iterable[Silence], now: float
 ) -> StepResult:
     return _Moment(known, rules, sight, tuple(silences), now).take()
 
@@ -48,7 +48,7 @@ class _Moment:
     def __init__(
         self,
         known: Known,
-        rules: Mapping[str, RuleOfLife],
+        rules: Mapping[str, RuleTiming],
         sight: Sight,
         silences: tuple[Silence, ...],
         now: float,

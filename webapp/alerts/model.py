@@ -43,7 +43,7 @@ def is_within(place: str, outer: str) -> bool:
     return outer in ("*", "", place) or place.startswith(outer + "/")
 
 
-class RuleOfLife(Protocol):
+class RuleTiming(Protocol):
     """What the engine asks of a rule; all times in seconds."""
 
     @property

@@ -103,6 +103,23 @@ def test_pickle_has_two_homes() -> None:
     assert homes <= {"collector.delivery.frames", "worker.decimer.vocabulary"}
 
 
+def test_locks_that_are_had_at_once_or_not_at_all_have_one_home() -> None:
+    """Others lock what is no file of a lock's own, wait, or must not share with a child: each says why."""
+    homes = {
+        module_name(path)
+        for path in modules()
+        if any(n.split(".")[0] == "fcntl" for n in imported_modules(path))
+    }
+    assert homes == {
+        "cloud_monitor.system.locks",
+        "cloud_monitor.system.sqlite_file",  # waits for who sets aside
+        "collector.lock",  # a record lock
+        "webapp.metrics.counters",  # looks whether another holds one
+        "worker.decimer.model.store",  # waits for who downloads
+        "worker.gate.temporary",  # locks folders
+    }
+
+
 # Rooms of a wing (its folders, the modules of its root) from the ground up: each may use those in the rows
 # below its own, and itself.
 COLLECTOR_FLOORS = (

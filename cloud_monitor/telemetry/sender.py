@@ -111,7 +111,7 @@ class TelemetrySender:
         if not files:
             return None
         left: set[str] = set()
-        with self._spool.turn() as is_ours:
+        with self._spool.sending() as is_ours:
             if not is_ours:
                 return time.monotonic()
             for file in files:

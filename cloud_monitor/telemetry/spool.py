@@ -5,7 +5,6 @@ Several processes of a host share a folder: each writes files of its own; who ho
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import itertools
 import os
@@ -15,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cloud_monitor.system.files import open_lock, replacing
+from cloud_monitor.system.files import replacing
+from cloud_monitor.system.locks import take_lock
 
 AGE_MAX_S = 48 * 3600  # what is older Application Insights refuses
 _COUNT_EVERY = 20  # files written, until what all processes wrote is counted again
@@ -79,16 +79,11 @@ class TelemetrySpool:
                     left.unlink()
 
     @contextmanager
-    def turn(self) -> Iterator[bool]:
+    def sending(self) -> Iterator[bool]:
         """Whether this process may send now; no other does meanwhile."""
-        descriptor = open_lock(self.folder / "sending.lock")
+        lock = take_lock(self.folder / "sending.lock")
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            yield False
-            return
-        try:
-            yield True
+            yield lock is not None
         finally:
-            os.close(descriptor)
+            if lock is not None:
+                lock.release()

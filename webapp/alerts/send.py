@@ -8,7 +8,6 @@ it runs within the page's limit of memory.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import logging
 import os
 import signal
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.locks import take_lock
 from webapp.alerts.channel import deliver
 from webapp.alerts.orders import ActionOrder, SendOrders
 from webapp.alerts.outbox import ACTION, ClaimedMessage, OutMessage
@@ -146,12 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
     if orders.messages is not None:
         send_given(orders)
         return
-    lock = open_lock(options.state_dir / LOCK_NAME)  # let go of when this process ends
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    send_due(options.state_dir, orders)
+    if take_lock(options.state_dir / LOCK_NAME) is not None:  # let go of when this process ends
+        send_due(options.state_dir, orders)
 
 
 def run() -> NoReturn:

@@ -7,9 +7,7 @@ that holds names, and what is asked for.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import logging
-import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.locks import FileLock, take_lock
 from webapp.poll.current import Latest
 from webapp.serving.middleware import ROUTE
 from webapp.settings import PageTelemetrySettings
@@ -94,7 +92,7 @@ class AzureFigures:
     def __init__(self, latest: Latest, lock: Path) -> None:
         self._latest = latest
         self._lock = lock
-        self._held: int | None = None
+        self._held: FileLock | None = None
 
     def read(self, figure: str) -> list[tuple[float, Mapping[str, str]]]:
         """The fresh values of all VMs, by grid and VM; of memory what is in use."""
@@ -112,13 +110,7 @@ class AzureFigures:
     def _is_ours(self) -> bool:
         if self._held is None:
             try:
-                descriptor = open_lock(self._lock)
+                self._held = take_lock(self._lock)
             except OSError:
                 return False
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(descriptor)
-                return False
-            self._held = descriptor
-        return True
+        return self._held is not None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import stat
 from pathlib import Path
 
-from cloud_monitor.system.files import make_folder, open_lock
+from cloud_monitor.system.files import make_folder
+from cloud_monitor.system.locks import FileLock, take_lock
 from worker.errors import WorkerError
 
 OFF = "off"
@@ -25,17 +25,17 @@ class WarmUpLock:
 
     def __init__(self, group: str, folder: Path) -> None:
         self._path = None if group == OFF else folder / f"warm-up.{group}.lock"
-        self._held: int | None = None
-        self._waiting: int | None = None
+        self._held: FileLock | None = None
+        self._waiting: FileLock | None = None
 
     def acquire(self) -> bool:
         """Whether it is ours now; if not, we may be the next."""
         if self._path is None or self._held is not None:
             return True
-        self._waiting = _lock(self._path.with_suffix(".next")) if self._waiting is None else self._waiting
+        self._waiting = self._waiting or take_lock(self._path.with_suffix(".next"))
         if self._waiting is None:
             return False
-        self._held = _lock(self._path)
+        self._held = take_lock(self._path)
         if self._held is None:
             return False
         self.stop_waiting()
@@ -43,24 +43,13 @@ class WarmUpLock:
 
     def release(self) -> None:
         if self._held is not None:
-            os.close(self._held)
+            self._held.release()
             self._held = None
 
     def stop_waiting(self) -> None:
         if self._waiting is not None:
-            os.close(self._waiting)
+            self._waiting.release()
             self._waiting = None
-
-
-def _lock(path: Path) -> int | None:
-    """Its descriptor; None where somebody has it."""
-    descriptor = open_lock(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def make_state_folder(folder: Path) -> None:
@@ -74,11 +63,11 @@ def make_state_folder(folder: Path) -> None:
         raise WorkerError(f"WORKER_STATE_DIR={folder}: every user can write there: chmod o-w {folder}")
 
 
-def claim_host_name(wished: str, folder: Path) -> tuple[str, int | None]:
+def claim_host_name(wished: str, folder: Path) -> tuple[str, FileLock | None]:
     """The wished name, else the system's; with the process number where another supervisor with this state
-    folder has it. The descriptor holds the name until the process ends.
+    folder has it. The lock holds the name until the process ends.
     """
     make_state_folder(folder)
     name = wished or socket.gethostname()
-    holder = _lock(folder / f"host.{name}.lock")
+    holder = take_lock(folder / f"host.{name}.lock")
     return (name if holder is not None else f"{name}-{os.getpid()}"), holder

@@ -47,7 +47,7 @@ def test_what_nobody_would_take_any_more_goes(tmp_path: Path) -> None:
 
 def test_one_process_sends_at_a_time(tmp_path: Path) -> None:
     spool, other = TelemetrySpool(tmp_path, 1000), TelemetrySpool(tmp_path, 1000)
-    with spool.turn() as is_ours, other.turn() as is_theirs:
+    with spool.sending() as is_ours, other.sending() as is_theirs:
         assert (is_ours, is_theirs) == (True, False)
-    with other.turn() as is_theirs:
+    with other.sending() as is_theirs:
         assert is_theirs

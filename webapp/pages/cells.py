@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from cloud_monitor.system.text import format_number
@@ -22,6 +23,11 @@ class Cell(NamedTuple):
     css: str = ""
     title: str = ""
     path: str = ""
+
+
+def day_and_time(at: float) -> str:
+    """In UTC, of what happened within the year: `28 Nov 21:33:14`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
 
 
 def show(value: Value | None, view: SnapshotView, *, tone: str = "", path: bool = False) -> Cell:

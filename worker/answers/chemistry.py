@@ -9,10 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cloud_monitor.system.text import one_line
 from worker.answers.smiles import GROUP, grammar_fault, group_labels
 from worker.errors import WorkerError
 
 LONGEST_SMILES = 5_000  # characters; the longest answers have some 700
+_REASON_MAX = 200
 _NUMBER = re.compile(r"\d+")
 
 
@@ -64,7 +66,7 @@ class Chemist:
             molecule = self._read(smiles)
             return molecule if isinstance(molecule, Chemistry) else self._describe(molecule, molfile)
         except Exception as error:  # noqa: BLE001 - RDKit fails in many ways on what no chemist wrote
-            return Chemistry(refused=_one_line(str(error)) or type(error).__name__)
+            return Chemistry(refused=one_line(str(error), _REASON_MAX) or type(error).__name__)
 
     def _read(self, smiles: str) -> Any:
         """The molecule, labels of groups as R groups; or why there is none."""
@@ -73,7 +75,9 @@ class Chemist:
             return Chemistry(refused=grammar_fault(smiles) or "not a SMILES")
         problems = self._chem.DetectChemistryProblems(molecule)
         if problems:
-            return Chemistry(refused="; ".join(_one_line(problem.Message()) for problem in problems[:3]))
+            return Chemistry(
+                refused="; ".join(one_line(problem.Message(), _REASON_MAX) for problem in problems[:3])
+            )
         self._chem.SanitizeMol(molecule)
         self._chem.AssignStereochemistry(molecule, cleanIt=True, force=True)
         groups = [atom for atom in molecule.GetAtoms() if atom.GetAtomicNum() == 0]
@@ -107,7 +111,3 @@ class Chemist:
         bare = self._chem.Mol(molecule)
         bare.RemoveAllConformers()
         return bare
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]

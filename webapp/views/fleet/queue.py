@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from math import inf
 from statistics import fmean
 from typing import TypeVar
@@ -12,7 +11,7 @@ from cloud_monitor.system.text import format_number
 from webapp.model.fleet_queue import FleetQueue, FleetQueueBatch, FleetQueueHost
 from webapp.model.health import Finding, HealthRules, Level
 from webapp.model.judge import judge_queue
-from webapp.pages.cells import BAD, NOTHING, WARN, Cell
+from webapp.pages.cells import BAD, NOTHING, WARN, Cell, day_and_time
 from webapp.pages.details import QueueView
 from webapp.pages.tables import Column, Row, Table, words
 from webapp.views.fleet.forecast import forecast
@@ -40,7 +39,9 @@ def read_queue(url: str, rules: HealthRules) -> tuple[QueueView, FleetOverview |
         unread = Finding(Level.STALE, f"its figures cannot be read: {error}", ("queue",))
         return QueueView((), (unread,), is_read=False), None
     findings = tuple(judge_queue(_state(figures), rules))
-    results = _rows("Latest results", "At, UTC", _RESULT, figures.latest, lambda row: _clock(row.stored_at))
+    results = _rows(
+        "Latest results", "At, UTC", _RESULT, figures.latest, lambda row: day_and_time(row.stored_at)
+    )
     tables = tuple(table for table in _tables(figures) if not table.is_empty)
     return QueueView((), findings, is_read=True), fleet_overview(figures, findings, results, tables)
 
@@ -86,7 +87,7 @@ def _tables(figures: QueueFigures) -> Iterable[Table]:
         {"What": lambda event: _words(event.kind), "Host": lambda event: _words(event.host),
          "Message": lambda event: _words(event.message)},
         figures.events,
-        lambda event: _clock(event.at),
+        lambda event: day_and_time(event.at),
     )  # fmt: skip
 
 
@@ -150,10 +151,6 @@ _RESULT: dict[str, Callable[[ResultRow], Cell]] = {
 def _confidence(values: Sequence[float], of: Callable[[Sequence[float]], float]) -> Cell:
     """Of the tokens, in percent."""
     return Cell(format_number(round(100 * of(values), 1))) if values else Cell(NOTHING, "m")
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
 
 
 def _chunks(at: float) -> dict[str, Callable[[ChunkFigures], Cell]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import BAD, NOTHING, WARN, Cell
+from webapp.pages.cells import BAD, NOTHING, WARN, Cell, day_and_time
 from webapp.views.machines.lines import (
     HOST_FIGURES,
     MachineLine,
@@ -78,7 +77,7 @@ def machines_page(found: FleetMachines, view: SnapshotView, is_changeable: bool)
         plots=tuple(plots_over_all(found.machines, figures, grid)),
         wishes=tuple(_wishes(found)),
         events=tuple(
-            tuple(map(words_cell, (_clock(event.at), event.kind.replace("_", " "), event.message)))
+            tuple(map(words_cell, (day_and_time(event.at), event.kind.replace("_", " "), event.message)))
             for event in found.events
         ),
         presets=tuple(sorted({offer.preset for offer in offers if offer.preset})),
@@ -205,15 +204,11 @@ def _wishes(found: FleetMachines) -> Iterator[tuple[Cell, ...]]:
         outcome = wish.outcome or "waits for the manager's next round"
         tone = WARN if wish.outcome.startswith("refused") else ""
         yield (
-            words_cell(_clock(wish.asked_at)),
+            words_cell(day_and_time(wish.asked_at)),
             words_cell(wish.asked_by),
             words_cell(about),
             Cell(one_line(outcome), f"t {tone}".strip()),
         )
-
-
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M:%S")
 
 
 def _plain(value: float | None) -> str:

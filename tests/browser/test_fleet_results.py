@@ -108,3 +108,27 @@ def test_folded_parts_stay_open_when_the_page_is_new(page: Page, url: str) -> No
     page.locator("#refresh").click()
     expect(page.locator("#body:not([aria-busy])")).to_be_attached()
     expect(operators).to_have_attribute("open", "")
+
+
+def test_a_batch_is_filtered_and_its_smiles_copied(page: Page, url: str) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_page(page, f"{url}/fleet")
+    page.get_by_role("link", name="run", exact=True).click()
+    rows = page.locator(".results tbody tr")
+    expect(rows).to_have_count(4)
+    rows.nth(3).locator("[data-copy]").click()
+    expect(rows.nth(3).locator(".copied")).to_be_visible()
+    assert page.evaluate("() => navigator.clipboard.readText()") == LONG
+    page.keyboard.press("/")
+    page.keyboard.type("long")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    assert page.url.endswith("?show=answers&text=long")
+    page.locator("select[name=show]").select_option("failed")
+    expect(page.locator(".empty-page")).to_contain_text("No result is as asked for.")
+    page.get_by_role("link", name="Show all").first.click()
+    expect(rows).to_have_count(4)
+    assert dialogs == []
+    assert find_serious(page) == []

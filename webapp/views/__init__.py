@@ -46,6 +46,7 @@ BLUEPRINTS = (
     across.waiting,
     across.users,
     fleet.blueprint,
+    fleet.batch.blueprint,
     machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,

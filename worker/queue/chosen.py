@@ -131,8 +131,10 @@ def _read(connection: Connection, query: Any) -> list[ResultRow]:
     return [unpack_row(row) for row in connection.execute(query)]
 
 
-def count_doubtful(connection: Connection, below: float | None) -> dict[int, int]:
-    """Results by batch, from the index alone; none where the schema knows no confidence (None)."""
+def count_doubtful(
+    connection: Connection, below: float | None, batch_id: int | None = None
+) -> dict[int, int]:
+    """Results by batch, or of one, from the index alone; none where the schema knows no confidence (None)."""
     if below is None:
         return {}
     query = (
@@ -140,4 +142,6 @@ def count_doubtful(connection: Connection, below: float | None) -> dict[int, int
         .where(results.c.least_confidence < below, results.c.batch_id.is_not(None))
         .group_by(results.c.batch_id)
     )
+    if batch_id is not None:
+        query = query.where(results.c.batch_id == batch_id)
     return dict(connection.execute(query).all())

@@ -51,6 +51,7 @@ from worker.queue.schema import (
 from worker.queue.sql import db_now, error_kind
 
 __all__ = [
+    "DOUBTFUL_BELOW",
     "SILENT_S",
     "BatchFigures",
     "ChunkFigures",
@@ -212,8 +213,16 @@ def read_rate(connection: Connection, now: float) -> float:
     return float(max(0, last.images_done - first.images_done) / (last.at - first.at))
 
 
+def read_batch(connection: Connection, batch_id: int, doubtful_below: float) -> BatchFigures | None:
+    """None where there is no such batch."""
+    counts = connection.execute(COUNTS.where(chunks.c.batch_id == batch_id)).all()
+    doubtful = count_doubtful(connection, doubtful_below, batch_id)
+    query = BATCHES.where(batches.c.id == batch_id)
+    return next(iter(read_batches(connection, counts, doubtful, query)), None)
+
+
 def read_batches(
-    connection: Connection, counts: Sequence[Any], doubtful: Mapping[int, int]
+    connection: Connection, counts: Sequence[Any], doubtful: Mapping[int, int], query: Select[Any] = BATCHES
 ) -> tuple[BatchFigures, ...]:
     by_batch: dict[int, list[Any]] = {}
     for row in counts:
@@ -235,7 +244,7 @@ def read_batches(
             doubtful=doubtful.get(batch.id, 0),
             ended_at=ended_of(by_batch.get(batch.id, [])),
         )
-        for batch in connection.execute(BATCHES.order_by(batches.c.id.desc()))
+        for batch in connection.execute(query.order_by(batches.c.id.desc()))
     )
 
 

@@ -3,6 +3,7 @@
 import { startAlerts } from "./alerts.js";
 import { showChanges } from "./changes.js";
 import { guessFromPage } from "./clock.js";
+import { startCopying } from "./copy.js";
 import { showCountdowns, startCountdowns } from "./countdown.js";
 import { startEvents } from "./events.js";
 import { applyFilter, countFolded, startFilter } from "./filter.js";
@@ -28,6 +29,7 @@ startPlot();
 startFinder();
 startMachines();
 startCountdowns();
+startCopying();
 startKeys();
 void drawSparks();
 void showChanges();

@@ -11,7 +11,7 @@ from webapp.model.health import Finding, worst
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.tables import Table
 from webapp.views.fleet.forecast import Forecast, forecast
-from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
+from worker.queue.statistics import DOUBTFUL_BELOW, BatchFigures, HostFigures, QueueFigures
 
 GIVEN_UP = "given up with their chunk"
 NO_TEXT = Cell("")
@@ -72,6 +72,7 @@ class FleetOverview:
     machines: tuple[FleetMachineLine, ...]
     results: Table
     tables: tuple[Table, ...]  # for operators
+    doubtful_below: str  # what counts as unsure
 
 
 def fleet_overview(
@@ -103,6 +104,7 @@ def fleet_overview(
         machines=tuple(_machine(host, figures.at, level_of(host.name)) for host in figures.hosts),
         results=results,
         tables=tables,
+        doubtful_below=f"{DOUBTFUL_BELOW:g}",
     )
 
 

@@ -412,6 +412,16 @@ def test_a_spending_cap_holds_within_a_round_and_for_what_people_ask_for(tmp_pat
     scene.queue.close()
 
 
+def test_of_many_that_people_ask_for_as_many_are_made_as_the_cap_leaves(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CONFIG.replace("most = 3", "most = 9\ncost_most_month = 1.5"))
+    scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 5}))
+    scene.manager.round()
+    assert len(scene.cloud.orders) == 2  # an hour of them is 2.0
+    (outcome,) = outcomes(scene)
+    assert outcome.startswith("2 asked for: ")
+    scene.queue.close()
+
+
 def test_people_get_no_more_than_the_operators_and_the_places_limits(tmp_path: Path) -> None:
     scene = Scene(tmp_path, CONFIG + "most = 2\n")
     scene.wish(MachineWish("create", "g", asked_by="eve", details={"count": 9}))

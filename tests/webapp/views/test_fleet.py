@@ -18,7 +18,9 @@ from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import add, claim, complete
 from webapp import create_app
 from webapp.settings import read_settings
+from webapp.views.fleet.reading import forget
 from worker.queue import Result, open_queue
+from worker.queue.hold import hold_fleet
 from worker.queue.schema import batches, chunks
 
 Fleet = Callable[[str], FlaskClient]
@@ -136,11 +138,17 @@ def test_the_reasons_sum_to_all_failed_pictures(fleet: Fleet, tmp_path: Path) ->
     assert attention_of(html) == "run 1 chunk given up"
 
 
-def test_a_page_on_which_nothing_happens_is_not_sent_again(
-    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("KEPT_S", "KEPT_TIMES"):
-        monkeypatch.setattr(f"webapp.views.fleet.reading.{name}", 0)
+def test_a_fleet_that_is_held_says_so_first(fleet: Fleet, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    add(queue, "run", 4)
+    queue.database.write(partial(hold_fleet, reason="<b>maintenance"))
+    html = fleet(url).get("/fleet").text
+    assert "0 of 1 batch read. The whole fleet is held." in text_of(html)
+    assert "(&lt;b&gt;maintenance)" in attention_of(html)
+
+
+def test_a_page_on_which_nothing_happens_is_not_sent_again(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     queue = open_queue(url)
     add(queue, "run", 4, chunk_images=2, deadline=time.time() + 7300)
@@ -148,8 +156,10 @@ def test_a_page_on_which_nothing_happens_is_not_sent_again(
     client = fleet(url)
     first = client.get("/fleet?part=cells")
     known = {"If-None-Match": first.headers["ETag"]}
+    forget()
     assert client.get("/fleet?part=cells", headers=known).status_code == 304
     complete(queue, claim(queue))
+    forget()
     assert client.get("/fleet?part=cells", headers=known).status_code == 200
 
 

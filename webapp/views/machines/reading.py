@@ -1,18 +1,14 @@
-"""The fleet's machines out of its queue database, for the page and for programs: read only, kept for moments.
-
-An open page asks every few seconds, and so may many: the queue is asked once for all of them.
-"""
+"""The fleet's machines out of its queue database, for the page and for programs, kept for moments."""
 
 from __future__ import annotations
 
-import threading
-import time
+from functools import partial
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
+from webapp.serving.kept import KeptReading
 from worker.queue.machine_statistics import FleetMachines, QueueError, read_fleet_machines
 
-KEPT_S = 2.0
 EVENTS = 20
 
 READ_OFF = (
@@ -25,8 +21,7 @@ WRITE_OFF = (
 )
 TOO_OLD = "the queue is of a version without machines: `worker enqueue` or `worker run` brings it up to date"
 
-_lock = threading.Lock()
-_kept: dict[str, tuple[float, FleetMachines]] = {}
+_kept: KeptReading[FleetMachines | None] = KeptReading(QueueError)
 
 
 def is_on() -> bool:
@@ -34,28 +29,21 @@ def is_on() -> bool:
 
 
 def read_machines() -> FleetMachines:
-    """At most KEPT_S old. Raises RequestRefused: 404 where the page may not read the queue or it has no
+    """Moments old. Raises RequestRefused: 404 where the page may not read the queue or it has no
     machines, 503 where it cannot be read.
     """
     url = current_settings().fleet_database_url
     if url is None:
         raise RequestRefused(404, "fleet_off", READ_OFF)
-    with _lock:
-        kept_s, found = _kept.get(url, (0.0, None))
-        if found is not None and time.monotonic() - kept_s < KEPT_S:
-            return found
-        try:
-            read = read_fleet_machines(url, last=EVENTS)
-        except QueueError as error:
-            raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
-        if read is None:
-            raise RequestRefused(404, "queue_too_old", TOO_OLD)
-        _kept.clear()
-        _kept[url] = (time.monotonic(), read)
-        return read
+    try:
+        found = _kept.get(url, partial(read_fleet_machines, url, last=EVENTS))
+    except QueueError as error:
+        raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
+    if found is None:
+        raise RequestRefused(404, "queue_too_old", TOO_OLD)
+    return found
 
 
 def forget() -> None:
     """What is kept is not true any more."""
-    with _lock:
-        _kept.clear()
+    _kept.forget()

@@ -26,6 +26,7 @@ class BatchHistory:
     attempts: int
     wall_s: float
     peak_memory_bytes: int  # of one worker
+    with_error: int  # results
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _history(connection: Connection, batch_id: int) -> BatchHistory:
     used = select(
         func.coalesce(func.sum(chunks.c.wall_s), 0.0).label("wall_s"),
         func.coalesce(func.max(chunks.c.peak_memory_bytes), 0).label("peak"),
+        func.coalesce(func.sum(chunks.c.images_failed), 0).label("with_error"),
     ).where(chunks.c.batch_id == batch_id)
     claimed, usage = connection.execute(claims).one(), connection.execute(used).one()
-    return BatchHistory(claimed.first, claimed.attempts, usage.wall_s, usage.peak)
+    return BatchHistory(claimed.first, claimed.attempts, usage.wall_s, usage.peak, int(usage.with_error))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from html import unescape
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Connection, update
 
 from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import claim
@@ -15,6 +17,7 @@ from webapp import create_app
 from webapp.settings import read_settings
 from worker.answers.notes import Note
 from worker.queue import Result, open_queue
+from worker.queue.schema import chunks
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAME = "a/b <i>?"
@@ -87,6 +90,24 @@ def test_the_fleets_page_leads_to_the_batch(client: FlaskClient) -> None:
     assert [client.get(link).status_code for link in links] == [200, 200, 200]
     assert pictures(client.get(links[1]).text) == [0, 1]
     assert pictures(client.get(links[2]).text)[:2] == [2, 3]
+
+
+def test_pictures_given_up_with_their_chunk_are_told_beside_those_that_failed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    queue.add_directories(queue.add_batch("run", "/data"), [("d", ["0.png", "1.png", "2.png"])], 3)
+    held = claim(queue)
+    queue.store(held, [Result(0, None, error="BlankImage: grey")])
+    given_up = update(chunks).where(chunks.c.id == held.chunk).values(state="failed")
+    queue.database.write(partial(Connection.execute, statement=given_up))
+    queue.close()
+    write_sample(tmp_path / "state")
+    settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+    client = create_app(settings, poll=False, clock=clock).test_client()
+    told = "2 failed pictures have no result: they were given up with their chunk."
+    html = client.get("/fleet/batches/run?show=failed").text
+    assert (pictures(html), told in html) == ([0], True)
+    assert told not in client.get("/fleet/batches/run").text
 
 
 def test_a_batch_that_is_not_there(client: FlaskClient) -> None:

@@ -98,6 +98,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(
 def test_the_history_of_a_batch(filled: Queue, queue_url: str) -> None:
     page = read(queue_url, ResultFilter())
     assert (page.history.attempts, page.history.wall_s, page.history.peak_memory_bytes) == (2, 6.0, 5_000_000)
+    assert page.history.with_error == 2
     first, ended = page.history.first_claimed_at, page.batch.ended_at
     assert first is not None
     assert ended is not None

@@ -72,6 +72,7 @@ class BatchView:
     choices: tuple[tuple[str, str], ...]  # of `show`: value and words
     notes: tuple[str, ...]
     next_query: str  # "" on the last page
+    given_up: str  # failed pictures that are in no list; "" where there are none
 
 
 def read_asked(arguments: Mapping[str, str]) -> Asked:
@@ -140,7 +141,15 @@ def batch_view(found: BatchPage, asked: Asked) -> BatchView:
         choices=tuple(SHOWN.items()),
         notes=NOTE_NAMES,
         next_query=following,
+        given_up=_given_up(found.batch.images["failed"] - found.history.with_error),
     )
+
+
+def _given_up(count: int) -> str:
+    if count <= 0:
+        return ""
+    was = "picture has no result: it was" if count == 1 else "pictures have no result: they were"
+    return f"{format_number(count)} failed {was} given up with their chunk. `worker retry` puts them back."
 
 
 def _facts(found: BatchPage) -> Iterator[tuple[str, Cell]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.gate.temporary import PREFIX, RESERVED, TempFolder
+from worker.gate.temporary import PREFIX, RESERVED, TempFolder, lock_file
 
 
 class Worker:
@@ -71,5 +71,5 @@ def test_what_dead_workers_left_is_swept_and_nothing_of_a_living_one(worker: Wor
     not_ours.mkdir()
     (not_ours / "text").touch()
     assert worker.run("sweep") == f"{dead.name}\nremoved 1 folder below {worker.temp_dir}"
-    assert sorted(worker.temp_dir.iterdir()) == sorted([living.path, not_ours])
+    assert sorted(worker.temp_dir.iterdir()) == sorted([living.path, not_ours, lock_file(worker.temp_dir)])
     assert worker.run("sweep").startswith("removed 0 folders")

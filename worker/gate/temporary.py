@@ -9,6 +9,7 @@ taken belongs to nobody any more and is removed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from cloud_monitor.system.files import open_lock
 from worker.gate.model import TempUse
 
 PREFIX = "cloud-monitor-worker-"
@@ -151,9 +153,19 @@ def _lock_folder(folder: Path) -> int:
 
 @contextmanager
 def _locked(temp_dir: Path) -> Iterator[None]:
-    descriptor = os.open(temp_dir, os.O_RDONLY | os.O_DIRECTORY)
+    """By a file that no other user can open: whoever may read a folder, as anybody may /tmp, could lock it
+    for ever. Raises OSError, also where another user has put a file in its place."""
+    descriptor = open_lock(lock_file(temp_dir))
     try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            told = "belongs to another user: remove it, or set WORKER_TEMP_DIR to a folder of this user"
+            raise PermissionError(errno.EACCES, told, str(lock_file(temp_dir)))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_file(temp_dir: Path) -> Path:
+    """One a user: no other could be trusted with it."""
+    return temp_dir / f".{PREFIX}{os.geteuid()}.lock"

@@ -22,6 +22,7 @@ from tests.worker.decimer.conftest import model  # noqa: F401 - fetches the weig
 from tests.worker.decimer.variants import write_variants
 from tests.worker.fleet import ROOT, RUN, Fleet
 from worker.decimer.model.store import Model
+from worker.gate.temporary import lock_file
 
 DATA = ROOT / "tests/data/decimer"
 CONFIDENCE_TOLERANCE = 1e-4
@@ -123,7 +124,7 @@ def go_through(fleet: Fleet, upload: Callable[[], None], folder: Path, count: in
     status = json.loads(work(fleet, "status", "--json"))
     assert status["images"]["done"] == count
     assert fleet.all_pids() == []
-    assert list(fleet.temp.iterdir()) == []
+    assert list(fleet.temp.iterdir()) == [lock_file(fleet.temp)]
 
 
 @pytest.mark.timeout(300)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -10,11 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import PATIENCE_S
-from worker.gate.temporary import TempFolder, read_temp_use, sweep_temp
+from tests.services.support import PATIENCE_S, open_way_to
+from worker.gate.temporary import TempFolder, lock_file, read_temp_use, sweep_temp, temp_claims
 from worker.queue import open_queue
 from worker.settings import Settings
 from worker.supervisor.supervisor import Supervisor
+
+
+def left_in(temp_dir: Path) -> list[str]:
+    """Names, but for the lock's file, which stays."""
+    return [path.name for path in temp_dir.iterdir() if path != lock_file(temp_dir)]
+
 
 HOLDER = """
 import sys, time
@@ -42,7 +49,7 @@ def test_files_and_reservations_count_the_larger_of_both(tmp_path: Path) -> None
     first.remove()
     second.remove()
     assert read_temp_use(tmp_path, 10_000).used_bytes == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["not ours"]
+    assert left_in(tmp_path) == ["not ours"]
 
 
 def test_a_reservation_takes_no_disk(tmp_path: Path) -> None:
@@ -77,7 +84,7 @@ def test_only_folders_of_the_dead_are_swept(tmp_path: Path) -> None:
     holder.wait()
     assert read_temp_use(tmp_path, 10_000).used_bytes == 1000
     assert sweep_temp(tmp_path) == ["cloud-monitor-worker-held"]
-    assert [path.name for path in tmp_path.iterdir()] == ["cloud-monitor-worker-alive"]
+    assert left_in(tmp_path) == ["cloud-monitor-worker-alive"]
     alive.remove()
 
 
@@ -87,7 +94,7 @@ def test_what_a_removal_that_was_cut_short_left_is_swept(tmp_path: Path) -> None
     left.mkdir()
     (left / "7-3.png").touch()
     assert sweep_temp(tmp_path) == [left.name]
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
@@ -109,7 +116,7 @@ def test_nothing_is_put_into_a_folder_that_is_removed(tmp_path: Path) -> None:
     folder.remove()
     assert over.wait(PATIENCE_S)
     folder.remove()
-    assert list(tmp_path.iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 def test_a_link_of_that_name_is_not_followed(tmp_path: Path) -> None:
@@ -143,3 +150,52 @@ def test_a_folder_out_of_reach_does_not_end_its_supervisor(tmp_path: Path) -> No
     supervisor.leave("the test is over")
     supervisor.run()
     queue.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_no_other_user_holds_up_claims_and_sweeps_by_a_lock(tmp_path: Path) -> None:
+    """Who may read a folder may lock it; the file that is locked lets nobody else in."""
+    temp_dir = tmp_path / "temp"
+    temp_dir.mkdir(mode=0o777)
+    temp_dir.chmod(0o1777)
+    open_way_to(temp_dir)
+    sweep_temp(temp_dir)
+    locks = ("flock", "-s", "-n", "-E", "9")
+    program = [*locks, str(temp_dir), "sh", "-c", "echo held; exec sleep 60"]
+    stranger = subprocess.Popen(program, user=65534, group=65534, extra_groups=[], stdout=subprocess.PIPE)
+    try:
+        assert stranger.stdout is not None
+        assert stranger.stdout.readline() == b"held\n"
+        with temp_claims(temp_dir):
+            assert sweep_temp_by_another_process_waits(temp_dir)
+        TempFolder(temp_dir, "w").remove()
+        refused = subprocess.run(
+            [*locks, str(lock_file(temp_dir)), "true"], user=65534, group=65534, extra_groups=[], check=False
+        )
+        assert refused.returncode != 0
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def sweep_temp_by_another_process_waits(temp_dir: Path) -> bool:
+    """Whether the lock still excludes those of this user from each other."""
+    program = "import sys, pathlib, worker.gate.temporary as t; t.sweep_temp(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", program, str(temp_dir)]
+    process = subprocess.Popen(command)
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        process.kill()
+        process.wait()
+    return False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+def test_a_file_of_another_user_in_the_locks_place_is_named(tmp_path: Path) -> None:
+    lock_file(tmp_path).touch()
+    os.chown(lock_file(tmp_path), 65534, 65534)
+    with pytest.raises(PermissionError, match="belongs to another user: remove it, or set WORKER_TEMP_DIR"):
+        sweep_temp(tmp_path)

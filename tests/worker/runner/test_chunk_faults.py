@@ -11,6 +11,7 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
+from worker.gate.temporary import lock_file
 from worker.queue import QueueTarget
 from worker.queue.statistics import read_figures
 
@@ -93,7 +94,7 @@ def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fl
     [chunk] = read_figures(fleet.database_url).dead
     assert "made no progress" in str(chunk.error)
     assert fleet.all_pids() == []
-    assert list(fleet.temp.rglob("*")) == []
+    assert list(fleet.temp.rglob("*")) == [lock_file(fleet.temp)]
 
 
 def is_removed(folder: Path) -> bool:

@@ -108,13 +108,25 @@ def installed(
     return Installed(python.parent, folder / "strays")
 
 
+FOR_SETUP = ("systemd", "cron", "apache/cloud_monitor.conf")  # what `setup --system` copies
+
+
 def test_the_wheel_is_whole(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     listing = subprocess.run(
-        ["git", "ls-files", *PARTS, "cloud_monitor"], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", *PARTS, "cloud_monitor", *FOR_SETUP], cwd=ROOT, capture_output=True, check=True
     )
     tracked = {name for name in listing.stdout.decode().splitlines() if (ROOT / name).exists()}
-    assert {name for name in names if ".dist-info/" not in name} == tracked
+    own = {name for name in names if ".dist-info/" not in name}
+    assert {name.partition(".data/data/share/cloud-monitor/")[2] or name for name in own} == tracked
+
+
+@pytest.mark.parametrize(
+    ("part", "starter"), [("collector", "cron"), ("webapp", "apache"), ("worker", "systemd")]
+)
+def test_setup_finds_what_it_copies(installed: Installed, part: str, starter: str) -> None:
+    said = installed.run(f"cloud-monitor-{part}", "setup", "--system", "--with", starter, "--dry-run")
+    assert "/etc/cloud-monitor" in said
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -13,7 +13,6 @@ import pytest
 from collector.sources.htcondor.configuration import CondorConfiguration, find_configuration
 from collector.tasks import choose_tasks
 from tests.collector.support import collector_environment, make_settings, peer, run_collector, write_script
-from tests.services.condor import CondorPool
 from tests.services.graphite import Graphite
 
 
@@ -125,20 +124,3 @@ def test_where_the_configuration_is_found(
     settings: dict[str, str], environment: dict[str, str], found: str
 ) -> None:
     assert find_configuration(make_settings(**settings), environment).found == found
-
-
-def test_the_setting_brings_a_pool_that_the_environment_does_not_name(
-    condor_pool: CondorPool, tmp_path: Path
-) -> None:
-    environment = collector_environment(
-        tmp_path, "127.0.0.1:1", SOURCES="auto", CONDOR_CONFIG=condor_pool.config
-    )
-    rows = rows_of(environment, 1)
-    assert rows["source", "condor_slots"]["level"] == "ok"
-    assert int(rows["source", "condor_slots"]["text"].split()[0]) > 10
-    rows = rows_of(environment | {"COLLECTOR_CONDOR_CONFIG": "/nowhere/condor_config"}, 1)
-    for source in ("condor_jobs", "condor_slots"):
-        assert rows["source", source]["level"] == "failed"
-        told = "COLLECTOR_CONDOR_CONFIG: /nowhere/condor_config: No such file or directory"
-        assert rows["source", source]["text"] == told
-    assert rows["source", "host"]["level"] == "ok"

@@ -61,6 +61,12 @@ class SnapshotView:
         """Age of the snapshot in seconds; None before the first good poll."""
         return max(0.0, self.as_of - self.snapshot.taken_at) if self.snapshot.taken_at else None
 
+    @property
+    def held_fleets(self) -> tuple[str, ...]:
+        """Grids whose whole fleet is held by `pause --all`, as far as is known now."""
+        marks = ((grid.name, grid.fleet.figures.get("held")) for grid in self.snapshot.grids)
+        return tuple(name for name, mark in marks if mark and self.is_fresh(mark) and mark.value == 1)
+
     def freshness(self, value: Value) -> Freshness:
         stale_after_s = self.stale_after_s
         if self.snapshot.steps_s:

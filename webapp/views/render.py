@@ -98,14 +98,24 @@ def _refresh(
         "layout": filled.layout,
         "taken_at": view.snapshot.taken_at,
         "poll_error": view.outcome.error,
+        "held": held_text(view),
         "alerts": view.alerts._asdict(),
         "events": [event._asdict() for event in events],
     }
     return {**answer, "html": filled.html} if with_html else {**answer, "cells": filled.refresh}
 
 
+def held_text(view: SnapshotView) -> str:
+    """For the head of every page; "" where no fleet is held."""
+    if not view.held_fleets:
+        return ""
+    held = ", ".join(view.held_fleets)
+    return f"The whole fleet of {held} is held: nothing is claimed until resume --all."
+
+
 def add_filters(app: Flask) -> None:
     """What the templates write with."""
+    app.template_global()(held_text)
     for make in (clock, isotime, mark_cell, reason_cell, since_cell, cause_cell, group_slots):
         app.template_filter(make.__name__)(make)
 

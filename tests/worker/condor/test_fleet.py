@@ -147,6 +147,11 @@ def test_jobs_are_kept_up_and_withdrawn(fleet: CondorFleet, condor_pool: CondorP
     fleet.environment |= {
         "WORKER_CONDOR_SCHEDD": "127-0-0-1.test.local", "WORKER_CONDOR_POOL": condor_pool.collector_host
     }  # fmt: skip
+    fleet.run("pause", "--all")
+    with pytest.raises(AssertionError, match="nothing is submitted: the whole fleet is held"):
+        fleet.run("submit", "--workers", "2")
+    assert fleet.jobs() == []
+    fleet.run("resume", "--all")
     assert "submitted 2 of 2" in fleet.run("submit", "--workers", "2")
     wait_until(lambda: [job["status"] for job in fleet.jobs()] == ["running"] * 2, "two running")
     condor_pool.tool("condor_hold", fleet.jobs()[0]["id"])

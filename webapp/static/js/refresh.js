@@ -20,6 +20,7 @@ const staleAfter_s = Number(dataset.staleAfterS);
 let layout = dataset.layout;
 let takenAt_s = Number(dataset.takenAt);
 let pollError = dataset.pollError;
+let held = dataset.held; // which fleets claim nothing
 let etag = "";
 let trouble = ""; // why the last refresh failed
 let paused = false;
@@ -53,6 +54,7 @@ async function refresh() {
   else patchCells(news.cells);
   takenAt_s = news.taken_at;
   pollError = news.poll_error;
+  held = news.held;
   showEvents(news.events);
   tell("values", news);
 }
@@ -131,6 +133,7 @@ function showBanner(now_s) {
   else if (pollError) text = `The last poll of Graphite failed: ${pollError}`;
   else if (paused && isAged(now_s)) [text, calm] = ["Refreshing is paused, and the figures have grown old.", true];
   else if (isAged(now_s)) text = "The figures are old: nothing has been polled from Graphite lately.";
+  else if (held) [text, calm] = [held, true];
   const banner = document.getElementById("banner");
   if (banner.textContent.trim() === text) return;
   banner.classList.toggle("calm", calm);

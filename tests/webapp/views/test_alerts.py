@@ -47,7 +47,7 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Deployment:
+def watched(tmp_path: Path) -> Deployment:
     write_sample(tmp_path)
     (tmp_path / "tokens").write_text(f"anna {TOKEN}\n")
     (tmp_path / "alerts.toml").write_text(
@@ -65,8 +65,8 @@ def deployment(tmp_path: Path) -> Deployment:
     return Deployment(create_app(settings, poll=False, clock=lambda: now[0]), tmp_path, now)
 
 
-def id_of(deployment: Deployment, rule: str) -> str:
-    return str(deployment.alerts()[rule]["id"])
+def id_of(watched: Deployment, rule: str) -> str:
+    return str(watched.alerts()[rule]["id"])
 
 
 def test_without_any_file_and_before_any_evaluation_the_pages_are_there(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_without_any_file_and_before_any_evaluation_the_pages_are_there(tmp_path
     assert app.test_client().get("/api/alerts/0-1").status_code == 404
 
 
-def test_causes_come_with_all_that_they_explain_below_them(deployment: Deployment) -> None:
-    alerts = deployment.alerts()
+def test_causes_come_with_all_that_they_explain_below_them(watched: Deployment) -> None:
+    alerts = watched.alerts()
     assert [(one["rule"], one["care"]) for one in alerts.values()] == [
         ("heartbeat_lost", "firing"),
         ("vms_error", "firing"),
@@ -89,111 +89,111 @@ def test_causes_come_with_all_that_they_explain_below_them(deployment: Deploymen
     ]
     assert [one["rule"] for one in alerts["heartbeat_lost"]["symptoms"]] == ["jobs_held", "vms_unreg"]
     assert alerts["heartbeat_lost"]["targets"] == ["grids.belle.heartbeat.condor"]
-    page = deployment.text("/alerts")
+    page = watched.text("/alerts")
     assert page.index(">Firing") < page.index("HTCondor does not answer") < page.index("2 symptoms")
     assert page.index("2 symptoms") < page.index("40 % of the jobs are held") < page.index(">Pending")
     for text in ("Belle II / condor", "Mon 02:00-04:00 UTC", "1 failures in a row"):
         assert text in page
 
 
-def test_hostile_texts_are_text_on_every_page(deployment: Deployment) -> None:
-    number = id_of(deployment, "vms_error")
-    deployment.post(f"alerts/{number}/acknowledge", {"note": HOSTILE})
-    deployment.post("silences", {"place": HOSTILE, "comment": HOSTILE})
+def test_hostile_texts_are_text_on_every_page(watched: Deployment) -> None:
+    number = id_of(watched, "vms_error")
+    watched.post(f"alerts/{number}/acknowledge", {"note": HOSTILE})
+    watched.post("silences", {"place": HOSTILE, "comment": HOSTILE})
     for path in ("/alerts", f"/alerts/{number}", "/api/alerts", f"/api/alerts/{number}", "/api/silences"):
-        text = deployment.text(path)
+        text = watched.text(path)
         assert "onerror=alert(1)" in text, path
         assert "<img" not in text, path
         assert "<b>uvic" not in text, path
 
 
-def test_the_count_is_in_the_head_of_every_page_and_changes_at_once(deployment: Deployment) -> None:
+def test_the_count_is_in_the_head_of_every_page_and_changes_at_once(watched: Deployment) -> None:
     for path in ("/", "/grids/belle", "/fleet", "/alerts", "/plot", "/users"):
-        page = deployment.text(path)
+        page = watched.text(path)
         assert "<title>(2) " in page, path
         assert '<b id="alert-count" class="count critical">2<' in page, path
-    assert deployment.get("/?part=cells").json["alerts"] == {"firing": 2, "worst": "critical"}
-    before = deployment.get("/").headers["ETag"]
-    assert deployment.get("/", If_None_Match=before).status_code == 304
-    deployment.post(f"alerts/{id_of(deployment, 'heartbeat_lost')}/acknowledge", {})
-    changed = deployment.get("/", If_None_Match=before)
+    assert watched.get("/?part=cells").json["alerts"] == {"firing": 2, "worst": "critical"}
+    before = watched.get("/").headers["ETag"]
+    assert watched.get("/", If_None_Match=before).status_code == 304
+    watched.post(f"alerts/{id_of(watched, 'heartbeat_lost')}/acknowledge", {})
+    changed = watched.get("/", If_None_Match=before)
     assert changed.status_code == 200
     assert "<title>(1) " in changed.text
     assert '<b id="alert-count" class="count warning">1<' in changed.text
-    assert deployment.get("/", If_None_Match=changed.headers["ETag"]).status_code == 304
+    assert watched.get("/", If_None_Match=changed.headers["ETag"]).status_code == 304
 
 
-def test_with_nothing_that_fires_no_count_is_shown(deployment: Deployment) -> None:
+def test_with_nothing_that_fires_no_count_is_shown(watched: Deployment) -> None:
     for rule in ("heartbeat_lost", "vms_error"):
-        deployment.post(f"alerts/{id_of(deployment, rule)}/acknowledge", {})
-    page = deployment.text("/")
+        watched.post(f"alerts/{id_of(watched, rule)}/acknowledge", {})
+    page = watched.text("/")
     assert "<title>Cloud Monitor" in page
     assert 'id="alert-count" class="count " hidden' in page
 
 
-def test_a_page_that_has_not_changed_is_not_sent_again(deployment: Deployment) -> None:
-    number = id_of(deployment, "heartbeat_lost")
+def test_a_page_that_has_not_changed_is_not_sent_again(watched: Deployment) -> None:
+    number = id_of(watched, "heartbeat_lost")
     for path in ("/alerts", f"/alerts/{number}", "/alerts?part=cells"):
-        first = deployment.get(path)
+        first = watched.get(path)
         etag = first.headers["ETag"]
-        assert deployment.get(path, If_None_Match=etag).status_code == 304, path
-        deployment.post("silences", {"place": "atlas", "comment": path})
-        assert deployment.get(path, If_None_Match=etag).status_code == 200, path
+        assert watched.get(path, If_None_Match=etag).status_code == 304, path
+        watched.post("silences", {"place": "atlas", "comment": path})
+        assert watched.get(path, If_None_Match=etag).status_code == 200, path
 
 
 def test_an_acknowledgement_is_kept_with_its_name_and_ends_by_itself(
-    deployment: Deployment, caplog: pytest.LogCaptureFixture
+    watched: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "cloud_monitor.audit")
-    number = id_of(deployment, "heartbeat_lost")
-    answer = deployment.post(f"alerts/{number}/acknowledge", {"for_s": 3600, "note": "on it"})
+    number = id_of(watched, "heartbeat_lost")
+    answer = watched.post(f"alerts/{number}/acknowledge", {"for_s": 3600, "note": "on it"})
     assert answer.json == {"id": number, "until": NOW + 20 + 3600}
     assert f"anna (by token, from 127.0.0.1) acknowledged {number}" in caplog.text
-    known = read_alerts(deployment.state_dir).known.alerts[LOST]
+    known = read_alerts(watched.state_dir).known.alerts[LOST]
     assert (known.acked_by, known.acked_until, known.note) == ("anna", NOW + 3620, "on it")
-    assert deployment.alerts()["heartbeat_lost"]["care"] == "acknowledged"
-    page = deployment.text("/alerts")
+    assert watched.alerts()["heartbeat_lost"]["care"] == "acknowledged"
+    page = watched.text("/alerts")
     assert page.index(">Acknowledged") < page.index("anna takes care for 1 h: on it")
-    history = deployment.get(f"/api/alerts/{number}").json["history"]
+    history = watched.get(f"/api/alerts/{number}").json["history"]
     assert [(one["what"], one["by"]) for one in history] == [("acknowledged", "anna"), ("fired", "")]
-    deployment.now[0] += 3601
-    assert deployment.alerts()["heartbeat_lost"]["care"] == "firing"
+    watched.now[0] += 3601
+    assert watched.alerts()["heartbeat_lost"]["care"] == "firing"
 
 
-def test_an_acknowledgement_is_taken_back(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_acknowledgement_is_taken_back(watched: Deployment, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "cloud_monitor.audit")
-    number = id_of(deployment, "heartbeat_lost")
-    path, client = f"/api/alerts/{number}/acknowledge", deployment.app.test_client()
+    number = id_of(watched, "heartbeat_lost")
+    path, client = f"/api/alerts/{number}/acknowledge", watched.app.test_client()
     assert client.delete(path, headers=PROOF).json["error"]["code"] == "change_refused"
-    deployment.post(f"alerts/{number}/acknowledge", {})
+    watched.post(f"alerts/{number}/acknowledge", {})
     assert client.delete(path).status_code == 401
-    assert "data-acknowledged" in deployment.text("/alerts")
+    assert "data-acknowledged" in watched.text("/alerts")
     assert (answer := client.delete(path, headers=PROOF)).status_code == 204, answer.text
-    assert deployment.alerts()["heartbeat_lost"]["care"] == "firing"
-    assert "data-acknowledged" not in deployment.text("/alerts")
-    (last, *_) = deployment.get(f"/api/alerts/{number}").json["history"]
+    assert watched.alerts()["heartbeat_lost"]["care"] == "firing"
+    assert "data-acknowledged" not in watched.text("/alerts")
+    (last, *_) = watched.get(f"/api/alerts/{number}").json["history"]
     assert (last["what"], last["by"], last["text"]) == ("acknowledgement taken back", "anna", "of anna")
     assert f"took back the acknowledgement {number} of anna" in caplog.text
     assert client.delete("/api/alerts/0-1/acknowledge", headers=PROOF).status_code == 404
 
 
 def test_a_silence_covers_a_place_until_it_is_ended(
-    deployment: Deployment, caplog: pytest.LogCaptureFixture
+    watched: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "cloud_monitor.audit")
-    made = deployment.post("silences", {"place": "belle", "for_s": 600, "comment": "disks"})
+    made = watched.post("silences", {"place": "belle", "for_s": 600, "comment": "disks"})
     assert (made.status_code, made.json["covers"]) == (201, 3)
-    assert deployment.alerts()["heartbeat_lost"]["care"] == "silenced"
-    assert deployment.alerts()["vms_error"]["care"] == "firing"
-    page = deployment.text("/alerts")
+    assert watched.alerts()["heartbeat_lost"]["care"] == "silenced"
+    assert watched.alerts()["vms_error"]["care"] == "firing"
+    page = watched.text("/alerts")
     assert 'data-silence="1"' in page
     assert "disks" in page
-    (silence,) = deployment.get("/api/silences").json["silences"]
+    (silence,) = watched.get("/api/silences").json["silences"]
     assert (silence["by"], silence["ends_at"]) == ("anna", NOW + 620)
-    ended = deployment.app.test_client().delete("/api/silences/1", headers=PROOF)
+    ended = watched.app.test_client().delete("/api/silences/1", headers=PROOF)
     assert (ended.status_code, ended.data) == (204, b"")
-    assert deployment.alerts()["heartbeat_lost"]["care"] == "firing"
-    assert deployment.app.test_client().delete("/api/silences/1", headers=PROOF).status_code == 404
+    assert watched.alerts()["heartbeat_lost"]["care"] == "firing"
+    assert watched.app.test_client().delete("/api/silences/1", headers=PROOF).status_code == 404
     told = [record.getMessage().split(") ", 1)[1] for record in caplog.records]
     assert told == ["silenced belle * for 10 min (number 1)", "ended silence 1 (belle *)"]
 
@@ -218,16 +218,16 @@ def test_what_is_silenced_in_alertmanager_is_shown_as_silenced_and_not_counted(t
     assert page.alerts()["heartbeat_lost"]["care"] == "firing"
 
 
-def test_nobody_changes_anything_without_a_proof(deployment: Deployment) -> None:
-    number = id_of(deployment, "heartbeat_lost")
+def test_nobody_changes_anything_without_a_proof(watched: Deployment) -> None:
+    number = id_of(watched, "heartbeat_lost")
     for headers in ({}, {"Authorization": "Bearer another-token-123456"}):
         for path, body in ((f"alerts/{number}/acknowledge", {}), ("silences", {"place": "*"})):
-            assert deployment.post(path, body, headers).status_code == 401, path
+            assert watched.post(path, body, headers).status_code == 401, path
     other = {**PROOF, "Sec-Fetch-Site": "cross-site"}
-    assert deployment.post("silences", {"place": "*"}, other).status_code == 403
-    deployment.post("silences", {"place": "atlas"})
-    assert deployment.app.test_client().delete("/api/silences/1").status_code == 401
-    state = read_alerts(deployment.state_dir)
+    assert watched.post("silences", {"place": "*"}, other).status_code == 403
+    watched.post("silences", {"place": "atlas"})
+    assert watched.app.test_client().delete("/api/silences/1").status_code == 401
+    state = read_alerts(watched.state_dir)
     assert [one.place for one in state.silences] == ["atlas"]
     assert not any(one.acked_by for one in state.known.alerts.values())
 
@@ -247,54 +247,54 @@ def test_nobody_changes_anything_without_a_proof(deployment: Deployment) -> None
     ],
 )
 def test_a_change_that_is_not_understood_is_refused_by_name(
-    deployment: Deployment, path: str, body: object, told: str
+    watched: Deployment, path: str, body: object, told: str
 ) -> None:
-    answer = deployment.post(path.format(id_of(deployment, "heartbeat_lost")), body)
+    answer = watched.post(path.format(id_of(watched, "heartbeat_lost")), body)
     assert answer.status_code == 400
     assert told in answer.json["error"]["message"]
 
 
-def test_an_alert_that_is_not_there_cannot_be_acknowledged(deployment: Deployment) -> None:
-    answer = deployment.post("alerts/0-1/acknowledge", {})
+def test_an_alert_that_is_not_there_cannot_be_acknowledged(watched: Deployment) -> None:
+    answer = watched.post("alerts/0-1/acknowledge", {})
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_there")
 
 
-def test_there_is_an_end_to_silences(deployment: Deployment) -> None:
-    with open_store(deployment.state_dir) as store:
+def test_there_is_an_end_to_silences(watched: Deployment) -> None:
+    with open_store(watched.state_dir) as store:
         for number in range(SILENCES_MAX):
             store.add_silence(Silence("*", f"place{number}", NOW, NOW + 9e9, "robot"))
-    answer = deployment.post("silences", {"place": "belle"})
+    answer = watched.post("silences", {"place": "belle"})
     assert answer.status_code == 400
     assert str(SILENCES_MAX) in answer.json["error"]["message"]
 
 
-def test_one_alert_has_its_plot_its_symptoms_and_its_history(deployment: Deployment) -> None:
-    page = deployment.text(f"/alerts/{id_of(deployment, 'heartbeat_lost')}")
+def test_one_alert_has_its_plot_its_symptoms_and_its_history(watched: Deployment) -> None:
+    page = watched.text(f"/alerts/{id_of(watched, 'heartbeat_lost')}")
     assert 'data-plot-targets="grids.belle.heartbeat.condor"' in page
     for text in ("Belle II / condor", "2 symptoms", "History", "fired", "mail"):
         assert text in page
-    symptom = deployment.alerts()["heartbeat_lost"]["symptoms"][0]
-    page = deployment.text(f"/alerts/{symptom['id']}")
+    symptom = watched.alerts()["heartbeat_lost"]["symptoms"][0]
+    page = watched.text(f"/alerts/{symptom['id']}")
     assert "Explained by" in page
     assert 'data-plot-targets="grids.belle.jobs.all.held grids.belle.jobs.all.total"' in page
 
 
-def test_one_that_is_over_is_still_known_by_its_history(deployment: Deployment) -> None:
-    number = id_of(deployment, "heartbeat_lost")
-    with open_store(deployment.state_dir) as store:
+def test_one_that_is_over_is_still_known_by_its_history(watched: Deployment) -> None:
+    number = id_of(watched, "heartbeat_lost")
+    with open_store(watched.state_dir) as store:
         store.write_known(store.read_known(), Known({}, 5))
-    page = deployment.text(f"/alerts/{number}")
+    page = watched.text(f"/alerts/{number}")
     assert "over" in page
     assert "HTCondor does not answer" in page
     assert 'data-act="ack"' not in page
-    answer = deployment.get(f"/api/alerts/{number}").json
+    answer = watched.get(f"/api/alerts/{number}").json
     assert answer["alert"] is None
     assert answer["history"][0]["what"] == "fired"
 
 
-def test_a_state_that_cannot_be_written_is_told(deployment: Deployment) -> None:
-    file = deployment.state_dir / "alerts.sqlite"
+def test_a_state_that_cannot_be_written_is_told(watched: Deployment) -> None:
+    file = watched.state_dir / "alerts.sqlite"
     file.unlink()
     file.mkdir()
-    answer = deployment.post("silences", {"place": "belle"})
+    answer = watched.post("silences", {"place": "belle"})
     assert (answer.status_code, answer.json["error"]["code"]) == (503, "cannot_keep")

@@ -127,7 +127,7 @@ def _dry_run(settings: Settings, started_s: float, as_json: bool) -> int:
 
     tasks = choose_tasks(settings, os.environ)
     composed, _ = collect_points(settings, tasks.names, begin_run(settings, started_s), keep_state=False)
-    for advice in tasks.advice:
+    for advice in tasks.advice.values():
         log.warning("%s", advice)
     for failure in composed.failures:
         log.error("%s", failure)

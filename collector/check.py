@@ -71,12 +71,7 @@ def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterat
         text = outcome.error or f"{amount} in {outcome.duration_s:.2f} s"
         yield CheckRow("source", outcome.source, "failed" if outcome.error else "ok", text)
     for source, reason in tasks.absent.items():
-        yield CheckRow(
-            "source",
-            source,
-            "warning" if any(reason.endswith(text) for text in tasks.advice) else "off",
-            reason,
-        )
+        yield CheckRow("source", source, "warning" if source in tasks.advice else "off", reason)
 
 
 def _check_destinations(settings: DeliverySettings) -> Iterator[CheckRow]:

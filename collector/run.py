@@ -79,7 +79,7 @@ def run_once(settings: Settings, tasks: ChosenTasks, started_s: float) -> RunRes
     for failure in composed.failures:
         log.error("%s", failure)
     notes = [f"{outcome.source}: {note}" for outcome in outcomes for note in outcome.collected.notes]
-    notes += tasks.advice
+    notes += tasks.advice.values()
     for note in changed_lines(notes, settings.state_dir / "notes.txt"):
         log.warning("%s", note)
     deadline_s = started_s + settings.run_timeout_s

@@ -125,10 +125,8 @@ Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
 Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_no_user)]
 PageUrl = Annotated[str, AfterValidator(_check_page_url)]
 Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
-Sources = Annotated[
-    tuple[Literal["auto", "host", "condor", "cloudscheduler", "commands", "fleet", "azure"], ...],
-    BeforeValidator(split_names),
-]
+Source = Literal["host", "condor", "cloudscheduler", "fleet", "azure", "commands"]
+Sources = Annotated[tuple[Source | Literal["auto"], ...], BeforeValidator(split_names)]
 Attribute = Annotated[str, AfterValidator(_check_attribute)]
 JobTypes = Annotated[Table, AfterValidator(_check_job_types)]
 Commands = Annotated[

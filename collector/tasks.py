@@ -4,42 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import Collected
-from collector.settings import Settings
+from collector.settings import Settings, Source
 from collector.sources.htcondor.configuration import find_configuration, use_configuration
 
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
 JOB_LIST = "condor_joblist"
 COMMAND_PREFIX = "command-"  # before a command's name, in the name of its task
-SOURCES = ("host", "condor", "cloudscheduler", "fleet", "azure", "commands")
-_OWNERS = {"cloudscheduler", "fleet", "azure"}  # asked by one host of a grid
+_OWNERS = ("cloudscheduler", "fleet", "azure")  # asked by one host of a grid
 
 
 class ChosenTasks(NamedTuple):
-    """names: tasks of a run. absent: each source that is not asked, with why. advice: what looks like an
-    oversight of whoever configured the run."""
+    """names: tasks of a run. absent: each source that is not asked, with why. advice: of some of these, what
+    to do, since leaving them out looks like an oversight."""
 
     names: tuple[str, ...]
     absent: Mapping[str, str]
-    advice: tuple[str, ...] = ()
+    advice: Mapping[str, str]
 
 
 def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTasks:
     """What a run asks; `auto` takes every source that is configured on this host."""
     wanted: set[str] = set(settings.sources)
     absent: dict[str, str] = {}
-    advice = ""
+    advice: dict[str, str] = {}
     if "auto" in wanted:
         wanted |= {"host", "commands"}
         condor = find_configuration(settings, environment)
-        advice = condor.advice
+        advice = {"condor": condor.advice} if condor.advice else {}
         unset = {
             "condor": (
                 bool(condor.found),
-                advice or "no condor_config, and neither COLLECTOR_CONDOR_CONFIG nor others set",
+                condor.advice or "no condor_config, and neither COLLECTOR_CONDOR_CONFIG nor others set",
             ),
             "cloudscheduler": (
                 bool(settings.cloud_status_command or settings.cloudscheduler_url),
@@ -51,22 +50,25 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
         wanted |= {name for name, (is_configured, _) in unset.items() if is_configured}
         absent = {name: f"not configured: {why}" for name, (_, why) in unset.items() if name not in wanted}
     absent |= {
-        name: "not among COLLECTOR_SOURCES" for name in SOURCES if name not in wanted and name not in absent
+        name: "not among COLLECTOR_SOURCES"
+        for name in get_args(Source)
+        if name not in wanted and name not in absent
     }
     if not settings.commands and "commands" in wanted:
         absent["commands"] = "not configured: COLLECTOR_COMMANDS is not set"
     if not settings.owner:
         absent |= dict.fromkeys(
-            _OWNERS & wanted, "COLLECTOR_OWNER is false: the host that sends the grid's totals asks it"
+            wanted.intersection(_OWNERS),
+            "COLLECTOR_OWNER is false: the host that sends the grid's totals asks it",
         )
     names = (
         *(("host",) if "host" in wanted else ()),
         *(CONDOR_TASKS if "condor" in wanted else ()),
         *((JOB_LIST,) if "condor" in wanted and settings.lists_jobs else ()),
-        *(name for name in ("cloudscheduler", "fleet", "azure") if name in wanted and settings.owner),
+        *(name for name in _OWNERS if name in wanted and settings.owner),
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
-    return ChosenTasks(names, absent, (advice,) if advice else ())
+    return ChosenTasks(names, absent, advice)
 
 
 def run_tasks(

@@ -9,8 +9,7 @@ import sqlite3
 import sys
 import time
 
-from cloud_monitor.system.text import parse_duration
-from webapp.alerts.caller import EXIT_REFUSED, check_owner, name_of_caller
+from webapp.alerts.caller import EXIT_REFUSED, check_owner, in_seconds, name_of_caller
 from webapp.alerts.changes import ChangeRefused
 from webapp.annotations.model import NOTE, PLACE_MAX, TAGS_MAX, TEXT_MAX, Annotation
 from webapp.annotations.store import keeping_of, open_annotations
@@ -23,8 +22,10 @@ def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", type=_text)
     parser.add_argument("--tag", dest="tags", action="append", default=[], type=_tag, help="such as deploy")
     parser.add_argument("--place", default="", help="such as atlas or atlas/cern; without it all grids")
-    parser.add_argument("--ago", dest="ago_s", type=_seconds, default=0.0, metavar="TIME", help="5m")
-    parser.add_argument("--for", dest="for_s", type=_seconds, default=0.0, metavar="TIME", help="it took 20m")
+    parser.add_argument("--ago", dest="ago_s", type=in_seconds, default=0.0, metavar="TIME", help="5m")
+    parser.add_argument(
+        "--for", dest="for_s", type=in_seconds, default=0.0, metavar="TIME", help="it took 20m"
+    )
     parser.add_argument("--by", default="", help="who you are, if not the user that is logged in")
     parser.add_argument("--json", action="store_true", help="for programs")
 
@@ -63,10 +64,3 @@ def _tag(text: str) -> str:
     if not _TAG.match(text):
         raise argparse.ArgumentTypeError("a tag has up to 40 of A-Z a-z 0-9 _ . : -")
     return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import getpass
 import os
 from pathlib import Path
 
+from cloud_monitor.system.text import parse_duration
 from webapp.alerts.changes import ChangeRefused
 
 EXIT_REFUSED = 2
@@ -37,3 +39,11 @@ def name_of_caller(given: str = "") -> str:
         return str(name or getpass.getuser())[:80]
     except (OSError, KeyError):
         return f"user {os.geteuid()}"
+
+
+def in_seconds(text: str) -> float:
+    """A span of an option, in seconds: `20m`, `4h`."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

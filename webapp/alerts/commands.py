@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cloud_monitor.system.text import duration_text, parse_duration, without_controls
-from webapp.alerts.caller import EXIT_REFUSED, CommandRefused, check_owner, name_of_caller
+from cloud_monitor.system.text import duration_text, without_controls
+from webapp.alerts.caller import EXIT_REFUSED, CommandRefused, check_owner, in_seconds, name_of_caller
 from webapp.alerts.changes import (
     SILENCE_MAX_S,
     SILENCE_S,
@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("channel")
     ack = commands.add_parser("ack", help="say that somebody takes care of it")
     ack.add_argument("id", help="of the alert, as list shows it")
-    ack.add_argument("--for", dest="for_s", type=_seconds, default=ACK_S, metavar="TIME", help="4h")
+    ack.add_argument("--for", dest="for_s", type=in_seconds, default=ACK_S, metavar="TIME", help="4h")
     ack.add_argument("--note", default="")
     unack = commands.add_parser("unack", help="take an acknowledgement back")
     unack.add_argument("id", help="of the alert, as list shows it")
     silence = commands.add_parser("silence", help="tell nothing of a place and what is below it")
     silence.add_argument("place", help="such as atlas or atlas/cern; * for all")
     silence.add_argument("--rule", default="*")
-    silence.add_argument("--for", dest="for_s", type=_seconds, default=SILENCE_S, metavar="TIME", help="2h")
+    silence.add_argument("--for", dest="for_s", type=in_seconds, default=SILENCE_S, metavar="TIME", help="2h")
     silence.add_argument("--until-over", action="store_true", help="ends when what it covers is over")
     silence.add_argument("--comment", default="")
     unsilence = commands.add_parser("unsilence", help="end a silence")
@@ -255,17 +255,10 @@ def _who(options: argparse.Namespace) -> str:
 
 def _ago(text: str) -> float:
     """`-1d`; the sign may be left out."""
-    seconds = _seconds(text.removeprefix("-"))
+    seconds = in_seconds(text.removeprefix("-"))
     if not 0 < seconds <= _REPLAY_MAX_S:
         raise argparse.ArgumentTypeError(f"up to {duration_text(_REPLAY_MAX_S)} can be replayed")
     return seconds
-
-
-def _seconds(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 _COMMANDS: Mapping[str, Callable[..., tuple[object, str]]] = {

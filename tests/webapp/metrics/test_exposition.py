@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -234,3 +235,15 @@ def test_the_fleets_rules_fire_on_what_stands_still_or_is_late(tmp_path: Path) -
         "  input_series:\n" + "\n".join(names) + "\n  alert_rule_test:\n" + "\n".join(expected) + "\n"
     )
     subprocess.run([promtool, "test", "rules", str(tmp_path / "test.yml")], check=True, timeout=300)
+
+
+def test_prometheus_in_a_container_is_told_the_same() -> None:
+    """But for the names that services have there, and the Alertmanager beside it."""
+    shipped = yaml.safe_load((DOCS / "prometheus.yml").read_text())
+    contained = yaml.safe_load((DOCS.parents[1] / "containers/prometheus.yml").read_text())
+    (alertmanager,) = contained.pop("alerting")["alertmanagers"]
+    assert alertmanager == {"static_configs": [{"targets": ["alertmanager:9093"]}]}
+    (job,) = contained["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["page:5000"]}]
+    job["static_configs"] = shipped["scrape_configs"][0]["static_configs"]
+    assert contained == shipped

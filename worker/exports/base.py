@@ -108,3 +108,20 @@ def result_object(row: ResultRow, columns: Columns = COLUMNS) -> dict[str, Any]:
 
 def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 6)
+
+
+class RecordFormat:
+    """What formats share that write one text a result, each after the other and with nothing between."""
+
+    def encode(self, row: ResultRow, columns: Columns) -> str:
+        raise NotImplementedError
+
+    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
+        count = 0
+        for count, row in enumerate(rows, 1):  # noqa: B007 - counts
+            stream.write(self.encode(row, columns).encode())
+        return count
+
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
+        with path.open("ab") as stream:
+            return self.write(rows, stream, columns)

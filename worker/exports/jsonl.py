@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, result_object
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, RecordFormat, result_object
 from worker.queue import ResultRow
 
 BEGINNING = b'{"batch":'  # of every line
 
 
-class JsonLinesFormat:
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
-        count = 0
-        for count, row in enumerate(rows, 1):  # noqa: B007 - counts
-            stream.write(result_line(row, columns).encode())
-        return count
-
-    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
-        with path.open("ab") as stream:
-            return self.write(rows, stream, columns)
+class JsonLinesFormat(RecordFormat):
+    def encode(self, row: ResultRow, columns: Columns) -> str:
+        return result_line(row, columns)
 
     def mend(self, path: Path) -> None:
         end = 0

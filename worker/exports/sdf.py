@@ -5,12 +5,11 @@ left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from cloud_monitor.system.text import without_controls
-from worker.exports.base import COLUMNS, LISTS, Columns, ExportRefused, Key, result_object
+from worker.exports.base import LISTS, Columns, ExportRefused, Key, RecordFormat, result_object
 from worker.queue import ResultRow
 
 NO_STRUCTURE = "\n     no structure\n\n  0  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n"
@@ -18,16 +17,9 @@ END = "$$$$"
 MARKS = (">", "$")  # how a line begins that means something
 
 
-class SdfFormat:
-    def write(self, rows: Iterable[ResultRow], stream: BinaryIO, columns: Columns = COLUMNS) -> int:
-        count = 0
-        for count, row in enumerate(rows, 1):  # noqa: B007 - counts
-            stream.write(record(row, columns).encode())
-        return count
-
-    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
-        with path.open("ab") as stream:
-            return self.write(rows, stream, columns)
+class SdfFormat(RecordFormat):
+    def encode(self, row: ResultRow, columns: Columns) -> str:
+        return record(row, columns)
 
     def mend(self, path: Path) -> None:
         raise ExportRefused(f"{path}: an export to SDF cannot be gone on with; remove it")

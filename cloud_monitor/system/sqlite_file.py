@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -56,6 +57,24 @@ def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=busy_s)
 
 
+def switch_to_wal(connection: sqlite3.Connection, busy_s: float = BUSY_S) -> None:
+    """Have the file keep a write-ahead log, with which who reads never waits for who writes.
+
+    SQLite refuses at once, whatever its patience, where another process begins to use the file in that
+    instant: so it is asked again. Raises sqlite3.OperationalError after `busy_s`.
+    """
+    deadline = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.001, 0.02))
+        else:
+            return
+
+
 @contextmanager
 def open_transaction(
     path: Path, tables: Tables, *, synchronous: Literal["NORMAL", "FULL"], is_wal: bool = False
@@ -91,7 +110,7 @@ def _begin(
     connection = connect(path, synchronous=synchronous)
     try:
         if is_wal:
-            connection.execute("PRAGMA journal_mode = WAL")
+            switch_to_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
         if not connection.execute("PRAGMA user_version").fetchone()[0]:
             for statement in filter(str.strip, tables.schema.split(";\n")):

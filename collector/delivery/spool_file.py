@@ -6,13 +6,11 @@ import os
 import sqlite3
 from pathlib import Path
 
-from cloud_monitor.system.sqlite_file import connect, is_broken
+from cloud_monitor.system.sqlite_file import connect, is_broken, switch_to_wal
 
 VERSION = 1
 
 _SCHEMA = f"""
-PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS frames (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,6 +53,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise SpoolCorrupt(f"{path}: not a spool that this version knows")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            switch_to_wal(connection)
             connection.executescript(_SCHEMA)
         connection.execute("SELECT id, marker_value FROM frames LIMIT 1").fetchone()
     except sqlite3.Error as error:

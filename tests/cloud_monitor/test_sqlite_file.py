@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 
 import pytest
 
-from cloud_monitor.system.sqlite_file import KEPT_MAX, connect, identity_of, is_broken, set_aside
+from cloud_monitor.system.sqlite_file import (
+    KEPT_MAX,
+    Tables,
+    connect,
+    identity_of,
+    is_broken,
+    open_transaction,
+    set_aside,
+    switch_to_wal,
+)
 
 
 @pytest.fixture
@@ -89,3 +99,32 @@ def test_what_is_not_there_was_not_broken(database: Path) -> None:
     database.unlink()
     assert identity_of(database) is None
     assert set_aside(database, identity_of(database)) is None
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """In a transaction on a file without a write-ahead log: SQLite is not patient with whoever wants one."""
+    path = tmp_path / "new.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE rows (text)")
+        yield connection
+
+
+def test_who_makes_a_file_in_the_instant_of_another_waits(writer: sqlite3.Connection, tmp_path: Path) -> None:
+    tables = Tables("CREATE TABLE IF NOT EXISTS rows (text);\n", version=1, probe="SELECT text FROM rows")
+    later = Timer(0.3, lambda: writer.execute("COMMIT"))
+    later.start()
+    with open_transaction(tmp_path / "new.sqlite", tables, synchronous="NORMAL", is_wal=True) as connection:
+        connection.execute("INSERT INTO rows VALUES ('one')")
+    later.join()
+    assert writer.execute("SELECT text FROM rows").fetchall() == [("one",)]
+    assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_in_use_for_long_is_told_of(writer: sqlite3.Connection, tmp_path: Path) -> None:
+    with (
+        closing(connect(tmp_path / "new.sqlite", synchronous="NORMAL")) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        switch_to_wal(other, busy_s=0.1)

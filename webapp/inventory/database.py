@@ -13,7 +13,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from cloud_monitor.system.files import is_absent
-from cloud_monitor.system.sqlite_file import Identity, connect, identity_of, is_broken, set_aside
+from cloud_monitor.system.sqlite_file import (
+    Identity,
+    connect,
+    identity_of,
+    is_broken,
+    set_aside,
+    switch_to_wal,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +97,7 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the tables, once, whoever comes first; those of another version are of no use and go."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         for statement in _SCHEMA.split(";"):

@@ -12,10 +12,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from cloud_monitor.system.file_locks import describe_process, read_lock_holders
 from cloud_monitor.system.files import create_file, make_folder
+from cloud_monitor.system.sqlite_file import switch_to_wal
 from worker.queue.model import QueueUnavailable
 
 PRAGMAS = (
-    "PRAGMA journal_mode = WAL",  # readers never wait for the writer
     "PRAGMA synchronous = NORMAL",  # a power cut may undo the last transactions whole, never half
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
@@ -56,6 +56,8 @@ def open_sqlite(url: URL, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
+        if not read_only:
+            switch_to_wal(connection, BUSY_S)  # readers never wait for the writer
         for pragma in READER_PRAGMAS if read_only else PRAGMAS:
             connection.execute(pragma).close()
 

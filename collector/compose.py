@@ -13,6 +13,7 @@ from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
 from collector.model import Point
 from collector.settings import CloudSchedulerSettings, GridSettings
+from collector.sources.batches_of_fleet import cap_batches
 from collector.sources.top_n import cap_names
 from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
@@ -37,15 +38,7 @@ def compose(
     """`clock_s` is this host's time, in epoch seconds. `seen` says
     when each path last had a value; `spools` what waits per destination as the run began."""
     failures = [f"{outcome.source}: {outcome.error}" for outcome in outcomes if outcome.error]
-    given = [
-        (outcome.source, pair)
-        for outcome in outcomes
-        for pair in (
-            cap_names(settings.grid, outcome.collected.values, seen, settings.condor_names_max)
-            if outcome.source == "condor_jobs"
-            else outcome.collected.values
-        )
-    ]
+    given = [(outcome.source, pair) for outcome in outcomes for pair in _capped(settings, outcome, seen)]
     clouds, clouds_well = _compare_clouds(settings, outcomes, seen)
     values: dict[str, float] = {}
     for source, (path, value) in [*given, *(("clouds", pair) for pair in clouds)]:
@@ -64,6 +57,18 @@ def compose(
     values[settings.own_path("collector_points")] = float(len(values) + 1)
     points = tuple(Point(path, timestamp, value) for path, value in sorted(values.items()))
     return Composed(points, tuple(failures), measured)
+
+
+def _capped(
+    settings: CloudSchedulerSettings, outcome: SourceOutcome, seen: Mapping[str, int]
+) -> Sequence[tuple[str, float]]:
+    """Its values, with no more new names than the day has room for."""
+    values = outcome.collected.values
+    if outcome.source == "condor_jobs":
+        return cap_names(settings.grid, values, seen, settings.condor_names_max)
+    if outcome.source == "fleet":
+        return cap_batches(settings.grid, values, seen, settings.fleet_batches_max)
+    return values
 
 
 def _compare_clouds(

@@ -265,13 +265,20 @@ class InventorySettings(GridSettings):
 
 
 class NamesSettings(SettingsGroup):
-    """How many names of users and groups may become metrics."""
+    """How many names that others give may become metrics."""
 
     condor_names_max: int = Field(
         50,
         ge=0,
         le=10_000,
         description="most users, groups and hold reasons by name in a day; the rest are summed as `other`",
+    )
+    fleet_batches_max: int = Field(
+        100,
+        ge=0,
+        le=10_000,
+        description="most batches of the fleet by name in a day: running ones first, then waiting ones, then "
+        "those that ended within the hour",
     )
 
 
@@ -338,7 +345,7 @@ class CommandSettings(GridSettings):
     command_timeout_s: float = Field(10, gt=0, le=40, description="longest time of one of them")
 
 
-class FleetSettings(GridSettings):
+class FleetSettings(GridSettings, NamesSettings):
     fleet_database_url: SecretUrl = Field("", description="queue of the worker fleet; unset: no fleet source")
     fleet_names_max: int = Field(
         200, ge=0, le=10_000, description="most worker hosts by name; the rest are summed as `other`"

@@ -17,8 +17,12 @@ PARTS = (GROUND_FLOOR, "collector", "webapp", "worker")
 # importing module -> modules of another part that it may import; the ground floor is for all and imports none
 CROSSINGS = {
     "webapp.views.machines": {"worker.queue.machine_statistics", "worker.queue.wishes"},
-    "webapp.views.fleet": {"worker.queue.statistics", "worker.review"},
-    "collector.sources": {"worker.queue.machine_statistics", "worker.queue.statistics"},
+    "webapp.views.fleet": {"worker.queue.batch_statistics", "worker.queue.statistics", "worker.review"},
+    "collector.sources": {
+        "worker.queue.batch_statistics",
+        "worker.queue.machine_statistics",
+        "worker.queue.statistics",
+    },
 }
 
 # Names that several classes may have, and why

@@ -281,6 +281,26 @@ _MACHINES = (
     ),
 )  # fmt: skip
 
+_FLEET_BATCH = (  # of one batch: those with work left, and an hour longer
+    ("images", "images", "images of it", LAST),
+    ("waiting", "images", "images that may still get a result", LAST),
+    ("read", "images", "images with an answer", LAST),
+    ("failed", "images", "images with an error, or given up with their chunk", LAST),
+    ("doubtful", "images", "answers whose least token confidence is low", LAST),
+    ("images_per_s", "1/s", "images done a second: the fleet's, by its part of the active chunks", MEAN),
+    ("remaining_s", "s", "until nothing of it is left, at the present pace", MAX),
+    ("deadline_s", "s", "until its deadline, below 0 after it, while there is work left", LAST),
+    ("margin_s", "s", "from when it will be ready to its deadline, below 0 where that is late", LAST),
+    ("met", "chunks", "chunks done by its deadline", LAST),
+    ("missed", "chunks", "chunks not done by it", LAST),
+    ("claims", "claims", "claims of its chunks", LAST),
+    ("retries", "claims", "claims of a chunk after its first", LAST),
+    ("cpu_s", "s", "CPU time of its workers", LAST),
+    ("wall_s", "s", "time that its workers took, each counted", LAST),
+    ("peak_memory_mb", "MB", "most memory that one worker took", LAST),
+    ("cost", "", f"of its hosts while they had work, {_COST}", LAST),
+    ("paused", "", "1 it is paused, 0 it is not", LAST),
+)
 # What a queue holds changes by work alone, so its state at the end of a step says how far the work is.
 _FLEET = (
     _fleet.count(
@@ -312,7 +332,7 @@ _FLEET = (
     ),
     _fleet.gauge(
         "fleet_overflow", "fleet.overflow.{names}", "names",
-        "hosts or failures summed into other, machines or groups of them left out",
+        "hosts or failures summed into other, batches, machines or groups of them left out",
     ),
     *(
         _fleet.gauge(
@@ -320,6 +340,13 @@ _FLEET = (
             over_time, "fleet_hosts",
         )
         for name, unit, text, over_time in _FLEET_HOST
+    ),
+    *(
+        _fleet.gauge(
+            f"fleet_batch_{name}", f"fleet.batches.{{batch}}.{name}", unit, f"of one batch: {text}",
+            over_time, "fleet_batches",
+        )
+        for name, unit, text, over_time in _FLEET_BATCH
     ),
 )  # fmt: skip
 

@@ -9,8 +9,10 @@ from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import FleetSettings
+from collector.sources.batches_of_fleet import batch_values, sent_batches
 from collector.sources.machines_of_fleet import machine_values
 from collector.sources.top_n import OTHER, top_names
+from worker.queue.batch_statistics import BatchHistory, read_batch_histories
 from worker.queue.machine_statistics import FleetMachines, read_fleet_machines
 from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
@@ -30,9 +32,14 @@ _FURTHER = (
 
 
 def collect(settings: FleetSettings, timestamp: int) -> Collected:
-    values = fleet_values(settings.grid, query_figures(settings), settings.fleet_names_max)
+    figures = query_figures(settings)
+    histories = query_histories(settings, figures)
     return Collected(
-        (*values, *machine_values(settings.grid, query_machines(settings), settings.fleet_names_max))
+        (
+            *fleet_values(settings.grid, figures, settings.fleet_names_max),
+            *batch_values(settings.grid, figures, histories, settings.fleet_batches_max),
+            *machine_values(settings.grid, query_machines(settings), settings.fleet_names_max),
+        )
     )
 
 
@@ -40,6 +47,11 @@ def query_figures(settings: FleetSettings) -> QueueFigures:
     """Errors name the database, without its password."""
     progress.report("reading the fleet's queue (COLLECTOR_FLEET_DATABASE_URL)")
     return read_figures(settings.fleet_database_url, last=0)
+
+
+def query_histories(settings: FleetSettings, figures: QueueFigures) -> Mapping[str, BatchHistory]:
+    names = [batch.name for batch in sent_batches(figures, settings.fleet_batches_max)]
+    return read_batch_histories(settings.fleet_database_url, names) if names else {}
 
 
 def query_machines(settings: FleetSettings) -> FleetMachines | None:

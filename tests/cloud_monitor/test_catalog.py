@@ -26,7 +26,8 @@ NOT_THE_WORST = {
     "condor_schedd_recent_wait_sum_s", "condor_schedd_recent_running_sum_s",  # levels: of the last 20 minutes
     "condor_schedd_recent_badput_sum_s",
     "condor_negotiator_cycle_end",  # a point in time
-    "fleet_next_deadline",  # a countdown
+    "fleet_next_deadline", "fleet_batch_deadline_s", "fleet_batch_margin_s",  # countdowns
+    "fleet_batch_cpu_s", "fleet_batch_wall_s",  # grow while it is worked on
 }  # fmt: skip
 
 literals = sorted({part for metric in METRICS for part in metric.template.split(".") if "{" not in part})

@@ -30,7 +30,7 @@ from worker.queue.machines import (
 )
 from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError
-from worker.queue.schema import events
+from worker.queue.schema import MACHINES_SINCE, events
 from worker.queue.sql import db_now
 from worker.queue.wishes import MachineWish, wish_of
 
@@ -46,7 +46,6 @@ __all__ = [
     "read_fleet_machines",
 ]
 
-MACHINES_SINCE = "0003"  # the schema that has all that is read here
 RECENT_S = 3600.0  # machines and wishes that are at an end are told of for so long
 SILENT_MANAGER_S = 120.0
 STATES = tuple(state.value for state in MachineState if state is not MachineState.GONE)

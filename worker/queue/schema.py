@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 REVISION = "0006"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
+MACHINES_SINCE = "0003"  # machines and their groups have all that is read of them
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
 PAGES_SINCE = "0005"  # images may be pages of a file
 HOLD_SINCE = "0006"  # the whole fleet may be held

@@ -1,8 +1,9 @@
 """Results as the web app's pages show them: chosen, in order, a page at a time; read, never written."""
 
 from worker.answers.confidence import DOUBTFUL_BELOW
+from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, ResultRow
-from worker.review.batch import BatchHistory, BatchPage, read_batch_page
+from worker.review.batch import BatchPage, read_batch_page
 from worker.review.choice import ANSWERS, FAILED, NOTE_NAMES, NOTED, TRUNCATED, After, ResultFilter
 
 __all__ = [

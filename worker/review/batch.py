@@ -6,27 +6,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
+from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, read_histories
 from worker.queue.chosen import read_rows
 from worker.queue.database import Database
 from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError, ResultRow
-from worker.queue.schema import PAGES_SINCE, attempts, batches, chunks
+from worker.queue.schema import PAGES_SINCE, batches
 from worker.queue.sql import db_now
 from worker.queue.statistics import BatchFigures, read_batch
 from worker.review.choice import After, ResultFilter
-
-
-@dataclass(frozen=True, slots=True)
-class BatchHistory:
-    """Times are seconds since the epoch; sums are over all attempts."""
-
-    first_claimed_at: float | None
-    attempts: int
-    wall_s: float
-    peak_memory_bytes: int  # of one worker
-    with_error: int  # results
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +45,26 @@ def read_batch_page(
                 "`worker run` brings it up to date"
             )
         return database.read(
-            partial(_read, name=name, chosen=chosen, after=after, count=count, below=doubtful_below)
+            partial(
+                _read,
+                revision=revision,
+                name=name,
+                chosen=chosen,
+                after=after,
+                count=count,
+                below=doubtful_below,
+            )
         )
 
 
 def _read(
-    connection: Connection, name: str, chosen: ResultFilter, after: After | None, count: int, below: float
+    connection: Connection,
+    revision: str,
+    name: str,
+    chosen: ResultFilter,
+    after: After | None,
+    count: int,
+    below: float,
 ) -> BatchPage | None:
     batch_id = connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
@@ -73,22 +77,7 @@ def _read(
     return BatchPage(
         at=connection.execute(select(db_now())).scalar_one(),
         batch=batch,
-        history=_history(connection, batch_id),
+        history=read_histories(connection, [batch_id], revision).get(batch_id, NOTHING_TAKEN),
         rows=tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows),
         after=After(*shown[-1]) if len(keys) > count else None,
     )
-
-
-def _history(connection: Connection, batch_id: int) -> BatchHistory:
-    claims = (
-        select(func.min(attempts.c.claimed_at).label("first"), func.count().label("attempts"))
-        .join(chunks, chunks.c.id == attempts.c.chunk_id)
-        .where(chunks.c.batch_id == batch_id)
-    )
-    used = select(
-        func.coalesce(func.sum(chunks.c.wall_s), 0.0).label("wall_s"),
-        func.coalesce(func.max(chunks.c.peak_memory_bytes), 0).label("peak"),
-        func.coalesce(func.sum(chunks.c.images_failed), 0).label("with_error"),
-    ).where(chunks.c.batch_id == batch_id)
-    claimed, usage = connection.execute(claims).one(), connection.execute(used).one()
-    return BatchHistory(claimed.first, claimed.attempts, usage.wall_s, usage.peak, int(usage.with_error))

@@ -67,7 +67,8 @@ LIMITS: Values = {
     "collector.source.host.failed": 0, "condor.peers.schedds.asked": 2, "condor.peers.schedds.answered": 2,
     "fleet.manager.silent_s": 300, "fleet.machines.workers.stopped": 0, "fleet.machines.workers.costing": 0,
     "fleet.scaling.workers.failed": 2, "fleet.machines.workers.cost_month": 80,
-    "fleet.machines.workers.cost_most": 100, "azure.quotas.west.cores.used_pct": 90,
+    "fleet.batches.run.margin_s": 0, "fleet.machines.workers.cost_most": 100,
+    "azure.quotas.west.cores.used_pct": 90,
     "azure.vms.worker-1.disk_pct": 95, "azure.storage.results.used_pct": 90,
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.model.health import Finding, worst
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.tables import Table
-from webapp.views.fleet.forecast import Forecast, forecast
+from worker.queue.batch_statistics import Forecast, forecast
 from worker.queue.statistics import DOUBTFUL_BELOW, BatchFigures, HostFigures, QueueFigures
 
 GIVEN_UP = "given up with their chunk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.queue.statistics import BatchFigures, ChunkFigures, QueueFigures
+from worker.queue.figures import BatchFigures, ChunkFigures, QueueFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def forecast(figures: QueueFigures) -> Mapping[str, Forecast]:
     shares = _shares(figures.active)
     found: dict[str, Forecast] = {}
     ahead, before = 0, ""
-    for batch in _in_order(figures.batches):
+    for batch in in_order(figures.batches):
         left = left_of(batch)
         pace = figures.images_per_s * shares.get(batch.name, 0.0)
         if batch.paused or not left:
@@ -46,7 +46,7 @@ def forecast(figures: QueueFigures) -> Mapping[str, Forecast]:
     return found
 
 
-def _in_order(batches: Sequence[BatchFigures]) -> list[BatchFigures]:
+def in_order(batches: Sequence[BatchFigures]) -> list[BatchFigures]:
     """As they are claimed, but for what a near deadline changes: the figures have the newest first."""
     oldest_first = list(reversed(batches))
     return sorted(

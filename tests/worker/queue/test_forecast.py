@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webapp.views.fleet.forecast import Forecast, forecast
+from worker.queue.forecast import Forecast, forecast
 from worker.queue.statistics import BatchFigures, ChunkFigures, QueueFigures
 
 AT = 1_000.0

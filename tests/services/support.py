@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from typing import NoReturn
 import pytest
 
 PATIENCE_S = 180.0  # for what comes within seconds on a quiet machine: a bound for what never comes
+LOWEST_PORT = 11_000  # above 10080, the last below the ephemeral ones that browsers refuse
 
 
 def absent(reason: str) -> NoReturn:
@@ -24,11 +26,33 @@ def absent(reason: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port on which nothing listens, and which this process keeps from all other tests here.
+
+    It lies below those that the kernel gives to whoever asks for any, so that no connection takes it between
+    now and the start of what is to listen there.
+    """
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(LOWEST_PORT, first_given)
+        if port not in _reserved and _reserve(port):
+            return port
+
+
+_reserved: dict[int, socket.socket] = {}
+
+
+def _reserve(port: int) -> bool:
+    """By a name that the kernel gives to one process of the machine at a time, and takes back at its end."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0cloud-monitor-tests/port/{port}")
+        with socket.socket() as probe:
+            probe.bind(("0.0.0.0", port))
+    except OSError:
+        name.close()
+        return False
+    _reserved[port] = name
+    return True
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
@@ -49,11 +73,15 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = PA
 
 
 def slowdown() -> float:
-    """By how much longer a computation takes here at the moment than on a machine with nothing else to do."""
+    """By how much longer a computation takes here than on a machine with nothing else to do.
+
+    At the moment, or over the last minute, whichever is more: what was slow may have been so before.
+    """
     began_s, used_s = time.monotonic(), time.thread_time()
     while time.thread_time() - used_s < 0.05:
         pass
-    return max(1.0, (time.monotonic() - began_s) / 0.05)
+    over_a_minute = os.getloadavg()[0] / len(os.sched_getaffinity(0))
+    return max(1.0, (time.monotonic() - began_s) / 0.05, over_a_minute)
 
 
 def stop_process(process: subprocess.Popen[bytes], timeout_s: float = 30) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import Postgres
+from tests.worker.queue.helpers import LEASE_S
 from worker.queue import Queue, QueuePolicy, open_queue
 
-RULES = QueuePolicy(lease_s=30, attempts=3, backoff_s=10, patience_s=10)
+RULES = QueuePolicy(lease_s=LEASE_S, attempts=3, backoff_s=10, patience_s=10)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

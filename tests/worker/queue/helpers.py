@@ -10,6 +10,7 @@ from sqlalchemy import select, text, update
 from worker.queue import Batch, Claim, Queue, Result, Usage
 from worker.queue.schema import NO_DEADLINE, batches, chunks, images, samples
 
+LEASE_S = 3000.0  # far longer than a test runs: time passes by `let_pass` alone
 WHO = {"worker": "w1", "host": "vm1", "engine": "stub", "model": "none"}
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.queue.helpers import add, answers, claim, complete, image_rows, let_pass, nothing, row
+from tests.worker.queue.helpers import (
+    LEASE_S,
+    add,
+    answers,
+    claim,
+    complete,
+    image_rows,
+    let_pass,
+    nothing,
+    row,
+)
 from worker.queue import LeaseLost, Queue, Usage
 
 KILLED = "SIGSEGV"
@@ -100,7 +110,7 @@ def test_a_crash_with_nothing_in_flight_is_a_fault_of_the_chunk(queue: Queue) ->
 def test_a_crash_reported_late_charges_nothing_and_takes_nothing_from_the_new_holder(queue: Queue) -> None:
     add(queue, images=2)
     late = claim(queue)
-    let_pass(queue, 31)
+    let_pass(queue, LEASE_S + 1)
     queue.maintain()
     held = claim(queue, worker="w2")
     for _ in range(3):

@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from tests.browser.conftest import open_page
 from tests.browser.places import find_serious
+from tests.services.chromium import TIMEOUT_MS
 from tests.services.proxy import run_proxy
 from tests.webapp.sample import write_sample
 from tests.webapp.views.machines import HOSTILE, open_sample
@@ -132,7 +133,7 @@ def test_news_come_within_seconds_and_only_while_it_is_looked_at(page: Page, sce
     page.on("request", lambda request: asked.append(request.url) if "part=" in request.url else None)
     open_page(page, f"{scene.url}/machines")
     scene.queue.database.write(lambda connection: change_machine(connection, "m-run", "", images_done=5000))
-    expect(page.locator('tr[data-machine="m-run"]')).to_contain_text("5 000", timeout=20_000)
+    expect(page.locator('tr[data-machine="m-run"]')).to_contain_text("5 000", timeout=TIMEOUT_MS)
     page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.away })")
     page.evaluate("window.away = true")
     seen = len(asked)
@@ -147,7 +148,7 @@ def test_a_button_keeps_the_keyboard_where_rows_around_it_are_new(page: Page, sc
     page.locator('tr[data-machine="m-run"]').get_by_role("button", name="Drain").focus()
     new = MachineRow("m-another", "workers", "north", "north/large", MachineState.BOOTING, 0)
     scene.queue.database.write(lambda connection: add_machine(connection, new))
-    expect(page.locator('tr[data-machine="m-another"]')).to_be_visible(timeout=20_000)
+    expect(page.locator('tr[data-machine="m-another"]')).to_be_visible(timeout=TIMEOUT_MS)
     expect(page.locator('tr[data-machine="m-run"]').get_by_role("button", name="Drain")).to_be_focused()
 
 

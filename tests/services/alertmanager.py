@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from tests.services.needs import find_program
-from tests.services.support import free_port, wait_until
+from tests.services.support import PATIENCE_S, free_port, wait_until
 
 CONFIG = """
 route: {{receiver: hook, group_by: [place], group_wait: 1s, group_interval: 1s, repeat_interval: 1h}}
@@ -48,7 +48,7 @@ class Alertmanager:
         assert self._process is not None
         assert self._process.poll() is None, self._log.read_text()
         try:
-            return requests.get(f"{self.url}/-/ready", timeout=5).ok
+            return requests.get(f"{self.url}/-/ready", timeout=PATIENCE_S).ok
         except requests.RequestException:
             return False
 
@@ -67,15 +67,15 @@ class Alertmanager:
             "matchers": list(matchers), "startsAt": "2020-01-01T00:00:00Z", "endsAt": ends_at,
             "createdBy": "eva", "comment": "<b>on it</b>",
         }  # fmt: skip
-        answer = requests.post(f"{self.url}/api/v2/silences", json=body, timeout=10)
+        answer = requests.post(f"{self.url}/api/v2/silences", json=body, timeout=PATIENCE_S)
         answer.raise_for_status()
         return str(answer.json()["silenceID"])
 
     def unsilence(self, silence: str) -> None:
-        requests.delete(f"{self.url}/api/v2/silence/{silence}", timeout=10).raise_for_status()
+        requests.delete(f"{self.url}/api/v2/silence/{silence}", timeout=PATIENCE_S).raise_for_status()
 
     def _get(self, name: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/v2/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v2/{name}", timeout=PATIENCE_S) as answer:
             return json.load(answer)
 
 

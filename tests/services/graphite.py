@@ -21,7 +21,7 @@ from embedded.install import NoPython, install
 from tests.services import ask
 from tests.services.needs import need
 from tests.services.shared import run_folder, share
-from tests.services.support import absent, free_port, listens, stop_process, wait_until
+from tests.services.support import PATIENCE_S, absent, free_port, listens, stop_process, wait_until
 
 TEST_RETENTIONS = "60s:3d"
 
@@ -128,7 +128,7 @@ def push(carbon: str, path: str, value: float, timestamp: int) -> None:
     """Send one point to a pickle receiver ("host:port") and see the close that shows that it was read."""
     host, port = carbon.split(":")
     body = pickle.dumps([(path, (timestamp, value))], 2)
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
         connection.sendall(struct.pack("!L", len(body)) + body)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.services.needs import need
-from tests.services.support import free_port, wait_until
+from tests.services.support import PATIENCE_S, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PORT_VARIABLES = ("PORT", "CARBON_PORT", "CARBON_QUERY_PORT", "GRAPHITE_PORT")
@@ -99,7 +99,7 @@ class MakeRun:
         (pid,) = [pid for pid, command in self.pids().items() if part in command]
         return pid
 
-    def wait(self, timeout_s: float = 40) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Exit status of make once it has ended by itself."""
         assert self._process is not None
         return self._process.wait(timeout_s)
@@ -109,7 +109,7 @@ class MakeRun:
         os.killpg(self.pid, with_signal)
         return self.wait()
 
-    def wait_gone(self, timeout_s: float = 25) -> None:
+    def wait_gone(self, timeout_s: float = PATIENCE_S) -> None:
         wait_until(lambda: not self.pids(), f"end of every process, still there: {self.pids()}", timeout_s)
 
     def clean_up(self) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.services.needs import need
 from tests.services.shared import run_folder, share
-from tests.services.support import absent, free_port
+from tests.services.support import PATIENCE_S, absent, free_port
 
 OWNER = "postgres"  # who runs the server when the tests run as root, which PostgreSQL refuses
 CONFIGURATION = """
@@ -27,6 +27,7 @@ unix_socket_directories = ''
 max_connections = 200
 """
 FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"  # nobody pulls the plug of a test
+IN_TIME = ("-w", "-t", f"{PATIENCE_S:.0f}")
 
 
 class Postgres:
@@ -51,10 +52,10 @@ class Postgres:
             file.write(CONFIGURATION + ("" if durable else FAST) + f"port = {self.port}\n")
 
     def start(self) -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-w", "-t", "30", "start")
+        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), *IN_TIME, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "30", "stop")
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, *IN_TIME, "stop")
 
     def copy(self, primary: Postgres) -> None:
         """Make the cluster a standby of another, before the first start."""
@@ -66,7 +67,7 @@ class Postgres:
             file.write(f"port = {self.port}\n")
 
     def promote(self) -> None:
-        self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "30", "promote")
+        self._run("pg_ctl", "-D", str(self.data), *IN_TIME, "promote")
 
     def become_standby(self, primary_port: int) -> None:
         """With the next start."""

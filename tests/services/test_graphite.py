@@ -6,7 +6,7 @@ import socket
 import time
 
 from tests.services.graphite import Graphite, push
-from tests.services.support import listens, wait_until
+from tests.services.support import PATIENCE_S, listens, wait_until
 
 
 def values(graphite: Graphite, path: str) -> list[object]:
@@ -33,6 +33,6 @@ def test_killed_carbon_starts_again(own_graphite: Graphite) -> None:
 
 def test_plaintext_is_taken_too(own_graphite: Graphite) -> None:
     host, port = own_graphite.plain.split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
         connection.sendall(b"grids.test.plain 7 %d\n" % (int(time.time()) // 60 * 60))
     wait_until(lambda: values(own_graphite, "grids.test.plain") == [7.0], "the point in render")

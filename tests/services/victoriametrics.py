@@ -13,7 +13,7 @@ import pytest
 from tests.services import ask
 from tests.services.made import ROOT
 from tests.services.needs import need
-from tests.services.support import absent, free_port, listens, stop_process, wait_until
+from tests.services.support import PATIENCE_S, absent, free_port, listens, stop_process, wait_until
 
 
 class VictoriaMetrics:
@@ -51,7 +51,7 @@ class VictoriaMetrics:
         """Send (path, value, timestamp) points; they show within seconds."""
         lines = "".join(f"{path} {value!r} {timestamp}\n" for path, value, timestamp in points)
         host, port = self.plain.split(":")
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as connection:
             connection.sendall(lines.encode())
             connection.shutdown(socket.SHUT_WR)
             assert connection.recv(1) == b""

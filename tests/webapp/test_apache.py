@@ -20,7 +20,7 @@ import pytest
 
 from tests.services import ask
 from tests.services.apache import CONF, Apache, need_apache, open_folder, run_apache, unshare_command
-from tests.services.proxy import Proxy, run_proxy
+from tests.services.proxy import Passed, Proxy, run_proxy
 from tests.services.support import free_port, listens, stop_process, wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.listings import TOKEN, job, listing, vm, write_token
@@ -29,6 +29,11 @@ from webapp.poll.targets import poll_targets
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 BATCH = len(poll_targets()) + 1
+
+
+def poll_times(passed: list[Passed]) -> list[float]:
+    """When polls began, by the first of their requests."""
+    return [one.at for one in passed if poll_targets()[0] in unquote_plus(one.path + one.body)]
 
 
 def test_the_file_is_as_promised() -> None:
@@ -138,25 +143,23 @@ def test_lists_come_in_and_are_read_by_all_processes_at_once(apache: Apache) -> 
 
 def test_all_processes_run_as_the_account_and_share_one_poll(apache: Apache, proxy: Proxy) -> None:
     assert len(apache.daemons()) == 5
-    deadline = time.time() + 5
+    began = time.time()
     statuses: list[int] = []
 
     def visit() -> None:
         with ask.new_session() as session:
-            while time.time() < deadline:
+            while time.time() < began + 5 or len(statuses) <= 50:
                 statuses.append(session.get(f"{apache.url}/", timeout=300).status_code)
 
     before = len(proxy.passed)
-    first = time.time() % 60
     visitors = [threading.Thread(target=visit) for _ in range(10)]
     for visitor in visitors:
         visitor.start()
     for visitor in visitors:
         visitor.join()
     assert set(statuses) == {200}
-    assert len(statuses) > 50
-    due = 1 if first <= 20 < first + (time.time() - deadline + 5) + 1 else 0
-    assert len(proxy.passed) - before <= due * BATCH
+    # The rest of a poll that had begun before does not count; a busy machine may begin one late.
+    assert len(poll_times(proxy.passed[before:])) <= 1 + (time.time() - began + 30) / 60
 
 
 def test_figures_are_summed_over_the_processes(apache: Apache) -> None:
@@ -246,7 +249,7 @@ def test_one_poll_a_step_without_any_visitor_across_restarts(proxy: Proxy) -> No
         wait_until(lambda: len(proxy.passed) >= restarted + 3 * BATCH, "three more polls, without a visitor")
         passed = proxy.passed[before:]
     # On a busy machine a poll may end, or even begin, in the next step: what counts is how many have begun.
-    begun = [one.at for one in passed if poll_targets()[0] in unquote_plus(one.path + one.body)]
+    begun = poll_times(passed)
     assert len(begun) >= 3
     assert len(begun) <= (begun[-1] - begun[0]) / 4 + 2, "steps were polled twice"
 

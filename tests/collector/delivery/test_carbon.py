@@ -19,7 +19,7 @@ from collector.delivery.frames import encode_frame, split_points
 from collector.model import Point
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
 from tests.services.graphite import Graphite
-from tests.services.support import slowdown, wait_until
+from tests.services.support import PATIENCE_S, slowdown, wait_until
 
 SHORT = Timeouts(connect_s=1, write_s=1)
 BIG = [b"x" * 1_000_000] * 8  # more than a socket's buffers hold
@@ -35,12 +35,6 @@ def hang(connection: socket.socket) -> None:
 
 def read_some_then_close(connection: socket.socket) -> None:
     connection.recv(1000)
-
-
-def read_all_of_first_then_end(connection: socket.socket) -> None:
-    """Takes what is there, then ends its side first: what Carbon does with a frame that it refuses."""
-    connection.recv(1 << 20)
-    connection.shutdown(socket.SHUT_RDWR)
 
 
 def reset(connection: socket.socket) -> None:
@@ -93,13 +87,20 @@ def test_a_failing_peer_is_told(
 
 def test_a_peer_that_ends_first_has_not_read_everything() -> None:
     """The end looks the same to the sender; it must not count as a receipt."""
+    ended = threading.Event()
+
+    def end_after_the_first(connection: socket.socket) -> None:
+        """What Carbon does with a frame that it refuses."""
+        connection.recv(1 << 20)
+        connection.shutdown(socket.SHUT_RDWR)
+        ended.set()
 
     def slow_frames() -> Iterator[bytes]:
         yield b"first"
-        time.sleep(0.3)  # by now the peer has ended its side
+        assert ended.wait(PATIENCE_S)
 
     with (
-        peer(read_all_of_first_then_end) as address,
+        peer(end_after_the_first) as address,
         pytest.raises(SendFailed, match="before it had read everything"),
     ):
         send_frames(address_of(address), slow_frames(), SHORT)

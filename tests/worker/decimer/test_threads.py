@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.support import PATIENCE_S
 from worker.decimer.threads import run_threads
 
 
@@ -54,5 +55,5 @@ def test_closing_ends_the_threads() -> None:
     results.close()  # type: ignore[attr-defined]
     for thread in threading.enumerate():
         if thread.name.startswith("recogniser-"):
-            thread.join(5)
+            thread.join(PATIENCE_S)
     assert count_threads() <= before

@@ -12,7 +12,9 @@ PROFILE ?=
 export PROFILE FLEET MACHINES STATE_DIR PORT CARBON_PORT CARBON_QUERY_PORT GRAPHITE_PORT MAIL_PORT
 
 BIN := .venv/bin
-EXTRAS := alerts azure collector telemetry webapp worker chemistry pages parquet azure-machines ec2 openstack dev
+PLAIN := alerts collector webapp worker
+MORE := azure azure-machines chemistry dev ec2 openstack pages parquet telemetry
+COMPILE := pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header
 
 .PHONY: help run demo test test-fast test-clouds test-upstream containers test-containers soak bench setup store check clean requirements vendor docs
 
@@ -67,14 +69,14 @@ clean: ## remove STATE_DIR (what was measured); the configuration stays
 	@tools/clean
 
 requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask for
-	$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header \
-	  $(addprefix --extra ,$(EXTRAS)) -o requirements.txt pyproject.toml
+	$(BIN)/$(COMPILE) --generate-hashes --allow-unsafe $(addprefix --extra ,$(PLAIN)) -o requirements.txt pyproject.toml
+	$(BIN)/$(COMPILE) --generate-hashes --allow-unsafe $(addprefix --extra ,$(MORE)) -c requirements.txt \
+	  -o requirements-dev.txt pyproject.toml
+	@grep -hEo '^[a-z0-9][^ ]*==[^ ]+( ; [^\\]*[^ \\])?' requirements.txt requirements-dev.txt | LC_ALL=C sort -u > constraints.txt
 	@head -2 requirements-upstream.txt > requirements-upstream.new; \
-	  $(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header \
-	  --extra upstream --extra worker -o - pyproject.toml >> requirements-upstream.new; \
+	  $(BIN)/$(COMPILE) --extra upstream --extra worker -o - pyproject.toml >> requirements-upstream.new; \
 	  mv requirements-upstream.new requirements-upstream.txt
-	cd embedded && ../$(BIN)/pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links \
-	  --no-emit-options --no-header -o requirements.txt requirements.in
+	cd embedded && ../$(BIN)/$(COMPILE) -o requirements.txt requirements.in
 
 docs: ## write the tables in docs/ anew, from the code
 	@for tables in tools/*_tables.py; do $(BIN)/python -m tools.$$(basename $$tables .py); done
@@ -88,21 +90,21 @@ store:
 	@tools/require python
 	@tools/install-store > /dev/null
 
-.venv/ready: requirements.txt pyproject.toml
+.venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	@tools/require python
-	@echo "installing requirements.txt into .venv"
+	@echo "installing requirements.txt and requirements-dev.txt into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -qq --no-input --no-compile -r requirements.txt
+	@$(BIN)/pip install -qq --no-input --no-compile -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/pip install -qq --no-input --no-deps -e .
 	@touch $@
 
 # A small machine gets what the collector and the page need, unless everything is there.
-.venv/ready-edge: requirements.txt pyproject.toml
+.venv/ready-edge: constraints.txt pyproject.toml
 	@tools/require python
-	@if [ ! .venv/ready -nt requirements.txt ]; then \
+	@if [ ! .venv/ready -nt constraints.txt ]; then \
 	  echo "installing the collector's and the page's packages into .venv"; \
 	  $(PYTHON) -m venv .venv; \
-	  $(BIN)/pip install -qq --no-input --no-compile -c requirements.txt -e '.[collector,webapp]' honcho; fi
+	  $(BIN)/pip install -qq --no-input --no-compile -c constraints.txt -e '.[collector,webapp]' honcho; fi
 	@touch $@
 
 node_modules/ready: package-lock.json

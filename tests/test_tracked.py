@@ -61,18 +61,51 @@ def test_lock_file_says_no_origin_and_pins_every_package() -> None:
     assert [name for name, entry in packages.items() if name and "version" not in entry] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "embedded/requirements.txt"])
+def requirements_of(name: str) -> list[str]:
+    """The requirements of a file, each on one line with its hashes, without comments."""
+    lines = (ROOT / name).read_text().replace("\\\n", "").splitlines()
+    return [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+PLAIN = ["constraints.txt", "requirements-upstream.txt", "embedded/requirements.txt"]
+PINNED = r"[\w.-]+==[\w.!+]+( ; [^;]+)?"
+HASHED = ["requirements.txt", "requirements-dev.txt"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
 def test_requirements_are_pinned(name: str) -> None:
-    lines = [
-        line for line in (ROOT / name).read_text().splitlines() if line and not line.lstrip().startswith("#")
-    ]
-    assert lines
-    assert [line for line in lines if not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.!+]+( ;.*)?", line)] == []
+    found = requirements_of(name)
+    assert found
+    assert [line for line in found if not re.fullmatch(PINNED, line)] == []
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_requirements_are_pinned_by_hash(name: str) -> None:
+    found = requirements_of(name)
+    assert found
+    hashed = PINNED + r"( --hash=sha256:[0-9a-f]{64})+"
+    assert [line for line in found if not re.fullmatch(hashed, line)] == []
+
+
+def test_what_is_installed_in_parts_has_the_same_pins() -> None:
+    """constraints.txt is both files without their hashes, and no package has two versions."""
+    hashed = {line.partition(" --hash=")[0].strip() for name in HASHED for line in requirements_of(name)}
+    constraints = requirements_of("constraints.txt")
+    assert sorted(hashed) == sorted(constraints)
+    names = [line.partition("==")[0] for line in constraints]
+    assert len(names) == len(set(names))
+
+
+def test_a_plain_machine_gets_nothing_of_the_tests_and_clouds() -> None:
+    """The first file is what collector, page and worker import; how it got there is pyproject.toml's."""
+    plain = {line.partition("==")[0] for line in requirements_of("requirements.txt")}
+    assert {"flask", "waitress", "htcondor", "onnxruntime", "psycopg-binary", "apprise"} <= plain
+    assert not {"pytest", "mypy", "playwright", "moto", "boto3", "openstacksdk", "rdkit", "pyarrow"} & plain
 
 
 def test_what_users_named_is_at_the_top() -> None:
     top = {path.relative_to(ROOT).parts[0] for path in tracked()}
     assert {
         "collector", "webapp", "worker", "wsgi", "apache", "tests", "requirements.txt", "README.md",
-        "requirements-upstream.txt",
+        "requirements-upstream.txt", "requirements-dev.txt", "constraints.txt",
     } <= top  # fmt: skip

@@ -100,7 +100,7 @@ def installed(
             f"{here}\n"
         )  # its own .pth files, this tree's among them, do not count
     else:
-        pins = ["-c", ROOT / "requirements.txt"]
+        pins = ["-c", ROOT / "constraints.txt"]
         subprocess.run([*pip, *pins, f"{wheel}[{','.join(PARTS)}]"], check=True, timeout=550)
     (folder / "strays").mkdir()
     for part in PARTS:

@@ -29,7 +29,7 @@ from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
 from worker.answers.notes import Note
 from worker.commands.run import warn_of_results
-from worker.exports.base import CHEMISTRY, OF_0_2_0, WITHOUT_LISTS, ExportRefused
+from worker.exports.base import CHEMISTRY, COLUMNS, OF_0_2_0, WITHOUT_LISTS, ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
@@ -299,7 +299,7 @@ def rows_of(form: str, data: bytes) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_results_are_streamed_out(fleet: Fleet, form: str) -> None:
     fill(fleet)
-    done = fleet.run("results", "--format", form)
+    done = fleet.run("results", "--format", form, "--tokens")
     assert done.returncode == 0, done.stderr
     rows = rows_of(form, done.stdout)
     b = directory_b(form)
@@ -340,8 +340,9 @@ def test_results_are_chosen_by_how_sure_they_are(fleet: Fleet, form: str) -> Non
     assert images("run", "--min-confidence", "0.25") == doubtful[1:]
     fleet.environment["WORKER_DOUBTFUL_BELOW"] = "0.2"
     assert images("--doubtful") == doubtful[:1]
-    lean = rows_of(form, fleet.run("results", "--format", form, "--no-tokens").stdout)
-    assert list(lean[0]) == list(WITHOUT_LISTS)
+    for options in ((), ("--no-tokens",)):
+        lean = rows_of(form, fleet.run("results", "--format", form, *options).stdout)
+        assert list(lean[0]) == list(WITHOUT_LISTS)
     said = fleet.worker("results", "--resume", "--output", "x", "--doubtful", exit_code=2)
     assert "--resume goes on with all results" in said
 
@@ -349,7 +350,7 @@ def test_results_are_chosen_by_how_sure_they_are(fleet: Fleet, form: str) -> Non
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_results_have_chemistry_and_duplicates_on_request(fleet: Fleet, form: str) -> None:
     fill_chemistry(fleet)
-    rows = rows_of(form, fleet.run("results", "--format", form, "--chemistry", "--no-tokens").stdout)
+    rows = rows_of(form, fleet.run("results", "--format", form, "--chemistry").stdout)
     assert list(rows[0]) == [*WITHOUT_LISTS, *CHEMISTRY]
     assert [row["canonical_smiles"] for row in rows] == ["CCO", "CCO", "", ""]
     assert [row["duplicate_of"] for row in rows] == ["", f"{directory_b(form)}/0.png", "", ""]
@@ -399,8 +400,24 @@ def test_an_export_of_an_earlier_version_is_gone_on_with(fleet: Fleet, form: str
     fleet.worker("results", "--format", form, "--output", str(output), "--resume")
     rows = pq.read_table(output).to_pylist() if form == "parquet" else rows_of(form, output.read_bytes())
     assert len(rows) == 8
-    if form != "jsonl":
-        assert [list(row) for row in rows] == [list(OF_0_2_0)] * 8
+    assert [list(row) for row in rows] == [list(OF_0_2_0)] * 8
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_is_gone_on_with_in_its_own_columns(fleet: Fleet, form: str, tmp_path: Path) -> None:
+    """With the tokens, though they are not asked for again; what RDKit added is not made up."""
+    fill(fleet)
+    whole, chemical = tmp_path / f"whole.{form}", tmp_path / f"chemical.{form}"
+    options = ("--format", form, "--output")
+    fleet.worker("results", *options, str(whole), "--tokens")
+    fleet.worker("results", *options, str(chemical), "--chemistry")
+    finish(fleet)
+    fleet.worker("results", *options, str(whole), "--resume")
+    rows = pq.read_table(whole).to_pylist() if form == "parquet" else rows_of(form, whole.read_bytes())
+    assert [list(row) for row in rows] == [list(COLUMNS)] * 8
+    said = fleet.worker("results", *options, str(chemical), "--resume", exit_code=1)
+    assert said.startswith(f"error: {chemical}")
+    assert "columns" in said
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -40,7 +40,7 @@ from worker.settings import Settings
     is_flag=True,
     help="With canonical SMILES, InChI, formula, ... by RDKit, and duplicates; SDF has it anyway.",
 )
-@click.option("--tokens/--no-tokens", default=True, help="With or without tokens and their confidences.")
+@click.option("--tokens/--no-tokens", default=False, help="With the tokens and the confidence of each.")
 @click.pass_obj
 def command(
     settings: Settings,

@@ -43,7 +43,7 @@ CHEMISTRY = (
     "refused",
     "duplicate_of",
 )
-KNOWN_COLUMNS = (COLUMNS, WITHOUT_LISTS, OF_0_2_0)
+KNOWN_COLUMNS = (WITHOUT_LISTS, COLUMNS, OF_0_2_0)
 Key = tuple[int, str]  # chunk and image
 
 
@@ -65,6 +65,17 @@ class Format(Protocol):
 
     def keys(self, path: Path) -> Iterator[Key]:
         """What is there. Raises ExportRefused."""
+
+
+def own_columns(path: Path, names: Iterable[str]) -> Columns:
+    """Those a file has, for going on with it. Raises ExportRefused where some are not the queue's."""
+    columns = tuple(names)
+    added = [name for name in columns if name not in COLUMNS]
+    if added:
+        raise ExportRefused(
+            f"{path} has columns that --resume cannot fill ({', '.join(added)}): write it to a new file"
+        )
+    return columns
 
 
 def portions(rows: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, RecordFormat, result_object
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, RecordFormat, own_columns, result_object
 from worker.queue import ResultRow
 
 BEGINNING = b'{"batch":'  # of every line
@@ -15,6 +15,9 @@ BEGINNING = b'{"batch":'  # of every line
 class JsonLinesFormat(RecordFormat):
     def encode(self, row: ResultRow, columns: Columns) -> str:
         return result_line(row, columns)
+
+    def append(self, rows: Iterable[ResultRow], path: Path, columns: Columns = COLUMNS) -> int:
+        return super().append(rows, path, columns_of(path) or columns)
 
     def mend(self, path: Path) -> None:
         end = 0
@@ -34,6 +37,15 @@ class JsonLinesFormat(RecordFormat):
                     yield values["chunk"], values["image"]
                 except (ValueError, KeyError, TypeError):
                     raise no_result(path, number) from None
+
+
+def columns_of(path: Path) -> Columns | None:
+    """Those of the first line; None of an empty file."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        line = file.readline()
+    return own_columns(path, json.loads(line)) if line else None
 
 
 def no_result(path: Path, number: int) -> ExportRefused:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, portions, result_object
+from worker.exports.base import COLUMNS, Columns, ExportRefused, Key, own_columns, portions, result_object
 from worker.queue import ResultRow
 
 ROW_GROUP = 5_000  # rows
@@ -77,7 +77,7 @@ def parts(path: Path) -> list[Path]:
 def columns_of(path: Path) -> Columns | None:
     """Those of the first part, which readers take for all: an export goes on as it began."""
     there = parts(path)
-    return tuple(pq.read_schema(there[0]).names) if there else None
+    return own_columns(path, pq.read_schema(there[0]).names) if there else None
 
 
 def schema(columns: Columns) -> pa.Schema:

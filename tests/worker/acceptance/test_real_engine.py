@@ -108,7 +108,7 @@ def go_through(fleet: Fleet, upload: Callable[[], None], folder: Path, count: in
     assert f"{count} images in {DIRECTORIES} directories" in work(fleet, "enqueue", fleet.source)
     assert fleet.wait(fleet.start(RUN), timeout_s) == 0, fleet.said()
     output = folder / "results.csv"
-    work(fleet, "results", "--format", "csv", "--output", str(output))
+    work(fleet, "results", "--format", "csv", "--tokens", "--output", str(output))
     with output.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == count

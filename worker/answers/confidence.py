@@ -1,5 +1,5 @@
-"""How sure an answer is: the least of its tokens' confidences, which tells right from wrong, and their mean,
-which does not (docs/decimer.md has both measured on drawings with known answers).
+"""How sure an answer is: the least of its tokens' confidences, and their mean (docs/decimer.md says how
+well each tells right from wrong, on drawings with known answers).
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-DOUBTFUL_BELOW = 0.6  # least confidence: under it more answers are wrong than right
+DOUBTFUL_BELOW = 0.6  # least confidence: under it three of four answers are wrong
 
 
 def least_confidence(confidences: Sequence[float]) -> float | None:

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cloud_monitor.settings import Reader, SettingsRefused, hide_passwords, is_secret_field
+from cloud_monitor.setup import find_departures
+from cloud_monitor.system.installation import STATE
 from cloud_monitor.system.text import without_controls
 
 REFUSED = 2
@@ -19,15 +21,20 @@ REFUSED = 2
 def check_config(
     reader: Reader[Any], environment: Mapping[str, str], config: Path | None, as_json: bool
 ) -> int:
-    """Print each setting that is not left to its default, secrets hidden; 0, or 2 where they are refused."""
+    """Print each setting that is not left to its default, secrets hidden; 0, or 2 where they are refused.
+
+    What departs from the layout of `setup --system` is a warning.
+    """
     warnings: list[str] = []
     try:
-        reader.read(environment, config, warn=warnings.append)
+        settings = reader.read(environment, config, warn=warnings.append)
         origins = reader.origins(environment, config)
     except SettingsRefused as refused:
         for line in str(refused).splitlines():
             print(f"refused: {line}", file=sys.stderr)
         return REFUSED
+    if settings.state_dir.is_relative_to(STATE):  # where `setup --system` has put it
+        warnings += find_departures(reader.variable("").rstrip("_").lower())
     rows = [
         {"setting": reader.variable(field), "value": _shown(reader.fields[field], value), "from": origin}
         for field, (value, origin) in sorted(origins.items())

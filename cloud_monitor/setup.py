@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.installation import ACCOUNT, STATE, Account, File, Folder, InstallationRefused, Step
 
 SETTINGS = Path("/etc/cloud-monitor")
@@ -153,10 +154,23 @@ def _take(steps: Sequence[Step], dry_run: bool) -> bool:
 
 def find_departures(part: str) -> list[str]:
     """What of the layout is there and not as setup makes it; each with the command that mends it."""
-    found = []
-    for step in plan_setup(part, "none"):
-        if isinstance(step, (Folder, File)) and step.path.exists() and not step.is_made():
-            found.append(
-                f"{step.path} is not {step.owner}:{step.group} {step.mode:o}: run setup --system again"
-            )
-    return found
+    return [text for step in plan_setup(part, "none") if (text := _departure(step))]
+
+
+def _departure(step: Step) -> str:
+    if isinstance(step, Account) or is_absent(step.path):
+        return ""
+    try:
+        made = step.is_made()
+        open_to_all = isinstance(step, File) and step.path.lstat().st_mode & 0o007
+    except InstallationRefused as refused:
+        return str(refused)
+    except OSError as error:  # its folder is closed to this user
+        return f"{step.path} cannot be looked at ({error.strerror}): run this check as root or {ACCOUNT}"
+    if open_to_all:
+        return f"{step.path} is open to every user: chmod {step.mode:o} {step.path}"
+    return (
+        ""
+        if made
+        else f"{step.path} is not {step.owner}:{step.group} {step.mode:o}: run setup --system again"
+    )

@@ -88,6 +88,41 @@ def test_it_makes_one_layout_for_all_parts_and_again_changes_nothing(tmp_path: P
 
 
 @ONLY_ROOT
+@pytest.mark.parametrize("part", CHOICES)
+def test_what_departs_from_the_layout_is_told_by_the_check_of_each_part(part: str, tmp_path: Path) -> None:
+    file = "/etc/cloud-monitor/" + ("worker.env" if part == "worker" else f"{part}.toml")
+    variable = f"{part.upper()}_STATE_DIR=/var/lib/cloud-monitor/{part}"
+    done = in_namespace(
+        tmp_path,
+        f"""
+        export COLLECTOR_GRID=g COLLECTOR_CARBON=localhost {variable}
+        $PYTHON -m {part} setup --system --with none > /dev/null
+        $PYTHON -m {part} config check 2>&1; echo ==
+        chmod 777 /var/lib/cloud-monitor/{part}
+        chmod 644 {file}
+        chown {ACCOUNT} /var/lib/cloud-monitor
+        $PYTHON -m {part} config check 2>&1 > /dev/null; echo ==
+        chmod 700 /etc/cloud-monitor
+        setpriv --reuid 65534 --regid 65534 --clear-groups $PYTHON -m {part} config check 2>&1 > /dev/null \
+          || [ {part} = webapp ]  # which reads that file by itself
+        """,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    well, departs, closed = done.stdout.split("==\n")
+    assert "warning" not in well
+    mode = "700" if part == "collector" else "750"
+    mend = "run setup --system again"
+    assert departs.splitlines() == [
+        f"warning: {file} is open to every user: chmod 640 {file}",
+        f"warning: /var/lib/cloud-monitor is not root:root 755: {mend}",
+        f"warning: /var/lib/cloud-monitor/{part} is not {ACCOUNT}:{ACCOUNT} {mode}: {mend}",
+    ]
+    assert file in closed
+    assert "Permission denied" in closed
+    assert ("run this check as root" in closed) == (part != "webapp")
+
+
+@ONLY_ROOT
 def test_an_earlier_layout_is_not_taken_from_its_owner(tmp_path: Path) -> None:
     done = in_namespace(
         tmp_path,

@@ -16,7 +16,7 @@ PLAIN := alerts collector webapp worker
 MORE := azure azure-machines chemistry dev ec2 openstack pages parquet telemetry
 COMPILE := pip-compile -q --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-options --no-header
 
-.PHONY: help run demo test test-fast test-clouds test-upstream containers test-containers soak bench setup store check clean requirements vendor docs
+.PHONY: help run demo test test-fast test-clouds test-upstream containers test-containers test-routes soak bench setup store check clean requirements vendor docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,9 @@ containers: ## build the images of collector with page, and worker, by buildah
 
 test-containers: .venv/ready ## run them by podman
 	$(BIN)/pytest -m containers --timeout 0
+
+test-routes: ## follow the documented ways of installing on bare Debians (mmdebstrap, by root; half an hour)
+	@tests/routes/run
 
 test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 GB, installed once) and compare
 	$(BIN)/pytest -m soak --timeout 0 tests/worker/decimer/test_upstream.py

@@ -1,0 +1,26 @@
+# Of all routes: waiting, and what a route ends with.
+
+wait_for() { # SECONDS COMMAND...: until it succeeds
+    local until=$((SECONDS + $1))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        [ $SECONDS -lt $until ] || { echo "in vain: $*"; return 1; }
+        sleep 1
+    done
+}
+
+figure() { # PAGE GRID: the host's load as the page has it
+    curl -fsS "$1/api/status" | python3 -c '
+import json, sys
+
+figure = json.load(sys.stdin)["values"][f"grids.{sys.argv[1]}.sysinfo.load"]
+assert figure["freshness"] in ("fresh", "zero"), figure
+print("the load of", sys.argv[1], "on the page:", figure["value"])
+' "$2"
+}
+
+serve_store() { # GRAPHITE_PORT CARBON_PORT: VictoriaMetrics in Graphite's place, in the background
+    mkdir -p "$HOME/store"
+    tools/start-victoriametrics "$HOME/store" "127.0.0.1:$1" "127.0.0.1:$2" > "$HOME/store.log" 2>&1 &
+    wait_for 60 curl -fsS "http://127.0.0.1:$1/health"
+}

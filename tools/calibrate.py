@@ -20,10 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from worker.answers.chemistry import Chemist
-from worker.answers.confidence import DOUBTFUL_BELOW
+from worker.answers.confidence import BANDS, DOUBTFUL_BELOW, band_of, band_text
 from worker.answers.notes import NOTES
 
-EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 SKELETON = 14  # characters of an InChIKey that say all but stereo and isotopes
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 RESAMPLES, SEED = 1_000, 1
@@ -90,18 +89,12 @@ def table(rows: Sequence[Judged]) -> Iterator[str]:
     """In Markdown; a row for each band that has answers."""
     yield "| least confidence | answers | right | right but for stereo |"
     yield "|---|---|---|---|"
-    for low, high in zip(EDGES, (*EDGES[1:], float("inf")), strict=True):
-        band = [row for row in rows if low <= row.least < high]
+    for number in range(len(BANDS)):
+        band = [row for row in rows if band_of(row.least) == number]
         if band:
             right = share_text(sum(row.is_right for row in band), len(band))
             but_for_stereo = share_text(sum(row.is_right_but_for_stereo for row in band), len(band))
-            yield f"| {band_text(low, high)} | {len(band)} | {right} | {but_for_stereo} |"
-
-
-def band_text(low: float, high: float) -> str:
-    if low == 0:
-        return f"below {high:g}"
-    return f"{low:g} and more" if high > 1 else f"{low:g} to {high:g}"
+            yield f"| {band_text(number)} | {len(band)} | {right} | {but_for_stereo} |"
 
 
 def share_text(count: int, of: int) -> str:

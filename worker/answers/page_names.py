@@ -23,3 +23,10 @@ def split_page(shown: str) -> tuple[str, int | None]:
         return shown, None
     name, page = shown[: found.start()], int(found[0].removeprefix("#page="))
     return name, None if page == 1 and _PAGE.search(name) else page
+
+
+def image_hash(sha256: str, shown: str) -> str:
+    """What tells a picture from any other, wherever it lies: the SHA-256 of its file (hexadecimal), with the
+    page, as in its name, where the file has several.
+    """
+    return page_name(sha256, split_page(shown)[1])

@@ -12,6 +12,7 @@ import pytest
 
 from tests.worker.fleet import ROOT
 from tools.calibrate import Judged, choose, resamples, split, threshold_table, wilson
+from worker.answers.confidence import BANDS, band_of, band_text
 
 
 def test_the_tables_count_by_band_and_by_note(tmp_path: Path) -> None:
@@ -87,6 +88,13 @@ def test_intervals_are_wilsons(count: int, of: int, expected: tuple[float, float
 def calibrate(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools.calibrate", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_bands_are_those_of_the_documents_table() -> None:
+    table = (ROOT / "docs" / "decimer.md").read_text().partition("| least confidence |")[2].splitlines()[2:]
+    rows = [line.split("|")[1].strip() for line in table[: table.index("")]]
+    assert rows == [band_text(band) for band in range(len(BANDS))]
+    assert [band_of(least) for least in (0.0, 0.4999, 0.5, 0.6, 0.89, 0.9, 1.0)] == [0, 0, 1, 2, 4, 5, 5]
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> None:

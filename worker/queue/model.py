@@ -12,6 +12,7 @@ from typing import Any
 
 from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.notes import Note
+from worker.answers.page_names import image_hash
 from worker.errors import WorkerError
 
 
@@ -157,6 +158,11 @@ class ResultRow:
     host: str
     stored_at: float
     more: Mapping[str, Any] = field(default_factory=dict)  # what an export adds
+
+    @property
+    def image_hash(self) -> str:
+        """Tells the picture from any other, whatever it is called."""
+        return image_hash(self.result.sha256, self.image)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,13 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0006"  # of the newest migration
+REVISION = "0007"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
 MACHINES_SINCE = "0003"  # machines and their groups have all that is read of them
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
 PAGES_SINCE = "0005"  # images may be pages of a file
 HOLD_SINCE = "0006"  # the whole fleet may be held
+PICTURES_SINCE = "0007"  # results are found by the hash of their picture's file
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -181,6 +182,12 @@ partial_index(
     results.c.least_confidence,
     results.c.chunk_id,
     results.c.number,
+)
+partial_index(
+    "results_by_picture",
+    "smiles IS NOT NULL",
+    results.c.batch_id,
+    results.c.sha256,
 )
 partial_index("results_to_fill", "batch_id IS NULL", results.c.chunk_id)
 partial_index("results_failed", "error IS NOT NULL", results.c.chunk_id)

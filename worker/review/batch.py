@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,37 +14,49 @@ from worker.queue.chosen import read_rows
 from worker.queue.database import Database
 from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError, ResultRow
-from worker.queue.schema import PAGES_SINCE, batches
+from worker.queue.schema import PAGES_SINCE, PICTURES_SINCE, batches
 from worker.queue.sql import db_now
 from worker.queue.statistics import BatchFigures, read_batch
-from worker.review.choice import After, ResultFilter
+from worker.review.choice import UNREVIEWED, After, ResultFilter
+from worker.review.reviewed import (
+    BandAgreement,
+    Place,
+    Verdicts,
+    places_reviewed,
+    places_unreviewed,
+    read_agreement,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """`after` begins the next page; None on the last."""
+    """`after` begins the next page; None on the last. `agreement` is None where nobody gave verdicts, or the
+    queue is too old to find results by their pictures.
+    """
 
     at: float
     batch: BatchFigures
     history: BatchHistory
     rows: tuple[ResultRow, ...]
     after: After | None
+    agreement: tuple[BandAgreement, ...] | None = None
 
 
 def read_batch_page(
     url: str, name: str, chosen: ResultFilter, after: After | None, count: int, doubtful_below: float,
-    patience_s: float = 2,
+    patience_s: float = 2, verdicts: Verdicts | None = None,
 ) -> BatchPage | None:  # fmt: skip
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
-    too old to know how sure answers are.
+    too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
     """
     with closing(Database(url, patience_s, read_only=True)) as database:
         revision = require_queue(database)
         if revision < PAGES_SINCE:
-            raise QueueError(
-                f"{database.named}: its schema {revision} is older than {PAGES_SINCE}: `worker enqueue` or "
-                "`worker run` brings it up to date"
-            )
+            raise too_old(database, revision, PAGES_SINCE)
+        if revision < PICTURES_SINCE:
+            if chosen.review:
+                raise too_old(database, revision, PICTURES_SINCE)
+            verdicts = None
         return database.read(
             partial(
                 _read,
@@ -53,8 +66,46 @@ def read_batch_page(
                 after=after,
                 count=count,
                 below=doubtful_below,
+                verdicts=verdicts,
             )
         )
+
+
+def read_batch_agreement(
+    url: str, name: str, verdicts: Verdicts, patience_s: float = 2
+) -> tuple[BandAgreement, ...] | None:
+    """None where there is no such batch. Raises as `read_batch_page`."""
+    with closing(Database(url, patience_s, read_only=True)) as database:
+        revision = require_queue(database)
+        if revision < PICTURES_SINCE:
+            raise too_old(database, revision, PICTURES_SINCE)
+
+        def read(connection: Connection) -> tuple[BandAgreement, ...] | None:
+            batch_id = _batch_id(connection, name)
+            return None if batch_id is None else read_agreement(connection, batch_id, verdicts)
+
+        return database.read(read)
+
+
+def read_answers(
+    url: str, pairs: Sequence[tuple[int, int]], patience_s: float = 2
+) -> dict[tuple[int, int], ResultRow]:
+    """Results by chunk and number, those that are there. Raises QueueUnavailable, QueueError."""
+    with closing(Database(url, patience_s, read_only=True)) as database:
+        if (revision := require_queue(database)) < PAGES_SINCE:
+            raise too_old(database, revision, PAGES_SINCE)
+        return database.read(partial(read_rows, pairs=pairs))
+
+
+def too_old(database: Database, revision: str, needed: str) -> QueueError:
+    return QueueError(
+        f"{database.named}: its schema {revision} is older than {needed}: `worker enqueue` or "
+        "`worker run` brings it up to date"
+    )
+
+
+def _batch_id(connection: Connection, name: str) -> int | None:
+    return connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
 
 
 def _read(
@@ -65,13 +116,13 @@ def _read(
     after: After | None,
     count: int,
     below: float,
+    verdicts: Verdicts | None,
 ) -> BatchPage | None:
-    batch_id = connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
+    batch_id = _batch_id(connection, name)
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
     if batch_id is None or batch is None:
         return None
-    found = connection.execute(chosen.keys(batch_id, after, count + 1))
-    keys: list[tuple[float, int, int]] = [(row[0], row[1], row[2]) for row in found]
+    keys = _places(connection, batch_id, chosen, after, count + 1, verdicts)
     shown = keys[:count]
     rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
     return BatchPage(
@@ -80,4 +131,16 @@ def _read(
         history=read_histories(connection, [batch_id], revision).get(batch_id, NOTHING_TAKEN),
         rows=tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows),
         after=After(*shown[-1]) if len(keys) > count else None,
+        agreement=None if verdicts is None else read_agreement(connection, batch_id, verdicts),
     )
+
+
+def _places(
+    connection: Connection, batch_id: int, chosen: ResultFilter, after: After | None, count: int,
+    verdicts: Verdicts | None,
+) -> list[Place]:  # fmt: skip
+    if not chosen.review or verdicts is None:
+        found = connection.execute(chosen.keys(batch_id, after, count))
+        return [(row[0], row[1], row[2]) for row in found]
+    places = places_unreviewed if chosen.review == UNREVIEWED else places_reviewed
+    return places(connection, batch_id, chosen, verdicts, after, count)

@@ -7,12 +7,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
 
+from cloud_monitor.reviews import RIGHT, WRONG
 from worker.answers.notes import NOTES
 from worker.queue.schema import chunks, images, results
 from worker.queue.sql import error_kind
 
 ANSWERS, NOTED, TRUNCATED, FAILED = "answers", "noted", "truncated", "failed"
 NOTE_NAMES = NOTES
+REVIEWED, UNREVIEWED = "reviewed", "unreviewed"
+REVIEWS = (REVIEWED, UNREVIEWED, RIGHT, WRONG)
 _NO_CONFIDENCE = 0.0  # of failed ones
 
 
@@ -34,6 +37,7 @@ class ResultFilter:
     note: str = ""  # one of NOTE_NAMES
     error: str = ""  # what stands before the first colon
     text: str = ""  # anywhere in the picture's name, its folder or the SMILES, whatever the case
+    review: str = ""  # one of REVIEWS, which worker.review.reviewed asks for; corrected ones are wrong
 
     def keys(self, batch_id: int, after: After | None, count: int) -> Select[Any]:
         """Least confidence, chunk and number, the least sure first, failed ones in order of pictures."""

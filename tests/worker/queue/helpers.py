@@ -61,14 +61,21 @@ def age_batches(queue: Queue, seconds: float) -> None:
 
 def drop_confidence(connection: Any) -> None:
     """Back to the results of schema 0003."""
+    drop_pictures(connection)
     for index in ("results_by_confidence", "results_to_fill"):
         connection.execute(text(f"DROP INDEX {index}"))
     for column in ("batch_id", "least_confidence", "mean_confidence", "notes"):
         connection.execute(text(f"ALTER TABLE results DROP COLUMN {column}"))
 
 
+def drop_pictures(connection: Any) -> None:
+    """Back to the results of schema 0006."""
+    connection.execute(text("DROP INDEX IF EXISTS results_by_picture"))
+
+
 def drop_pages(connection: Any) -> None:
     """Back to the images of schema 0004, before the hold over the fleet."""
+    drop_pictures(connection)
     connection.execute(text("DROP TABLE fleet_hold"))
     connection.execute(text("ALTER TABLE images DROP COLUMN page"))
     connection.execute(text("ALTER TABLE chunks DROP COLUMN documents"))

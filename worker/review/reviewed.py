@@ -1,0 +1,161 @@
+"""Results by what people said of them. Who keeps the reviews gives them in pieces, and each piece is met with
+the batch's results by the index of pictures: memory is bounded, whatever there is of either.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy.sql.util import ClauseAdapter
+
+from cloud_monitor.reviews import RIGHT, VERDICTS
+from worker.answers.confidence import BANDS, band_of, band_text
+from worker.answers.page_names import image_hash, page_name
+from worker.queue.results import IS_ONE_OF_THESE
+from worker.queue.schema import images, results
+from worker.review.choice import REVIEWED, After, ResultFilter
+
+AnswerKey = tuple[str, str]  # the picture's hash, the SMILES
+Place = tuple[float, int, int]  # least confidence, chunk, number
+LOOKED_AT = 500  # results read together
+_MANY = 10**9
+
+
+class Verdicts(Protocol):
+    """What people said, by answer: one of cloud_monitor.reviews.VERDICTS."""
+
+    def pieces(self) -> Iterator[Mapping[AnswerKey, str]]:
+        """All, some hundred at a time."""
+
+    def find(self, keys: Collection[AnswerKey]) -> Mapping[AnswerKey, str]:
+        """Those of these answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandAgreement:
+    """Of a batch's reviewed answers in a band of least confidence; `right` of `reviewed` were."""
+
+    begins: float
+    text: str
+    reviewed: int
+    right: int
+
+
+def places_reviewed(
+    connection: Connection,
+    batch_id: int,
+    chosen: ResultFilter,
+    verdicts: Verdicts,
+    after: After | None,
+    count: int,
+) -> list[Place]:
+    """The first `count` reviewed results after that place, the least sure first."""
+    wanted = _wanted(chosen.review)
+    first = (0.0, 0, 0) if after is None else (after.least, after.chunk, after.number)
+    found = (
+        place
+        for place, verdict in _meet(connection, batch_id, chosen, verdicts)
+        if verdict in wanted and (after is None or place > first)
+    )
+    return heapq.nsmallest(count, found)
+
+
+def places_unreviewed(
+    connection: Connection,
+    batch_id: int,
+    chosen: ResultFilter,
+    verdicts: Verdicts,
+    after: After | None,
+    count: int,
+) -> list[Place]:
+    """The first `count` results without a review after that place, in the filter's order."""
+    found: list[Place] = []
+    while len(found) < count:
+        query = chosen.keys(batch_id, after, LOOKED_AT)
+        places: list[Place] = [(row[0], row[1], row[2]) for row in connection.execute(query)]
+        if not places:
+            break
+        keys = _answer_keys(connection, places)
+        reviewed = verdicts.find(set(keys.values()))
+        found += [place for place in places if keys.get(place[1:]) not in reviewed]
+        after = After(*places[-1])
+    return found[:count]
+
+
+def read_agreement(connection: Connection, batch_id: int, verdicts: Verdicts) -> tuple[BandAgreement, ...]:
+    """Each band, also those of which none was reviewed."""
+    reviewed, right = [0] * len(BANDS), [0] * len(BANDS)
+    for (least, _, _), verdict in _meet(connection, batch_id, ResultFilter(), verdicts):
+        reviewed[band_of(least)] += 1
+        right[band_of(least)] += verdict == RIGHT
+    return tuple(
+        BandAgreement(begins, band_text(band), reviewed[band], right[band])
+        for band, begins in enumerate(BANDS)
+    )
+
+
+def _wanted(review: str) -> frozenset[str]:
+    if review == REVIEWED:
+        return frozenset(VERDICTS)
+    return frozenset({RIGHT}) if review == RIGHT else frozenset(VERDICTS) - {RIGHT}
+
+
+def _meet(
+    connection: Connection, batch_id: int, chosen: ResultFilter, verdicts: Verdicts
+) -> Iterator[tuple[Place, str]]:
+    """Each of the chosen results that has a verdict, in no order."""
+    for piece in verdicts.pieces():
+        files = [bytes.fromhex(digest) for digest in sorted({_file_of(key[0]) for key in piece})]
+        for row in connection.execute(answers_of(batch_id, chosen, files)):
+            verdict = piece.get(_key(row))
+            if verdict is not None:
+                yield (row[0], row.chunk_id, row.number), verdict
+
+
+def answers_of(batch_id: int, chosen: ResultFilter, files: Sequence[bytes]) -> Select[Any]:
+    """The chosen results of pictures in files of these hashes. These are found first, behind a limit that
+    none reaches: SQLite would else look through the whole batch by confidence.
+    """
+    found = (
+        select(*(column for column in results.c if column.name not in ("tokens", "confidences")))
+        .where(results.c.batch_id == batch_id, results.c.smiles.is_not(None), results.c.sha256.in_(files))
+        .limit(_MANY)
+        .subquery("answers")
+    )
+    pictures = images.alias()
+    same = and_(pictures.c.chunk_id == results.c.chunk_id, pictures.c.number == results.c.number)
+    query = (
+        chosen.keys(batch_id, None, 1)
+        .order_by(None)
+        .limit(None)
+        .join(pictures, same)
+        .add_columns(results.c.sha256, results.c.smiles, pictures.c.name, pictures.c.page)
+    )
+    return ClauseAdapter(found).traverse(query)
+
+
+def _answer_keys(connection: Connection, places: Iterable[Place]) -> dict[tuple[int, int], AnswerKey]:
+    same = and_(images.c.chunk_id == results.c.chunk_id, images.c.number == results.c.number)
+    query = (
+        select(results.c.chunk_id, results.c.number, results.c.sha256, results.c.smiles)
+        .add_columns(images.c.name, images.c.page)
+        .join(images, same)
+        .where(IS_ONE_OF_THESE, results.c.smiles.is_not(None))
+    )
+    rows = connection.execute(query, {"keys": json.dumps([place[1:] for place in places])})
+    return {(row.chunk_id, row.number): _key(row) for row in rows}
+
+
+def _key(row: Any) -> AnswerKey:
+    return image_hash(bytes(row.sha256).hex(), page_name(row.name, row.page)), row.smiles
+
+
+def _file_of(picture: str) -> str:
+    """The file's SHA-256 in the hash of a picture; "" where it is none."""
+    digest = picture.partition("#")[0]
+    return digest if len(digest) == 64 and all(c in "0123456789abcdef" for c in digest) else ""

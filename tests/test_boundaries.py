@@ -142,7 +142,7 @@ WEBAPP_FLOORS = (
     {"webapp.errors"},
     {"webapp.model"},
     {"webapp.settings"},
-    {"webapp.graphite", "webapp.inventory", "webapp.metrics", "webapp.annotations"},
+    {"webapp.graphite", "webapp.inventory", "webapp.metrics", "webapp.annotations", "webapp.reviews"},
     {"webapp.poll"},
     {"webapp.alerts"},
     {"webapp.pages"},

@@ -122,6 +122,12 @@ class AnnotationSettings(SharedSettings):
     )
 
 
+class ReviewSettings(SharedSettings):
+    """What people say of the fleet's answers."""
+
+    reviews_max: int = Field(1_000_000, ge=100, le=10_000_000, description="reviews of answers that are kept")
+
+
 class PollSettings(AnnotationSettings, HealthSettings):
     """Where the figures come from, the one poll of the deployment, and how old is too old."""
 
@@ -273,6 +279,7 @@ class ChangeSettings(SettingsGroup):
 class Settings(
     ChangeSettings,
     ListSettings,
+    ReviewSettings,
     PlotSettings,
     ShowSettings,
     ServeSettings,

@@ -47,6 +47,7 @@ BLUEPRINTS = (
     across.users,
     fleet.blueprint,
     fleet.batch.blueprint,
+    fleet.reviews.blueprint,
     machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,

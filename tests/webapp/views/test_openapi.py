@@ -24,12 +24,12 @@ OPERATIONS = (
     "openapi", "machines", "preview_machines", "create_machines", "delete_machine", "change_group",
     "alerts", "alert", "acknowledge", "take_back_acknowledgement", "silences", "add_silence",
     "remove_silence",
-    "annotations", "annotate", "take_azure",
+    "annotations", "annotate", "take_azure", "reviews", "review", "take_back_review", "agreement",
 )  # fmt: skip
 CHANGER = "a-token-to-change-things"
 CHANGES = (
     "acknowledge", "take_back_acknowledgement", "add_silence", "remove_silence", "create_machines",
-    "delete_machine", "change_group", "annotate",
+    "delete_machine", "change_group", "annotate", "review", "take_back_review",
 )  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def test_answers_are_as_described(schema: Any, name: str) -> None:
         "preview_machines",
         "annotations",
         "take_azure",
+        "agreement",
         *CHANGES,
     )
     excluded = [positive_data_acceptance] if name in beyond else []

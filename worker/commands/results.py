@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import click
 
 from worker.answers.chemistry import Chemist
 from worker.errors import WorkerError
-from worker.exports.base import CHEMISTRY, COLUMNS, WITHOUT_LISTS
+from worker.exports.base import CHEMISTRY, COLUMNS, REVIEW, WITHOUT_LISTS
 from worker.exports.chemistry import with_chemistry
-from worker.exports.export import FORMATS, NOTHING_ADDED, export_to_file, export_to_stream
+from worker.exports.export import FORMATS, Add, export_to_file, export_to_stream
+from worker.exports.reviews import ReviewTable, read_reviews
 from worker.gate.limits import queue_policy
-from worker.queue import Queue, QueueError, ResultChoice, open_queue
+from worker.queue import Queue, QueueError, ResultChoice, ResultRow, open_queue
 from worker.settings import Settings
 
 
@@ -40,6 +43,11 @@ from worker.settings import Settings
     is_flag=True,
     help="With canonical SMILES, InChI, formula, ... by RDKit, and duplicates; SDF has it anyway.",
 )
+@click.option(
+    "--reviews",
+    metavar="FILE|URL",
+    help="With what people said of the answers: JSON lines as the page's /api/reviews gives them.",
+)
 @click.option("--tokens/--no-tokens", default=False, help="With the tokens and the confidence of each.")
 @click.pass_obj
 def command(
@@ -52,6 +60,7 @@ def command(
     doubtful: bool,
     sort: str | None,
     chemistry: bool,
+    reviews: str | None,
     tokens: bool,
 ) -> None:
     """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
@@ -63,11 +72,25 @@ def command(
         raise click.UsageError(
             "--resume goes on with all results: not with --min-confidence, --doubtful or --sort"
         )
-    columns, add = (COLUMNS if tokens else WITHOUT_LISTS), NOTHING_ADDED
-    if chemistry or form == "sdf":
-        if resume:
-            raise click.UsageError("--resume does not know --chemistry or SDF: write them to a new file")
-        columns, add = (*columns, *CHEMISTRY), with_chemistry(Chemist(), with_molfile=form == "sdf")
+    has_chemistry = chemistry or form == "sdf"
+    if resume and (has_chemistry or reviews):
+        raise click.UsageError(
+            "--resume does not know --chemistry, --reviews or SDF: write them to a new file"
+        )
+    columns = COLUMNS if tokens else WITHOUT_LISTS
+    adds: list[Add] = []
+    if has_chemistry:
+        columns = (*columns, *CHEMISTRY)
+        adds.append(with_chemistry(Chemist(), with_molfile=form == "sdf"))
+    table = None
+    if reviews is not None:
+        table = read_table(reviews)
+        columns = (*columns, *REVIEW)
+        adds.append(table.join)
+
+    def add(rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
+        return reduce(lambda added, one: one(added), adds, rows)
+
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
         if output is None:
@@ -76,6 +99,8 @@ def command(
         else:
             count = export_to_file(queue, form, output, batch, resume, choice, columns, add)
             click.echo(f"{count} results written to {output}", err=True)
+        if table is not None:
+            click.echo(f"{table.matched} of them of results written here", err=True)
         if not choice.asks_confidence:
             note_export(queue, batch)
     except BrokenPipeError:
@@ -86,6 +111,15 @@ def command(
         ) from error
     finally:
         queue.close()
+        if table is not None:
+            table.close()
+
+
+def read_table(source: str) -> ReviewTable:
+    table = ReviewTable()
+    count = table.add_all(read_reviews(source))
+    click.echo(f"{count} reviews read", err=True)
+    return table
 
 
 def note_export(queue: Queue, batch: str | None) -> None:

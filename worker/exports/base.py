@@ -43,6 +43,7 @@ CHEMISTRY = (
     "refused",
     "duplicate_of",
 )
+REVIEW = ("image_hash", "verdict", "corrected_smiles", "reviewer", "reviewed_at")
 KNOWN_COLUMNS = (WITHOUT_LISTS, COLUMNS, OF_0_2_0)
 Key = tuple[int, str]  # chunk and image
 

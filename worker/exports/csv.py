@@ -18,6 +18,7 @@ from worker.exports.base import (
     CHEMISTRY,
     COLUMNS,
     KNOWN_COLUMNS,
+    REVIEW,
     Columns,
     ExportRefused,
     Key,
@@ -35,6 +36,7 @@ PATHS = ("image", "duplicate_of")
 TEXTS = (
     *("batch", "smiles", "error", "engine", "model", "precision", "worker", "host"),
     *(name for name in CHEMISTRY if name not in ("mass", "duplicate_of")),
+    *(name for name in REVIEW if name != "reviewed_at"),
 )
 
 

@@ -25,6 +25,7 @@ TYPES = {
     "least_confidence": pa.float32(),
     "mean_confidence": pa.float32(),
     "mass": pa.float64(),
+    "reviewed_at": pa.float64(),
     "notes": pa.map_(pa.string(), pa.string()),
 }
 

@@ -116,5 +116,7 @@ node_modules/ready: package-lock.json
 	@npm ci --silent
 	@touch $@
 
-vendor: node_modules/ready ## copy the pinned uPlot's built files into webapp/static/vendor
+vendor: node_modules/ready ## copy the built files of the pinned uPlot and openchemlib into webapp/static/vendor
 	@cp node_modules/uplot/{LICENSE,dist/uPlot.iife.min.js,dist/uPlot.min.css} webapp/static/vendor
+	@cp node_modules/openchemlib/dist/openchemlib.js webapp/static/vendor
+	@cp node_modules/openchemlib/LICENSE webapp/static/vendor/openchemlib.LICENSE

@@ -116,7 +116,7 @@ def test_a_batch_is_filtered_and_its_smiles_copied(page: Page, url: str) -> None
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, f"{url}/fleet")
     page.get_by_role("link", name="run", exact=True).click()
-    rows = page.locator(".results tbody tr")
+    rows = page.locator(".gallery .result")
     expect(rows).to_have_count(4)
     rows.nth(3).locator("[data-copy]").click()
     expect(rows.nth(3).locator(".copied")).to_be_visible()

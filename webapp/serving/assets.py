@@ -14,14 +14,16 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 MAX_AGE_S = 365 * 86400
 _ENTRY, _CLASSIC = "main.js", "theme.js"  # the latter runs before the page is drawn, and is no module
 
-# What pages ask for by name; the scripts that js/main.js imports come with it.
+# What pages ask for by name, and what their workers import; the scripts that js/main.js imports come with it.
 NEEDED = (
     "icon.svg",
     "js/main.js",
     "js/theme.js",
     "page.css",
+    "vendor/openchemlib.js",
     "vendor/uPlot.iife.min.js",
     "vendor/uPlot.min.css",
+    "workers/structures.js",
 )
 
 

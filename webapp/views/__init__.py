@@ -48,6 +48,8 @@ BLUEPRINTS = (
     fleet.blueprint,
     fleet.batch.blueprint,
     fleet.reviews.blueprint,
+    fleet.result.blueprint,
+    fleet.api.blueprint,
     machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,

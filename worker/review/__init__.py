@@ -1,12 +1,20 @@
 """Results as the web app's pages show them: chosen, in order, a page at a time; read, never written."""
 
 from worker.answers.confidence import DOUBTFUL_BELOW
+from worker.answers.notes import UNPARSABLE
 from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, ResultRow
-from worker.review.batch import BatchPage, read_answers, read_batch_agreement, read_batch_page
+from worker.review.batch import (
+    BatchPage,
+    read_answers,
+    read_batch_agreement,
+    read_batch_page,
+    read_results_of,
+)
 from worker.review.choice import (
     ANSWERS,
     FAILED,
+    NO_MOLECULE,
     NOTE_NAMES,
     NOTED,
     REVIEWS,
@@ -14,6 +22,8 @@ from worker.review.choice import (
     After,
     ResultFilter,
 )
+from worker.review.folders import Folders
+from worker.review.result import ResultPage, read_result_page
 from worker.review.reviewed import AnswerKey, BandAgreement, Verdicts
 
 __all__ = [
@@ -22,18 +32,24 @@ __all__ = [
     "FAILED",
     "NOTED",
     "NOTE_NAMES",
+    "NO_MOLECULE",
     "REVIEWS",
     "TRUNCATED",
+    "UNPARSABLE",
     "After",
     "AnswerKey",
     "BandAgreement",
     "BatchHistory",
     "BatchPage",
+    "Folders",
     "QueueError",
     "ResultFilter",
+    "ResultPage",
     "ResultRow",
     "Verdicts",
     "read_answers",
     "read_batch_agreement",
     "read_batch_page",
+    "read_result_page",
+    "read_results_of",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,13 +10,13 @@ from sqlalchemy import Connection, select
 
 from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, read_histories
 from worker.queue.chosen import read_rows
-from worker.queue.database import Database
-from worker.queue.migrate import require_queue
-from worker.queue.model import QueueError, ResultRow
-from worker.queue.schema import PAGES_SINCE, PICTURES_SINCE, batches
+from worker.queue.model import ResultRow
+from worker.queue.schema import PICTURES_SINCE, batches
 from worker.queue.sql import db_now
 from worker.queue.statistics import BatchFigures, read_batch
 from worker.review.choice import UNREVIEWED, After, ResultFilter
+from worker.review.folders import Folders, read_folders
+from worker.review.opened import open_results, too_old
 from worker.review.reviewed import (
     BandAgreement,
     Place,
@@ -39,6 +38,7 @@ class BatchPage:
     history: BatchHistory
     rows: tuple[ResultRow, ...]
     after: After | None
+    folders: Folders
     agreement: tuple[BandAgreement, ...] | None = None
 
 
@@ -49,10 +49,7 @@ def read_batch_page(
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
     too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
     """
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        revision = require_queue(database)
-        if revision < PAGES_SINCE:
-            raise too_old(database, revision, PAGES_SINCE)
+    with open_results(url, patience_s) as (database, revision):
         if revision < PICTURES_SINCE:
             if chosen.review:
                 raise too_old(database, revision, PICTURES_SINCE)
@@ -75,10 +72,7 @@ def read_batch_agreement(
     url: str, name: str, verdicts: Verdicts, patience_s: float = 2
 ) -> tuple[BandAgreement, ...] | None:
     """None where there is no such batch. Raises as `read_batch_page`."""
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        revision = require_queue(database)
-        if revision < PICTURES_SINCE:
-            raise too_old(database, revision, PICTURES_SINCE)
+    with open_results(url, patience_s, PICTURES_SINCE) as (database, _):
 
         def read(connection: Connection) -> tuple[BandAgreement, ...] | None:
             batch_id = _batch_id(connection, name)
@@ -91,17 +85,21 @@ def read_answers(
     url: str, pairs: Sequence[tuple[int, int]], patience_s: float = 2
 ) -> dict[tuple[int, int], ResultRow]:
     """Results by chunk and number, those that are there. Raises QueueUnavailable, QueueError."""
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        if (revision := require_queue(database)) < PAGES_SINCE:
-            raise too_old(database, revision, PAGES_SINCE)
+    with open_results(url, patience_s) as (database, _):
         return database.read(partial(read_rows, pairs=pairs))
 
 
-def too_old(database: Database, revision: str, needed: str) -> QueueError:
-    return QueueError(
-        f"{database.named}: its schema {revision} is older than {needed}: `worker enqueue` or "
-        "`worker run` brings it up to date"
-    )
+def read_results_of(
+    url: str, name: str, chosen: ResultFilter, after: After | None, count: int, patience_s: float = 2
+) -> tuple[tuple[ResultRow, ...], After | None] | None:
+    """The rows alone, and what begins the next page; None where there is no such batch."""
+
+    def read(connection: Connection) -> tuple[tuple[ResultRow, ...], After | None] | None:
+        batch_id = _batch_id(connection, name)
+        return None if batch_id is None else _read_rows(connection, batch_id, chosen, after, count, None)
+
+    with open_results(url, patience_s) as (database, _):
+        return database.read(read)
 
 
 def _batch_id(connection: Connection, name: str) -> int | None:
@@ -122,17 +120,27 @@ def _read(
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
     if batch_id is None or batch is None:
         return None
-    keys = _places(connection, batch_id, chosen, after, count + 1, verdicts)
-    shown = keys[:count]
-    rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
+    rows, following = _read_rows(connection, batch_id, chosen, after, count, verdicts)
     return BatchPage(
         at=connection.execute(select(db_now())).scalar_one(),
         batch=batch,
         history=read_histories(connection, [batch_id], revision).get(batch_id, NOTHING_TAKEN),
-        rows=tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows),
-        after=After(*shown[-1]) if len(keys) > count else None,
+        rows=rows,
+        after=following,
+        folders=read_folders(connection, batch_id),
         agreement=None if verdicts is None else read_agreement(connection, batch_id, verdicts),
     )
+
+
+def _read_rows(
+    connection: Connection, batch_id: int, chosen: ResultFilter, after: After | None, count: int,
+    verdicts: Verdicts | None,
+) -> tuple[tuple[ResultRow, ...], After | None]:  # fmt: skip
+    keys = _places(connection, batch_id, chosen, after, count + 1, verdicts)
+    shown = keys[:count]
+    rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
+    some = tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows)
+    return some, After(*shown[-1]) if len(keys) > count else None
 
 
 def _places(

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
 
 from cloud_monitor.reviews import RIGHT, WRONG
-from worker.answers.notes import NOTES
+from worker.answers.notes import NOTES, UNPARSABLE
 from worker.queue.schema import chunks, images, results
 from worker.queue.sql import error_kind
 
-ANSWERS, NOTED, TRUNCATED, FAILED = "answers", "noted", "truncated", "failed"
+ANSWERS, NOTED, TRUNCATED = "answers", "noted", "truncated"
+NO_MOLECULE, FAILED = "not_a_molecule", "failed"
 NOTE_NAMES = NOTES
 REVIEWED, UNREVIEWED = "reviewed", "unreviewed"
 REVIEWS = (REVIEWED, UNREVIEWED, RIGHT, WRONG)
@@ -21,7 +22,7 @@ _NO_CONFIDENCE = 0.0  # of failed ones
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """The last result of the page before: failed ones have no confidence."""
+    """Where a result stands in the order of its batch: failed ones have no confidence."""
 
     least: float
     chunk: int
@@ -30,7 +31,9 @@ class After:
 
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """`show` is one of ANSWERS (with a SMILES), NOTED, TRUNCATED, FAILED. Empty text asks nothing."""
+    """`show` is one of ANSWERS (with a SMILES), NOTED, TRUNCATED, NO_MOLECULE (no SMILES by its grammar),
+    FAILED. Empty text asks nothing.
+    """
 
     show: str = ANSWERS
     below: float | None = None  # least confidence
@@ -38,12 +41,20 @@ class ResultFilter:
     error: str = ""  # what stands before the first colon
     text: str = ""  # anywhere in the picture's name, its folder or the SMILES, whatever the case
     review: str = ""  # one of REVIEWS, which worker.review.reviewed asks for; corrected ones are wrong
+    folder: str | None = None  # the very folder; "" is the source itself
 
-    def keys(self, batch_id: int, after: After | None, count: int) -> Select[Any]:
-        """Least confidence, chunk and number, the least sure first, failed ones in order of pictures."""
+    def keys(
+        self, batch_id: int, after: After | None, count: int, *, is_backward: bool = False
+    ) -> Select[Any]:
+        """Least confidence, chunk and number, the least sure first, failed ones in order of pictures; or
+        those before `after`, the nearest first.
+        """
         query = select(self._least(), results.c.chunk_id, results.c.number).where(
             results.c.batch_id == batch_id, *self._conditions()
         )
+        if self.folder is not None:
+            inside = (chunks.c.batch_id == batch_id, chunks.c.directory == self.folder)
+            query = query.where(results.c.chunk_id.in_(select(chunks.c.id).where(*inside)))
         if self.text:
             same = and_(images.c.chunk_id == results.c.chunk_id, images.c.number == results.c.number)
             query = query.join(images, same).join(chunks, chunks.c.id == results.c.chunk_id)
@@ -55,8 +66,9 @@ class ResultFilter:
                 if self.show == FAILED
                 else (after.least, after.chunk, after.number)
             )
-            query = query.where(tuple_(*order) > tuple_(*(literal(part) for part in last)))
-        return query.order_by(*order).limit(count)
+            here, there = tuple_(*order), tuple_(*(literal(part) for part in last))
+            query = query.where(here < there if is_backward else here > there)
+        return query.order_by(*(column.desc() if is_backward else column for column in order)).limit(count)
 
     def _least(self) -> ColumnElement[float]:
         return literal(_NO_CONFIDENCE) if self.show == FAILED else results.c.least_confidence
@@ -74,10 +86,12 @@ class ResultFilter:
             found.append(results.c.truncated)
         if self.show == NOTED:
             found.append(results.c.notes.is_not(None))
+        if self.show == NO_MOLECULE:
+            found.append(_has_note(UNPARSABLE))
         if self.below is not None:
             found.append(results.c.least_confidence < self.below)
         if self.note:
-            found.append(results.c.notes.contains(f'"{self.note}":', autoescape=True))
+            found.append(_has_note(self.note))
         return found
 
     def _has_text(self) -> ColumnElement[bool]:
@@ -87,3 +101,7 @@ class ResultFilter:
                 for column in (images.c.name, chunks.c.directory, results.c.smiles)
             )
         )
+
+
+def _has_note(name: str) -> ColumnElement[bool]:
+    return results.c.notes.contains(f'"{name}":', autoescape=True)

@@ -16,9 +16,11 @@ from webapp.serving.assets import FOLDER, NEEDED, TEMPLATES, modules
 
 ROOT = FOLDER.parent.parent
 VENDORED = {
-    "LICENSE": "LICENSE",
-    "uPlot.iife.min.js": "dist/uPlot.iife.min.js",
-    "uPlot.min.css": "dist/uPlot.min.css",
+    "LICENSE": "uplot/LICENSE",
+    "uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
+    "uPlot.min.css": "uplot/dist/uPlot.min.css",
+    "openchemlib.LICENSE": "openchemlib/LICENSE",
+    "openchemlib.js": "openchemlib/dist/openchemlib.js",
 }
 
 
@@ -28,7 +30,13 @@ def test_what_templates_name_is_what_a_start_insists_on() -> None:
         for template in TEMPLATES.rglob("*.html")
         for _, name in re.findall(r"""asset_url\((["'])([^"']*\.\w+)\1\)""", template.read_text())
     }
-    assert named == set(NEEDED)
+    assert named | imported_by_workers() == set(NEEDED)
+
+
+def imported_by_workers() -> set[str]:
+    """Modules of other folders, which nothing else asks for."""
+    scripts = (path.read_text() for path in (FOLDER / "workers").iterdir())
+    return {name for text in scripts for name in re.findall(r"""from ["']\.\./([\w./]+)["']""", text)}
 
 
 def test_every_script_that_is_imported_is_there() -> None:
@@ -52,18 +60,19 @@ def test_the_modules_named_are_those_that_the_script_imports() -> None:
     assert sorted(modules()) == sorted(reached)
 
 
-def test_the_vendored_plotter_is_the_pinned_packages() -> None:
+def test_what_is_vendored_is_the_pinned_packages() -> None:
     need("npm")
-    package = ROOT / "node_modules/uplot"
-    if not package.is_dir():
-        absent("uplot is not installed (npm ci, with node from apt install nodejs npm)")
+    packages = ROOT / "node_modules"
+    for name in {source.partition("/")[0] for source in VENDORED.values()}:
+        if not (packages / name).is_dir():
+            absent(f"{name} is not installed (npm ci, with node from apt install nodejs npm)")
     vendored = {
         path.name: path.read_bytes() for path in (FOLDER / "vendor").iterdir() if path.name != "ready"
     }
-    assert vendored == {name: (package / source).read_bytes() for name, source in VENDORED.items()}
+    assert vendored == {name: (packages / source).read_bytes() for name, source in VENDORED.items()}
 
 
-@pytest.mark.parametrize("lost", ["vendor/uPlot.iife.min.js", "js/main.js"])
+@pytest.mark.parametrize("lost", ["vendor/openchemlib.js", "js/main.js"])
 def test_a_start_without_its_static_parts_is_refused_by_name(tmp_path: Path, lost: str) -> None:
     for package in ("cloud_monitor", "webapp"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))

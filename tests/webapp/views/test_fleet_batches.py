@@ -49,7 +49,7 @@ def client(tmp_path: Path) -> FlaskClient:
 
 
 def pictures(html: str) -> list[int]:
-    return [int(number) for number in re.findall(r"/(\d+)\.png\s*<td", html)]
+    return [int(number) for number in re.findall(r"/(\d+)\.png</bdi></a>", html)]
 
 
 def test_all_results_page_by_page(client: FlaskClient) -> None:
@@ -72,6 +72,15 @@ def test_the_address_chooses(client: FlaskClient) -> None:
     assert "No result is as asked for." in client.get(f"{ADDRESS}?text=%00%25").text
     first = client.get(f"{ADDRESS}?below=0.9&show=noted").text
     assert 'href="?show=noted&amp;below=0.9&amp;after=' in first
+
+
+def test_the_address_chooses_a_folder_of_those_there_are(client: FlaskClient) -> None:
+    page = client.get(f"{ADDRESS}?folder=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E&below=0.03").text
+    assert pictures(page) == [2, 3]
+    assert '<option value="&lt;img src=x onerror=alert(1)&gt;" selected>' in page
+    none = client.get(f"{ADDRESS}?folder=.").text
+    assert (pictures(none), '<option value="." selected>.</option>' in none) == ([], True)
+    assert client.get(f"{ADDRESS}?folder={'x' * 5000}").status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,11 @@ from tests.services.proxy import run_proxy
 from tests.webapp.listings import TOKEN, put_list, sample_list, write_token
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import open_sample
+from tests.worker.queue.helpers import claim
 from webapp import create_app
 from webapp.settings import Settings
+from worker.answers.notes import Note
+from worker.queue import Result
 
 OPERATIONS = (
     "status", "series", "vms", "jobs", "inventory", "put_inventory", "export", "health", "metrics", "badge",
@@ -25,6 +28,7 @@ OPERATIONS = (
     "alerts", "alert", "acknowledge", "take_back_acknowledgement", "silences", "add_silence",
     "remove_silence",
     "annotations", "annotate", "take_azure", "reviews", "review", "take_back_review", "agreement",
+    "results", "result",
 )  # fmt: skip
 CHANGER = "a-token-to-change-things"
 CHANGES = (
@@ -40,7 +44,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     with run_proxy() as proxy:
         proxy.mode = "empty"
         url = f"sqlite:///{state_dir / 'queue.db'}"
-        open_sample(url).close()
+        queue = open_sample(url)
+        queue.add_directories(queue.add_batch("run", "/data"), [("d", ["a.png", "b.png"])], 2)
+        note = Note("unparsable", "ring bond 1 is not closed")
+        read = Result(0, "C1", ("C", "1"), (1.0, 0.25), notes=(note,))
+        queue.store(claim(queue), [read, Result(1, None, error="BlankImage: grey")])
+        queue.close()
         changers = state_dir / "changers"
         changers.write_text(f"tester {CHANGER}\n")
         app = create_app(
@@ -104,6 +113,23 @@ def test_answers_are_as_described(schema: Any, name: str) -> None:
         case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     try_out()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "query"),
+    [
+        ("results", {}, {"batch": "run"}),
+        ("results", {}, {"batch": "run", "show": "failed"}),
+        ("results", {}, {"batch": "run", "folder": "d", "limit": 1}),
+        ("result", {"chunk": 1, "number": 0}, {"show": "not_a_molecule"}),
+        ("result", {"chunk": 1, "number": 1}, {}),
+    ],
+)
+def test_results_that_are_there_are_as_described(
+    schema: Any, name: str, path: dict[str, int], query: dict[str, Any]
+) -> None:
+    case = schema.find_operation_by_id(name).Case(path_parameters=path, query=query)
+    assert case.call_and_validate(headers={"Accept-Encoding": "identity"}).status_code == 200
 
 
 def test_the_description_is_valid_and_names_every_route_for_programs(tmp_path: Path) -> None:

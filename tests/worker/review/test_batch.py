@@ -7,7 +7,18 @@ import pytest
 from tests.worker.queue.helpers import claim
 from worker.answers.notes import Note
 from worker.queue import Queue, Result, Usage
-from worker.review import FAILED, NOTED, TRUNCATED, After, BatchPage, ResultFilter, read_batch_page
+from worker.review import (
+    FAILED,
+    NO_MOLECULE,
+    NOTED,
+    TRUNCATED,
+    After,
+    BatchPage,
+    Folders,
+    ResultFilter,
+    read_batch_page,
+    read_result_page,
+)
 
 # Name, SMILES, least confidence, notes, error
 GIVEN = (
@@ -16,7 +27,7 @@ GIVEN = (
     ("c.png", None, None, (), "BlankImage: grey"),
     ("d.png", "CCN", 0.25, (Note("truncated", "no end"),), None),
     ("e.png", None, None, (), "TruncatedImage: ends at byte 7"),
-    ("F.png", "c1ccccc1", 0.5, (), None),
+    ("F.png", "c1ccccc", 0.5, (Note("unparsable", "ring bond 1 is not closed"),), None),
 )
 
 
@@ -62,11 +73,16 @@ LEAST_FIRST = ["b_1.png", "d.png", "F.png", "a_100%.png"]
     [
         (ResultFilter(), LEAST_FIRST),
         (ResultFilter(below=0.5), ["b_1.png", "d.png"]),
-        (ResultFilter(show=NOTED), ["b_1.png", "d.png"]),
+        (ResultFilter(show=NOTED), ["b_1.png", "d.png", "F.png"]),
         (ResultFilter(note="lead_for_phenyl"), ["b_1.png"]),
         (ResultFilter(show=TRUNCATED), ["d.png"]),
         (ResultFilter(show=FAILED), ["c.png", "e.png"]),
         (ResultFilter(show=FAILED, error="TruncatedImage"), ["e.png"]),
+        (ResultFilter(show=NO_MOLECULE), ["F.png"]),
+        (ResultFilter(folder="of_run", below=0.5), ["b_1.png", "d.png"]),
+        (ResultFilter(folder="of_other"), []),
+        (ResultFilter(folder=""), []),
+        (ResultFilter(show=FAILED, folder="of_run", text="c.p"), ["c.png"]),
         (ResultFilter(text="f.P"), ["F.png"]),
         (ResultFilter(text="0%"), ["a_100%.png"]),
         (ResultFilter(text="_1."), ["b_1.png"]),
@@ -109,3 +125,30 @@ def test_the_history_of_a_batch(filled: Queue, queue_url: str) -> None:
 
 def test_there_is_no_page_of_a_batch_that_is_not_there(filled: Queue, queue_url: str) -> None:
     assert read_batch_page(queue_url, "run'--", ResultFilter(), None, 10, 0.6) is None
+
+
+@pytest.mark.parametrize(
+    "chosen", [ResultFilter(), ResultFilter(show=FAILED), ResultFilter(folder="of_run", text="PNG")]
+)
+def test_a_result_knows_its_neighbours_in_the_list(
+    filled: Queue, queue_url: str, chosen: ResultFilter
+) -> None:
+    keys = [(row.chunk, row.result.number) for row in read(queue_url, chosen).rows]
+    for place, key in enumerate(keys):
+        found = read_result_page(queue_url, *key, chosen, 1)
+        assert found is not None
+        assert (found.row.batch, found.row.chunk, found.row.result.number) == ("run", *key)
+        assert found.previous == (keys[place - 1] if place else None)
+        assert found.following == (keys[place + 1] if place + 1 < len(keys) else None)
+        rest = read(queue_url, chosen, found.list_after)
+        shown = [(row.chunk, row.result.number) for row in rest.rows]
+        assert shown == keys[max(0, place - 1) :]
+
+
+def test_the_folders_of_a_batch(filled: Queue, queue_url: str) -> None:
+    assert read(queue_url, ResultFilter()).folders == Folders((("of_run", 6),), 1)
+
+
+@pytest.mark.parametrize("key", [(1, 99), (99, 0), (0, 0), (-1, 0), (2**70, 0), (1, 2**70)])
+def test_there_is_no_result_that_is_not_there(filled: Queue, queue_url: str, key: tuple[int, int]) -> None:
+    assert read_result_page(queue_url, *key, ResultFilter(), 1) is None

@@ -7,19 +7,20 @@ import { toggleWall } from "./look.js";
 import { toggleMarks } from "./marks.js";
 import { closePlot, zoomOut } from "./plotpanel.js";
 import { refreshNow, togglePause } from "./refresh.js";
+import { backToList, moveResult, stepResult } from "./results.js";
 import { moveColumn, moveRow } from "./select.js";
 
 const click = (id) => document.getElementById(id)?.click();
 
 const KEYS = {
   "/": () => (document.getElementById("filter") ?? document.getElementById("finder-text"))?.focus(),
-  j: () => moveAlert(1) || moveRow(1), ArrowDown: (event) => onCell(event, () => moveRow(1)),
-  k: () => moveAlert(-1) || moveRow(-1), ArrowUp: (event) => onCell(event, () => moveRow(-1)),
-  l: () => moveColumn(1), ArrowRight: (event) => onCell(event, () => moveColumn(1)),
-  h: () => moveColumn(-1), ArrowLeft: (event) => onCell(event, () => moveColumn(-1)),
+  j: () => moveAlert(1) || moveResult(1) || moveRow(1), ArrowDown: (event) => onCell(event, () => moveRow(1)),
+  k: () => moveAlert(-1) || moveResult(-1) || moveRow(-1), ArrowUp: (event) => onCell(event, () => moveRow(-1)),
+  l: () => moveColumn(1), ArrowRight: (event) => stepResult(1) || onCell(event, () => moveColumn(1)),
+  h: () => moveColumn(-1), ArrowLeft: (event) => stepResult(-1) || onCell(event, () => moveColumn(-1)),
   z: zoomOut, a: toggleShowAll, r: refreshNow, p: togglePause,
   t: () => click("theme"), w: () => document.body.dataset.page === "status" && toggleWall(),
-  m: toggleMarks, c: acknowledgeChosen, s: silenceChosen,
+  b: backToList, m: toggleMarks, c: acknowledgeChosen, s: silenceChosen,
   "?": () => click("help"), Escape: closePlot,
 };
 

@@ -1,0 +1,47 @@
+/**
+ * Draws structures from SMILES, apart from the page: one at a time, and whatever a SMILES makes it do, the page goes on.
+ * It takes {smiles, width, height, bond} and gives {svg, formula} or {fault}; the first word is {ready}.
+ */
+
+import { Molecule } from "../vendor/openchemlib.js";
+
+const LONGEST = 4000; // characters; the model's longest answer has fewer
+const LONGEST_SVG = 1_500_000;
+const GROUPS = /\[(?:[RXYZ](?:\d+[a-f]?)?'?|Ar\d*'?)\]/g; // labels of groups; argon and yttrium are in no drawing of a molecule
+const WITHOUT = { suppressChiralText: true, suppressCIPParity: true, suppressESR: true, autoCrop: true, autoCropMargin: 6 };
+
+function draw({ smiles, width, height, bond }) {
+  if (smiles.length > LONGEST) return { fault: "too long to be drawn" };
+  const text = smiles.replace(GROUPS, "*");
+  if (text === "" || /\s/.test(text)) return { fault: "not a molecule" }; // the library reads on from a blank as a title
+  let molecule;
+  try {
+    molecule = Molecule.fromSmiles(text);
+  } catch {
+    return { fault: "not a molecule" };
+  }
+  if (molecule.getAllAtoms() === 0) return { fault: "not a molecule" };
+  const svg = molecule.toSVG(width, height, "structure", { ...WITHOUT, maxAVBL: bond })
+    .replace(/<style>[^<]*<\/style>/, "")
+    .replace(/<\w+ [^>]*class="event"[^>]*\/>/g, "")
+    .replaceAll(">?</text>", ">*</text>"); // so the library writes any atom
+  if (svg.length > LONGEST_SVG) return { fault: "too large to be drawn" };
+  return { svg, formula: text.includes("*") ? "" : describe(molecule) };
+}
+
+function describe(molecule) {
+  const { formula, relativeWeight } = molecule.getMolecularFormula();
+  return `${formula} · ${relativeWeight.toFixed(2)} g/mol`;
+}
+
+addEventListener("message", ({ data }) => {
+  let answer;
+  try {
+    answer = draw(data);
+  } catch {
+    answer = { fault: "cannot be drawn" };
+  }
+  postMessage(answer);
+});
+draw({ smiles: "C1CC2CC1C=C2", width: 100, height: 100, bond: 24 }); // what the library makes at first use is made by now
+postMessage({ ready: true });

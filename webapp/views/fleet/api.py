@@ -1,0 +1,53 @@
+"""`/api/results`: what the pages of single results show, for programs. Described in openapi.json."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, json, request
+
+from webapp.errors import RequestRefused
+from webapp.views.api import read_number
+from webapp.views.fleet.reach import NO_BATCH, NO_RESULT, queue_address, read_or_refuse
+
+blueprint = Blueprint("api_results", __name__, url_prefix="/api")
+
+_LIMIT_DEFAULT, _LIMIT_MAX = 60, 1000
+
+
+@blueprint.get("/results")
+def results() -> Response:
+    """Of one batch, chosen and in the order of its page; `next` is the `after` of the next page."""
+    url = queue_address()
+    from webapp.views.fleet.asked import after_text, read_asked  # SQLAlchemy: only where it is asked for
+    from webapp.views.fleet.described import describe
+    from worker.review import read_results_of
+
+    if not (name := request.args.get("batch", "")):
+        raise RequestRefused(400, "batch_missing", "batch must name a batch")
+    asked = read_asked(request.args)
+    limit = read_number("limit", _LIMIT_DEFAULT, 1, _LIMIT_MAX)
+    read = partial(read_results_of, url, name.replace("\0", ""), asked.chosen, asked.after, limit)
+    rows, after = read_or_refuse(read, "no_such_batch", NO_BATCH)
+    following = None if after is None else after_text(after)
+    return _answer({"batch": name, "results": [describe(row) for row in rows], "next": following})
+
+
+@blueprint.get("/results/<int:chunk>/<int:number>")
+def result(chunk: int, number: int) -> Response:
+    """With its tokens, and its neighbours in the list that the address chooses."""
+    url = queue_address()
+    from webapp.views.fleet.asked import read_asked
+    from webapp.views.fleet.described import describe_whole
+    from worker.review import read_result_page
+
+    asked = read_asked(request.args)
+    read = partial(read_result_page, url, chunk, number, asked.chosen, 1)
+    return _answer(describe_whole(read_or_refuse(read, "no_such_result", NO_RESULT)))
+
+
+def _answer(content: dict[str, Any]) -> Response:
+    # A file's name may hold markup; not even a careless reader runs it
+    body = json.dumps(content).replace("<", "\\u003c")
+    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,129 @@
+"""What an address asks of a batch's results, read and written again. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from webapp.errors import RequestRefused
+from worker.review import (
+    ANSWERS,
+    FAILED,
+    NO_MOLECULE,
+    NOTE_NAMES,
+    NOTED,
+    TRUNCATED,
+    After,
+    ResultFilter,
+)
+
+SHOWN = {
+    ANSWERS: "read, least sure first",
+    NOTED: "with a note",
+    NO_MOLECULE: "not a molecule",
+    TRUNCATED: "truncated",
+    FAILED: "failed",
+}
+TEXT_MAX = 200
+SOURCE_ITSELF = "."  # no folder's own name: how an address says it
+_FOLDER_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for. `query_string` says the choice again, without the page of the list."""
+
+    chosen: ResultFilter
+    after: After | None
+    query_string: str
+    folder: str  # as the address has it; "" asks nothing
+    is_narrowed: bool  # other than what a bare address shows
+
+    def query_from(self, after: After | None) -> str:
+        """The same choice, from another result on."""
+        if after is None:
+            return self.query_string
+        begin = urlencode({"after": after_text(after)})
+        return f"{self.query_string}&{begin}" if self.query_string else begin
+
+
+def read_asked(arguments: Mapping[str, str]) -> Asked:
+    """Raises RequestRefused: 400 for what no link of the page says; empty fields ask nothing."""
+    show = _one_of("show", arguments.get("show", ""), tuple(SHOWN)) or ANSWERS
+    note = _one_of("note", arguments.get("note", ""), NOTE_NAMES)
+    error, text = (arguments.get(name, "").strip()[:TEXT_MAX] for name in ("error", "text"))
+    folder = arguments.get("folder", "")
+    if len(folder) > _FOLDER_MAX:
+        raise RequestRefused(400, "bad_query", f"folder has more than {_FOLDER_MAX} characters")
+    below = _share("below", arguments.get("below", "").strip())
+    kept = {
+        "show": "" if show == ANSWERS else show,
+        "below": "" if below is None else f"{below:g}",
+        "note": note,
+        "error": error,
+        "folder": folder,
+        "text": text,
+    }
+    after = arguments.get("after", "")
+    # No text of a database holds NUL, and PostgreSQL refuses to be asked for one
+    error, text, asked_folder = (word.replace("\0", "") for word in (error, text, folder))
+    chosen = ResultFilter(
+        show=show,
+        below=below,
+        note=note,
+        error=error,
+        text=text,
+        folder=_folder_of(asked_folder) if folder else None,
+    )
+    return Asked(
+        chosen=chosen,
+        after=_after(after) if after else None,
+        query_string=urlencode({name: value for name, value in kept.items() if value}),
+        folder=folder,
+        is_narrowed=any(kept.values()),
+    )
+
+
+def folder_word(folder: str) -> str:
+    """How an address names a folder."""
+    return folder or SOURCE_ITSELF
+
+
+def _folder_of(word: str) -> str:
+    return "" if word == SOURCE_ITSELF else word
+
+
+def after_text(after: After) -> str:
+    """As `after=` says it."""
+    return f"{after.least!r},{after.chunk},{after.number}"
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value and value not in known:
+        raise RequestRefused(400, "bad_query", f"{name} must be one of {', '.join(known)}")
+    return value
+
+
+def _share(name: str, value: str) -> float | None:
+    if not value:
+        return None
+    try:
+        share = float(value)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise RequestRefused(400, "bad_query", f"{name} must be a confidence from 0 to 1")
+    return share
+
+
+def _after(value: str) -> After:
+    try:
+        least, chunk, number = value.split(",")
+        found = After(float(least), int(chunk), int(number))
+    except ValueError:
+        found = None
+    if found is None or not math.isfinite(found.least) or max(abs(found.chunk), abs(found.number)) >= 2**31:
+        raise RequestRefused(400, "bad_query", "after must be as the link to the next page has it")
+    return found

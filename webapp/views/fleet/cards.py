@@ -1,0 +1,72 @@
+"""Results as the gallery shows them: each with the places of its picture and its structure. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cloud_monitor.system.text import format_number, one_line, without_controls
+from webapp.pages.cells import NOTHING, WARN, Cell
+from worker.review import DOUBTFUL_BELOW, UNPARSABLE, ResultRow
+
+SMILES_MAX = 20_000  # characters; far longer than any that the model writes
+_NOTE_WORDS: Mapping[str, str] = {
+    "lead_for_phenyl": "Pb for Ph?",
+    "r_labels": "group labels",
+    UNPARSABLE: "not a molecule",
+    "repeats": "repeats itself",
+    "many_fragments": "many fragments",
+    "truncated": "truncated",
+    "inverted": "light on dark",
+    "rotated": "turned",
+    "more_pages": "more pages",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCard:
+    """`smiles` is whole; None where there is an error."""
+
+    chunk: int
+    number: int
+    image: str
+    smiles: str | None
+    error: str
+    least: Cell
+    mean: Cell
+    notes: tuple[Cell, ...]  # evidence as the title
+    no_molecule: str  # why the SMILES is none by its grammar; "" where it is one
+
+
+def result_card(row: ResultRow) -> ResultCard:
+    result = row.result
+    least = min(result.confidences, default=None)
+    mean = math.fsum(result.confidences) / len(result.confidences) if result.confidences else None
+    return ResultCard(
+        chunk=row.chunk,
+        number=result.number,
+        image=one_line(row.image),
+        smiles=None if result.smiles is None else smiles_text(result.smiles),
+        error=one_line(result.error or ""),
+        least=percent(least, is_low=least is not None and least < DOUBTFUL_BELOW),
+        mean=percent(mean),
+        notes=tuple(Cell(note_words(note.name), "", one_line(note.evidence)) for note in result.notes),
+        no_molecule=next((one_line(note.evidence) for note in result.notes if note.name == UNPARSABLE), ""),
+    )
+
+
+def smiles_text(smiles: str) -> str:
+    """To be copied: whole, with nothing that turns or hides what stands beside it."""
+    text = without_controls(smiles)
+    return text if len(text) <= SMILES_MAX else f"{text[:SMILES_MAX]}…"
+
+
+def note_words(name: str) -> str:
+    return _NOTE_WORDS.get(name) or name.replace("_", " ")
+
+
+def percent(value: float | None, *, is_low: bool = False) -> Cell:
+    if value is None:
+        return Cell(NOTHING, "n m")
+    return Cell(f"{format_number(round(100 * value, 1))} %", f"n {WARN}" if is_low else "n")

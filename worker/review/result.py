@@ -1,0 +1,82 @@
+"""One result with its neighbours in a batch's list: read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection, and_, select
+
+from worker.queue.chosen import read_rows
+from worker.queue.model import ResultRow
+from worker.queue.schema import attempts, results
+from worker.review.choice import FAILED, After, ResultFilter
+from worker.review.opened import open_results
+
+LARGEST = 2**31  # no chunk and no number is
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """`previous` and `following` are the neighbours in the list that was chosen, chunk and number; None at
+    its ends, and where the result itself has no place in it. `list_after` begins a page of the list a few
+    results before this one; None: the first page has it.
+    """
+
+    row: ResultRow
+    attempt: int  # which claim of its chunk read it
+    claimed_at: float
+    previous: tuple[int, int] | None
+    following: tuple[int, int] | None
+    list_after: After | None
+
+
+def read_result_page(
+    url: str, chunk: int, number: int, chosen: ResultFilter, before: int, patience_s: float = 2
+) -> ResultPage | None:
+    """`before`: how many results a page of the list has before this one. None where there is no such result.
+    Raises QueueUnavailable, QueueError.
+    """
+    if not (0 < chunk < LARGEST and 0 <= number < LARGEST):
+        return None
+    with open_results(url, patience_s) as (database, _):
+        return database.read(partial(_read, key=(chunk, number), chosen=chosen, before=before))
+
+
+def _read(
+    connection: Connection, key: tuple[int, int], chosen: ResultFilter, before: int
+) -> ResultPage | None:
+    same = and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token)
+    query = select(
+        results.c.batch_id, results.c.least_confidence, results.c.token, attempts.c.claimed_at
+    ).join(attempts, same)
+    found = connection.execute(
+        query.where(results.c.chunk_id == key[0], results.c.number == key[1])
+    ).one_or_none()
+    row = read_rows(connection, [key]).get(key)
+    if found is None or row is None:
+        return None
+    here = After(found.least_confidence or 0.0, *key)
+    is_listed = chosen.show == FAILED or found.least_confidence is not None
+    earlier, later = (
+        ([], [])
+        if found.batch_id is None or not is_listed
+        else _neighbours(connection, found.batch_id, here, chosen, before)
+    )
+    return ResultPage(
+        row=row,
+        attempt=found.token,
+        claimed_at=found.claimed_at,
+        previous=earlier[0][1:] if earlier else None,
+        following=later[0][1:] if later else None,
+        list_after=After(*earlier[-1]) if len(earlier) > before else None,
+    )
+
+
+def _neighbours(
+    connection: Connection, batch_id: int, here: After, chosen: ResultFilter, before: int
+) -> tuple[list[tuple[float, int, int]], list[tuple[float, int, int]]]:
+    """Those before, the nearest first, and the one after."""
+    earlier = connection.execute(chosen.keys(batch_id, here, before + 1, is_backward=True))
+    later = connection.execute(chosen.keys(batch_id, here, 1))
+    return [(row[0], row[1], row[2]) for row in earlier], [(row[0], row[1], row[2]) for row in later]

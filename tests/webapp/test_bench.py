@@ -72,3 +72,12 @@ def test_plots() -> None:
         assert found[f"plots.{store}.year_86400"]["rows"] in (1, 2)
         assert found[f"plots.{store}.peak"]["value"] > 0  # type: ignore[operator]
         assert {f"plots.{store}.largest_export", f"plots.{store}.largest_api_series"} <= set(found)
+
+
+@pytest.mark.timeout(300)
+def test_gallery() -> None:
+    found = {str(line["name"]): line for line in run_tiny("gallery")}
+    for what in ("first", "not_a_molecule", "failed", "below", "folder", "text", "text_of_none", "result"):
+        assert found[f"gallery_sqlite_{what}"]["against"] == "reading the whole batch and sorting it"
+    assert found["gallery_sqlite_pages"]["value"] == 4
+    assert {"gallery_sqlite_memory_before", "gallery_sqlite_memory_after"} <= set(found)

@@ -6,7 +6,7 @@
 import { element } from "./dom.js";
 
 const LIMIT_MS = 5000; // for one structure; the usual ones take a tenth of a second
-const START_LIMIT_MS = 60_000; // for the library, of a megabyte, on a slow machine
+const START_LIMIT_MS = 300_000; // for the library, of a megabyte, over a slow network
 const KEPT_MAX = 300; // drawings, so that a refresh of the page draws nothing anew
 const NEAR = "250px"; // how far from sight drawing begins
 const SIZES = { "": { width: 320, height: 240, bond: 26 }, large: { width: 640, height: 480, bond: 44 } };

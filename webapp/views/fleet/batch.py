@@ -8,7 +8,7 @@ from hashlib import sha256
 from flask import Blueprint, Response, request
 
 from webapp.model.snapshot_view import SnapshotView
-from webapp.views.fleet.pictures import picture_links
+from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
 from webapp.views.render import Values, show_page
 

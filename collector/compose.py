@@ -13,8 +13,7 @@ from collector.delivery.spool import SpoolFigures
 from collector.isolate import SourceOutcome
 from collector.model import Point
 from collector.settings import CloudSchedulerSettings, GridSettings
-from collector.sources.batches_of_fleet import cap_batches
-from collector.sources.top_n import cap_names
+from collector.sources.top_n import cap_batches, cap_names
 from collector.tasks import COMMAND_PREFIX
 from collector.zerofill import zero_paths
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from flask import Flask, url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from cloud_monitor.settings import SettingsRefused
 from webapp.alerts.annotate import note_alerts
 from webapp.alerts.evaluate import Evaluator
 from webapp.graphite.gate import GraphiteGate
@@ -33,9 +35,11 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
     """Build the app. With `poll` a thread of it takes part in the deployment's one poll a minute.
 
     Without `poll` the page shows the snapshot that lies in `state_dir`. Raises assets.PartsMissing where the
-    installation is not whole, SettingsRefused where the file of alerts says what cannot be.
+    installation is not whole, SettingsRefused where the file of alerts says what cannot be, and where the
+    packages are missing that read the fleet's queue.
     """
     assets.check_parts()
+    _check_extras(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     if settings.inventory_token_file is not None:
         from cloud_monitor.system.process import share_one_heap
@@ -83,3 +87,13 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
         )
         evaluator.start()
     return app
+
+
+def _check_extras(settings: Settings) -> None:
+    """Now, rather than in each page that reads the queue."""
+    given = settings.fleet_database_url or settings.wishes_database_url
+    if given is not None and importlib.util.find_spec("sqlalchemy") is None:
+        name = "FLEET" if settings.fleet_database_url else "WISHES"
+        raise SettingsRefused(
+            f"WEBAPP_{name}_DATABASE_URL needs SQLAlchemy: pip install 'cloud-monitor[webapp,fleet]'"
+        )

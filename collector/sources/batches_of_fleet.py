@@ -1,12 +1,12 @@
 """The fleet's batches as the queue's figures show them (pure): which are sent, and what of each.
 
 Those with work left come first, in the order in which they are read, then those that ended within ENDED_S,
-the last one first. Names are capped by the day, as those of users are: what a day has seen keeps its place.
+the last one first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from cloud_monitor.metrics.paths import build_path, clean
 from worker.queue.batch_statistics import BatchHistory, Forecast, forecast, in_order, left_of
@@ -74,21 +74,3 @@ def _figures(
         yield "wall_s", history.wall_s
         yield "peak_memory_mb", history.peak_memory_bytes / _BYTES_IN_MB
         yield "cost", history.cost
-
-
-def cap_batches(
-    grid: str, values: Sequence[tuple[str, float]], seen: Iterable[str], batches_max: int
-) -> list[tuple[str, float]]:
-    """Values with at most `batches_max` batches by name; those in `seen` (paths of the last day) keep their
-    place, and use it up. The others are left out, and counted.
-    """
-    stem, overflow = f"grids.{grid}.fleet.batches.", build_path("fleet_overflow", grid=grid, names="batches")
-    before = {path[len(stem) :].partition(".")[0] for path in seen if path.startswith(stem)}
-    now = dict.fromkeys(path[len(stem) :].partition(".")[0] for path, _ in values if path.startswith(stem))
-    new = [name for name in now if name not in before]
-    left_out = set(new[max(0, batches_max - len(before)) :])
-    return [
-        (path, value + len(left_out) if path == overflow else value)
-        for path, value in values
-        if not (path.startswith(stem) and path[len(stem) :].partition(".")[0] in left_out)
-    ]

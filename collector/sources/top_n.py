@@ -52,6 +52,24 @@ def cap_names(
     return kept
 
 
+def cap_batches(
+    grid: str, values: Sequence[tuple[str, float]], seen: Iterable[str], batches_max: int
+) -> list[tuple[str, float]]:
+    """Values with at most `batches_max` batches by name; those in `seen` (paths of the last day) keep their
+    place, and use it up. The others are left out, and counted.
+    """
+    stem, overflow = f"grids.{grid}.fleet.batches.", build_path("fleet_overflow", grid=grid, names="batches")
+    before = {path[len(stem) :].partition(".")[0] for path in seen if path.startswith(stem)}
+    now = dict.fromkeys(path[len(stem) :].partition(".")[0] for path, _ in values if path.startswith(stem))
+    new = [name for name in now if name not in before]
+    left_out = set(new[max(0, batches_max - len(before)) :])
+    return [
+        (path, value + len(left_out) if path == overflow else value)
+        for path, value in values
+        if not (path.startswith(stem) and path[len(stem) :].partition(".")[0] in left_out)
+    ]
+
+
 def _cap(
     grid: str,
     values: Sequence[tuple[str, float]],

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.metrics.paths import clean, parse_path
-from collector.sources.batches_of_fleet import batch_values, cap_batches, sent_batches
+from collector.sources.batches_of_fleet import batch_values, sent_batches
 from collector.sources.fleet import collect
+from collector.sources.top_n import cap_batches
 from collector.zerofill import merge_seen
 from tests.collector.support import make_settings
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass

@@ -25,7 +25,7 @@ def show() -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     page, why = None, ""
     try:
-        from webapp.views.machines.reading import read_machines  # SQLAlchemy: only where it is asked for
+        from webapp.views.machines.reading import read_machines
 
         found = read_machines()
     except RequestRefused as refused:

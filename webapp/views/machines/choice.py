@@ -6,11 +6,12 @@ What a place is, costs and has room for is what the manager reported last; this 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.queue.machine_statistics import GroupFigures, Offer
+if TYPE_CHECKING:
+    from worker.queue.machine_statistics import GroupFigures, Offer
 
 
 class MachineRequest(BaseModel):

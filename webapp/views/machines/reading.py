@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
 from webapp.serving.kept import KeptReading
-from worker.queue.machine_statistics import FleetMachines, QueueError, read_fleet_machines
+
+if TYPE_CHECKING:
+    from worker.queue.machine_statistics import FleetMachines
 
 EVENTS = 20
 
@@ -21,7 +24,12 @@ WRITE_OFF = (
 )
 TOO_OLD = "the queue is of a version without machines: `worker enqueue` or `worker run` brings it up to date"
 
-_kept: KeptReading[FleetMachines | None] = KeptReading(QueueError)
+
+@cache
+def _kept() -> KeptReading[FleetMachines | None]:
+    from worker.queue.machine_statistics import QueueError  # SQLAlchemy: only where there is a queue to read
+
+    return KeptReading(QueueError)
 
 
 def is_on() -> bool:
@@ -35,8 +43,10 @@ def read_machines() -> FleetMachines:
     url = current_settings().fleet_database_url
     if url is None:
         raise RequestRefused(404, "fleet_off", READ_OFF)
+    from worker.queue.machine_statistics import QueueError, read_fleet_machines
+
     try:
-        found = _kept.get(url, partial(read_fleet_machines, url, last=EVENTS))
+        found = _kept().get(url, partial(read_fleet_machines, url, last=EVENTS))
     except QueueError as error:
         raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
     if found is None:
@@ -46,4 +56,4 @@ def read_machines() -> FleetMachines:
 
 def forget() -> None:
     """What is kept is not true any more."""
-    _kept.forget()
+    _kept().forget()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
 from webapp.views.machines.reading import forget
-from worker.queue.wishes import MachineWish, QueueError, write_wishes
+
+if TYPE_CHECKING:
+    from worker.queue.wishes import MachineWish
 
 _PATIENCE_S = 5.0
 
@@ -20,6 +23,8 @@ def is_on() -> bool:
 
 def send_wishes(wishes: Sequence[MachineWish]) -> list[MachineWish]:
     """All or none of them, with their numbers. Raises RequestRefused (503)."""
+    from worker.queue.wishes import QueueError, write_wishes
+
     url = current_settings().wishes_database_url
     assert url is not None
     try:

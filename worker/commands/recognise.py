@@ -16,7 +16,6 @@ from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.page_names import page_name
 from worker.decimer import open_recogniser
 from worker.decimer.errors import ImageRefused
-from worker.decimer.frames import MOST_PAGES
 from worker.decimer.image_file import ImageLimits, count_pages
 from worker.decimer.paged import may_have_pages
 from worker.recognition import Recognition, SourceImage
@@ -110,7 +109,7 @@ def _pages(path: str, limits: ImageLimits) -> Iterator[SourceImage]:
         pages = count_pages(file, limits) if may_have_pages(file) else 1
     except ImageRefused:  # the answer will say it
         pages = 1
-    if pages == 1 or pages > MOST_PAGES:  # its note will say it
+    if pages == 1:
         yield SourceImage(page_name(path, None), file)
         return
     for page in range(1, pages + 1):

@@ -42,5 +42,12 @@ class BlankImage(ImageRefused):
     """Nothing is drawn: one colour all over, or nothing dark enough to read."""
 
 
+class TooComplex(ImageRefused):
+    """Drawing it takes more time or memory than is given to a page, or ended the library that does it."""
+
+
+REFUSALS = {kind.__name__: kind for kind in ImageRefused.__subclasses__()}
+
+
 class ModelError(WorkerError):
     """The model cannot be found, fetched, verified or prepared; the message says what to do."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_PAGES = 10_000  # of a file; one with more is read as its first
+MOST_WALKED_PIXELS = 1_000_000_000  # on the way to an animation's last picture: some 3 s
+ANIMATIONS = ("GIF", "WEBP", "PNG", "AVIF")  # a picture is made from all those before it
 _TRAILER, _EXTENSION, _IMAGE = b";", b"!", b","
 
 
@@ -24,6 +26,11 @@ def count_frames(path: Path, kind: str | None, by_library: int) -> int:
         else:
             found = by_library
     return min(max(found, 1), MOST_PAGES + 1)
+
+
+def are_read_each(pages: int, kind: str | None, pixels: int) -> bool:
+    """Of a file with so many pages, each of so many pixels; else it is read as its first."""
+    return pages <= MOST_PAGES and (kind not in ANIMATIONS or pages * pixels <= MOST_WALKED_PIXELS)
 
 
 def _count_directories(file: BinaryIO) -> int:

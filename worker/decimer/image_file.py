@@ -23,7 +23,7 @@ from worker.decimer.errors import (
     TruncatedImage,
 )
 from worker.decimer.formats import HEIF, PDF, explain_unidentified, formats_of
-from worker.decimer.frames import count_frames
+from worker.decimer.frames import ANIMATIONS, are_read_each, count_frames
 from worker.decimer.pdf import count_pdf_pages, render_page
 
 LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
@@ -61,6 +61,8 @@ def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[Opene
         if page > 1:
             if page > pages:
                 raise MissingImage(f"there is no page {page}: the file has {pages}")
+            if image.format in ANIMATIONS:  # it makes those before on the way
+                check_size(*image.size, limits)
             image.seek(page - 1)
         check_size(*image.size, limits)
         image.load()
@@ -69,9 +71,11 @@ def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[Opene
 
 
 def count_pages(path: Path, limits: ImageLimits) -> int:
-    """At least 1. Raises ImageRefused."""
+    """Those that are read, each by its number: 1 of a file that is read as its first. Raises ImageRefused."""
     with _opened(path, limits) as image:
-        return count_pdf_pages(path) if image is None else _count_frames(path, image)
+        pages = count_pdf_pages(path) if image is None else _count_frames(path, image)
+        kind, pixels = (PDF, 0) if image is None else (image.format, image.width * image.height)
+    return pages if are_read_each(pages, kind, pixels) else 1
 
 
 def check_size(width: int, height: int, limits: ImageLimits) -> None:

@@ -1,69 +1,119 @@
-"""Pages of a PDF as pictures, by PDFium (extra `pages`). One page at a time is in memory."""
+"""Pages of a PDF as pictures, by PDFium (extra `pages`) in a process of its own, whose time and memory are
+bounded; it is started for the first PDF, and again after one that ended it.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import math
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from worker.decimer.errors import DamagedImage, MissingImage, NotAnImage
+from worker.decimer.errors import REFUSALS, DamagedImage, ImageRefused, NotAnImage, TooComplex
 
-DOTS_PER_INCH = 300
-POINTS_PER_INCH = 72
-MOST_PIXELS = 12_000_000  # of a page: A4 has 8.7 million at 300 dots an inch
-_one_at_a_time = threading.Lock()  # PDFium is not for several threads
+CPU_S = 20.0  # for a page; nearly all take less than 0.2
+MEMORY_BYTES = 1_000_000_000  # for what is on a page, beside PDFium itself
+PROGRAM = "worker.decimer.pdf_process"
+ROOT = Path(__file__).parents[2]  # where the program is found, whatever the working directory
+# What a Python needs to start: a process that reads strangers' files is told none of this one's secrets.
+_ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 
 
 def count_pdf_pages(path: Path) -> int:
-    """Raises NotAnImage where PDFium is not installed; DamagedImage."""
-    with _document(path) as document:
-        return max(len(document), 1)
+    """Raises NotAnImage where PDFium is not installed or the file asks for a password; DamagedImage;
+    TooComplex.
+    """
+    said, _ = _READER.ask({"path": os.fspath(path)})
+    return int(said["pages"])
 
 
 def render_page(path: Path, number: int, most_pixels: int, longest_side: int) -> tuple[Image.Image, int]:
     """The page in grey, at 300 dots an inch, or fewer where it would be larger than it may be, and how many
     pages there are. Raises MissingImage when there is no such page, and as `count_pdf_pages`.
     """
-    with _document(path) as document:
-        pages = len(document)
-        if number > pages:
-            raise MissingImage(f"there is no page {number}: the file has {pages}")
-        page = document[number - 1]
-        try:
-            width, height = page.get_size()  # in points
-            if not (0 < width < math.inf and 0 < height < math.inf):
-                raise DamagedImage(f"page {number} has no size")
-            scale = min(
-                DOTS_PER_INCH / POINTS_PER_INCH,
-                math.sqrt(min(most_pixels, MOST_PIXELS) / (width * height)) * 0.999,
-                (longest_side - 1) / max(width, height),
-            )
-            bitmap = page.render(scale=scale, grayscale=True)
+    said, pixels = _READER.ask(
+        {"path": os.fspath(path), "page": number, "pixels": most_pixels, "side": longest_side}
+    )
+    size = said["width"], said["height"]
+    image = Image.frombuffer("L", size, pixels, "raw", "L", said["stride"], 1)
+    return image, int(said["pages"])
+
+
+class PdfReader:
+    """PDFium in its process: one for all threads, which take turns."""
+
+    def __init__(self, cpu_s: float = CPU_S, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._cpu_s, self._memory_bytes = cpu_s, memory_bytes
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """As pdf_process.py has it. Raises ImageRefused; a request that ends the process is refused, and the
+        next has a new one.
+        """
+        with self._lock:
+            process = self._process = self._process or self._start()
             try:
-                return bitmap.to_pil().copy(), pages
-            finally:
-                bitmap.close()
-        finally:
-            page.close()
+                said, pixels = _exchange(process, request)
+            except (OSError, EOFError, ValueError):
+                self._process = None
+                raise self._explain_end(_end(process)) from None
+        if "error" in said:
+            raise REFUSALS[said["error"]](said["text"])
+        return said, pixels
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if importlib.util.find_spec("pypdfium2") is None:
+            raise NotAnImage("PDF is not read without pypdfium2: pip install 'cloud-monitor[pages]'")
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", PROGRAM, str(self._cpu_s), str(self._memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            | {"PYTHONPATH": path},
+        )
+
+    def _explain_end(self, code: int) -> ImageRefused:
+        if code == -signal.SIGPROF:
+            return TooComplex(f"PDF: more than {self._cpu_s:g} s of CPU")
+        if code < 0:
+            name = signal.Signals(-code).name
+            return TooComplex(f"PDF: more than {self._memory_bytes // 10**6:,} MB, or PDFium failed ({name})")
+        return DamagedImage(f"PDF: its reader ended with code {code}")
 
 
-@contextlib.contextmanager
-def _document(path: Path) -> Iterator[Any]:
-    try:
-        import pypdfium2
-    except ImportError:
-        raise NotAnImage("PDF is not read without pypdfium2: pip install 'cloud-monitor[pages]'") from None
-    with _one_at_a_time:
-        try:
-            document = pypdfium2.PdfDocument(path)
-        except pypdfium2.PdfiumError as error:
-            raise DamagedImage(f"PDF: {error}") from None
-        try:
-            yield document
-        finally:
-            document.close()
+def _exchange(process: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Raises OSError, EOFError or ValueError where the process ended meanwhile."""
+    to, back = process.stdin, process.stdout
+    assert to is not None
+    assert back is not None
+    to.write(json.dumps(request).encode() + b"\n")
+    to.flush()
+    said: dict[str, Any] = json.loads(back.readline())
+    size = said.get("height", 0) * said.get("stride", 0)
+    pixels = back.read(size)
+    if len(pixels) < size:
+        raise EOFError
+    return said, pixels
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """By what it ended: it has, or does so when nobody asks it any more."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not written yet
+                pipe.close()
+    return process.wait()
+
+
+_READER = PdfReader()

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from worker.decimer.frames import MOST_PAGES
 from worker.decimer.paged import may_have_pages
 from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
@@ -116,7 +115,7 @@ def run_worker(
 
 
 def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
-    """1 of what cannot be read, which the recogniser will say, and of a file with more pages than are taken,
+    """1 of what cannot be read, which the recogniser will say, and of a file with more pages than are read,
     which has its note.
     """
 
@@ -127,10 +126,9 @@ def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
         from worker.decimer.image_file import ImageLimits, count_pages
 
         try:
-            pages = count_pages(path, ImageLimits(settings.image_max_bytes, 0))
+            return count_pages(path, ImageLimits(settings.image_max_bytes, 0))
         except ImageRefused:
             return 1
-        return pages if pages <= MOST_PAGES else 1
 
     return count
 

@@ -8,6 +8,7 @@ import { Molecule } from "../vendor/openchemlib.js";
 const LONGEST = 4000; // characters; the model's longest answer has fewer
 const LONGEST_SVG = 1_500_000;
 const GROUPS = /\[(?:[RXYZ](?:\d+[a-f]?)?'?|Ar\d*'?)\]/g; // labels of groups; argon and yttrium are in no drawing of a molecule
+const STAND_INS = [{ symbol: "Lr", number: 103 }, { symbol: "No", number: 102 }, { symbol: "Md", number: 101 }]; // in no drawing
 const WITHOUT = { suppressChiralText: true, suppressCIPParity: true, suppressESR: true, autoCrop: true, autoCropMargin: 6 };
 
 function draw({ smiles, width, height, bond }) {
@@ -16,7 +17,7 @@ function draw({ smiles, width, height, bond }) {
   if (text === "" || /\s/.test(text)) return { fault: "not a molecule" }; // the library reads on from a blank as a title
   let molecule;
   try {
-    molecule = Molecule.fromSmiles(text);
+    molecule = read(text);
   } catch {
     return { fault: "not a molecule" };
   }
@@ -24,9 +25,25 @@ function draw({ smiles, width, height, bond }) {
   const svg = molecule.toSVG(width, height, "structure", { ...WITHOUT, maxAVBL: bond })
     .replace(/<style>[^<]*<\/style>/, "")
     .replace(/<\w+ [^>]*class="event"[^>]*\/>/g, "")
-    .replaceAll(">?</text>", ">*</text>"); // so the library writes any atom
+    .replace(/fill="[^"]*">[?*]<\/text>/g, 'fill="rgb(0,0,0)">*</text>'); // "?" is the library's word for any atom
   if (svg.length > LONGEST_SVG) return { fault: "too large to be drawn" };
   return { svg, formula: text.includes("*") ? "" : describe(molecule) };
+}
+
+/** With stars, the library takes a molecule for a pattern to search by, and draws `O` for `OH`: an element stands in for them. */
+function read(text) {
+  const element = STAND_INS.find(({ symbol }) => !text.includes(symbol));
+  if (!text.includes("*") || !element) return Molecule.fromSmiles(text);
+  let molecule;
+  try {
+    molecule = Molecule.fromSmiles(text.replace(/\[(\d*)\*([^\]]*)\]|\*/g, `[$1${element.symbol}$2]`));
+  } catch {
+    return Molecule.fromSmiles(text); // as in an aromatic ring
+  }
+  for (let atom = 0; atom < molecule.getAllAtoms(); atom += 1) {
+    if (molecule.getAtomicNo(atom) === element.number) molecule.setAtomCustomLabel(atom, "*");
+  }
+  return molecule;
 }
 
 function describe(molecule) {

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloud_monitor.metrics.paths import STEP_S, build_path
+from cloud_monitor.metrics.paths import STEP_S, build_path, clean
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.state_files import Polled, write_outcome, write_polled
@@ -33,10 +33,14 @@ def clock() -> float:
     return NOW + 20.0
 
 
-def write_sample(state_dir: Path, now: float = NOW + 20.0, grids: tuple[str, ...] = GRIDS) -> None:
-    """Put a snapshot of the sample where `create_app(settings, poll=False)` finds it."""
+def write_sample(
+    state_dir: Path, now: float = NOW + 20.0, grids: tuple[str, ...] = GRIDS, batches: tuple[str, ...] = ()
+) -> None:
+    """Put a snapshot of the sample where `create_app(settings, poll=False)` finds it; with series of batches
+    of the first grid's fleet.
+    """
     state_dir.mkdir(parents=True, exist_ok=True)
-    values = sample_values(now, grids)
+    values = [*sample_values(now, grids), *_batch_values(now, grids[0], batches)]
     write_polled(state_dir, Polled(now, values))
     write_outcome(
         state_dir,
@@ -49,6 +53,19 @@ def write_sample(state_dir: Path, now: float = NOW + 20.0, grids: tuple[str, ...
             series=len(values),
         ),
     )
+
+
+def _batch_values(now: float, grid: str, batches: tuple[str, ...]) -> Iterator[Value]:
+    for batch in batches:
+        for figure, value in (
+            ("images", 10),
+            ("read", 4),
+            ("waiting", 6),
+            ("images_per_s", 0.5),
+            ("cpu_s", 9),
+        ):
+            path = build_path(f"fleet_batch_{figure}", grid=grid, batch=clean(batch))
+            yield Value(path, float(value), int(now) // STEP_S * STEP_S)
 
 
 def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:

@@ -47,6 +47,7 @@ BLUEPRINTS = (
     across.users,
     fleet.blueprint,
     fleet.batch.blueprint,
+    fleet.failed.blueprint,
     fleet.reviews.blueprint,
     fleet.result.blueprint,
     fleet.api.blueprint,

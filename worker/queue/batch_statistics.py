@@ -18,13 +18,14 @@ from worker.queue.database import Database
 from worker.queue.forecast import Forecast, forecast, in_order, left_of
 from worker.queue.machine_schema import machines
 from worker.queue.migrate import require_queue
-from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts
-from worker.queue.sql import read_now
+from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts, results
+from worker.queue.sql import error_kind, read_now
 
 __all__ = [
     "NOTHING_TAKEN",
     "BatchHistory",
     "Forecast",
+    "count_failures",
     "forecast",
     "in_order",
     "left_of",
@@ -115,6 +116,18 @@ def read_histories(
             is_cost_whole=is_whole,
         )
     return found
+
+
+def count_failures(connection: Connection, batch_id: int) -> dict[str, int]:
+    """Results of a batch by kind of error."""
+    kind = error_kind(results.c.error)
+    query = (
+        select(kind, func.count())
+        .join(chunks, chunks.c.id == results.c.chunk_id)
+        .where(results.c.error.is_not(None), chunks.c.batch_id == batch_id)
+        .group_by(kind)
+    )
+    return dict(connection.execute(query).all())
 
 
 def _costs(connection: Connection, now: float, revision: str) -> dict[int, tuple[float, bool]] | None:

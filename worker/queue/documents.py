@@ -37,7 +37,11 @@ def add_pages(connection: Connection, claim: Claim, number: int, pages: int) -> 
     return tuple(QueuedImage(*row) for row in connection.execute(others))
 
 
-def count_documents(connection: Connection) -> int:
-    """Images of chunks that are not at an end, which may be files of several pages by their names."""
-    left = select(func.coalesce(func.sum(chunks.c.documents), 0)).where(chunks.c.state.in_(UNFINISHED))
-    return int(connection.execute(left).scalar_one())
+def count_documents(connection: Connection) -> dict[int, int]:
+    """By batch: images of chunks not at an end, which may be files of several pages by their names."""
+    left = (
+        select(chunks.c.batch_id, func.sum(chunks.c.documents))
+        .where(chunks.c.state.in_(UNFINISHED), chunks.c.documents > 0)
+        .group_by(chunks.c.batch_id)
+    )
+    return {batch_id: int(count) for batch_id, count in connection.execute(left)}

@@ -30,6 +30,7 @@ class BatchFigures:
     cpu_s: float
     doubtful: int = 0  # results whose least confidence is low
     ended_at: float | None = None  # of its last chunk; None while there is work left
+    documents: int = 0  # images left that may be files of several pages: `images` counts at least
 
 
 @dataclass(frozen=True, slots=True)

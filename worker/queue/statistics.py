@@ -153,6 +153,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
+    documents = count_documents(connection) if revision >= PAGES_SINCE else {}
     notes = [decision_of(row) for row in connection.execute(newest(decisions, decisions.c.id, last))]
     return QueueFigures(
         at=now,
@@ -167,7 +168,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
         ),
         failures=dict(connection.execute(FAILURES).all()),
         attempts=dict(connection.execute(OUTCOMES).all()),
-        batches=read_batches(connection, counts, count_doubtful(connection, below)),
+        batches=read_batches(connection, counts, count_doubtful(connection, below), documents),
         active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
         dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
         hosts=read_hosts(connection, now),
@@ -176,7 +177,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
             for row in connection.execute(newest(events, events.c.id, last))
         ),
         decisions=tuple(notes),
-        documents=count_documents(connection) if revision >= PAGES_SINCE else 0,
+        documents=sum(documents.values()),
         latest=read_latest(connection, latest, is_newest=revision >= PAGES_SINCE),
     )
 
@@ -214,15 +215,19 @@ def read_rate(connection: Connection, now: float) -> float:
 
 
 def read_batch(connection: Connection, batch_id: int, doubtful_below: float) -> BatchFigures | None:
-    """None where there is no such batch."""
+    """None where there is no such batch. Of a schema since PAGES_SINCE."""
     counts = connection.execute(COUNTS.where(chunks.c.batch_id == batch_id)).all()
     doubtful = count_doubtful(connection, doubtful_below, batch_id)
     query = BATCHES.where(batches.c.id == batch_id)
-    return next(iter(read_batches(connection, counts, doubtful, query)), None)
+    return next(iter(read_batches(connection, counts, doubtful, count_documents(connection), query)), None)
 
 
 def read_batches(
-    connection: Connection, counts: Sequence[Any], doubtful: Mapping[int, int], query: Select[Any] = BATCHES
+    connection: Connection,
+    counts: Sequence[Any],
+    doubtful: Mapping[int, int],
+    documents: Mapping[int, int],
+    query: Select[Any] = BATCHES,
 ) -> tuple[BatchFigures, ...]:
     by_batch: dict[int, list[Any]] = {}
     for row in counts:
@@ -243,6 +248,7 @@ def read_batches(
             cpu_s=sum(row.cpu_s for row in by_batch.get(batch.id, [])),
             doubtful=doubtful.get(batch.id, 0),
             ended_at=ended_of(by_batch.get(batch.id, [])),
+            documents=documents.get(batch.id, 0),
         )
         for batch in connection.execute(query.order_by(batches.c.id.desc()))
     )

@@ -22,6 +22,7 @@ from worker.review.choice import (
     After,
     ResultFilter,
 )
+from worker.review.failed import GIVEN_UP, FailedChoice, FailedPage, read_failed_page
 from worker.review.folders import Folders
 from worker.review.result import ResultPage, read_result_page
 from worker.review.reviewed import AnswerKey, BandAgreement, Verdicts
@@ -30,6 +31,7 @@ __all__ = [
     "ANSWERS",
     "DOUBTFUL_BELOW",
     "FAILED",
+    "GIVEN_UP",
     "NOTED",
     "NOTE_NAMES",
     "NO_MOLECULE",
@@ -41,6 +43,8 @@ __all__ = [
     "BandAgreement",
     "BatchHistory",
     "BatchPage",
+    "FailedChoice",
+    "FailedPage",
     "Folders",
     "QueueError",
     "ResultFilter",
@@ -50,6 +54,7 @@ __all__ = [
     "read_answers",
     "read_batch_agreement",
     "read_batch_page",
+    "read_failed_page",
     "read_result_page",
     "read_results_of",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection, select
 
-from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, read_histories
+from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.chosen import read_rows
 from worker.queue.model import ResultRow
 from worker.queue.schema import PICTURES_SINCE, batches
@@ -36,6 +36,7 @@ class BatchPage:
     at: float
     batch: BatchFigures
     history: BatchHistory
+    failures: Mapping[str, int]  # by kind of error; pictures given up with their chunk are in none
     rows: tuple[ResultRow, ...]
     after: After | None
     folders: Folders
@@ -125,6 +126,7 @@ def _read(
         at=connection.execute(select(db_now())).scalar_one(),
         batch=batch,
         history=read_histories(connection, [batch_id], revision).get(batch_id, NOTHING_TAKEN),
+        failures=count_failures(connection, batch_id),
         rows=rows,
         after=following,
         folders=read_folders(connection, batch_id),

@@ -44,14 +44,14 @@ class ResultFilter:
     folder: str | None = None  # the very folder; "" is the source itself
 
     def keys(
-        self, batch_id: int, after: After | None, count: int, *, is_backward: bool = False
+        self, batch_id: int | None, after: After | None, count: int, *, is_backward: bool = False
     ) -> Select[Any]:
         """Least confidence, chunk and number, the least sure first, failed ones in order of pictures; or
-        those before `after`, the nearest first.
+        those before `after`, the nearest first. Of one batch or of all.
         """
-        query = select(self._least(), results.c.chunk_id, results.c.number).where(
-            results.c.batch_id == batch_id, *self._conditions()
-        )
+        query = select(self._least(), results.c.chunk_id, results.c.number).where(*self._conditions())
+        if batch_id is not None:
+            query = query.where(results.c.batch_id == batch_id)
         if self.folder is not None:
             inside = (chunks.c.batch_id == batch_id, chunks.c.directory == self.folder)
             query = query.where(results.c.chunk_id.in_(select(chunks.c.id).where(*inside)))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 from functools import partial
 from html import unescape
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, update
 
+from cloud_monitor.metrics.paths import clean, parse_path
 from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import claim
 from webapp import create_app
 from webapp.settings import read_settings
+from webapp.views.fleet.reading import forget
 from worker.answers.notes import Note
-from worker.queue import Result, open_queue
+from worker.queue import Result, Usage, open_queue
 from worker.queue.schema import chunks
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -101,22 +105,123 @@ def test_the_fleets_page_leads_to_the_batch(client: FlaskClient) -> None:
     assert pictures(client.get(links[2]).text)[:2] == [2, 3]
 
 
-def test_pictures_given_up_with_their_chunk_are_told_beside_those_that_failed(tmp_path: Path) -> None:
+def named_in(html: str) -> list[int]:
+    """Pictures of a list, be it a table or a gallery."""
+    return [int(number) for number in re.findall(r">(?:<bdi>)?(?:d|of_\w+)/(\d+)\.png\s*<", html)]
+
+
+def test_every_reason_leads_to_its_pictures_and_they_are_all_that_failed(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
     queue = open_queue(url)
-    queue.add_directories(queue.add_batch("run", "/data"), [("d", ["0.png", "1.png", "2.png"])], 3)
-    held = claim(queue)
-    queue.store(held, [Result(0, None, error="BlankImage: grey")])
-    given_up = update(chunks).where(chunks.c.id == held.chunk).values(state="failed")
-    queue.database.write(partial(Connection.execute, statement=given_up))
+    for name in ("run", "other"):
+        names = [f"{number}.png" for number in range(4)]
+        queue.add_directories(queue.add_batch(name, "/data"), [(f"of_{name}", names)], 4)
+        held = claim(queue)
+        errors = ("BlankImage: grey", "A kind & 'more'<b>: x")
+        queue.store(held, [Result(number, None, error=error) for number, error in enumerate(errors)])
+        lost = update(chunks).where(chunks.c.id == held.chunk).values(state="failed", error="<b>gone")
+        queue.database.write(partial(Connection.execute, statement=lost))
     queue.close()
     write_sample(tmp_path / "state")
     settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
     client = create_app(settings, poll=False, clock=clock).test_client()
-    told = "2 failed pictures have no result: they were given up with their chunk."
-    html = client.get("/fleet/batches/run?show=failed").text
-    assert (pictures(html), told in html) == ([0], True)
-    assert told not in client.get("/fleet/batches/run").text
+    forget()
+    found = {}
+    for page, times in (("/fleet", 2), ("/fleet/failed", 2), ("/fleet/batches/run", 1)):
+        html = client.get(page).text
+        reasons = html.split('<ul class="reasons">')[1].split("</ul>")[0].split("<li>")[1:]
+        for reason in reasons:
+            address, words = re.findall(r'<a href="([^"]*)">([^<]*)</a>', reason)[0]
+            listed = client.get(urljoin(page, unescape(address))).text
+            assert "<b>gone" not in listed
+            count = int(re.findall(r"<b data-c>(\d+)</b>", reason)[0])
+            found[unescape(words)] = named_in(listed)
+            assert len(named_in(listed)) == count
+        assert found == {
+            "BlankImage": [0] * times, "A kind & 'more'<b>": [1] * times,
+            "given up with their chunk": [2, 3] * times,
+        }  # fmt: skip
+    listed = client.get("/fleet/failed?show=given_up").text
+    assert "given up with its chunk: &lt;b&gt;gone" in listed
+    assert listed.index("of_run/2.png") < listed.index("of_other/2.png")
+    assert named_in(client.get("/fleet/failed").text) == [0, 1, 0, 1]
+
+
+def test_failed_pictures_page_by_page(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    names = [f"{number:03}.png" for number in range(IMAGES)]
+    queue.add_directories(queue.add_batch("run", "/data"), [("d", names)], IMAGES)
+    held = claim(queue)
+    queue.store(held, [Result(number, None, error="BlankImage: grey") for number in range(65)])
+    lost = update(chunks).where(chunks.c.id == held.chunk).values(state="failed")
+    queue.database.write(partial(Connection.execute, statement=lost))
+    queue.close()
+    write_sample(tmp_path / "state")
+    settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+    client = create_app(settings, poll=False, clock=clock).test_client()
+    for query, all_of_it in (("error=BlankImage", range(65)), ("show=given_up", range(65, IMAGES))):
+        html = client.get(f"/fleet/failed?{query}").text
+        following = re.search(r'<a href="([^"]*)" rel="next">', html)
+        assert following
+        assert f"?{query}&" in unescape(following[1])
+        rest = client.get("/fleet/failed" + unescape(following[1])).text
+        assert 'rel="next"' not in rest
+        assert named_in(html) + named_in(rest) == [*all_of_it]
+    assert client.get("/fleet/failed?show=answers").status_code == 400
+    assert client.get("/fleet/failed?after=1").status_code == 400
+    assert "No picture failed so." in client.get("/fleet/failed?error=none%00").text
+
+
+def facts_of(html: str) -> dict[str, str]:
+    facts = re.findall(r"<dt>([^<]*)</dt>(.*?)</div>", html.split('<dl class="facts">')[1].split("</dl>")[0])
+    return {label: " ".join(re.sub("<[^>]*>", " ", value).split()) for label, value in facts}
+
+
+def test_the_head_of_a_batch_says_what_it_took(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    batch = queue.add_batch("run <i>", "/data/<b>", deadline=time.time() + 7200)
+    queue.add_directories(batch, [("d", [f"{number}.pdf" for number in range(8)])], 4)
+    queue.release(claim(queue), "leaves", None)
+    held = claim(queue)
+    queue.store(held, [Result(number, "C", ("C",), (0.5 + number / 10,)) for number in range(4)])
+    queue.finish(held, Usage(cpu_s=5400.0, wall_s=6000.0, peak_memory_bytes=512_000_000))
+    queue.close()
+    write_sample(tmp_path / "state")
+    settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+    client = create_app(settings, poll=False, clock=clock).test_client()
+    forget()
+    html = client.get("/fleet/batches/run <i>").text
+    facts = facts_of(html)
+    assert {name: facts[name] for name in ("Pictures", "Read", "Failed", "Unsure", "Waiting")} == {
+        "Pictures": "at least 8", "Read": "4", "Failed": "0", "Unsure": "1", "Waiting": "4",
+    }  # fmt: skip
+    taken = ("Claims", "Claimed again", "CPU time", "Wall time", "Peak memory, MB", "Cost", "Chunks in time")
+    assert {name: facts[name] for name in taken} == {
+        "Claims": "2", "Claimed again": "1", "CPU time": "1 h 30 min", "Wall time": "1 h 40 min",
+        "Peak memory, MB": "512", "Cost": "not known", "Chunks in time": "1",
+    }  # fmt: skip
+    assert "50 % read:" in html
+    assert "Pages of 4 documents are not counted yet." in html
+    assert 'data-until="' in html
+    assert "<i>" not in html
+    assert 'data-spark="' not in html  # nobody sends its series
+    assert "of at least 8" in client.get("/fleet").text
+
+
+def test_a_batchs_figures_are_plotted_where_they_are_sent(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    queue.add_directories(queue.add_batch("run 1", "/data"), [("d", ["a.png"])], 4)
+    queue.close()
+    write_sample(tmp_path / "state", batches=("run 1",))
+    settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+    html = create_app(settings, poll=False, clock=clock).test_client().get("/fleet/batches/run 1").text
+    plotted = re.findall(r'data-spark="([^"]*)"', html)
+    assert f"grids.belle.fleet.batches.{clean('run 1')}.read" in plotted
+    assert f'data-path="grids.belle.fleet.batches.{clean("run 1")}.cpu_s"' in html
+    assert all(parse_path(path).metric.family == "fleet_batches" for path in plotted)
 
 
 def test_a_batch_that_is_not_there(client: FlaskClient) -> None:

@@ -26,7 +26,7 @@ SHOWN = {
     TRUNCATED: "truncated",
     FAILED: "failed",
 }
-TEXT_MAX = 200
+TEXT_MAX, ERROR_MAX = 200, 500
 SOURCE_ITSELF = "."  # no folder's own name: how an address says it
 _FOLDER_MAX = 4096
 
@@ -53,7 +53,7 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
     """Raises RequestRefused: 400 for what no link of the page says; empty fields ask nothing."""
     show = _one_of("show", arguments.get("show", ""), tuple(SHOWN)) or ANSWERS
     note = _one_of("note", arguments.get("note", ""), NOTE_NAMES)
-    error, text = (arguments.get(name, "").strip()[:TEXT_MAX] for name in ("error", "text"))
+    error, text = arguments.get("error", "")[:ERROR_MAX], arguments.get("text", "").strip()[:TEXT_MAX]
     folder = arguments.get("folder", "")
     if len(folder) > _FOLDER_MAX:
         raise RequestRefused(400, "bad_query", f"folder has more than {_FOLDER_MAX} characters")
@@ -79,7 +79,7 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
     )
     return Asked(
         chosen=chosen,
-        after=_after(after) if after else None,
+        after=read_after(after),
         query_string=urlencode({name: value for name, value in kept.items() if value}),
         folder=folder,
         is_narrowed=any(kept.values()),
@@ -118,7 +118,10 @@ def _share(name: str, value: str) -> float | None:
     return share
 
 
-def _after(value: str) -> After:
+def read_after(value: str) -> After | None:
+    """Raises RequestRefused for what no link to a page says."""
+    if not value:
+        return None
     try:
         least, chunk, number = value.split(",")
         found = After(float(least), int(chunk), int(number))

@@ -8,6 +8,7 @@ from hashlib import sha256
 from flask import Blueprint, Response, request
 
 from webapp.model.snapshot_view import SnapshotView
+from webapp.poll.current import current_view
 from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
 from webapp.views.render import Values, show_page
@@ -22,19 +23,25 @@ def show(name: str) -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
     from webapp.views.fleet.asked import read_asked  # SQLAlchemy: only where it is asked for
+    from webapp.views.fleet.batch_facts import batch_head, forecast_of
     from webapp.views.fleet.batch_page import batch_view
+    from webapp.views.fleet.reading import read_queue_figures
+    from worker.queue.batch_statistics import forecast
     from worker.review import DOUBTFUL_BELOW, read_batch_page
 
     asked = read_asked(request.args)
     read = partial(read_batch_page, url, name, asked.chosen, asked.after, ROWS, DOUBTFUL_BELOW)
-    page = batch_view(read_or_refuse(read, "no_such_batch", NO_BATCH), asked)
+    found = read_or_refuse(read, "no_such_batch", NO_BATCH)
+    times = read_or_refuse(lambda: forecast(read_queue_figures(url)), "no_such_batch", NO_BATCH)
+    page = batch_view(found, asked)
+    head = batch_head(found, forecast_of(times, found.batch), current_view())
     links = picture_links()
 
     def values(view: SnapshotView) -> Values:
         here = asked.query_from(asked.after)
-        return {"page": page, "asked": asked, "query_string": here, "picture_of": links}
+        return {"page": page, "head": head, "asked": asked, "query_string": here, "picture_of": links}
 
-    edition = sha256(repr(page).encode("utf-8", "replace")).hexdigest()[:16]
+    edition = sha256(repr((page, head)).encode("utf-8", "replace")).hexdigest()[:16]
     return show_page(
         "fleet", "batch_body.html", values, page="batch.html", heading=page.name, edition=edition
     )

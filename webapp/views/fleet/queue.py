@@ -14,8 +14,9 @@ from webapp.model.judge import judge_queue
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell, day_and_time
 from webapp.pages.details import QueueView
 from webapp.pages.tables import Column, Row, Table, words
-from webapp.views.fleet.page import FleetOverview, coarse_span, fleet_overview
+from webapp.views.fleet.page import FleetOverview, fleet_overview
 from webapp.views.fleet.reading import read_queue_figures
+from webapp.views.fleet.words import coarse_span
 from worker.queue.batch_statistics import forecast
 from worker.queue.statistics import (
     BatchFigures,

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
+
+expect.set_options(timeout=30_000)  # a machine with ten times more to do than it has cores is as slow as that
 
 
 @pytest.fixture(scope="package")

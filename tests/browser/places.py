@@ -71,5 +71,18 @@ def find_serious(page: Page) -> list[dict[str, Any]]:
     ]
 
 
+def watch_copying(page: Page) -> None:
+    """From now on the page notes that something says it was copied, which it does for a moment."""
+    noted = "() => { if (document.querySelector('.copied')) window.saidCopied = true; }"
+    where = "{subtree: true, attributes: true, attributeFilter: ['class']}"
+    page.evaluate(f"() => new MutationObserver({noted}).observe(document.body, {where})")
+
+
+def copied_text(page: Page) -> str:
+    """What is on the clipboard once the page has said so."""
+    page.wait_for_function("() => window.saidCopied === true")
+    return str(page.evaluate("() => navigator.clipboard.readText()"))
+
+
 def read_json(page: Page, url: str) -> Any:
     return json.loads(page.request.get(url).text())

@@ -34,7 +34,10 @@ def client(tmp_path: Path) -> FlaskClient:
         Result(0, None, error=f"BlankImage: {HOSTILE}"),
         Result(1, HOSTILE, ("<img", "]"), (0.95, 0.01), notes=unparsable),
         Result(2, "CO", (), (0.02,)),
-        *(Result(n, "C" * n, ("C", "<b>", "O"), (0.65, n / IMAGES, 0.55)) for n in range(3, IMAGES)),
+        *(
+            Result(n, "C" * n, ("C", "<b>", "O"), (0.65, n / IMAGES, 0.55), sha256=f"{n:064x}")
+            for n in range(3, IMAGES)
+        ),
     ]
     queue.store(held, made)
     queue.close()
@@ -129,8 +132,11 @@ def test_programs_read_the_list_page_by_page(client: FlaskClient) -> None:
 
 def test_programs_read_one_result(client: FlaskClient) -> None:
     result = ask(client, "/api/results/1/4?below=0.5")
-    assert {name: result[name] for name in ("batch", "image", "smiles", "tokens", "attempt")} == {
+    assert {
+        name: result[name] for name in ("batch", "image", "image_hash", "smiles", "tokens", "attempt")
+    } == {
         "batch": "run",
+        "image_hash": f"{4:064x}",
         "image": f"d/004{HOSTILE}.png",
         "smiles": "CCCC",
         "tokens": ["C", "<b>", "O"],

@@ -13,6 +13,7 @@ def describe(row: ResultRow) -> dict[str, Any]:
         "chunk": row.chunk,
         "number": result.number,
         "image": row.image,
+        "image_hash": row.image_hash if result.sha256 else "",
         "smiles": result.smiles,
         "error": result.error,
         "least_confidence": result.least_confidence,

@@ -57,18 +57,26 @@ class PdfReader:
 
     def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """As pdf_process.py has it. Raises ImageRefused; a request that ends the process is refused, and the
-        next has a new one.
+        next has a new one. Where somebody else ended it (a host without memory) it is tried once more.
         """
         with self._lock:
-            process = self._process = self._process or self._start()
-            try:
-                said, pixels = _exchange(process, request)
-            except (OSError, EOFError, ValueError):
-                self._process = None
-                raise self._explain_end(_end(process)) from None
+            said, pixels, code = self._try(request)
+            if code == -signal.SIGKILL:
+                said, pixels, code = self._try(request)
+        if code is not None:
+            raise self._explain_end(code)
         if "error" in said:
             raise REFUSALS[said["error"]](said["text"])
         return said, pixels
+
+    def _try(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes, int | None]:
+        """The answer; or what the process ended by."""
+        process = self._process = self._process or self._start()
+        try:
+            return *_exchange(process, request), None
+        except (OSError, EOFError, ValueError):
+            self._process = None
+            return {}, b"", _end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if importlib.util.find_spec("pypdfium2") is None:

@@ -105,6 +105,22 @@ def test_every_picture_of_a_circle_is_read(tmp_path: Path) -> None:
         read_page(path, LIMITS, 4)
 
 
+def test_a_reader_that_somebody_ends_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    """A unit that is stopped tells all its processes, and a host without memory kills one of them."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(made.one_page())
+    reader = PdfReader()
+    as_ever = reader.ask({"path": str(path), **WHOLE})
+    first = reader._process
+    assert first is not None
+    first.send_signal(signal.SIGTERM)
+    assert reader.ask({"path": str(path), **WHOLE}) == as_ever
+    assert reader._process is first
+    first.kill()
+    assert reader.ask({"path": str(path), **WHOLE}) == as_ever
+    assert reader._process is not first
+
+
 def test_who_reads_pdfs_knows_no_secrets_and_ends_with_its_worker(tmp_path: Path) -> None:
     """From any working directory, and though the worker is killed."""
     path = tmp_path / "a.pdf"

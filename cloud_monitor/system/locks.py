@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from cloud_monitor.system.files import open_lock
@@ -48,6 +49,11 @@ def take_lock(path: Path) -> FileLock | None:
         lock = FileLock(descriptor)
         _held.add(lock)
         return lock
+
+
+def take_any(paths: Iterable[Path]) -> FileLock | None:
+    """The first of these locks that nobody has: a place among few. None where all are taken."""
+    return next((lock for path in paths if (lock := take_lock(path)) is not None), None)
 
 
 def _leave_to_parent() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cloud_monitor.system.locks import FileLock, take_lock
+from cloud_monitor.system.locks import FileLock, take_any
 from webapp.errors import RequestRefused
 from webapp.graphite.client import GraphiteFault, fetch, parse_series
 from webapp.graphite.steps import Series
@@ -74,10 +74,7 @@ class GraphiteGate:
 
     def _find_place(self) -> FileLock | None:
         """Whoever releases it, be it by its death, gives the place back."""
-        for number in range(AT_ONCE):
-            if place := take_lock(self._state_dir / f"plot-{number}.lock"):
-                return place
-        return None
+        return take_any(self._state_dir / f"plot-{number}.lock" for number in range(AT_ONCE))
 
 
 class _Query:

@@ -51,6 +51,7 @@ BLUEPRINTS = (
     fleet.reviews.blueprint,
     fleet.result.blueprint,
     fleet.api.blueprint,
+    fleet.export.blueprint,
     machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,

@@ -28,7 +28,7 @@ OPERATIONS = (
     "alerts", "alert", "acknowledge", "take_back_acknowledgement", "silences", "add_silence",
     "remove_silence",
     "annotations", "annotate", "take_azure", "reviews", "review", "take_back_review", "agreement",
-    "results", "result",
+    "results", "result", "export_results",
 )  # fmt: skip
 CHANGER = "a-token-to-change-things"
 CHANGES = (

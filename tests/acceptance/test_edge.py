@@ -38,7 +38,7 @@ def shows_grid(run: MakeRun) -> bool:
     try:
         return "newcomer" in ask.get(run.page + "/").text
     except requests.ConnectionError:
-        assert run.pids(), run.output()
+        assert not run.has_ended(), run.output()
         return False
 
 

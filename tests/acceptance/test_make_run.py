@@ -52,8 +52,7 @@ def start_and_wait(run: MakeRun) -> float:
     run.start()
 
     def up() -> bool:
-        assert run._process is not None
-        assert run._process.poll() is None, run.output()
+        assert not run.has_ended(), run.output()
         return answers(run.page + "/") and answers(run.graphite + "/render?target=none&format=json")
 
     wait_until(up, "page and Graphite")

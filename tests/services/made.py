@@ -77,6 +77,11 @@ class MakeRun:
             start_new_session=True,
         )
 
+    def has_ended(self) -> bool:
+        """Whether make has; `pids()` may not see yet what has just been started."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 

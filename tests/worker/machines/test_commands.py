@@ -82,25 +82,26 @@ def test_a_round_of_the_manager_is_told_and_kept(tmp_path: Path) -> None:
 def test_a_machine_of_this_host_is_made_once_listed_stopped_and_ended(tmp_path: Path) -> None:
     need("root")
     cloud = LocalProvider("here", LocalOptions(folder=tmp_path, most=1, boot_s=600), f"one-{os.getpid()}")
-    order = MachineOrder("one-1", "g", "local")
+    name = f"one-{os.getpid()}-1"  # other runs of these tests have theirs
+    order = MachineOrder(name, "g", "local")
     try:
-        assert cloud.create(order) == cloud.create(order) == "one-1"
+        assert cloud.create(order) == cloud.create(order) == name
         (machine,) = cloud.list().machines
-        assert (machine.name, machine.group) == ("one-1", "g")
-        processes = cloud.root / "g@one-1" / "cgroup.procs"
+        assert (machine.name, machine.group) == (name, "g")
+        processes = cloud.root / f"g@{name}" / "cgroup.procs"
         wait_until(lambda: processes.read_text().strip(), "its first process")
         first = processes.read_text().split()[0]
-        environment = Path(f"/proc/{first}/environ").read_text().split("\0")
-        assert "WORKER_CPUS=1" in environment, "a machine's own, however busy the host is"
+        environment = Path(f"/proc/{first}/environ")  # empty in the moment in which its program begins
+        wait_until(lambda: "WORKER_CPUS=1" in environment.read_text().split("\0"), "CPUs of its own")
         with pytest.raises(QuotaRefused, match="there are 1 machines already"):
             cloud.create(MachineOrder("one-2", "g", "local"))
         assert cloud.limits().machines.left == 0
     finally:
-        cloud.delete("one-1")
-        cloud.delete("one-1")  # gone is no error
+        cloud.delete(name)
+        cloud.delete(name)  # gone is no error
         assert cloud.list().machines == ()
         cloud.root.rmdir()
-    wait_until(lambda: not processes_of("one-1"), "its processes have ended, those that had just begun too")
+    wait_until(lambda: not processes_of(name), "its processes have ended, those that had just begun too")
 
 
 def processes_of(machine: str) -> str:

@@ -72,6 +72,11 @@ def wait_until(condition: Callable[[], object], what: str, timeout_s: float = PA
         time.sleep(0.05)
 
 
+def in_time(took_s: float, limit_s: float) -> bool:
+    """Whether something took less than it may on a machine with nothing else to do; on another, more."""
+    return took_s < limit_s or took_s < limit_s * slowdown()
+
+
 def slowdown() -> float:
     """By how much longer a computation takes here than on a machine with nothing else to do.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import slowdown
+from tests.services.support import in_time
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,5 +44,6 @@ def test_the_tiny_benchmark_of_confidence_prints_its_figures() -> None:
     assert done.returncode == 0, done.stderr.decode()
     figures = {line["name"]: line for line in map(json.loads, done.stdout.decode().splitlines())}
     for database in ("postgresql", "sqlite"):
-        assert 0 < figures[f"queue_{database}_confidence_fill"]["value"] < 10 * slowdown()
+        assert figures[f"queue_{database}_confidence_fill"]["value"] > 0
+        assert in_time(figures[f"queue_{database}_confidence_fill"]["value"], 10)
         assert 0 < figures[f"queue_{database}_confidence_doubtful"]["value"] <= 10

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.services.graphite import Graphite, run_graphite
-from tests.services.support import free_port, listens, slowdown, stop_process, wait_until
+from tests.services.support import free_port, in_time, listens, stop_process, wait_until
 from tests.webapp.feed import feed
 from webapp.model.tree import Value
 from webapp.poll.state_files import read_outcome
@@ -123,7 +123,7 @@ def run_crowd(shape: Shape, graphite: Graphite, state_dir: Path) -> None:
         assert crowd.found[200] >= 1
         assert crowd.found[400] >= VISITORS
         assert most_mb - before_mb < shape.memory_mb
-        assert crowd.longest_s < 35 * slowdown()
+        assert in_time(crowd.longest_s, 35)
         # Nothing that was asked goes on: what is left to Graphite are polls, which take little of it.
         gone_at = time.time()
         wait_until(lambda: read_outcome(state_dir).succeeded_at > gone_at, "a poll after the crowd")

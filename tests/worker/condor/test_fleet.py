@@ -18,7 +18,7 @@ import pytest
 
 from tests.services.condor import CondorPool
 from tests.services.postgres import Postgres
-from tests.services.support import absent, slowdown, wait_until
+from tests.services.support import absent, in_time, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.condor.fleet import CondorFleet as Submitter
 from worker.condor.fleet import request_for, write_secret
@@ -165,7 +165,7 @@ def test_jobs_are_kept_up_and_withdrawn(fleet: CondorFleet, condor_pool: CondorP
     started = time.monotonic()
     assert "withdrew 3 jobs" in fleet.run("withdraw")
     wait_until(lambda: not fleet.jobs(), "no job of the fleet")
-    assert time.monotonic() - started < slowdown() * 40
+    assert in_time(time.monotonic() - started, 40)
     fleet.check_each_once()
 
 

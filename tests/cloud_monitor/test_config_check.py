@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.services.programs import run_program
 
 ROOT = Path(__file__).parents[2]
 GIVEN = {
@@ -25,15 +26,7 @@ GIVEN = {
 
 def check(part: str, environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(part.upper())}
-    return subprocess.run(
-        [sys.executable, "-m", part, *options],
-        cwd=ROOT,
-        env=kept | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run_program(part, *options, environment=kept | environment)
 
 
 @pytest.mark.parametrize("part", GIVEN)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 from cloud_monitor.system.locks import take_lock
@@ -51,30 +52,26 @@ def test_a_child_that_lives_on_does_not_keep_it(tmp_path: Path) -> None:
 
 
 def test_no_moment_of_taking_it_is_one_to_be_forked_in(tmp_path: Path) -> None:
-    path, stop = tmp_path / "a.lock", threading.Event()
-
-    def take_and_release() -> None:
-        while not stop.is_set():
-            if lock := take_lock(path):
-                lock.release()
-
-    threads = [threading.Thread(target=take_and_release) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    kept = 0
-    try:
-        for _ in range(FORKS):
-            if not (child := os.fork()):
-                os._exit(int(has_open(path)))
-            kept += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert kept == 0
+    """In a process of its own, which is small and so quickly forked."""
+    command = [sys.executable, "-c", _FORKING, str(tmp_path / "a.lock"), str(FORKS)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.returncode) == ("0 kept\n", 0), ended.stderr
 
 
-def has_open(path: Path) -> bool:
+_FORKING = """
+import os, sys, threading
+from pathlib import Path
+from cloud_monitor.system.locks import take_lock
+
+path, stop, taken = Path(sys.argv[1]), threading.Event(), []
+
+def take_and_release():
+    while not stop.is_set():
+        if lock := take_lock(path):
+            taken.append(1)
+            lock.release()
+
+def has_open():
     for descriptor in os.listdir("/proc/self/fd"):
         try:
             if os.readlink(f"/proc/self/fd/{descriptor}") == str(path):
@@ -82,3 +79,18 @@ def has_open(path: Path) -> bool:
         except OSError:  # that of the listing itself
             continue
     return False
+
+threads = [threading.Thread(target=take_and_release) for _ in range(2)]
+for thread in threads:
+    thread.start()
+kept = 0
+for _ in range(int(sys.argv[2])):
+    if not (child := os.fork()):
+        os._exit(int(has_open()))
+    kept += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+stop.set()
+for thread in threads:
+    thread.join()
+assert taken
+print(kept, "kept")
+"""

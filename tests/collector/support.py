@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from cloud_monitor.metrics.paths import parse_path
 from collector.settings import Settings, read_settings
+from tests.services.programs import run_program
 from tests.services.support import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -41,15 +41,7 @@ def run_collector(
     *arguments: str, environment: Mapping[str, str], timeout_s: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m collector` to its end. Whatever it would send has to be in the catalog."""
-    done = subprocess.run(
-        [sys.executable, "-m", "collector", *arguments],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    done = run_program("collector", *arguments, environment=environment, timeout_s=timeout_s)
     if "--dry-run" in arguments:
         for line in done.stdout.splitlines():
             parse_path(json.loads(line)["path"] if line.startswith("{") else line.split(" ")[0])

@@ -11,6 +11,7 @@ import pytest
 
 from tests.services import ask
 from tests.services.answering import Answer, AnsweringServer, Request, answering
+from tests.services.needs import need
 
 _ERROR = "<Response><Errors><Error><Code>{}</Code><Message>{}</Message></Error></Errors></Response>"
 
@@ -95,6 +96,7 @@ def moto() -> Iterator[str]:
 
 @contextmanager
 def ec2_cloud(moto: str) -> Iterator[Ec2Cloud]:
+    need("ec2")
     ask.post(f"{moto}/moto-api/reset")
     with answering(lambda _: Answer(500)) as http:
         yield Ec2Cloud(moto, http)

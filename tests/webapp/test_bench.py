@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.services.apache import need_apache
-from tests.services.needs import find_program
+from tests.services.needs import find_program, need
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 def run_tiny(name: str) -> list[dict[str, object]]:
+    need("programs")
     command = [sys.executable, "-m", f"bench.{name}", "--tiny"]
     ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=280, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -13,14 +13,14 @@ import pytest
 
 from cloud_monitor.settings import SettingsRefused
 from tests.services import ask
+from tests.services.programs import run_program
 from tests.services.support import free_port, listens, stop_process, wait_until
 from webapp.settings import read_settings
 
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "WEBAPP_STATE_DIR": str(tmp_path / "state"), **variables}
-    command = [sys.executable, "-m", "webapp", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return run_program("webapp", *arguments, environment=environment)
 
 
 def test_the_page_loads_nothing_that_it_may_not_need(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from cloud_monitor.system.process import acting_user
 from tests.services.azurite import Azurite
 from tests.services.needs import need
 from tests.services.postgres import Postgres
+from tests.services.programs import run_for_bytes
 from tests.services.support import open_way_to, wait_until
 from tests.worker.queue.helpers import answers, claim, complete
 from worker.__main__ import run
@@ -62,10 +63,7 @@ class Fleet:
             (self.images / directory / f"{number:03}.png").write_bytes(b"x")
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "worker", *arguments]
-        return subprocess.run(
-            command, cwd=ROOT, env=self.environment, capture_output=True, timeout=300, check=False
-        )
+        return run_for_bytes("worker", *arguments, environment=self.environment)
 
     def worker(self, *arguments: str, exit_code: int = 0) -> str:
         runner = CliRunner()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.services.programs import run_program
 from worker.gate.temporary import PREFIX, RESERVED, TempFolder, lock_file
 
 
@@ -30,10 +29,7 @@ class Worker:
 
     def run(self, *arguments: str, status: int = 0) -> str:
         """What it printed, on standard output or of an error."""
-        ended = subprocess.run(
-            [sys.executable, "-m", "worker", *arguments],
-            env=self.environment, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        ended = run_program("worker", *arguments, environment=self.environment)
         assert ended.returncode == status, ended.stderr
         return (ended.stdout + ended.stderr).strip()
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from tests.services.programs import run_program
 from tests.worker.fleet import ROOT, Fleet
 from worker.queue import QueueTarget
 from worker.queue.statistics import ChunkFigures, read_figures
@@ -39,11 +40,15 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     fleet.stop()
 
 
+def environment_of(fleet: Fleet, more: dict[str, str]) -> dict[str, str]:
+    return {**fleet.full_environment(), "COLUMNS": "200", **more}
+
+
 def start(fleet: Fleet, *options: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "worker", "status", *options],
         cwd=ROOT,
-        env={**fleet.full_environment(), "COLUMNS": "200", **environment},
+        env=environment_of(fleet, environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,9 +56,7 @@ def start(fleet: Fleet, *options: str, **environment: str) -> subprocess.Popen[s
 
 
 def ask(fleet: Fleet, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    process = start(fleet, *options, **environment)
-    stdout, stderr = process.communicate(timeout=300)
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    return run_program("worker", "status", *options, environment=environment_of(fleet, environment))
 
 
 def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services.needs import need
 from tests.services.support import in_time
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_the_tiny_benchmark_prints_its_figures() -> None:
+    need("programs")
     run = subprocess.run(
         [sys.executable, "-m", "bench.telemetry", "--tiny"],
         cwd=ROOT,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.services.programs import run_program
 from tests.services.receivers import http_receiver, mailbox
 from tests.webapp.alerts.test_evaluate import Deployment, write_rules
 
@@ -20,11 +20,8 @@ class Shell:
         file = {"WEBAPP_ALERTS_FILE": str(alerts_file)} if alerts_file else {}
         self.environment = {**os.environ, "WEBAPP_STATE_DIR": str(state_dir), **file}
 
-    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "webapp", "alerts", *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=120, check=False, **options
-        )
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_program("webapp", "alerts", *arguments, environment=self.environment)
 
     def answer(self, *arguments: str) -> Any:
         ended = self.run(*arguments, "--json")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.pss import read_children
+from tests.services.needs import need
 from tests.services.receivers import HttpReceiver, http_receiver
 from tests.services.support import wait_until
 from tests.webapp.alerts.evaluating import PACE
@@ -49,6 +50,7 @@ class Killed:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        need("programs")
         command = [
             sys.executable,
             "-m",

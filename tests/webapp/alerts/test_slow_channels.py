@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.needs import need
 from tests.services.receivers import http_receiver, silent_listener
 from tests.services.support import slowdown, wait_until
 from tests.webapp.alerts.evaluating import PACE
@@ -38,6 +39,7 @@ repeat = "1m"
     ("pace", "for_s"), [(PACE, 20.0), pytest.param(EACH_MINUTE, 600.0, marks=pytest.mark.soak)]
 )
 def test_evaluation_is_never_late(tmp_path: Path, pace: Pace, for_s: float) -> None:
+    need("programs")
     with silent_listener() as silent, http_receiver() as dripping, http_receiver() as hook:
         dripping.drip_s = 30
         file = tmp_path / "alerts.toml"

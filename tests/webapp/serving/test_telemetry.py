@@ -38,6 +38,7 @@ def write_snapshot(state_dir: Path) -> None:
     write_outcome(state_dir, PollOutcome(attempted_at=now, finished_at=now, succeeded_at=now))
 
 
+@pytest.mark.programs
 def test_requests_are_spans_and_one_process_tells_azures_figures(tmp_path: Path) -> None:
     write_snapshot(tmp_path)
     port = free_port()
@@ -63,6 +64,7 @@ def test_requests_are_spans_and_one_process_tells_azures_figures(tmp_path: Path)
         check(server)
 
 
+@pytest.mark.programs
 def test_the_last_requests_are_told_when_the_page_ends(tmp_path: Path) -> None:
     write_snapshot(tmp_path)
     port = free_port()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import UTC
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from tests.services.programs import run_program
 from tests.webapp.alerting import HOSTILE, sample_alerts
 from tests.webapp.sample import NOW, clock, sample_values, write_sample
 from webapp import create_app
@@ -194,10 +194,8 @@ def test_alerts_and_windows_begin_and_are_over(tmp_path: Path) -> None:
 
 
 def run_annotate(state_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "webapp", "annotate", *arguments],
-        env={**os.environ, "WEBAPP_STATE_DIR": str(state_dir)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "WEBAPP_STATE_DIR": str(state_dir)}
+    return run_program("webapp", "annotate", *arguments, environment=environment)
 
 
 def test_the_command_notes_a_deploy(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from tests.worker.queue.helpers import open_new_queue
 from worker.machines.configuration import MachinesConfig, read_machines_config
 from worker.machines.manager import MachineManager
 from worker.machines.model import (
@@ -31,7 +32,6 @@ from worker.queue import (
     QueueTarget,
     QueueUnavailable,
     StatedNeed,
-    open_queue,
 )
 from worker.queue.machine_places import read_learned_places
 from worker.queue.machine_schema import machine_wishes
@@ -103,7 +103,7 @@ class Scene:
         path.write_text(text)
         self.config: MachinesConfig = read_machines_config(path)
         self.url = f"sqlite:///{folder / 'queue.db'}"
-        self.queue: Queue = open_queue(self.url)
+        self.queue: Queue = open_new_queue(folder / "queue.db")
         self.cloud = Cloud()
         self.manager = MachineManager(self.queue, self.config, {"moon": self.cloud}, "me")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import Postgres
-from tests.worker.queue.helpers import LEASE_S
+from tests.worker.queue.helpers import LEASE_S, open_new_queue
 from worker.queue import Queue, QueuePolicy, open_queue
 
 RULES = QueuePolicy(lease_s=LEASE_S, attempts=3, backoff_s=10, patience_s=10)
@@ -24,6 +24,8 @@ def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(queue_url: str) -> Iterator[Queue]:
-    opened = open_queue(queue_url, RULES)
+    file = Path(queue_url.removeprefix("sqlite:///"))
+    is_new = queue_url.startswith("sqlite:///") and not file.exists()
+    opened = open_new_queue(file, RULES) if is_new else open_queue(queue_url, RULES)
     yield opened
     opened.close()

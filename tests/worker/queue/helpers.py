@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, text, update
 
-from worker.queue import Batch, Claim, Queue, Result, Usage
+from worker.queue import Batch, Claim, Queue, QueuePolicy, Result, Usage, open_queue
 from worker.queue.schema import NO_DEADLINE, batches, chunks, images, samples
 
 LEASE_S = 3000.0  # far longer than a test runs: time passes by `let_pass` alone
 WHO = {"worker": "w1", "host": "vm1", "engine": "stub", "model": "none"}
+
+
+def open_new_queue(file: Path, policy: QueuePolicy | None = None) -> Queue:
+    """A queue in a new SQLite file: as `open_queue` makes one, but every migration runs only once."""
+    file.touch(mode=0o600, exist_ok=False)
+    file.write_bytes(_new_queue())
+    return open_queue(f"sqlite:///{file}", policy or QueuePolicy())
+
+
+@cache
+def _new_queue() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "queue.db"
+        open_queue(f"sqlite:///{file}").close()
+        return file.read_bytes()
 
 
 def add(queue: Queue, name: str = "batch", images: int = 4, chunk_images: int = 2, **options: Any) -> Batch:

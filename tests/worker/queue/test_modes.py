@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.needs import need
+from tests.services.programs import run_for_bytes
 from tests.services.support import open_way_to
 from worker.supervisor.worker_logs import open_log, rotate_log
 
@@ -30,9 +31,9 @@ def enqueue(state: Path) -> None:
     images = state.parent / "images"
     images.mkdir()
     (images / "a.png").write_bytes(b"x")
-    command = [sys.executable, "-m", "worker", "enqueue", str(images), "--name", "batch"]
     environment = {**os.environ, "WORKER_STATE_DIR": str(state), "WORKER_STORAGE_URL": str(images)}
-    done = subprocess.run(command, env=environment, umask=0o022, capture_output=True, text=True, check=False)
+    command = ("enqueue", str(images), "--name", "batch")
+    done = run_for_bytes("worker", *command, environment=environment, umask=0o022)
     assert done.returncode == 0, done.stderr
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.services.support import wait_until
+from tests.worker.queue.helpers import open_new_queue
 from worker.machines.configuration import read_machines_config
 from worker.machines.manager import MachineManager
 from worker.machines.providers.base import Provider
-from worker.queue import HostReport, Queue, open_queue
+from worker.queue import HostReport, Queue
 from worker.queue.machines import MachineState
 from worker.queue.manager_lease import MachineView, read_view
 
@@ -23,7 +24,7 @@ class Scene:
         path.write_text(config.replace("user-data.yaml", str(folder / "user-data.yaml")))
         self.config = read_machines_config(path)
         self.cloud = cloud
-        self.queue: Queue = open_queue(f"sqlite:///{folder / 'queue.db'}")
+        self.queue: Queue = open_new_queue(folder / "queue.db")
         self.rounds = 0
 
     def round(self, holder: str = "me") -> None:

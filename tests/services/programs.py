@@ -1,0 +1,96 @@
+"""The project's programs as users start them, to their end, without importing them anew for each run."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from tests.services.support import PATIENCE_S
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_program(
+    program: str, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = PATIENCE_S
+) -> subprocess.CompletedProcess[str]:
+    """The same, with its output as text."""
+    done = run_for_bytes(program, *arguments, environment=environment, timeout_s=timeout_s)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def run_for_bytes(
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    umask: int | None = None,
+    timeout_s: float = PATIENCE_S,
+) -> subprocess.CompletedProcess[bytes]:
+    """`python -m PROGRAM ARGUMENTS` in the checkout, with that environment alone; without it, this one's.
+
+    Where the environment tells Python itself something, it starts anew. Raises subprocess.TimeoutExpired.
+    """
+    given = dict(os.environ if environment is None else environment)
+    command = [sys.executable, "-m", program, *arguments]
+    if _of_python(given) != _of_python(os.environ):
+        return subprocess.run(
+            command, env=given, cwd=ROOT, capture_output=True, timeout=timeout_s, check=False,
+            umask=-1 if umask is None else umask,
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as temporary:
+        out, err = (Path(temporary) / name for name in ("stdout", "stderr"))
+        out.touch()
+        err.touch()
+        order = {
+            "arguments": arguments, "environment": given, "folder": str(ROOT), "umask": umask,
+            "stdout": str(out), "stderr": str(err),
+        }  # fmt: skip
+        server = _server(program, os.getpid())
+        with server.lock:
+            status = server.run(json.dumps(order), timeout_s)
+        if status is None:
+            raise subprocess.TimeoutExpired(command, timeout_s, out.read_bytes(), err.read_bytes())
+        return subprocess.CompletedProcess(command, status, out.read_bytes(), err.read_bytes())
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """What an interpreter reads as it starts."""
+    start = ("PYTHON", "LD_", "MALLOC_", "LC_", "LANG")
+    return {name: value for name, value in environment.items() if name.startswith(start)}
+
+
+@dataclass
+class _Server:
+    process: subprocess.Popen[bytes]
+    lock: Lock = field(default_factory=Lock)
+
+    def run(self, order: str, timeout_s: float) -> int | None:
+        """Its exit status as subprocess gives it; None where it had to be ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{order}\n".encode())
+        child = int(self.process.stdout.readline())
+        is_late = not select.select([self.process.stdout], [], [], timeout_s)[0]
+        if is_late:
+            os.kill(child, signal.SIGKILL)
+        status = int(self.process.stdout.readline())
+        return None if is_late else status
+
+
+@cache
+def _server(program: str, process: int) -> _Server:
+    """One for each program and process of the tests; it ends with its standard input, so with the process."""
+    command = [sys.executable, "-m", "tests.services.program_server", program]
+    # Without buffers: what select does not see has not been read.
+    return _Server(
+        subprocess.Popen(command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    )

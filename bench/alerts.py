@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from webapp.alerts.engine import step
+from webapp.alerts.observe import look
 from webapp.alerts.rules import parse_alert_settings
-from webapp.alerts.sight import look
 from webapp.alerts.store import open_store
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import HealthRules

@@ -25,10 +25,10 @@ from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
 from webapp.alerts.message import messages_of
 from webapp.alerts.model import Alert, Known, Samples, Silence, StepResult
+from webapp.alerts.observe import look
 from webapp.alerts.orders import BACK_OFF_S
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.sender import start_sender
-from webapp.alerts.sight import look
 from webapp.alerts.store import AlertStore, HistoryEntry, open_store, read_alerts
 from webapp.alerts.windows import open_windows
 from webapp.model.conditions import read_since

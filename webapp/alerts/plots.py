@@ -6,8 +6,8 @@ from urllib.parse import unquote
 
 from cloud_monitor.metrics.paths import ROOT, is_clean
 from webapp.alerts.model import AlertKey
+from webapp.alerts.observe import key_of
 from webapp.alerts.rules import AlertRule
-from webapp.alerts.sight import key_of
 from webapp.model.health import (
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,

@@ -12,8 +12,8 @@ from cloud_monitor.metrics.paths import ROOT, STEP_S
 from webapp.alerts.engine import step
 from webapp.alerts.message import title_of
 from webapp.alerts.model import Known, Samples
+from webapp.alerts.observe import look
 from webapp.alerts.rules import AlertSettings
-from webapp.alerts.sight import look
 from webapp.alerts.windows import open_windows
 from webapp.graphite.series import path_of
 from webapp.graphite.steps import Series

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cloud_monitor.system.text import duration_text
+from webapp.alerts.causes import Care, Cause, severity_of
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import ChannelState
 from webapp.alerts.plots import plot_targets
 from webapp.alerts.rules import AlertRule, AlertSettings
-from webapp.alerts.standing import Care, Cause, severity_of
 from webapp.alerts.store import AlertsState, HistoryEntry
 from webapp.alerts.windows import hours_text
 from webapp.model.health import Finding, Level

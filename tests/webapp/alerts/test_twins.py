@@ -23,9 +23,9 @@ from tests.services.needs import find_program
 from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.engine import step
 from webapp.alerts.model import Known
+from webapp.alerts.observe import look
 from webapp.alerts.outbox import ChannelState
 from webapp.alerts.rules import AlertRule, parse_alert_settings
-from webapp.alerts.sight import look
 from webapp.metrics.counters import SharedCounters
 from webapp.metrics.exposition import expose
 from webapp.model.build import GridOrder, build_snapshot

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from webapp.alerts.engine import step
-from webapp.alerts.observe import look
+from webapp.alerts.observe import observe
 from webapp.alerts.rules import parse_alert_settings
 from webapp.alerts.store import open_store
 from webapp.model.build import GridOrder, build_snapshot
@@ -47,8 +47,8 @@ def measure(figures: int, rules: int) -> float:
             health = judge_health(view, HealthRules(complete_thresholds({})))
             with open_store(Path(folder)) as store:
                 known, samples = store.read_known(), store.read_samples()
-                sight, after = look(known_rules, health, (), known, samples, NOW)
-                store.write_known(known, step(known, known_rules, sight, (), NOW).known)
+                observed, after = observe(known_rules, health, (), known, samples, NOW)
+                store.write_known(known, step(known, known_rules, observed, (), NOW).known)
                 store.write_samples(after)
             took.append(time.process_time() - started)
     return sorted(took)[2]

@@ -33,14 +33,14 @@ _REFUSED_FOR_GOOD = frozenset({400, 411, 413, 414, 415, 422})
 _TAKEN_LATER = frozenset({206, 401, 403, 408, 429, 439, 500, 502, 503, 504})  # of single items
 
 
-class Fate(Enum):
+class PostStatus(Enum):
     TAKEN = "taken"
     KEPT = "kept"  # to be sent again later
     REFUSED = "refused"
 
 
 class PostOutcome(NamedTuple):
-    fate: Fate
+    status: PostStatus
     text: str = ""
     retry_after_s: float = 0.0
     rest: bytes | None = None  # what of the body is to be sent again
@@ -132,7 +132,7 @@ class TelemetrySender:
             return
         url = self._urls[file.kind]
         outcome = post_telemetry(url, file.kind, body, self._headers.get(file.kind, {}), timeout_s)
-        if outcome.fate is Fate.KEPT and outcome.rest is None:
+        if outcome.status is PostStatus.KEPT and outcome.rest is None:
             self._tell(target, f"telemetry waits, {url} {outcome.text}")
             self._put_off(target, outcome.retry_after_s)
             return
@@ -140,7 +140,7 @@ class TelemetrySender:
             self._spool.put(file.kind, outcome.rest)
             self._put_off(target, outcome.retry_after_s)
         file.path.unlink(missing_ok=True)
-        if outcome.fate is Fate.REFUSED:
+        if outcome.status is PostStatus.REFUSED:
             self._tell(target, f"telemetry is lost, {url} {outcome.text}")
         elif outcome.rest is None:
             self._backoff_s.pop(target, None)
@@ -175,10 +175,10 @@ def post_telemetry(
         with post(url, body, timeout_s, headers) as (answer, deadline):
             text = answer.raw.read(_ANSWER_BYTES_MAX, decode_content=True)
             if deadline.expired:
-                return PostOutcome(Fate.KEPT, f"did not answer within {timeout_s:.1f} s")
+                return PostOutcome(PostStatus.KEPT, f"did not answer within {timeout_s:.1f} s")
             return judge_answer(answer.status_code, answer.headers, text, kind, body)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        return PostOutcome(Fate.KEPT, f"cannot be reached: {type(error).__name__}")
+        return PostOutcome(PostStatus.KEPT, f"cannot be reached: {type(error).__name__}")
 
 
 def judge_answer(status: int, headers: Mapping[str, str], text: bytes, kind: str, body: bytes) -> PostOutcome:
@@ -187,15 +187,17 @@ def judge_answer(status: int, headers: Mapping[str, str], text: bytes, kind: str
     retry_after_s = float(retry_after) if retry_after.isdigit() else 0.0
     if status == 206 and kind == "azure":
         rest = rest_of(body, text)
-        return PostOutcome(Fate.KEPT if rest else Fate.TAKEN, "took a part", retry_after_s, rest)
+        return PostOutcome(PostStatus.KEPT if rest else PostStatus.TAKEN, "took a part", retry_after_s, rest)
     if 200 <= status < 300:
-        return PostOutcome(Fate.TAKEN)
+        return PostOutcome(PostStatus.TAKEN)
     told = f"answered {status}"
     if moved := headers.get("Location", ""):
         told = f"{told}: it is at {redact_text(moved[:200])!r} now, which belongs in the settings"
     if status in _REFUSED_FOR_GOOD:
-        return PostOutcome(Fate.REFUSED, f"{told}: {redact_text(text[:200].decode(errors='replace'))!r}")
-    return PostOutcome(Fate.KEPT, told, retry_after_s)
+        return PostOutcome(
+            PostStatus.REFUSED, f"{told}: {redact_text(text[:200].decode(errors='replace'))!r}"
+        )
+    return PostOutcome(PostStatus.KEPT, told, retry_after_s)
 
 
 def rest_of(body: bytes, answer: bytes) -> bytes | None:

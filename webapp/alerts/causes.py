@@ -10,7 +10,7 @@ from webapp.alerts.model import Alert, AlertKey, Silence
 from webapp.alerts.rules import AlertRule
 from webapp.model.snapshot_view import AlertCount
 
-Care = Literal["firing", "pending", "acknowledged", "silenced"]
+CauseState = Literal["firing", "pending", "acknowledged", "silenced"]
 SEVERITIES = ("critical", "warning", "info")  # the worst first
 
 
@@ -19,7 +19,7 @@ class Cause:
     """An alert that nothing known explains, and all that it explains, directly or not."""
 
     alert: Alert
-    care: Care
+    state: CauseState
     severity: str
     symptoms: tuple[Alert, ...] = ()
 
@@ -29,7 +29,7 @@ def severity_of(alert: Alert, rules: Mapping[str, AlertRule]) -> str:
     return "info" if rule is None else rule.severity
 
 
-def care_of(alert: Alert, silences: Iterable[Silence], now: float) -> Care:
+def state_of(alert: Alert, silences: Iterable[Silence], now: float) -> CauseState:
     """Silences are those of people and the windows that are open now."""
     if alert.is_acknowledged(now):
         return "acknowledged"
@@ -56,7 +56,7 @@ def find_causes(
     found = [
         Cause(
             alert,
-            care_of(alert, silences, now),
+            state_of(alert, silences, now),
             severity_of(alert, rules),
             tuple(sorted(symptoms.get(alert.key, ()), key=lambda one: (one.since, one.key))),
         )
@@ -69,7 +69,7 @@ def find_causes(
 
 def count_firing(causes: Iterable[Cause]) -> AlertCount:
     """Of causes that nobody takes care of."""
-    firing = [cause for cause in causes if cause.care == "firing"]
+    firing = [cause for cause in causes if cause.state == "firing"]
     worst = min((cause.severity for cause in firing), key=SEVERITIES.index, default="")
     return AlertCount(len(firing), worst)
 

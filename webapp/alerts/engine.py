@@ -16,9 +16,9 @@ from webapp.alerts.model import (
     Known,
     Notice,
     NoticeKind,
+    Observation,
     RuleTiming,
     Seen,
-    Sight,
     Silence,
     StepResult,
     is_within,
@@ -31,9 +31,13 @@ ACK_S = 4 * 3600.0
 
 
 def step(
-    known: Known, rules: Mapping[str, RuleTiming], sight: Sight, silences: Iterable[Silence], now: float
+    known: Known,
+    rules: Mapping[str, RuleTiming],
+    observed: Observation,
+    silences: Iterable[Silence],
+    now: float,
 ) -> StepResult:
-    return _Moment(known, rules, sight, tuple(silences), now).take()
+    return _Moment(known, rules, observed, tuple(silences), now).take()
 
 
 def acknowledge(known: Known, key: AlertKey, by: str, until: float, note: str) -> Known:
@@ -49,11 +53,11 @@ class _Moment:
         self,
         known: Known,
         rules: Mapping[str, RuleTiming],
-        sight: Sight,
+        observed: Observation,
         silences: tuple[Silence, ...],
         now: float,
     ) -> None:
-        self._known, self._rules, self._sight, self._now = known, rules, sight, now
+        self._known, self._rules, self._observed, self._now = known, rules, observed, now
         self._silences = silences
         self._alerts = dict(known.alerts)
         self._episodes = known.episodes
@@ -64,15 +68,15 @@ class _Moment:
         self._ended: list[Alert] = []
 
     def take(self) -> StepResult:
-        for seen in self._sight.seen.values():
+        for seen in self._observed.seen.values():
             if seen.key.rule in self._rules:
                 self._hold(seen)
         for key, alert in list(self._alerts.items()):
             if key.rule not in self._rules:
                 self._end(alert, "its rule was taken away")
-            elif key in self._sight.unknown:
+            elif key in self._observed.unknown:
                 self._alerts[key] = replace(alert, unknown_since=alert.unknown_since or self._now)
-            elif key not in self._sight.seen:
+            elif key not in self._observed.seen:
                 self._clear(alert)
         behind: dict[AlertKey, list[str]] = {}
         for alert in self._alerts.values():
@@ -166,7 +170,7 @@ class _Moment:
         behind: tuple[str, ...],
         because: str = "",
     ) -> None:
-        not_to = self._sight.seen[alert.key].not_to
+        not_to = self._observed.seen[alert.key].not_to
         channels = tuple(one for one in channels if one not in not_to)
         told = tuple(dict.fromkeys((*alert.told, *channels)))
         alert = replace(alert, told_at=self._now, told=told, told_count=alert.told_count + 1)

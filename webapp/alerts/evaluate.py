@@ -1,4 +1,4 @@
-"""One evaluation a minute for the whole deployment: look -> step -> one transaction -> sender, heartbeat.
+"""One evaluation a minute for the whole deployment: observe -> step -> one transaction -> sender, heartbeat.
 
 Every process has an Evaluator. Whichever gets the lock when a minute is due evaluates, also while polls back
 off. Where the state cannot be written it keeps the lock, goes on in memory and has messages sent at once.
@@ -25,7 +25,7 @@ from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
 from webapp.alerts.message import messages_of
 from webapp.alerts.model import Alert, Known, Samples, Silence, StepResult
-from webapp.alerts.observe import look
+from webapp.alerts.observe import observe
 from webapp.alerts.orders import BACK_OFF_S
 from webapp.alerts.outbox import OutMessage
 from webapp.alerts.sender import start_sender
@@ -182,12 +182,12 @@ class Evaluator:
         managers = map(channel_name, self._settings.alertmanager_urls)
         store.outbox.forget_channels_but((*self._settings.channels, *managers))
         channels, azure = store.outbox.read_channels(), store.read_azure()
-        sight, after = look(self._settings.rules, health, channels, known, samples, now, azure)
+        observed, after = observe(self._settings.rules, health, channels, known, samples, now, azure)
         windows = open_windows(self._settings.windows, self._settings.zone, now)
         foreign = store.read_foreign_silences() if self._settings.alertmanager_urls else ()
-        keys = known.alerts.keys() | sight.seen.keys()
+        keys = known.alerts.keys() | observed.seen.keys()
         theirs = silences_on(foreign, keys, self._settings)
-        result = step(known, self._settings.rules, sight, (*silences, *windows, *theirs), now)
+        result = step(known, self._settings.rules, observed, (*silences, *windows, *theirs), now)
         store.write_known(before, result.known)
         store.write_samples(after)
         for notice in result.notices:
@@ -207,9 +207,9 @@ class Evaluator:
 
     def _evaluate_in_memory(self, health: Health, now: float, error: str) -> None:
         known, samples = self._memory or (read_alerts(self._state_dir).known, {})
-        sight, after = look(self._settings.rules, health, (), known, samples, now)
+        observed, after = observe(self._settings.rules, health, (), known, samples, now)
         windows = open_windows(self._settings.windows, self._settings.zone, now)
-        result = step(known, self._settings.rules, sight, windows, now)
+        result = step(known, self._settings.rules, observed, windows, now)
         self._memory = (result.known, after)
         messages = [
             replace(one, body=f"{one.body}\nSent from memory: the state folder cannot be written ({error}).")

@@ -78,7 +78,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """All that is seen at one moment. What is neither seen nor unknown does not hold."""
 
     seen: Mapping[AlertKey, Seen]

@@ -13,9 +13,9 @@ from webapp.alerts.model import (
     AZURE_WARNING,
     AlertKey,
     Known,
+    Observation,
     Samples,
     Seen,
-    Sight,
     is_within,
     place_of,
 )  # fmt: skip
@@ -40,7 +40,7 @@ def place_of_key(key: Key) -> str:
     return place_of(name for name in key[1:] if name)
 
 
-def look(
+def observe(
     rules: Mapping[str, AlertRule],
     health: Health,
     channels: Iterable[ChannelState],
@@ -48,7 +48,7 @@ def look(
     samples: Samples,
     now: float,
     azure: Iterable[AzureAlert] = (),
-) -> tuple[Sight, Samples]:
+) -> tuple[Observation, Samples]:
     """What holds, what of it is unknown, and the values that rules on an increase go on from."""
     seen: dict[AlertKey, Seen] = {}
     unknown: set[AlertKey] = set()
@@ -79,7 +79,7 @@ def look(
         seen.update((one.key, one) for one in _failing(rule, channels))
     seen.update((one.key, one) for one in see_azure(azure, rules, now))
     unknown |= {key for key in known.alerts if key not in seen and _is_unknown(key, rules, health)}
-    return Sight(seen, frozenset(unknown - seen.keys())), figures.samples
+    return Observation(seen, frozenset(unknown - seen.keys())), figures.samples
 
 
 def _is_there(rule: AlertRule, place: str) -> bool:

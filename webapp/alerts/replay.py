@@ -12,7 +12,7 @@ from cloud_monitor.metrics.paths import ROOT, STEP_S
 from webapp.alerts.engine import step
 from webapp.alerts.message import title_of
 from webapp.alerts.model import Known, Samples
-from webapp.alerts.observe import look
+from webapp.alerts.observe import observe
 from webapp.alerts.rules import AlertSettings
 from webapp.alerts.windows import open_windows
 from webapp.graphite.series import path_of
@@ -56,9 +56,9 @@ def replay(
     for view in views:
         now = float(view.as_of)
         health = judge_health(view, rules)
-        sight, samples = look(settings.rules, health, (), known, samples, now)
+        observed, samples = observe(settings.rules, health, (), known, samples, now)
         windows = open_windows(settings.windows, settings.zone, now)
-        result = step(known, settings.rules, sight, windows, now)
+        result = step(known, settings.rules, observed, windows, now)
         known = result.known
         for notice in result.notices:
             key = notice.alert.key

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cloud_monitor.system.text import duration_text
-from webapp.alerts.causes import Care, Cause, severity_of
+from webapp.alerts.causes import Cause, CauseState, severity_of
 from webapp.alerts.message import shown_place
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.outbox import ChannelState
@@ -18,7 +18,7 @@ from webapp.alerts.windows import hours_text
 from webapp.model.health import Finding, Level
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 
-SECTIONS: Mapping[Care, str] = {
+SECTIONS: Mapping[CauseState, str] = {
     "firing": "Firing",
     "acknowledged": "Acknowledged",
     "pending": "Pending",
@@ -100,12 +100,12 @@ def alerts_page(
     now: float,
 ) -> AlertsPage:
     """`open_now`: the maintenance windows that are open."""
-    found: dict[Care, list[AlertItem]] = {}
+    found: dict[CauseState, list[AlertItem]] = {}
     for cause in causes:
-        found.setdefault(cause.care, []).append(cause_item(cause, settings.rules, naming, now))
+        found.setdefault(cause.state, []).append(cause_item(cause, settings.rules, naming, now))
     return AlertsPage(
         _evaluated(state, now),
-        tuple((heading, tuple(found[care])) for care, heading in SECTIONS.items() if care in found),
+        tuple((heading, tuple(found[state])) for state, heading in SECTIONS.items() if state in found),
         tuple(SilenceRow(one.number, _silence_cells(one, naming, now)) for one in state.silences),
         _windows(settings, open_now, naming, now),
         _channels(state.channels, settings, now),

@@ -166,7 +166,7 @@ def _changing() -> Iterator[AlertStore]:
 
 def _describe_cause(cause: Cause, settings: AlertSettings) -> dict[str, Any]:
     symptoms = [_describe_alert(one, settings) for one in cause.symptoms]
-    return {**_describe_alert(cause.alert, settings), "care": cause.care, "symptoms": symptoms}
+    return {**_describe_alert(cause.alert, settings), "care": cause.state, "symptoms": symptoms}
 
 
 def _describe_alert(found: Alert, settings: AlertSettings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_monitor.telemetry.sender import POST_S, Fate, TelemetrySender, judge_answer, post_telemetry
+from cloud_monitor.telemetry.sender import POST_S, PostStatus, TelemetrySender, judge_answer, post_telemetry
 from cloud_monitor.telemetry.spool import TelemetrySpool
 from tests.services.ingestion import Ingestion, ingestion
 from tests.services.receivers import silent_listener
@@ -85,7 +85,7 @@ def test_an_end_that_drips_is_left_in_time(server: Ingestion) -> None:
     server.drip = True
     started_s = time.monotonic()
     outcome = post_telemetry(server.url, "azure", BODY, {}, 1.0)
-    assert outcome.fate is Fate.KEPT
+    assert outcome.status is PostStatus.KEPT
     assert in_time(time.monotonic() - started_s, 3)
 
 
@@ -104,20 +104,28 @@ def test_stopping_waits_for_no_silent_end(spool: TelemetrySpool) -> None:
 def test_of_a_body_taken_in_part_the_rest_is_sent_again() -> None:
     answer = {"errors": [{"index": 0, "statusCode": 400}, {"index": 2, "statusCode": 429}]}
     outcome = judge_answer(206, {"Retry-After": "7"}, json.dumps(answer).encode(), "azure", BODY)
-    assert (outcome.fate, outcome.retry_after_s) == (Fate.KEPT, 7)
+    assert (outcome.status, outcome.retry_after_s) == (PostStatus.KEPT, 7)
     assert json.loads(outcome.rest or b"") == [{"n": 2}]
     only_bad = json.dumps({"errors": [{"index": 0, "statusCode": 400}]}).encode()
     for answer_text in (only_bad, b"<html>", b'{"errors": [{"index": 9, "statusCode": 429}]}'):
-        assert judge_answer(206, {}, answer_text, "azure", BODY) == (Fate.TAKEN, "took a part", 0.0, None)
+        assert judge_answer(206, {}, answer_text, "azure", BODY) == (
+            PostStatus.TAKEN,
+            "took a part",
+            0.0,
+            None,
+        )
 
 
 @pytest.mark.parametrize(
-    ("status", "fate"),
-    [(200, Fate.TAKEN), (202, Fate.TAKEN), (400, Fate.REFUSED), (413, Fate.REFUSED), (401, Fate.KEPT),
-     (404, Fate.KEPT), (429, Fate.KEPT), (500, Fate.KEPT), (308, Fate.KEPT)],
-)  # fmt: skip
-def test_an_answer_decides_what_becomes_of_it(status: int, fate: Fate) -> None:
-    assert judge_answer(status, {}, b"", "azure", BODY).fate is fate
+    ("status", "found"),
+    [
+        *((status, PostStatus.TAKEN) for status in (200, 202)),
+        *((status, PostStatus.REFUSED) for status in (400, 413)),
+        *((status, PostStatus.KEPT) for status in (401, 404, 429, 500, 308)),
+    ],
+)
+def test_an_answer_decides_what_becomes_of_it(status: int, found: PostStatus) -> None:
+    assert judge_answer(status, {}, b"", "azure", BODY).status is found
 
 
 def test_a_rest_is_spooled_once_more(server: Ingestion, spool: TelemetrySpool) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp.alerts.engine import acknowledge, step
-from webapp.alerts.model import AlertKey, Known, Notice, Seen, Sight, Silence
+from webapp.alerts.model import AlertKey, Known, Notice, Observation, Seen, Silence
 from webapp.alerts.rules import AlertRule, parse_alert_settings
 
 CHANNELS = {"mail": "json://127.0.0.1", "page": "json://127.0.0.1", "boss": "json://127.0.0.1"}
@@ -38,8 +38,8 @@ class World:
         self.silences: list[Silence] = []
 
     def minute(self, minute: int, *seen: Seen, unknown: frozenset[AlertKey] = frozenset()) -> None:
-        sight = Sight({one.key: one for one in seen}, unknown)
-        result = step(self.known, RULES, sight, self.silences, minute * 60.0)
+        observed = Observation({one.key: one for one in seen}, unknown)
+        result = step(self.known, RULES, observed, self.silences, minute * 60.0)
         self.known = result.known
         self.notices += result.notices
         self.told += [(minute, one.kind, one.alert.key.rule, one.channels) for one in result.notices]
@@ -161,7 +161,7 @@ def test_a_clock_that_is_set_back_tells_nothing_twice() -> None:
 def test_an_alert_whose_rule_is_gone_is_closed_where_it_was_told() -> None:
     world = World()
     world.minute(0, Seen(CHUNKS, "36 active"))
-    ended = step(world.known, {}, Sight({}), (), 60.0)
+    ended = step(world.known, {}, Observation({}), (), 60.0)
     assert [(one.kind, one.channels) for one in ended.notices] == [("resolved", ("mail",))]
     assert ended.known.alerts == {}
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.model import Alert, AlertKey, Known
-from webapp.alerts.observe import key_of, look, place_of_key
+from webapp.alerts.observe import key_of, observe, place_of_key
 from webapp.alerts.rules import AlertRule, parse_alert_settings
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import Health, HealthRules, Key
@@ -33,9 +33,11 @@ def open_alert(rule: str, place: str) -> Known:
 
 def test_a_figure_of_a_cloud_out_of_reach_waits_behind_it() -> None:
     values = [*sample_values(NOW, ("atlas",)), Value("grids.atlas.clouds.cern.reachable", 0.0, NOW)]
-    sight, _ = look(RULES, health_of(values), (), Known(), {}, NOW)
-    assert sight.seen[AlertKey("running", "atlas/cern")].cause == AlertKey("cloud_unreachable", "atlas/cern")
-    assert sight.seen[AlertKey("running", "atlas/uvic")].cause is None
+    observed, _ = observe(RULES, health_of(values), (), Known(), {}, NOW)
+    assert observed.seen[AlertKey("running", "atlas/cern")].cause == AlertKey(
+        "cloud_unreachable", "atlas/cern"
+    )
+    assert observed.seen[AlertKey("running", "atlas/uvic")].cause is None
 
 
 def test_a_source_that_fails_waits_behind_the_service_that_does_not_answer() -> None:
@@ -46,8 +48,10 @@ def test_a_source_that_fails_waits_behind_the_service_that_does_not_answer() -> 
     heartbeat = "grids.atlas.heartbeat.cloud_scheduler"
     values = [one for one in sample_values(NOW, ("atlas",)) if one.path != heartbeat]
     rules = parse_alert_settings({}).rules
-    sight, _ = look(rules, health_of([*values, *failed, Value(heartbeat, 0.0, NOW)]), (), Known(), {}, NOW)
-    causes = {key.place: one.cause for key, one in sight.seen.items() if key.rule == "collector_failures"}
+    observed, _ = observe(
+        rules, health_of([*values, *failed, Value(heartbeat, 0.0, NOW)]), (), Known(), {}, NOW
+    )
+    causes = {key.place: one.cause for key, one in observed.seen.items() if key.rule == "collector_failures"}
     assert causes == {
         "atlas/cloudscheduler": AlertKey("heartbeat_lost", "atlas/cloud_scheduler"), "atlas/host": None,
     }  # fmt: skip
@@ -56,35 +60,35 @@ def test_a_source_that_fails_waits_behind_the_service_that_does_not_answer() -> 
 def test_a_poll_that_fails_makes_everything_unknown_and_is_seen_itself() -> None:
     known = open_alert("vms_error", "atlas/cern")
     health = health_of(sample_values(NOW, ("atlas",)), "refused", NOW + 900)
-    sight, _ = look(RULES, health, (), known, {}, NOW + 900)
-    assert list(sight.seen) == [AlertKey("poll_failing", "")]
-    assert {AlertKey("vms_error", "atlas/cern"), AlertKey("running", "atlas/cern")} <= sight.unknown
+    observed, _ = observe(RULES, health, (), known, {}, NOW + 900)
+    assert list(observed.seen) == [AlertKey("poll_failing", "")]
+    assert {AlertKey("vms_error", "atlas/cern"), AlertKey("running", "atlas/cern")} <= observed.unknown
 
 
 def test_a_silent_grid_leaves_open_what_was_of_it() -> None:
     known = open_alert("running", "quiet/gone")
-    sight, _ = look(RULES, health_of(sample_values(NOW)), (), known, {}, NOW)
-    assert AlertKey("grid_silent", "quiet") in sight.seen
-    assert AlertKey("running", "quiet/gone") in sight.unknown
+    observed, _ = observe(RULES, health_of(sample_values(NOW)), (), known, {}, NOW)
+    assert AlertKey("grid_silent", "quiet") in observed.seen
+    assert AlertKey("running", "quiet/gone") in observed.unknown
 
 
 def test_what_is_gone_from_a_grid_that_sends_is_over() -> None:
     known = open_alert("running", "atlas/gone")
-    sight, _ = look(RULES, health_of(sample_values(NOW)), (), known, {}, NOW)
-    assert AlertKey("running", "atlas/gone") not in sight.unknown | sight.seen.keys()
+    observed, _ = observe(RULES, health_of(sample_values(NOW)), (), known, {}, NOW)
+    assert AlertKey("running", "atlas/gone") not in observed.unknown | observed.seen.keys()
 
 
 def test_symptoms_stand_for_themselves_where_no_rule_is_on_their_cause() -> None:
     values = [*sample_values(NOW, ("atlas",)), Value("grids.atlas.clouds.cern.reachable", 0.0, NOW)]
     rules = {name: rule for name, rule in RULES.items() if name != "cloud_unreachable"}
-    sight, _ = look(rules, health_of(values), (), Known(), {}, NOW)
-    assert sight.seen[AlertKey("running", "atlas/cern")].cause is None
+    observed, _ = observe(rules, health_of(values), (), Known(), {}, NOW)
+    assert observed.seen[AlertKey("running", "atlas/cern")].cause is None
 
 
 def test_a_rule_of_some_places_is_on_those_alone() -> None:
     rules = {"running": replace_places("atlas")}
-    sight, _ = look(rules, health_of(sample_values(NOW)), (), Known(), {}, NOW)
-    assert {key.place.split("/")[0] for key in sight.seen} == {"atlas"}
+    observed, _ = observe(rules, health_of(sample_values(NOW)), (), Known(), {}, NOW)
+    assert {key.place.split("/")[0] for key in observed.seen} == {"atlas"}
 
 
 def replace_places(*places: str) -> AlertRule:

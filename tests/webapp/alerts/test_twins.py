@@ -23,7 +23,7 @@ from tests.services.needs import find_program
 from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.engine import step
 from webapp.alerts.model import Known
-from webapp.alerts.observe import look
+from webapp.alerts.observe import observe
 from webapp.alerts.outbox import ChannelState
 from webapp.alerts.rules import AlertRule, parse_alert_settings
 from webapp.metrics.counters import SharedCounters
@@ -139,8 +139,8 @@ def fired_here(world: World, channels: tuple[ChannelState, ...] = ()) -> set[str
     }
     for view in views(world):
         health = judge_health(view, HealthRules(complete_thresholds({})))
-        sight, samples = look(at_once, health, channels, known, samples, view.as_of)
-        known = step(known, at_once, sight, (), view.as_of).known
+        observed, samples = observe(at_once, health, channels, known, samples, view.as_of)
+        known = step(known, at_once, observed, (), view.as_of).known
     firing = [one for one in known.alerts.values() if one.state == "firing"]
     return {RULES[one.key.rule].prometheus for one in firing if not one.clear_since}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from cloud_monitor.system.sqlite_file import connect_to_read
 from worker.queue.database import Database
 from worker.queue.fill import fill_all
 from worker.queue.model import QueueError, QueueRefused
@@ -47,7 +48,7 @@ def keep_copy(database: Database) -> Path | None:
     made = copy.with_name(f"{copy.name}.{os.getpid()}")
     try:
         if not copy.exists():
-            with closing(sqlite3.connect(path, timeout=database.patience_s)) as connection:
+            with closing(connect_to_read(path, database.patience_s)) as connection:
                 connection.execute("VACUUM INTO ?", (str(made),))
             made.chmod(path.stat().st_mode & 0o777)
             made.replace(copy)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import waitress
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.places import find_serious
 from tests.services.proxy import run_proxy
+from tests.services.serving import serve_app
 from tests.webapp.alerting import now_alerts
 from tests.webapp.sample import write_sample
 from webapp import create_app
@@ -42,11 +41,8 @@ def alerting(tmp_path: Path) -> Iterator[AlertingPage]:
         settings = Settings(
             state_dir=tmp_path, token_file=tmp_path / "tokens", graphite_url=proxy.url, refresh_every_s=2
         )
-        server = waitress.create_server(create_app(settings, poll=False), host="127.0.0.1", port=0, threads=8)
-        serving = threading.Thread(target=server.run, daemon=True)
-        serving.start()
-        yield AlertingPage(f"http://127.0.0.1:{server.effective_port}", tmp_path)
-        server.close()
+        with serve_app(create_app(settings, poll=False)) as url:
+            yield AlertingPage(url, tmp_path)
 
 
 def section(page: Page, name: str) -> Locator:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import waitress
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
@@ -17,6 +15,7 @@ from tests.browser.conftest import open_page
 from tests.browser.places import find_serious
 from tests.services.chromium import TIMEOUT_MS
 from tests.services.proxy import run_proxy
+from tests.services.serving import serve_app
 from tests.webapp.sample import write_sample
 from tests.webapp.views.machines import HOSTILE, open_sample
 from webapp import create_app
@@ -53,10 +52,8 @@ def scene(tmp_path: Path) -> Iterator[MachinesScene]:
             fleet_database_url=url,
             wishes_database_url=url,
         )
-        server = waitress.create_server(create_app(settings, poll=False), host="127.0.0.1", port=0, threads=8)
-        threading.Thread(target=server.run, daemon=True).start()
-        yield MachinesScene(f"http://127.0.0.1:{server.effective_port}", queue)
-        server.close()
+        with serve_app(create_app(settings, poll=False)) as address:
+            yield MachinesScene(address, queue)
     queue.close()
 
 

@@ -43,6 +43,8 @@ class PostgresPair:
         self._target = self.primary.port
 
     def stop(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _wait_for_standby(self) -> None:
@@ -58,7 +60,7 @@ class PostgresPair:
             while True:
                 client, _ = self._listener.accept()
                 try:
-                    server = socket.create_connection(("127.0.0.1", self._target), 5)
+                    server = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:
                     client.close()
                     continue

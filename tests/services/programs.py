@@ -33,11 +33,13 @@ def run_for_bytes(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     umask: int | None = None,
+    stdout: Path | None = None,
     timeout_s: float = PATIENCE_S,
 ) -> subprocess.CompletedProcess[bytes]:
     """`python -m PROGRAM ARGUMENTS` in the checkout, with that environment alone; without it, this one's.
 
-    Where the environment tells Python itself something, it starts anew. Raises subprocess.TimeoutExpired.
+    `stdout` is what it writes to, where that is not to be read. Where the environment tells Python itself
+    something, it starts anew. Raises subprocess.TimeoutExpired.
     """
     given = dict(os.environ if environment is None else environment)
     command = [sys.executable, "-m", program, *arguments]
@@ -52,7 +54,7 @@ def run_for_bytes(
         err.touch()
         order = {
             "arguments": arguments, "environment": given, "folder": str(ROOT), "umask": umask,
-            "stdout": str(out), "stderr": str(err),
+            "stdout": str(stdout or out), "stderr": str(err),
         }  # fmt: skip
         server = _server(program, os.getpid())
         with server.lock:

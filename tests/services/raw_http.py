@@ -20,7 +20,9 @@ def run_raw_server(answer: Callable[[Send, Stopped], None]) -> Iterator[str]:
         with connection, suppress(OSError):
             head = b""
             while b"\r\n\r\n" not in head:
-                head += connection.recv(65536)
+                if not (part := connection.recv(65536)):
+                    return
+                head += part
             answer(connection.sendall, closing.wait)
 
     def accept() -> None:

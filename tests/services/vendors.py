@@ -160,7 +160,9 @@ class Vendors:
         with suppress(OSError), connection:
             head = b""
             while b"\r\n\r\n" not in head:
-                head += connection.recv(4096)
+                if not (part := connection.recv(4096)):
+                    return
+                head += part
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             with (
                 self.context.wrap_socket(connection, server_side=True) as tls,

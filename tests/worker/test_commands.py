@@ -227,11 +227,8 @@ def test_a_model_that_nobody_has_is_refused(fleet: Fleet) -> None:
 def test_a_full_standard_output_is_one_line(fleet: Fleet, command: list[str]) -> None:
     fleet.add_images("a", 1)
     fleet.worker("enqueue", "a", "--name", "b")
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "worker", *command],
-            cwd=ROOT, env=fleet.environment, stdout=full, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
+    full = Path("/dev/full")
+    done = run_for_bytes("worker", *command, environment=fleet.environment, stdout=full)
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
     assert line.startswith("error: cannot write to standard output: No space left")

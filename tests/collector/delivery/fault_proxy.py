@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from tests.services.support import free_port
+from tests.services.support import PATIENCE_S, free_port
 
 FAULTS = ("pass", "delay", "cut", "discard", "reset", "silent", "refuse")
 
@@ -82,7 +82,7 @@ class FaultProxy:
                 return
             if fault == "delay":
                 time.sleep(0.15)
-            with socket.create_connection(self._target, timeout=10) as carbon:
+            with socket.create_connection(self._target, timeout=PATIENCE_S) as carbon:
                 self._pass_on(connection, carbon, fault, after_bytes)
 
     def _pass_on(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +25,13 @@ from collector.sources.azure.source import (
     read_azure_state,
     write_azure_state,
 )
+from tests.collector.support import run_collector
 from tests.services.azure_arm import TOKEN, LocalAzure, local_azure
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until
 from webapp import create_app
 from webapp.settings import Settings as PageSettings
 
-ROOT = Path(__file__).parents[3]
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000002"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/fleet/providers"
 NOW = 1_800_000_000
@@ -206,10 +204,7 @@ def test_a_list_over_the_budget_is_refused_at_start(tmp_path: Path) -> None:
         SettingsRefused, match="50 VMs, 1 storage accounts and 50 quotas take 1224 calls an hour"
     ):
         read_settings(of(50))
-    run = subprocess.run(
-        [sys.executable, "-m", "collector", "--dry-run"],
-        cwd=ROOT, env={**os.environ, **of(50)}, capture_output=True, text=True,
-    )  # fmt: skip
+    run = run_collector("--dry-run", environment={**os.environ, **of(50)})
     assert run.returncode == 2
     assert "COLLECTOR_AZURE_QUOTAS" in run.stderr
 
@@ -231,22 +226,15 @@ def test_a_resource_is_read_whole() -> None:
     assert resource == ("westeurope", f"{GROUP}/{VM}/Worker-1", SUBSCRIPTION)
 
 
-def test_a_whole_run_has_its_heartbeat_and_imports_nothing_of_it_before(
-    azure: LocalAzure, tmp_path: Path
-) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "collector", "--dry-run", "--json"],
-        cwd=ROOT, env={**os.environ, **environment(azure.url, tmp_path)}, capture_output=True, text=True,
-        check=True,
-    )  # fmt: skip
+def test_a_whole_run_has_its_heartbeat(azure: LocalAzure, tmp_path: Path) -> None:
+    given = {**os.environ, **environment(azure.url, tmp_path)}
+    run = run_collector("--dry-run", "--json", environment=given)
+    assert run.returncode == 0, run.stderr
     points = {row["path"]: row["value"] for row in map(json.loads, run.stdout.splitlines())}
     assert points["grids.atlas.heartbeat.azure"] == 1
     assert points["grids.atlas.azure.vms.worker-1.cpu_pct"] == 42.5
     azure.status = 401
-    run = subprocess.run(
-        [sys.executable, "-m", "collector", "--dry-run", "--json"],
-        cwd=ROOT, env={**os.environ, **environment(azure.url, tmp_path)}, capture_output=True, text=True,
-    )  # fmt: skip
+    run = run_collector("--dry-run", "--json", environment=given)
     points = {row["path"]: row["value"] for row in map(json.loads, run.stdout.splitlines())}
     assert (run.returncode, points["grids.atlas.heartbeat.azure"]) == (1, 0)
     assert "answered 401" in run.stderr
@@ -258,10 +246,8 @@ def test_the_page_plots_what_azure_said(azure: LocalAzure, graphite: Graphite, t
         "COLLECTOR_GRID": "azuregrid",
         "COLLECTOR_CARBON": graphite.carbon,
     }
-    sent = subprocess.run(
-        [sys.executable, "-m", "collector", "--print"],
-        cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    sent = run_collector("--print", environment={**os.environ, **given})
+    assert sent.returncode == 0, sent.stderr
     paths = [
         line.split()[0] for line in sent.stdout.splitlines() if line.startswith("grids.azuregrid.azure.")
     ]

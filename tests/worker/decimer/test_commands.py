@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.services.programs import run_program
 from worker.decimer.model.store import Model
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine
 
 
 def run(*arguments: object, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "worker", *map(str, arguments)]
     environment = {**os.environ, **{f"WORKER_{name.upper()}": value for name, value in settings.items()}}
+    if not stdin:
+        return run_program("worker", *map(str, arguments), environment=environment)
     return subprocess.run(
-        command,
+        [sys.executable, "-m", "worker", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         encoding="utf-8",

@@ -11,6 +11,8 @@ import pytest
 from worker.decimer.errors import ModelError
 from worker.decimer.model.packages import VERSION, WeightPart, bytes_below, fetch_archive
 
+pytestmark = pytest.mark.programs  # pip
+
 
 def build_wheel(folder: Path, number: int, data: bytes) -> WeightPart:
     name = f"unp_decimer_weights_part{number}"

@@ -48,6 +48,7 @@ BLUEPRINTS = (
     fleet.blueprint,
     fleet.batch.blueprint,
     fleet.failed.blueprint,
+    fleet.chunks.blueprint,
     fleet.reviews.blueprint,
     fleet.result.blueprint,
     fleet.api.blueprint,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 Read = TypeVar("Read")
@@ -61,3 +61,40 @@ class KeptReading(Generic[Read]):
         """What is kept is not true any more."""
         with self._lock:
             self._last = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    key: Hashable
+    until_s: float
+    fault: Exception
+
+
+class KeptFault:
+    """For readings that are each another: what is read is not kept, and many read at once. After a fault all
+    are refused with it for a while, and then one tries again.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: _Fault | None = None
+
+    def run(self, key: Hashable, read: Callable[[], Read], faults: type[Exception]) -> Read:
+        """What is read. Raises those of `faults` that it raises, or that a reading of this key did lately."""
+        with self._lock:
+            last = self._last
+            if last is not None and last.key == key:
+                if self._clock() < last.until_s:
+                    raise last.fault.with_traceback(None)  # which would else grow each time
+                self._last = replace(last, until_s=self._clock() + FAULT_KEPT_S)  # others wait for this try
+        try:
+            found = read()
+        except faults as fault:
+            with self._lock:
+                self._last = _Fault(key, self._clock() + FAULT_KEPT_S, fault)
+            raise
+        with self._lock:
+            if self._last is not None and self._last.key == key:
+                self._last = None
+        return found

@@ -3,7 +3,7 @@
 from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.answers.notes import UNPARSABLE
 from worker.queue.batch_statistics import BatchHistory
-from worker.queue.model import QueueError, ResultRow
+from worker.queue.model import QueueError, QueueUnavailable, ResultRow
 from worker.review.batch import (
     BatchPage,
     read_answers,
@@ -47,6 +47,7 @@ __all__ = [
     "FailedPage",
     "Folders",
     "QueueError",
+    "QueueUnavailable",
     "ResultFilter",
     "ResultPage",
     "ResultRow",

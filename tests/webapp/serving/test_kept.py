@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from webapp.serving.kept import FAULT_KEPT_S, KEPT_S, KEPT_TIMES, KeptReading
+from webapp.serving.kept import FAULT_KEPT_S, KEPT_S, KEPT_TIMES, KeptFault, KeptReading
 from worker.queue.statistics import QueueError, read_figures
 
 
@@ -52,6 +52,27 @@ def test_a_fault_is_kept_too_and_ends() -> None:
     source.fault = False
     source.now_s += FAULT_KEPT_S + 0.1
     assert kept.get("a", source.read) == 2
+
+
+def test_after_a_fault_one_tries_again_while_the_others_are_refused() -> None:
+    source = Source()
+    kept = KeptFault(source.clock)
+    assert [kept.run("a", source.read, QueueError) for _ in range(2)] == [1, 2]  # nothing else is kept
+    source.fault = True
+    for _ in range(3):
+        with pytest.raises(QueueError, match="fault 3"):
+            kept.run("a", source.read, QueueError)
+    assert kept.run("b", lambda: "read", QueueError) == "read"
+    source.now_s += FAULT_KEPT_S + 0.1
+
+    def meanwhile() -> int:
+        with pytest.raises(QueueError, match="fault 3"):
+            kept.run("a", source.read, QueueError)
+        return 7
+
+    assert kept.run("a", meanwhile, QueueError) == 7
+    source.fault = False
+    assert [kept.run("a", source.read, QueueError) for _ in range(2)] == [4, 5]
 
 
 def test_a_database_that_does_not_answer_holds_up_all_pages_once() -> None:

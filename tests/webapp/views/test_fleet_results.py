@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import time
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from flask.testing import FlaskClient
 from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import claim
 from webapp import create_app
+from webapp.serving.kept import FAULT_KEPT_S
 from webapp.settings import read_settings
 from worker.answers.notes import Note
 from worker.queue import Result, open_queue
@@ -157,3 +160,34 @@ def test_programs_are_told_what_is_wrong(client: FlaskClient, tmp_path: Path) ->
     assert client.get("/api/results?batch=run&below=7").status_code == 400
     app = create_app(read_settings(state_dir=tmp_path / "state"), poll=False, clock=clock)
     assert "WEBAPP_FLEET_DATABASE_URL" in app.test_client().get("/api/results/1/1").text
+
+
+def test_pages_do_not_wait_in_turn_for_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    write_sample(tmp_path / "state")
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        url = f"postgresql://page@127.0.0.1:{server.getsockname()[1]}/fleet"
+        settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+        client = create_app(settings, poll=False, clock=clock).test_client()
+        began_s = time.monotonic()
+        assert client.get("/fleet/results/1/1").status_code == 503
+        server.setblocking(False)
+        assert callers(server) > 0
+        for address in (
+            "/fleet/results/1/1",
+            "/fleet/batches/run",
+            "/api/results?batch=run",
+            "/api/results/1/1",
+        ):
+            assert client.get(address).status_code == 503
+        assert callers(server) == 0 or time.monotonic() - began_s >= FAULT_KEPT_S
+
+
+def callers(server: socket.socket) -> int:
+    """How many have called since they were counted last."""
+    count = 0
+    while True:
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1

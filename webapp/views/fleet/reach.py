@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
+from webapp.serving.kept import KeptFault
 
 Found = TypeVar("Found")
 
@@ -18,6 +19,7 @@ OFF = (
 )
 NO_BATCH = "There is no such batch; /fleet shows those there are."
 NO_RESULT = "There is no such result; /fleet shows the batches there are."
+_faults = KeptFault()
 
 
 def queue_address() -> str:
@@ -29,11 +31,14 @@ def queue_address() -> str:
 
 
 def read_or_refuse(read: Callable[[], Found | None], code: str, missing: str) -> Found:
-    """What is read. Raises RequestRefused: 503 where the queue cannot be read, 404 for nothing."""
-    from worker.review import QueueError  # SQLAlchemy: only where it is asked for
+    """What is read. Raises RequestRefused: 503 where the queue cannot be read, 404 for nothing.
+
+    While its database does not answer, requests do not wait for it in turn.
+    """
+    from worker.review import QueueError, QueueUnavailable  # SQLAlchemy: only where it is asked for
 
     try:
-        found = read()
+        found = _faults.run(current_settings().fleet_database_url, read, QueueUnavailable)
     except QueueError as error:
         raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
     if found is None:

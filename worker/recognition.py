@@ -20,13 +20,23 @@ class SourceImage:
 
 
 @dataclass(frozen=True, slots=True)
+class GreyThumbnail:
+    """A small picture: grey levels 0..255 by rows, a byte each."""
+
+    width: int
+    height: int
+    levels: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """What was read in one image.
 
     `confidences` is parallel to `tokens`, each within 0..1. `truncated` says that the output reached its
     longest length without an end. `error` is a short named error ("TruncatedImage: ..."); then `smiles` is
     None and `tokens` is empty. `precision` is what the answer was made with: "full" or "fast". `notes` say
-    what is odd about the answer and its image.
+    what is odd about the answer and its image. `thumbnail`: where they are asked for and it could be decoded,
+    also of an image that was refused.
     """
 
     key: str
@@ -37,6 +47,7 @@ class Recognition:
     error: str | None = None
     precision: str = "full"
     notes: tuple[Note, ...] = ()
+    thumbnail: GreyThumbnail | None = None
 
 
 class Recogniser(Protocol):

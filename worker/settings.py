@@ -179,7 +179,13 @@ class TempSettings(SettingsGroup):
         return (self.temp_limit_mb or TEMP_LIMIT_MB[self.environment]) * 1_000_000
 
 
-class GateSettings(TempSettings):
+class ThumbnailSettings(SettingsGroup):
+    thumbnails: bool = Field(
+        False, description="keep a small picture of each image beside the result files, for the web page"
+    )
+
+
+class GateSettings(TempSettings, ThumbnailSettings):
     """What admits workers and chunks."""
 
     chunk_images: int = Field(500, ge=1, le=100_000, description="most images in a chunk")
@@ -262,7 +268,7 @@ class ModelSettings(SettingsGroup):
     )
 
 
-class EngineSettings(ModelSettings, ImageSettings):
+class EngineSettings(ModelSettings, ImageSettings, ThumbnailSettings):
     """The recogniser."""
 
     decimer_engine: Literal["onnx", "upstream", "stub"] = Field(

@@ -11,6 +11,7 @@ from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
 from worker.queue.maintenance import OldBatch
+from worker.review.kept_files import kept_files
 from worker.settings import Settings
 from worker.storage import open_storage
 
@@ -23,7 +24,8 @@ DAY_S = 86_400
 @click.pass_obj
 def command(settings: Settings, days: float | None, yes: bool) -> None:
     """Sweep stored files that no finished chunk counts, then delete batches that have been at an end for so
-    long with their images and results, and old events, decisions and hosts. Result files that count stay.
+    long with their images, results and thumbnails, and old events, decisions and hosts. Result files that
+    count stay.
     Batches are named before, with what was never exported, and deleted when you say so or with --yes.
     """
     if days is not None and not math.isfinite(days):
@@ -32,7 +34,7 @@ def command(settings: Settings, days: float | None, yes: bool) -> None:
     age_s = (settings.keep_days if days is None else days) * DAY_S
     confirm(queue.old_batches(age_s), yes)
     storage = open_storage(settings.result_files_url, settings)
-    swept = sum(storage.sweep(folder, keep) for folder, keep in queue.ended_files())
+    swept = sum(storage.sweep(folder, keep) for folder, keep in kept_files(queue.database, age_s))
     deleted = queue.prune(age_s)
     told = ", ".join(f"{count} {table}" for table, count in sorted(deleted.items()) if count) or "nothing"
     click.echo(f"swept {swept} files; deleted {told}")

@@ -25,7 +25,7 @@ def open_recogniser(settings: EngineSettings) -> Recogniser:
     if settings.decimer_engine == "stub":
         from worker.decimer.stub import StubRecogniser
 
-        return StubRecogniser(settings.stub_s)
+        return StubRecogniser(settings.stub_s, settings)
     if settings.decimer_engine == "upstream":
         from worker.decimer.upstream import UpstreamRecogniser
 

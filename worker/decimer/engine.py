@@ -19,7 +19,7 @@ from worker.decimer.preprocess import AS_UPSTREAM, Corrections, read_page
 from worker.decimer.sessions import Session, open_session, write_prepared
 from worker.decimer.threads import run_threads
 from worker.decimer.vocabulary import Vocabulary
-from worker.recognition import Recognition, SourceImage
+from worker.recognition import GreyThumbnail, Recognition, SourceImage
 
 Floats = npt.NDArray[np.float32]
 
@@ -85,6 +85,7 @@ class _Reading:
     image: SourceImage
     precision: str
     notes: tuple[Note, ...]
+    thumbnail: GreyThumbnail | None
 
 
 class OnnxRecogniser:
@@ -106,7 +107,9 @@ class OnnxRecogniser:
         fast: FastMode | None = None,
         corrections: Corrections = AS_UPSTREAM,
         is_endless: Callable[[Sequence[str]], bool] | None = None,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         self.model, self.precision = model, "fast" if fast else "full"
         self._sessions, self._vocabulary, self._fast = sessions, vocabulary, fast
         self._limits, self._slots, self._threads = limits, slots, threads
@@ -136,11 +139,12 @@ class OnnxRecogniser:
     ) -> Iterator[Recognition]:
         """Give an image a slot, or answer why it cannot be read."""
         try:
-            drawing = read_page(image.path, self._limits, image.page, self._corrections)
+            drawing = read_page(image.path, self._limits, image.page, self._corrections, self._thumbnails)
         except ImageRefused as refusal:
-            yield Recognition(image.key, None, error=refusal.describe())
+            yield Recognition(image.key, None, error=refusal.describe(), thumbnail=refusal.thumbnail)
         else:
-            decoder.add(_Reading(image, precision, drawing.notes), encoder.encode(drawing.grey))
+            reading = _Reading(image, precision, drawing.notes, drawing.thumbnail)
+            decoder.add(reading, encoder.encode(drawing.grey))
 
     def _stops(self, tokens: Sequence[int]) -> bool:
         return self._is_endless is not None and self._is_endless(self._vocabulary.texts(tokens))
@@ -164,6 +168,7 @@ class OnnxRecogniser:
             decoded.truncated,
             precision=decoded.key.precision,
             notes=(*self._notes(decoded, texts), *decoded.key.notes),
+            thumbnail=decoded.key.thumbnail,
         )
 
     def _notes(self, decoded: Decoded[_Reading], texts: Sequence[str]) -> tuple[Note, ...]:

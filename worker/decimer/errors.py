@@ -1,10 +1,15 @@
 """What can go wrong with one image, and with the model. An image's error begins with its class's name."""
 
 from worker.errors import WorkerError
+from worker.recognition import GreyThumbnail
 
 
 class ImageRefused(Exception):
-    """An image that cannot be read; its answer carries `describe()` and its neighbours are untouched."""
+    """An image that cannot be read; its answer carries `describe()` and its neighbours are untouched. If it
+    was decoded there may be a thumbnail.
+    """
+
+    thumbnail: GreyThumbnail | None = None
 
     def describe(self) -> str:
         return f"{type(self).__name__}: {self}"

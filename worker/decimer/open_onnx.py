@@ -37,6 +37,7 @@ def open_onnx(settings: EngineSettings, report: Report) -> Recogniser:
         fast=_fast_mode(settings, model),
         corrections=Corrections(settings.decimer_turn, settings.decimer_invert),
         is_endless=_repeats if settings.decimer_stop_repeating else None,
+        thumbnails=settings.thumbnails,
     )
 
 

@@ -21,6 +21,8 @@ from worker.decimer.errors import BlankImage
 from worker.decimer.frames import MOST_PAGES
 from worker.decimer.image_file import ImageLimits, open_image
 from worker.decimer.model.architecture import IMAGE_SIDE
+from worker.decimer.thumbnail import shrink
+from worker.recognition import GreyThumbnail
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -50,10 +52,13 @@ AS_UPSTREAM = Corrections()
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """(512, 512) grey levels 0..255, and notes on the image."""
+    """(512, 512) grey levels 0..255, and notes on the image. The thumbnail is of what is drawn, without the
+    paper around it; only where it was asked for.
+    """
 
     grey: Floats
     notes: tuple[Note, ...] = ()
+    thumbnail: GreyThumbnail | None = None
 
 
 def read_drawing(path: Path, limits: ImageLimits) -> Floats:
@@ -62,17 +67,26 @@ def read_drawing(path: Path, limits: ImageLimits) -> Floats:
 
 
 def read_page(
-    path: Path, limits: ImageLimits, page: int | None = None, corrections: Corrections = AS_UPSTREAM
+    path: Path,
+    limits: ImageLimits,
+    page: int | None = None,
+    corrections: Corrections = AS_UPSTREAM,
+    with_thumbnail: bool = False,
 ) -> Drawing:
     """A page from 1 on; None: the first, with a note where there are more. Raises ImageRefused."""
     grey, notes = _read_grey(path, limits, page, corrections.turn)
-    cropped, dark = _crop(_enhance(grey))
+    try:
+        cropped, dark = _crop(_enhance(grey))
+    except BlankImage as blank:
+        blank.thumbnail = shrink(grey) if with_thumbnail else None
+        raise
+    thumbnail = shrink(cropped) if with_thumbnail else None
     if dark > INVERTED_ABOVE:
         told = f"{100 * dark:.0f} % of the drawing's frame is dark"
         notes.append(Note(INVERTED, told + ", inverted" * corrections.invert))
         if corrections.invert:
             cropped, _ = _crop(_enhance(ImageOps.invert(grey)))
-    return Drawing(_resize(cropped), tuple(notes))
+    return Drawing(_resize(cropped), tuple(notes), thumbnail)
 
 
 def _read_grey(
@@ -117,7 +131,9 @@ def _to_grey(image: Image.Image) -> Image.Image:
         lowest, highest = min(lowest, int(strip.min())), max(highest, int(strip.max()))
         one_colour = one_colour and bool((strip == first).all())
     if one_colour and _is_one_level(image):
-        raise BlankImage("one colour all over")
+        blank = BlankImage("one colour all over")
+        blank.thumbnail = GreyThumbnail(64, 64, bytes([lowest]) * 64 * 64)
+        raise blank
     stretched = np.zeros(256, np.uint32)
     stretched[lowest : highest + 1] = np.linspace(0, 255, highest - lowest + 1, dtype=np.uint8)
     red, green, blue = (stretched * weight for weight in _GREY_WEIGHTS)

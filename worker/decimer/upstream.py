@@ -27,12 +27,15 @@ class UpstreamRecogniser:
     engine = "upstream"
     precision = "full"
 
-    def __init__(self, decimer: Any, version: str, *, limits: ImageLimits, hand_drawn: bool) -> None:
+    def __init__(
+        self, decimer: Any, version: str, *, limits: ImageLimits, hand_drawn: bool, thumbnails: bool = False
+    ) -> None:
         self.model = upstream_model(version, hand_drawn)
         self._model = decimer.DECIMER_Hand_drawn if hand_drawn else decimer.DECIMER_V2
         words = decimer.tokenizer.index_word
         self._vocabulary = Vocabulary([words[number] for number in range(len(words))])
         self._limits = limits
+        self._thumbnails = thumbnails
 
     @classmethod
     def open(cls, settings: EngineSettings) -> UpstreamRecogniser:
@@ -49,19 +52,20 @@ class UpstreamRecogniser:
                 "pip install 'cloud-monitor[upstream]', or use the engine onnx"
             ) from error
         limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels)
-        return cls(decimer, version("decimer"), limits=limits, hand_drawn=settings.hand_drawn)
+        options = {"hand_drawn": settings.hand_drawn, "thumbnails": settings.thumbnails}
+        return cls(decimer, version("decimer"), limits=limits, **options)
 
     def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
         for image in images:
             try:
                 yield self._recognise(image)
             except ImageRefused as refusal:
-                yield Recognition(image.key, None, error=refusal.describe())
+                yield Recognition(image.key, None, error=refusal.describe(), thumbnail=refusal.thumbnail)
 
     def _recognise(self, image: SourceImage) -> Recognition:
         import tensorflow
 
-        drawing = read_page(image.path, self._limits, image.page)
+        drawing = read_page(image.path, self._limits, image.page, with_thumbnail=self._thumbnails)
         tensor = normalise(drawing.grey).transpose(1, 2, 0)
         written, confidences = self._model(tensorflow.constant(tensor))
         tokens = written[0].numpy().tolist()[1:]
@@ -72,4 +76,6 @@ class UpstreamRecogniser:
         texts = self._vocabulary.texts(tokens)
         smiles = "".join(texts)
         notes = (*notes_on_answer(smiles, texts, truncated), *drawing.notes)
-        return Recognition(image.key, smiles, texts, tuple(values), truncated, notes=notes)
+        return Recognition(
+            image.key, smiles, texts, tuple(values), truncated, notes=notes, thumbnail=drawing.thumbnail
+        )

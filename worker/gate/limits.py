@@ -8,9 +8,12 @@ from worker.gate.resource_estimate import MB
 from worker.queue import QueuePolicy
 from worker.settings import GateSettings, QueueSettings
 
+THUMBNAIL_BYTES = 8_000  # one has 3 kB, twice while its chunk's are put together, and its place in a list
+
 
 def gate_limits(settings: GateSettings) -> GateLimits:
-    image_bytes = int(settings.image_mb * MB)
+    thumbnail_bytes = THUMBNAIL_BYTES if settings.thumbnails else 0
+    image_bytes = int(settings.image_mb * MB) + thumbnail_bytes
     return GateLimits(
         cpu_pct=100 if settings.cpus is not None else settings.cpu_threshold_pct,  # others use the rest
         memory_pct=settings.memory_threshold_pct,
@@ -21,6 +24,7 @@ def gate_limits(settings: GateSettings) -> GateLimits:
         failed_start_pause_s=settings.failed_start_pause_s,
         chunk_images=settings.chunk_images,
         image_bytes=image_bytes,
+        thumbnail_bytes=thumbnail_bytes,
         temp_pct=settings.temp_threshold_pct,
         pressure_pct={"cpu": settings.pressure_cpu_pct, "memory": settings.pressure_memory_pct},
         max_active_chunks=effective_max_chunks(

@@ -157,12 +157,13 @@ class GateLimits:
     cooldown_s: float
     failed_start_pause_s: float
     chunk_images: int
-    image_bytes: int
+    image_bytes: int  # on disk until it is read, with its thumbnail
     temp_pct: float
     pressure_pct: Mapping[str, float] = field(default_factory=dict)
     max_active_chunks: int | None = None
     max_workers: int | None = None
     cpus: float | None = None
+    thumbnail_bytes: int = 0  # on disk of an image that was read, until its chunk is at an end
     memory_promised_pct: float = 100.0  # for what workers are known to reach, up to memory_high_pct
 
     @property

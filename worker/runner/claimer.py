@@ -112,7 +112,11 @@ class Claimer:
         self._folder.reserve(self._bytes_to_come() + one_more * self._limits.chunk_bytes)
 
     def _bytes_to_come(self) -> int:
-        return sum(chunk.unanswered for chunk in self._active.chunks) * self._limits.image_bytes
+        limits = self._limits
+        return sum(
+            chunk.unanswered * limits.image_bytes + chunk.answered * limits.thumbnail_bytes
+            for chunk in self._active.chunks
+        )
 
     def _note(self, decision: Decision) -> None:
         """One like the last only now and then."""

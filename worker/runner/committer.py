@@ -20,9 +20,12 @@ from cloud_monitor.system.text import duration_text
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.queue.figures import HELD
+from worker.review.kept_files import answering_tokens
+from worker.review.pack import pack_key
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.host_hold import HostHold
 from worker.runner.rate import Rate
+from worker.runner.thumbnails import Thumbnails
 from worker.settings import CommitSettings
 from worker.storage import Storage, StorageError
 
@@ -47,7 +50,9 @@ class Committer:
         folder: Path,
         hold: HostHold,
         settings: CommitSettings,
+        thumbnails: Thumbnails,
     ) -> None:
+        self._thumbnails = thumbnails
         self._queue = queue
         self._results = results
         self._active = active
@@ -145,11 +150,11 @@ class Committer:
         if chunk.fault is not None and not chunk.in_flight:
             self._fail(chunk, chunk.fault, usage)
             log.error("%s: %s", chunk.claim.name, chunk.fault)
-            self._drop(chunk, "failed", chunk.fault)
+            self._drop(chunk, "failed", chunk.fault, with_thumbnails=True)
         elif chunk.released is not None and (not chunk.in_flight or self._stopping.is_set()):
             self._give_back(chunk, chunk.released, usage)
             log.info("%s: given back, %s", chunk.claim.name, chunk.released)
-            self._drop(chunk, "released", chunk.released)
+            self._drop(chunk, "released", chunk.released, with_thumbnails=True)
         else:
             self._upload_partial(chunk)
             return False
@@ -223,23 +228,31 @@ class Committer:
         try:
             with chunk.trace.step("upload", file=name):
                 write_result_file(path, self._queue.stored(chunk.claim))
-                return self._results.put(chunk.claim.folder, chunk.claim.token, name, path)
+                key = self._results.put(chunk.claim.folder, chunk.claim.token, name, path)
         finally:
             path.unlink(missing_ok=True)
+        self._thumbnails.put(chunk.claim, self._results)
+        return key
 
     def _sweep(self, chunk: ActiveChunk, keep: str) -> None:
-        """What earlier claims of the chunk left in storage, and partial files, does not count any more."""
+        """What earlier claims of the chunk left in storage, and partial files, does not count any more; but
+        thumbnails of those whose answers stand.
+        """
         if chunk.claim.attempt > 1 or chunk.uploaded_s:
-            self._results.sweep(chunk.claim.folder, keep)
+            folder, tokens = chunk.claim.folder, answering_tokens(self._queue.database, chunk.claim.chunk)
+            self._results.sweep(folder, {keep, *(pack_key(folder, token) for token in tokens)})
 
     def _lose(self, chunk: ActiveChunk, why: str) -> None:
         chunk.set_lost()
         log.warning("%s: no longer ours: %s", chunk.claim.name, why)
         self._drop(chunk, "lost", why)
 
-    def _drop(self, chunk: ActiveChunk, outcome: str, error: str = "") -> None:
-        """`outcome`: done, failed, released or lost."""
+    def _drop(self, chunk: ActiveChunk, outcome: str, error: str = "", with_thumbnails: bool = False) -> None:
+        """`outcome`: done, failed, released or lost. Thumbnails of answers that stand are put first."""
         self._uploads.pop(chunk, None)
+        if with_thumbnails:
+            self._uploader.submit(self._thumbnails.put, chunk.claim, self._results)
+        self._uploader.submit(self._thumbnails.forget, chunk.claim)
         self._active.remove(chunk, done=outcome == "done")
         chunk.trace.end(outcome, error, chunk.recognised_from_s, chunk.answered)
 

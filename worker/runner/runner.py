@@ -27,6 +27,7 @@ from worker.runner.exit_status import EXIT_FAILED
 from worker.runner.fetched import FetchedImage, ImageRun, Pages, discard
 from worker.runner.fetcher import Fetcher
 from worker.runner.host_hold import HostHold, StorageTrial
+from worker.runner.thumbnails import Thumbnails
 from worker.runner.watchdog import Watchdog
 from worker.runner.worker_status import WorkerStatusPage
 from worker.settings import ImageSettings, RunnerSettings
@@ -74,7 +75,8 @@ def run_worker(
         results = open_storage(settings.result_files_url, settings)
         hold = HostHold(settings.backoff_s, settings.backoff_most_s)
         trial = StorageTrial(queue.readable_image, folder.path)
-        committer = Committer(queue, results, active, folder.path, hold, settings)
+        thumbnails = Thumbnails(folder.path)
+        committer = Committer(queue, results, active, folder.path, hold, settings, thumbnails)
         watchdog.give_up = committer.close_all
         claimer = Claimer(
             name,
@@ -95,7 +97,8 @@ def run_worker(
         committer.start()
         fetcher.start()
         try:
-            RecognitionLoop(recogniser, fetcher, active, leaving).run()
+            kept = thumbnails if settings.thumbnails else None
+            RecognitionLoop(recogniser, fetcher, active, leaving, kept).run()
         except BaseException:
             log.exception("the recogniser failed")
             leaving.set()
@@ -105,7 +108,7 @@ def run_worker(
                 watchdog.end(EXIT_FAILED)
         fetcher.stop()
         committer.stop()
-        for closing in (claimer, results, queue):
+        for closing in (thumbnails, claimer, results, queue):
             closing.close()
         if fetcher.failure is not None:
             raise fetcher.failure
@@ -137,8 +140,14 @@ class RecognitionLoop:
     """The recogniser with what goes into it and what comes out."""
 
     def __init__(
-        self, recogniser: Recogniser, fetcher: Fetcher, active: ActiveChunks, leaving: threading.Event
+        self,
+        recogniser: Recogniser,
+        fetcher: Fetcher,
+        active: ActiveChunks,
+        leaving: threading.Event,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
+        self._thumbnails = thumbnails
         self._recogniser = recogniser
         self._fetcher = fetcher
         self._active = active
@@ -210,6 +219,9 @@ class RecognitionLoop:
     def _answer(self, recognition: Recognition) -> None:
         fetched = self._in_flight.pop(recognition.key)
         self._fetcher.tidy(fetched)
+        if self._thumbnails is not None:  # before the result, which may be its chunk's last
+            claim, number = fetched.chunk.claim, fetched.image.number
+            self._thumbnails.add(claim, number, recognition.thumbnail, fetched.sha256)
         self._active.add_result(
             fetched.chunk,
             Result(

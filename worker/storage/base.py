@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -75,8 +75,8 @@ class Storage(Protocol):
     def obstacle(self) -> str:
         """What is known to be in the way of any `put`, with what to do; "" also where that cannot be told."""
 
-    def sweep(self, folder: str, keep: str | None) -> int:
-        """Deletes what was put under the folder except the file of that key; how many."""
+    def sweep(self, folder: str, keep: Collection[str]) -> int:
+        """Deletes what was put under the folder except the files of these keys; how many."""
 
     def close(self) -> None: ...
 

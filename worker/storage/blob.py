@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,13 +170,13 @@ class BlobStorage:
             f"{self.url}: there is no such container: create it (az storage container create --name {name})"
         )
 
-    def sweep(self, folder: str, keep: str | None) -> int:
+    def sweep(self, folder: str, keep: Collection[str]) -> int:
         """One already deleted by another is well."""
-        kept = self.prefix + keep if keep else None
+        kept = {self.prefix + key for key in keep}
         swept = 0
         with self._faults(f"cannot sweep {folder}"):
             for name in self.client.list_blob_names(name_starts_with=f"{self.prefix}{folder}/"):
-                if name != kept:
+                if name not in kept:
                     self._delete(name)
                     swept += 1
         return swept

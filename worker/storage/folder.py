@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
@@ -102,15 +102,15 @@ class FolderStorage:
             return ""
         return f"{self.url}: {place} is no folder that this user can write"
 
-    def sweep(self, folder: str, keep: str | None) -> int:
+    def sweep(self, folder: str, keep: Collection[str]) -> int:
         self._place(folder)
-        kept = f"./{keep.removeprefix(f'{folder}/')}" if keep else None
+        kept = {f"./{key.removeprefix(f'{folder}/')}" for key in keep}
         swept = 0
         try:
             with self._opened(folder) as top:
                 for path, directories, names, directory in os.fwalk(".", topdown=False, dir_fd=top):
                     for name in names:
-                        if f"{path}/{name}" != kept:
+                        if f"{path}/{name}" not in kept:
                             with suppress(FileNotFoundError):
                                 os.unlink(name, dir_fd=directory)
                                 swept += 1

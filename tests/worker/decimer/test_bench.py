@@ -27,6 +27,19 @@ def test_the_tiny_benchmark_prints_its_figures(model: Model) -> None:
     assert lines["decimer.answers.chemistry"]["value"] > 0
 
 
+def test_the_tiny_benchmark_of_thumbnails_prints_its_figures(model: Model) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.thumbnails", "--tiny"], capture_output=True, text=True, timeout=390
+    )
+    assert done.returncode == 0, done.stderr
+    lines = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert lines.keys() == {
+        f"thumbnails.{name}" for name in ("shrink", "encode_and_store", "cpu", "bytes", "pack")
+    }
+    assert 0 < lines["thumbnails.cpu"]["ratio"] < 1
+    assert 0 < lines["thumbnails.bytes"]["value"] < lines["thumbnails.pack"]["value"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "images", "bound"), [(0, 1000, 0.002991), (1, 404, 0.011688), (0, 10, 0.258866)]
 )

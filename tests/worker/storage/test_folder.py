@@ -53,7 +53,7 @@ def test_a_folder_that_is_not_mounted_is_not_the_images_fault(tmp_path: Path) ->
 
 def test_what_cannot_be_swept_is_named() -> None:
     with pytest.raises(StorageError, match="/proc/self: cannot sweep attr: "):
-        open_storage("/proc/self", Settings()).sweep("attr", None)
+        open_storage("/proc/self", Settings()).sweep("attr", ())
 
 
 @pytest.mark.parametrize(("source", "words"), [("", "SOURCE is empty"), ("a\udcff", r"SOURCE 'a\\udcff'")])
@@ -121,11 +121,11 @@ def test_nothing_is_put_or_swept_through_a_link(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"cannot put batch/7/1/r: .*a link or a file stands"):
         storage.put("batch/7", 1, "r", source)
     with pytest.raises(StorageError, match="cannot sweep batch/7: "):
-        storage.sweep("batch/7", None)
+        storage.sweep("batch/7", ())
     (results / "batch/8/1").mkdir(parents=True)
     (results / "batch/8/1/old").write_bytes(b"x")
     (results / "batch/8/2").symlink_to(victim)
-    assert storage.sweep("batch/8", None) == 1
+    assert storage.sweep("batch/8", ()) == 1
     assert {path.relative_to(victim).as_posix() for path in victim.rglob("*")} == {"1", "1/keep"}
 
 

@@ -81,10 +81,10 @@ def test_files_are_put_under_folder_and_token_and_the_rest_is_swept(place: Place
     source.write_bytes(b"rows and more")
     assert storage.put("batch/7", 2, "results.jsonl", source) == kept
     assert place.keys() == {partial, kept, other}
-    assert storage.sweep("batch/7", kept) == 1
+    assert storage.sweep("batch/7", {kept}) == 1
     assert place.keys() == {kept, other}
-    assert storage.sweep("batch/7", None) == 1
-    assert storage.sweep("batch/7", None) == 0
+    assert storage.sweep("batch/7", ()) == 1
+    assert storage.sweep("batch/7", ()) == 0
     assert place.keys() == {other}
     storage.get(other, tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == b"rows"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from cloud_monitor.setting_types import (
     LogLevel,
@@ -249,11 +249,31 @@ class ListSettings(SettingsGroup):
         description="queue database of the worker fleet, read only; unset: /fleet shows what Graphite knows, "
         "/machines nothing",
     )
+    fleet_pictures: str | None = Field(
+        None,
+        pattern=r"^(/[^\x00-\x1f\x7f]*|azure://[a-z0-9$][a-z0-9-]{1,62}(/[^\x00-\x1f\x7f]*)?)$",
+        examples=["/srv/fleet/cloud-monitor-results"],
+        description="place of the worker fleet's result files (WORKER_RESULTS_URL), a folder or "
+        "azure://CONTAINER/PREFIX, out of which thumbnails are shown to whoever sees the page; "
+        "unset: none are",
+    )
+    fleet_pictures_connection_string: Annotated[str | None, Secret()] = Field(
+        None,
+        validate_default=True,
+        description="account and key of an azure:// fleet_pictures, or a SAS that may only read there",
+    )
     wishes_database_url: Annotated[str | None, Secret()] = Field(
         None,
         description="the same, by a role that may only insert wishes for machines and events; unset: "
         "machines cannot be changed from the page",
     )
+
+    @field_validator("fleet_pictures_connection_string")
+    @classmethod
+    def _check_pictures(cls, word: str | None, given: ValidationInfo) -> str | None:
+        if not word and (given.data.get("fleet_pictures") or "").startswith("azure://"):
+            raise ValueError("is needed for WEBAPP_FLEET_PICTURES=azure://...")
+        return word
 
 
 class ChangeSettings(SettingsGroup):

@@ -33,6 +33,11 @@ _POLICY = [
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 ]
 _OURS = [*_POLICY, ("Cross-Origin-Resource-Policy", "same-origin")]
+_BARE = [  # pictures that others made: nothing beside them, whatever a browser takes them for
+    ("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+    *(header for header in _OURS if header[0] not in ("Content-Security-Policy", "X-Frame-Options")),
+]
 _FOR_OTHERS = [*_POLICY, ("Cross-Origin-Resource-Policy", "cross-origin")]  # badges stand on other pages
 
 ROUTE = "cloud_monitor.route"  # of the request, in its environment
@@ -80,7 +85,10 @@ class Middleware:
         return self._flask(environ, start)
 
     def _policy(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
-        return _FOR_OTHERS if environ["PATH_INFO"].startswith("/badge/") else _OURS
+        path = environ["PATH_INFO"]
+        if path.startswith("/fleet/pictures/"):
+            return _BARE
+        return _FOR_OTHERS if path.startswith("/badge/") else _OURS
 
     def _count(self, route: str, status: str, started: float) -> None:
         self._counters.add(REQUESTS, route, status[:3])

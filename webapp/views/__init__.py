@@ -53,6 +53,7 @@ BLUEPRINTS = (
     fleet.result.blueprint,
     fleet.api.blueprint,
     fleet.export.blueprint,
+    fleet.pictures.blueprint,
     machines.blueprint,
     machines.api.blueprint,
     alerts.blueprint,

@@ -11,7 +11,7 @@ from webapp.serving.context import current_settings
 
 def picture_links() -> Callable[[int, int], str] | None:
     """Of chunk and number, the picture's address; None where no pictures are served."""
-    if not getattr(current_settings(), "fleet_pictures", False):
+    if current_settings().fleet_pictures is None:
         return None
     root = request.script_root
     return lambda chunk, number: f"{root}/fleet/pictures/{chunk}/{number}"

@@ -67,6 +67,7 @@ def prepare_edge(ports: Ports, state: Path) -> dict[str, str]:
         "STORE_DIR": str(folder),
         "COLLECTOR_CARBON": f"tcp+plain://127.0.0.1:{ports['CARBON_PORT']}",
         "WEBAPP_LINKS": json.dumps([own_pages]),
+        "WEBAPP_PROMETHEUS_URL": own_pages["url"],
         "WEBAPP_THREADS": "4",
     }
 

@@ -212,6 +212,18 @@ class ShowSettings(HealthSettings):
         DEFAULT_COLUMNS, description="of the table of clouds: states of VMs, `others`, `slots`, ..."
     )
     refresh_every_s: float = Field(60, ge=1, le=3600, description="how often an open page refreshes")
+    prometheus_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#@<>\"']+(/[^\s?#<>\"']*)?$",
+        examples=["http://prometheus.example.org:9090"],
+        description="Prometheus or VictoriaMetrics that scrapes the page, as a browser and the page's host "
+        "reach it: /queries has ready links into it; unset: there is no such page",
+    )
+
+    @field_validator("prometheus_url")
+    @classmethod
+    def _without_last_slash(cls, url: str | None) -> str | None:
+        return url and url.rstrip("/")
 
     @field_validator("columns")
     @classmethod

@@ -35,6 +35,7 @@ SERVICES = {
     "nova": "an OpenStack Nova, run by make test-clouds alone",
     "npm": "the packages of package-lock.json",
     "postgres": "a PostgreSQL server",
+    "prometheus": "a Prometheus",
     "promtool": "Prometheus's promtool",
     "programs": "programs of the project that are at work for seconds, a benchmark's too",
     "root": "the rights of root",

@@ -22,6 +22,7 @@ from webapp.views import (
     machines,
     metrics,
     plot,
+    queries,
     status,
 )  # fmt: skip
 from webapp.views.render import add_filters
@@ -58,6 +59,7 @@ BLUEPRINTS = (
     machines.api.blueprint,
     alerts.blueprint,
     plot.blueprint,
+    queries.blueprint,
 )
 
 

@@ -35,6 +35,7 @@ NAV = (
     ("machines", "Machines", "machines.show"),
     ("plot", "Plot", "plot.show"),
 )
+QUERIES = ("queries", "Queries", "queries.show")
 Values = Mapping[str, Any]
 
 
@@ -79,7 +80,7 @@ def show_page(
             body=filled,
             view=view,
             settings=current_settings(),
-            nav=NAV,
+            nav=NAV if current_settings().prometheus_url is None else (*NAV, QUERIES),
             modules=modules(),
             events=events(),
             **found,

@@ -13,11 +13,13 @@ from pathlib import Path
 CONFIG = None  # another settings file, for example "/srv/cloud-monitor/webapp.toml"
 
 ROOT = Path(__file__).resolve().parent.parent
+# Of a checkout, or where pip has put this file: below share/cloud-monitor of the environment.
+ENVIRONMENT = ROOT / ".venv" if (ROOT / ".venv").is_dir() else ROOT.parents[1]
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 os.chdir(ROOT)
 system = sys.path[:]
-site.addsitedir(str(ROOT / ".venv" / "lib" / PYTHON / "site-packages"))
+site.addsitedir(str(ENVIRONMENT / "lib" / PYTHON / "site-packages"))
 # Before what the system has installed, which may be too old: certbot, for one, brings Debian's urllib3 along.
 sys.path[:] = [str(ROOT), *(path for path in sys.path if path not in system), *system]
 

@@ -108,7 +108,12 @@ def installed(
     return Installed(python.parent, folder / "strays")
 
 
-FOR_SETUP = ("systemd", "cron", "apache/cloud_monitor.conf")  # what `setup --system` copies
+FOR_SETUP = (
+    "systemd",
+    "cron",
+    "apache/cloud_monitor.conf",
+    "wsgi/cloud_monitor.wsgi",
+)  # what `setup --system` copies
 
 
 def test_the_wheel_is_whole(wheel: Path) -> None:
@@ -127,6 +132,26 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
 def test_setup_finds_what_it_copies(installed: Installed, part: str, starter: str) -> None:
     said = installed.run(f"cloud-monitor-{part}", "setup", "--system", "--with", starter, "--dry-run")
     assert "/etc/cloud-monitor" in said
+
+
+def test_apache_finds_the_page_where_setup_says(installed: Installed, tmp_path: Path) -> None:
+    """By the file that the site's configuration names, in a Python that knows nothing of the environment."""
+    plan = "from cloud_monitor.setup import plan_setup; print(plan_setup('webapp', 'apache')[-1].text)"
+    site = installed.run("python", "-P", "-c", plan)
+    (home,) = re.findall(r"^Define CLOUD_MONITOR_PATH (.+)$", site, re.MULTILINE)
+    (script,) = re.findall(r"^ *WSGIScriptAlias / (.+)$", site, re.MULTILINE)
+    script = script.replace("${CLOUD_MONITOR_PATH}", home)
+    code = (
+        f"import os, runpy; app = runpy.run_path({script!r})['application']; import webapp; "
+        "page = app.test_client().get('/'); print(page.status_code, webapp.__file__, flush=True); os._exit(0)"
+    )
+    settings = {"WEBAPP_STATE_DIR": str(tmp_path), "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1"}
+    base = Path(sys.base_prefix) / "bin/python3"
+    ran = subprocess.run(
+        [base, "-I", "-c", code], env={"PATH": os.defpath} | settings,
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert ran.stdout.startswith(f"200 {installed.scripts.parent}/lib/"), ran.stderr
 
 
 @pytest.mark.parametrize("part", PARTS)

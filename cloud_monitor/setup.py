@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,10 +106,16 @@ def _shipped(name: str) -> str:
     checkout = Path(__file__).resolve().parents[1]
     for folder in (checkout, Path(sys.prefix) / "share/cloud-monitor"):
         if (folder / name).is_file():
-            text = (folder / name).read_text()
-            text = text.replace(f"{_DOCUMENTED_AT}/.venv", sys.prefix)
-            return text.replace(_DOCUMENTED_AT, str(folder))
+            return with_places((folder / name).read_text(), sys.prefix, str(folder))
     raise ShippedFileMissing(f"{name} is neither in {checkout} nor in {sys.prefix}/share/cloud-monitor")
+
+
+def with_places(text: str, environment: str, home: str) -> str:
+    """A shipped text where the virtual environment and the folder of shipped files are these. At once: either
+    may lie below the place that is documented.
+    """
+    place = re.compile(re.escape(_DOCUMENTED_AT) + r"(/\.venv)?(?![\w.-])")
+    return place.sub(lambda found: environment if found[1] else home, text)
 
 
 def run_setup(part: str, starter: Starter, dry_run: bool) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_monitor.setup import CHOICES, plan_setup
+from cloud_monitor.setup import CHOICES, plan_setup, with_places
 from cloud_monitor.system.installation import ACCOUNT, File, Folder, InstallationRefused
 from tests.collector.support import ROOT, peer, read_to_end
 from tests.services.needs import find_program, need
@@ -170,6 +170,18 @@ def test_what_is_installed_is_what_is_shipped_with_the_places_of_this_installati
     assert cron.path == Path("/etc/cron.d/cloud-monitor")
     names = {"cloud-monitor.slice", "cloud-monitor-web.service", "cloud-monitor-worker.service"}
     assert names <= steps.keys()
+
+
+def test_what_is_shipped_fits_an_environment_at_the_documented_place_without_its_checkout() -> None:
+    environment = "/opt/cloud-monitor/.venv"
+    home = f"{environment}/share/cloud-monitor"
+    service = (ROOT / "systemd/cloud-monitor-collector.service").read_text()
+    text = with_places(service, environment, home)
+    assert f"ExecStart={environment}/bin/python -m collector" in text
+    assert f"WorkingDirectory={home}\n" in text
+    cron = (ROOT / "cron/cloud-monitor").read_text()
+    assert with_places(cron, environment, home) == cron
+    assert with_places("/opt/cloud-monitor-old /opt/cloud-monitor", "/e", "/h") == "/opt/cloud-monitor-old /h"
 
 
 def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:

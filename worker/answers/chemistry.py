@@ -14,6 +14,7 @@ from worker.answers.smiles import GROUP, grammar_fault, group_labels
 from worker.errors import WorkerError
 
 LONGEST_SMILES = 5_000  # characters; the longest answers have some 700
+MOST_ATOMS = 500  # the longest answers have 302; a drawing of 1,000 takes seconds, one of 5,000 minutes
 _REASON_MAX = 200
 _NUMBER = re.compile(r"\d+")
 
@@ -73,6 +74,8 @@ class Chemist:
         molecule = self._chem.MolFromSmiles(GROUP.sub("*", smiles), sanitize=False)
         if molecule is None:
             return Chemistry(refused=grammar_fault(smiles) or "not a SMILES")
+        if (atoms := molecule.GetNumAtoms()) > MOST_ATOMS:
+            return Chemistry(refused=f"{atoms:,} atoms; at most {MOST_ATOMS} are read")
         problems = self._chem.DetectChemistryProblems(molecule)
         if problems:
             return Chemistry(

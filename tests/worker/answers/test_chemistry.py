@@ -49,6 +49,8 @@ def test_groups_keep_their_labels(chemist: Chemist) -> None:
         ("", "nothing was read"),
         (" ", "nothing was read"),
         ("C" * 6_000, "6000 characters; at most 5000 are read"),
+        ("C" * 5_000, "5,000 atoms; at most 500 are read"),
+        ("C(" * 1_600 + "C" + ")" * 1_600, "1,601 atoms; at most 500 are read"),
         ("C\0C", "'\\x00C' at 1 is no part of a SMILES"),
         ("C\ud800", "'utf-8' codec can't encode"),
     ],

@@ -52,21 +52,39 @@ def main() -> None:
     parser.add_argument("--below", type=float, default=DOUBTFUL_BELOW, help="doubtful below this")
     options = parser.parse_args()
     chemist = Chemist()
-    truth = {
-        PurePosixPath(row["file"]).name: row.get("inchikey")
-        or chemist.describe(row.get("smiles") or "").inchikey
-        for row in read_lines(options.truth)
-    }
-    judged = list(judge(chemist, read_lines(options.answers), truth))
+    truth = read_truth(chemist, options.truth)
+    judged = list(judge(chemist, read_lines(options.answers, "file", "image"), truth))
     if not judged:
         raise SystemExit(f"no answer of {options.answers} is to a file of {options.truth}")
     for lines in (table(judged), threshold_table(judged, options.below), note_table(judged)):
         print(*lines, "", sep="\n")
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+def read_truth(chemist: Chemist, path: Path) -> dict[str, str]:
+    """InChIKeys by the names of files; "" where none is known. Exits where a name says two things."""
+    truth: dict[str, str] = {}
+    for row in read_lines(path, "file"):
+        name = PurePosixPath(row["file"]).name
+        key = row.get("inchikey") or chemist.describe(row.get("smiles") or "").inchikey
+        if truth.setdefault(name, key) != key:
+            raise SystemExit(f"{path}: {name} is there twice, with two structures: folders do not count")
+    return truth
+
+
+def read_lines(path: Path, *names: str) -> Iterator[dict[str, Any]]:
+    """Exits where the file cannot be read, or a line has none of the fields."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                row = json.loads(line)
+                if not isinstance(row, dict) or not any(name in row for name in names):
+                    raise SystemExit(f"{path}, line {number}: no object with `{'` or `'.join(names)}`")
+                yield row
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SystemExit(f"{path}, line {number}: no JSON: {error}") from None
 
 
 def judge(
@@ -75,7 +93,7 @@ def judge(
     """Of answers with a known truth; an answer that RDKit refuses is wrong."""
     for answer in answers:
         known = truth.get(PurePosixPath(answer.get("file") or answer["image"]).name)
-        if known and answer["least_confidence"] is not None:
+        if known and answer.get("least_confidence") is not None:
             key = chemist.describe(answer["smiles"]).inchikey
             yield Judged(
                 answer["least_confidence"],

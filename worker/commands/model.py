@@ -46,9 +46,10 @@ def fetch(settings: Settings, hand_drawn: bool, archive: Path | None) -> None:
 def verify(settings: Settings, hand_drawn: bool) -> None:
     """Compare every file of the model with the hash it had when it was made."""
     with _show_progress() as report:
-        model = find_model(_source(settings, hand_drawn))
+        source = _source(settings, hand_drawn)
+        model = find_model(source)
         if model is None:
-            raise ModelError("no model there: run `python -m worker model fetch`")
+            raise ModelError(_no_model(source))
         verify_model(model, report)
     click.echo(f"{model.version} in {model.folder} is whole")
 
@@ -61,7 +62,7 @@ def info(settings: Settings, hand_drawn: bool) -> None:
     source = _source(settings, hand_drawn)
     model = find_model(source)
     if model is None:
-        click.echo(f"no model in {source.directory}: run `python -m worker model fetch`")
+        click.echo(_no_model(source))
         sys.exit(1)
     click.echo(f"model     {model.version}")
     click.echo(f"weights   sha256 {model.sha256}")
@@ -69,6 +70,14 @@ def info(settings: Settings, hand_drawn: bool) -> None:
     for folder in sorted(model.folder.glob("prepared-*")):
         megabytes = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         click.echo(f"prepared  {folder.name.removeprefix('prepared-')} ({megabytes:.0f} MB)")
+
+
+def _no_model(source: ModelSource) -> str:
+    kind, options = "", ""
+    if source.hand_drawn:
+        kind, options = " for hand-drawn structures", " --hand-drawn"
+        options += "" if source.archive else " --archive DECIMER_HandDrawn_model.zip"
+    return f"no model{kind} in {source.directory}: run `python -m worker model fetch{options}`"
 
 
 def _source(settings: ModelSettings, hand_drawn: bool, archive: Path | None = None) -> ModelSource:

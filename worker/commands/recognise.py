@@ -20,7 +20,7 @@ from worker.decimer.image_file import ImageLimits, count_pages
 from worker.decimer.paged import may_have_pages
 from worker.recognition import Recognition, SourceImage
 from worker.settings import Settings
-from worker.storage.base import is_image
+from worker.storage.base import IMAGE_SUFFIXES, is_image
 
 BLOCK_BYTES = 1 << 16  # of names
 
@@ -94,13 +94,18 @@ def _below(path: str) -> Iterator[str]:
     if "\0" in path or not os.path.isdir(path):
         yield path
         return
-    for folder, below, names in os.walk(path, onerror=_tell_unread):
+    is_empty = True
+    for folder, below, names in os.walk(path, onerror=lambda error: _warn(str(error))):
         below.sort()
-        yield from (os.path.join(folder, name) for name in sorted(names) if is_image(name))
+        for name in filter(is_image, sorted(names)):
+            is_empty = False
+            yield os.path.join(folder, name)
+    if is_empty:
+        _warn(f"no images in {path} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
 
 
-def _tell_unread(error: OSError) -> None:
-    click.echo(f"warning: {without_controls(str(error))}", err=True)
+def _warn(text: str) -> None:
+    click.echo(f"warning: {without_controls(text)}", err=True)
 
 
 def _pages(path: str, limits: ImageLimits) -> Iterator[SourceImage]:

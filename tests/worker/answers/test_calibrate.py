@@ -47,12 +47,24 @@ def test_the_tables_count_by_band_and_by_note(tmp_path: Path) -> None:
     ]
 
 
-def test_truth_of_other_drawings_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        ('{"file": "2.png", "smiles": "C"}\n', "no answer of "),
+        ('{"file": "a/1.png", "smiles": "C"}\n{"file": "b/1.png", "smiles": "CC"}\n', "1.png is there twice"),
+        ('{"file": "1.png", "smiles": "C"}\n{"file"\n', "truth, line 2: no JSON"),
+        ('{"smiles": "C"}\n', "truth, line 1: no object with `file`"),
+        (None, "truth: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, truth: str | None, said: str) -> None:
     write(tmp_path / "answers", [{"file": "1.png", "smiles": "C", "least_confidence": 0.5}])
-    write(tmp_path / "truth", [{"file": "2.png", "smiles": "C"}])
+    if truth is not None:
+        (tmp_path / "truth").write_text(truth)
     done = calibrate(tmp_path / "answers", tmp_path / "truth")
     assert done.returncode == 1
-    assert "no answer of" in done.stderr
+    [line] = done.stderr.splitlines()
+    assert said in line
 
 
 def test_a_threshold_is_tried_on_drawings_that_did_not_choose_it() -> None:

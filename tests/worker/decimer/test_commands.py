@@ -78,6 +78,10 @@ def test_folders_pages_and_names_of_any_kind_are_taken(
         "absent.png": "MissingImage: No such file or directory",
     }
     assert done.returncode == 1
+    (tmp_path / "empty").mkdir()
+    done = run("recognise", tmp_path / "empty")
+    assert done.stderr.startswith(f"warning: no images in {tmp_path}/empty (looked for .avif .bmp ")
+    assert (done.stdout, done.returncode) == ("", 0)
     done = run("recognise", "-", "--chemistry", stdin=f"a\0b.png\n{drawings[12]}\n")
     answers = {line["file"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert answers["a\0b.png"]["error"] == "MissingImage: cannot be opened (embedded null byte)"
@@ -100,7 +104,12 @@ def test_without_a_model_the_next_step_is_named(tmp_path: Path) -> None:
     assert info.stdout == f"no model in {tmp_path}: run `python -m worker model fetch`\n"
     verify = run("model", "verify", model_dir=str(tmp_path))
     assert verify.returncode == 1
-    assert verify.stderr == "error: no model there: run `python -m worker model fetch`\n"
+    assert verify.stderr == f"error: {info.stdout}"
+    by_hand = run("model", "info", "--hand-drawn", model_dir=str(tmp_path))
+    assert by_hand.stdout == (
+        f"no model for hand-drawn structures in {tmp_path}: run `python -m worker model fetch "
+        "--hand-drawn --archive DECIMER_HandDrawn_model.zip`\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from worker.decimer.errors import REFUSALS, DamagedImage, ImageRefused, NotAnIma
 
 CPU_S = 20.0  # for a page; nearly all take less than 0.2
 MEMORY_BYTES = 1_000_000_000  # for what is on a page, beside PDFium itself
+MOST_ENDS = 3  # pages of a file that are too much; the others are not tried, or thousands would take days
+KEPT_FILES = 1_000  # of which that is known
 PROGRAM = "worker.decimer.pdf_process"
 ROOT = Path(__file__).parents[2]  # where the program is found, whatever the working directory
 # What a Python needs to start: a process that reads strangers' files is told none of this one's secrets.
@@ -54,17 +56,22 @@ class PdfReader:
         self._cpu_s, self._memory_bytes = cpu_s, memory_bytes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ends: dict[str, int] = {}  # by file
 
     def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """As pdf_process.py has it. Raises ImageRefused; a request that ends the process is refused, and the
         next has a new one. Where somebody else ended it (a host without memory) it is tried once more.
         """
+        path = request["path"]
         with self._lock:
+            if self._ends.get(path, 0) >= MOST_ENDS:
+                raise TooComplex(f"PDF: not tried, {MOST_ENDS} other pages of the file were too much")
             said, pixels, code = self._try(request)
             if code == -signal.SIGKILL:
                 said, pixels, code = self._try(request)
-        if code is not None:
-            raise self._explain_end(code)
+            if code is not None:
+                self._note_end(path)
+                raise self._explain_end(code)
         if "error" in said:
             raise REFUSALS[said["error"]](said["text"])
         return said, pixels
@@ -90,6 +97,11 @@ class PdfReader:
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
             | {"PYTHONPATH": path},
         )
+
+    def _note_end(self, path: str) -> None:
+        if len(self._ends) >= KEPT_FILES:
+            del self._ends[next(iter(self._ends))]
+        self._ends[path] = self._ends.get(path, 0) + 1
 
     def _explain_end(self, code: int) -> ImageRefused:
         if code == -signal.SIGPROF:

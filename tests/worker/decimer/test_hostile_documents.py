@@ -42,10 +42,10 @@ def test_a_pdf_that_asks_for_too_much_is_refused_and_the_next_is_read(
     reader = PdfReader(**bounds)  # type: ignore[arg-type]
     as_ever = reader.ask({"path": str(good), **WHOLE})
     assert as_ever[0]["pages"] == 1
-    for _ in range(2):
+    for told in (*[error] * 3, "TooComplex: PDF: not tried, 3 other pages of the file were too much"):
         with pytest.raises(ImageRefused) as refusal:
             reader.ask({"path": str(bad), **WHOLE})
-        assert refusal.value.describe().startswith(error)
+        assert refusal.value.describe().startswith(told)
         assert reader.ask({"path": str(good), **WHOLE}) == as_ever
 
 

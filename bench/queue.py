@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def bench_run(database: str, url: str, folder: Path, size: Size) -> None:
     queue = open_queue(url)
     started_s = time.perf_counter()
     batch = queue.add_batch("bench", storage.url)
-    done = enqueue(queue, batch, storage.list_directories(), 500, lambda _: None)
+    add = partial(queue.add_directories, batch, chunk_images=500)
+    done = enqueue(add, storage.list_directories(), lambda _: None)
     took_s = time.perf_counter() - started_s
     tell(
         f"{database}_enqueue",

@@ -276,8 +276,8 @@ class ListSettings(SettingsGroup):
     )
     wishes_database_url: Annotated[str | None, Secret()] = Field(
         None,
-        description="the same, by a role that may only insert wishes for machines and events; unset: "
-        "machines cannot be changed from the page",
+        description="the same, by a role that may only insert wishes and events; unset: machines and batches "
+        "cannot be changed from the page",
     )
 
     @field_validator("fleet_pictures_connection_string")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+NOTHING_TO_SUBMIT = 3  # of a supervisor's child: all that waits is another host's
 COMMON = ((1, "an error that was foreseen, told in one line"), (2, "settings or options refused"))
 EXIT_CODES: dict[str, tuple[tuple[int, str], ...]] = {
     "enqueue": ((0, "all that was found is in the queue"),),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cloud_monitor.system.text import parse_duration
 from worker.errors import WorkerError
-from worker.queue import Batch, Queue
+from worker.queue import Added
+from worker.queue.enqueue import BATCH_NAME, BATCH_NAME_TEXT, Listing
 from worker.queue.schema import NO_DEADLINE
 from worker.storage import Directory
 
-BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FLUSH_IMAGES = 5_000  # added in one transaction, with what belongs to it
 FLUSH_S = 1.0
 LONGEST_PATH_BYTES = 2_500  # of a directory below the source: what fits into PostgreSQL's index
@@ -31,10 +31,8 @@ class Enqueued:
 
 
 def enqueue(
-    queue: Queue,
-    batch: Batch,
+    add: Callable[[Sequence[Listing]], Added],
     directories: Iterable[Directory],
-    chunk_images: int,
     show: Callable[[Enqueued], None],
 ) -> Enqueued:
     """Adds as it lists, so that work begins at once, and what was added stays when it is interrupted. `show`
@@ -46,7 +44,7 @@ def enqueue(
 
     def flush() -> None:
         nonlocal so_far, grouped, flushed_at
-        added = queue.add_directories(batch, group, chunk_images)
+        added = add(group)
         so_far = replace(
             so_far, new_chunks=so_far.new_chunks + added.chunks, new_images=so_far.new_images + added.images
         )
@@ -81,9 +79,7 @@ def batch_name(name: str | None, source: str) -> str:
     if name is None:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", source.rstrip("/").rpartition("/")[2]).lstrip("._-")[:100]
     if not BATCH_NAME.fullmatch(name):
-        raise WorkerError(
-            f"--name {name!r}: expected up to 100 letters, digits and . _ -, a letter or digit first"
-        )
+        raise WorkerError(f"--name {name!r}: {BATCH_NAME_TEXT}")
     return name
 
 

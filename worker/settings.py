@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default_state_dir
+from cloud_monitor.setting_types import LogLevel, Secret, SettingsGroup, default_state_dir, split_names
 from cloud_monitor.settings import Reader, Warn
 from cloud_monitor.telemetry.addresses import STANDARD_NAMES
 from cloud_monitor.telemetry.settings import TelemetryFields
@@ -69,6 +69,20 @@ def _check_storage_url(url: str) -> str:
 
 DatabaseUrl = Annotated[str, Secret(), AfterValidator(_check_database_url)]
 StorageUrl = Annotated[str, AfterValidator(_check_storage_url)]
+
+
+def _check_submit_source(url: str) -> str:
+    if url.startswith("azure://"):
+        return _check_storage_url(url).rstrip("/")
+    place = os.path.normpath(url)
+    if not place.startswith("/") or place.strip("/") == "":
+        raise ValueError(f"{url!r}: expected a folder from / on (not / itself) or azure://CONTAINER/PREFIX")
+    return place
+
+
+SubmitSources = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_submit_source)], ...], BeforeValidator(split_names)
+]
 
 
 class StateSettings(SettingsGroup):
@@ -358,6 +372,11 @@ class SupervisorSettings(RunnerSettings):
     )
     price_per_hour: float | None = Field(
         None, gt=0, description="price of one host's hour, for the cost of 1,000 images"
+    )
+    submit_sources: SubmitSources = Field(
+        (),
+        description="folders and azure://CONTAINER/PREFIXes below which the page may submit, listed by this "
+        "host; unset: nothing",
     )
 
     @property

@@ -28,7 +28,7 @@ from tests.services.receivers import silent_listener
 from tests.services.support import in_time, wait_until
 from tests.worker.fleet import ROOT, Fleet
 from worker.settings import read_settings
-from worker.supervisor.supervisor import GONE_S
+from worker.supervisor.outbox import GONE_S
 from worker.telemetry import open_telemetry
 
 STEPS = {"claim", "download", "recognise", "store", "upload", "finish"}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import chain
 from posixpath import basename
 
@@ -21,10 +22,10 @@ from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
 from worker.machines.needs import why_nothing_carries
 from worker.queue import NO_NEED, Queue, StatedNeed, open_queue
 from worker.queue.machines import read_groups, read_rooms_of_hosts
-from worker.settings import EngineSettings, Settings, StorageSettings
+from worker.settings import EngineSettings, Settings
 from worker.storage import Directory, open_storage
 from worker.storage.base import IMAGE_SUFFIXES
-from worker.storage.open import resolve_source, results_obstacle
+from worker.storage.open import resolve_source, results_below, results_obstacle
 
 UNLISTED_SHOWN = 20
 NOTE_EVERY_S = 10.0  # without a terminal
@@ -81,7 +82,8 @@ def command(
     if obstacle := results_obstacle(settings):
         click.echo(f"warning: results cannot be stored from here: {obstacle}", err=True)
     with shown_progress() as show:
-        done = enqueue(queue, batch, chain([first], directories), settings.chunk_images, show)
+        add = partial(queue.add_directories, batch, chunk_images=settings.chunk_images)
+        done = enqueue(add, chain([first], directories), show)
     took_s = time.monotonic() - started
     click.echo(
         f"batch {name}: {done.images} images in {done.directories} directories; "
@@ -140,12 +142,6 @@ def check_need(queue: Queue, need: StatedNeed) -> None:
     )
     if why := why_nothing_carries(need, groups, hosts):
         raise WorkerError(f"--memory-mb, --cpus: {why}")
-
-
-def results_below(url: str, settings: StorageSettings) -> str | None:
-    """The result files' place below the source, which holds no images."""
-    results = resolve_source(settings.result_files_url, ".")
-    return results.removeprefix(f"{url}/") if results.startswith(f"{url}/") else None
 
 
 @contextmanager

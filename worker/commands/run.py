@@ -20,8 +20,10 @@ from worker.settings import Settings, StorageSettings
 from worker.storage.open import results_obstacle
 from worker.supervisor.evictions import scheduled_events_url, watch, watch_evictions
 from worker.supervisor.host_locks import claim_host_name
+from worker.supervisor.outbox import GONE_S
 from worker.supervisor.spot_notices import SpotNotices, spot_notice_url
-from worker.supervisor.supervisor import GONE_S, Supervisor
+from worker.supervisor.supervisor import Supervisor
+from worker.supervisor.wish_rounds import WishRounds
 from worker.telemetry import CLOSE_S, open_telemetry
 
 _RESULTS_ASKED_S = 15.0
@@ -46,7 +48,9 @@ def command(context: click.Context, until_empty: bool, any_outcome: bool, leave_
     options = ["--config", str(config)] if config else []
     program = [*part_command("worker"), *options]
     prepare_command = [*program, "model", "fetch"] if settings.decimer_engine == "onnx" else None
-    code = supervise(settings, [*program, "work"], until_empty, prepare_command, leave_idle)
+    code = supervise(
+        settings, [*program, "work"], until_empty, prepare_command, leave_idle, [*program, "carry-out"]
+    )
     context.exit(0 if any_outcome else code)
 
 
@@ -56,9 +60,11 @@ def supervise(
     until_empty: bool,
     prepare_command: Sequence[str] | None = None,
     leave_idle_s: float | None = None,
+    submit_command: Sequence[str] = (),
 ) -> int:
     """Run a supervisor in this process; `worker_command` starts a worker when given the options of `work`,
-    `prepare_command` makes the model ready before the first one. The exit code: with `until_empty` 1 unless
+    `prepare_command` makes the model ready before the first one, `submit_command` carries out what was
+    submitted from outside when given the options of `carry-out`. The exit code: with `until_empty` 1 unless
     every image has a SMILES or an error of its own.
     """
     warn_of_results(settings)
@@ -67,8 +73,19 @@ def supervise(
     asked_s: list[float] = []
     queue = open_queue(settings.queue_url, queue_policy(settings))
     model = ModelHere(settings)
+    sources = settings.submit_sources if submit_command else ()
+    wishes = WishRounds(queue, host, sources, submit_command, settings.logs_path)
     supervisor = Supervisor(
-        queue, settings, host, worker_command, until_empty, prepare_command, leave_idle_s, model, telemetry
+        queue,
+        settings,
+        host,
+        worker_command,
+        until_empty,
+        prepare_command,
+        leave_idle_s,
+        model,
+        telemetry,
+        wishes,
     )
 
     def leave(reason: str) -> None:

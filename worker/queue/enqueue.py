@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,8 @@ from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, ima
 from worker.queue.sql import db_now, insert_or_ignore
 
 DEFAULT_PRIORITY = 2
+BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+BATCH_NAME_TEXT = "expected up to 100 letters, digits and . _ -, a letter or digit first"
 PAGED_SUFFIXES = (".pdf", ".tif", ".tiff", ".gif", ".webp", ".avif", ".heic", ".heif")
 Listing = tuple[str, Sequence[str]]  # a directory and the names of its images
 Place = tuple[str, int]  # a directory and the part of it that a chunk is
@@ -47,11 +50,11 @@ def add_batch(
         raise QueueRefused(f"batch {name} is of {found.source}, not {source}: choose another --name")
     if given:
         connection.execute(update(batches).where(batches.c.id == found.id).values(given))
-        _apply_to_chunks(connection, policy, found.id, given)
-    return _batch(connection.execute(select(batches).where(batches.c.id == found.id)).one())
+        apply_to_chunks(connection, policy, found.id, given)
+    return batch_of(connection.execute(select(batches).where(batches.c.id == found.id)).one())
 
 
-def _apply_to_chunks(
+def apply_to_chunks(
     connection: Connection,
     policy: QueuePolicy,
     batch_id: int,
@@ -63,12 +66,12 @@ def _apply_to_chunks(
     left = (chunks.c.batch_id == batch_id) & (chunks.c.state != DONE)
     values = {"due" if key == "deadline" else key: value for key, value in given.items()}
     if "due" in values:
-        values["missed"] = False
+        values |= {"due": NO_DEADLINE if values["due"] is None else values["due"], "missed": False}
     connection.execute(update(chunks).where(left).values(values))
     connection.execute(update(chunks).where(left).values(effective_priority=effective_priority(policy)))
 
 
-def _batch(row: Row[Any]) -> Batch:
+def batch_of(row: Row[Any]) -> Batch:
     need = StatedNeed(row.memory_mb, row.cpus)
     return Batch(row.id, row.name, row.source, row.priority, row.deadline, row.model, need)
 

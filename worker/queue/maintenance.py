@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
 from worker.queue.attempts import end_attempt, record_failure
+from worker.queue.batch_wish_schema import batch_wishes, submit_sources
 from worker.queue.fill import fill_piece
 from worker.queue.hosts import add_event
 from worker.queue.machine_schema import machine_wishes, machines
@@ -152,6 +153,8 @@ def delete_notes(connection: Connection, older_than_s: float) -> dict[str, int]:
         samples: samples.c.at,
         hosts: hosts.c.seen_at,
         machine_wishes: machine_wishes.c.done_at,
+        batch_wishes: batch_wishes.c.done_at,
+        submit_sources: submit_sources.c.seen_at,
     }
     counts = {
         table.name: connection.execute(delete(table).where(time < limit)).rowcount

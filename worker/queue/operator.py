@@ -1,4 +1,6 @@
-"""An operator's commands on a batch or one of its chunks; each gives how many chunks it changed."""
+"""An operator's commands on a batch or one of its chunks; each gives how many chunks it changed. `by` is who
+asked, where that is another than the user of this process.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,14 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, se
 
 from cloud_monitor.system.process import acting_user
 from worker.queue.attempts import UNCLAIMED
+from worker.queue.enqueue import apply_to_chunks
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueRefused, QueueTarget
+from worker.queue.policy import QueuePolicy
 from worker.queue.schema import (
     ACTIVE,
     CANCELLED,
+    DONE,
     ENDED,
     FAILED,
     PENDING,
@@ -35,7 +40,7 @@ AFRESH = UNCLAIMED | {
 }
 
 
-def retry(connection: Connection, target: QueueTarget, failed_images: bool) -> int:
+def retry(connection: Connection, target: QueueTarget, failed_images: bool, by: str = "") -> int:
     chosen = find(connection, target)
     revived = and_(chosen, chunks.c.state.in_((FAILED, CANCELLED)))
     ids = list(connection.execute(select(chunks.c.id).where(revived).with_for_update()).scalars())
@@ -49,7 +54,7 @@ def retry(connection: Connection, target: QueueTarget, failed_images: bool) -> i
     for chunk in ids:
         connection.execute(update(chunks).where(chunks.c.id == chunk).values(AFRESH))
         connection.execute(update(images).where(images.c.chunk_id == chunk).values(crashes=0))
-    return noted(connection, "retry", target, len(ids))
+    return noted(connection, "retry", target, len(ids), by)
 
 
 def drop_failed(connection: Connection, chunk: int) -> None:
@@ -60,7 +65,7 @@ def drop_failed(connection: Connection, chunk: int) -> None:
     connection.execute(update(chunks).where(chunks.c.id == chunk).values(values))
 
 
-def cancel(connection: Connection, target: QueueTarget) -> int:
+def cancel(connection: Connection, target: QueueTarget, by: str = "") -> int:
     """Whoever works on one notices: what it holds is no longer active."""
     chosen = and_(find(connection, target), chunks.c.state.in_(UNFINISHED))
     query = select(chunks.c.id, chunks.c.token, chunks.c.state).where(chosen).order_by(chunks.c.id)
@@ -71,10 +76,10 @@ def cancel(connection: Connection, target: QueueTarget) -> int:
         if state == ACTIVE:
             this = and_(attempts.c.chunk_id == chunk, attempts.c.token == token)
             connection.execute(update(attempts).where(this).values(ended_at=db_now(), outcome=CANCELLED))
-    return noted(connection, "cancel", target, len(rows))
+    return noted(connection, "cancel", target, len(rows), by)
 
 
-def set_paused(connection: Connection, target: QueueTarget, paused: bool) -> int:
+def set_paused(connection: Connection, target: QueueTarget, paused: bool, by: str = "") -> int:
     """Chunks at an end, should they be put back, and those that are added to a batch later, are paused with
     it.
     """
@@ -84,7 +89,20 @@ def set_paused(connection: Connection, target: QueueTarget, paused: bool) -> int
     if target.chunk is None:
         batch = update(batches).where(batches.c.name == target.batch)
         connection.execute(batch.values(paused=paused))
-    return noted(connection, "pause" if paused else "resume", target, changed)
+    return noted(connection, "pause" if paused else "resume", target, changed, by)
+
+
+def set_deadline(
+    connection: Connection, policy: QueuePolicy, target: QueueTarget, deadline: float | None, by: str = ""
+) -> int:
+    """Of a whole batch; None: it has none any more. What was missed is open again."""
+    chosen = find(connection, target)
+    batch = batches.c.name == target.batch
+    batch_id = connection.execute(select(batches.c.id).where(batch).with_for_update()).scalar_one()
+    connection.execute(update(batches).where(batch).values(deadline=deadline))
+    apply_to_chunks(connection, policy, batch_id, {"deadline": deadline})
+    left = select(func.count()).where(chosen, chunks.c.state != DONE)
+    return noted(connection, "deadline", target, connection.execute(left).scalar_one(), by)
 
 
 def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
@@ -110,9 +128,9 @@ def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
     return and_(*wanted)
 
 
-def noted(connection: Connection, kind: str, target: QueueTarget, changed: int) -> int:
+def noted(connection: Connection, kind: str, target: QueueTarget, changed: int, by: str) -> int:
     what = f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
     host = socket.gethostname()
-    message = f"{what}: {changed} chunks, by {acting_user()} on {host}"
+    message = f"{what}: {changed} chunks, by {by or acting_user()} on {host}"
     add_event(connection, kind, message, host, chunk=target.chunk)
     return changed

@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"  # of the newest migration
+REVISION = "0008"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
 MACHINES_SINCE = "0003"  # machines and their groups have all that is read of them
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes

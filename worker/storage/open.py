@@ -49,6 +49,12 @@ def resolve_source(source: str, storage_url: str) -> str:
     return str((Path(storage_url).expanduser() / source).absolute())
 
 
+def results_below(url: str, settings: StorageSettings) -> str | None:
+    """The result files' place below the source, which holds no images."""
+    results = resolve_source(settings.result_files_url, ".")
+    return results.removeprefix(f"{url}/") if results.startswith(f"{url}/") else None
+
+
 def results_obstacle(settings: StorageSettings) -> str:
     """Why no result could be stored, where that is known within seconds; "" else."""
     hasty = {"azure_retries": 0, "azure_timeout_s": 3.0, "azure_patience_s": 3.0}

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 from worker.gate.stated_needs import too_large_text
 from worker.queue import Outstanding, Queue, QueueUnavailable, StatedNeed, UsageStatistics
+from worker.supervisor.wish_rounds import WishRounds
 
 log = logging.getLogger(__name__)
 
 ROUND_S = 1.0
 STATISTICS_EVERY_S = 60
+GONE_S = 24.5  # so a supervisor is gone, before who asked it loses patience
+FLUSH_S = 10.0  # for the last reports, where the workers leave so much
 MOST_CALLS = 10_000  # what waits for a database that is away; the oldest reports go first, crashes never
 
 
@@ -32,6 +35,7 @@ class QueueState:
     error: str = ""
     leave: bool = False  # the machine manager wants this host's machine
     manager_silent_s: float | None = None  # None: there was none yet, or it is not known
+    wishes: bool = False  # something is asked for that may become work of here
 
     def why_empty(self, room: StatedNeed) -> str:
         """Nothing is pending or active that fits into `room`: what a supervisor says that ends for it."""
@@ -53,12 +57,18 @@ class Outbox:
     """`model` tells which one this host's workers have; None while it is not known."""
 
     def __init__(
-        self, queue: Queue, engine: str, host: str = "", model: Callable[[], str | None] = lambda: None
+        self,
+        queue: Queue,
+        engine: str,
+        host: str = "",
+        model: Callable[[], str | None] = lambda: None,
+        wishes: WishRounds | None = None,
     ) -> None:
         self._queue = queue
         self._host = host
         self._model = model
         self._engine = engine
+        self._wishes = wishes
         self._urgent: deque[Call] = deque()
         self._calls: deque[Call] = deque(maxlen=MOST_CALLS)
         self._stopping = threading.Event()
@@ -92,6 +102,8 @@ class Outbox:
             try:
                 self._send_all(self._urgent)
                 self._send_all(self._calls)
+                if stopping and self._wishes is not None:
+                    self._wishes.stop()
                 self.queue_state = self._read_state()
                 if stopping:
                     return
@@ -125,8 +137,14 @@ class Outbox:
         self.given_up += maintained.given_up
         if maintained.expired:
             log.info("%d leases of workers that are gone ran out", maintained.expired)
+        wishes = self._wishes is not None and self._wishes.round()  # before what they add is counted
         outstanding = self._queue.outstanding(self._model())
         leave, silent_s = self._queue.leave_word(self._host)
         return QueueState(
-            outstanding, outstanding.active, self._statistics, now_s, leave=leave, manager_silent_s=silent_s
+            outstanding, outstanding.active, self._statistics, now_s, "", leave, silent_s, wishes
         )
+
+
+def last_words_s(took_s: float) -> float:
+    """How long the last reports may wait for the queue, after so long a leave-taking."""
+    return min(FLUSH_S, max(0.0, GONE_S - took_s))

@@ -38,18 +38,17 @@ from worker.supervisor.averages import Averages
 from worker.supervisor.estimate import learned_estimate
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.host_locks import WarmUpLock
-from worker.supervisor.outbox import Outbox
+from worker.supervisor.outbox import Outbox, last_words_s
 from worker.supervisor.preparation import Preparation
 from worker.supervisor.processes import WorkerProcess, start_worker
 from worker.supervisor.reports import Reporter
+from worker.supervisor.wish_rounds import WishRounds
 from worker.supervisor.worker_logs import prune_logs, rotate_log
 from worker.telemetry import WorkerTelemetry
 
 log = logging.getLogger(__name__)
 
 LEAVE_S = 24.5  # after SIGTERM a worker is gone by itself within 23 s; then it is ended
-GONE_S = 24.5  # so is its supervisor, before who asked it loses patience
-FLUSH_S = 10.0  # for the last reports, where the workers leave so much
 LOGS_KEPT = 200
 
 
@@ -65,6 +64,7 @@ class Supervisor:
         leave_idle_s: float | None = None,
         model: Callable[[], str | None] = lambda: None,
         telemetry: WorkerTelemetry | None = None,
+        wishes: WishRounds | None = None,
     ) -> None:
         """`model` tells which one this host's workers have; None while it is not known."""
         self._settings = settings
@@ -73,7 +73,7 @@ class Supervisor:
         self._until_empty = until_empty
         self._leave_idle_s = leave_idle_s
         self._limits: GateLimits = gate_limits(settings)
-        self._outbox = Outbox(queue, settings.decimer_engine, host, model)
+        self._outbox = Outbox(queue, settings.decimer_engine, host, model, wishes)
         self._exits = ExitHandler(queue, self._outbox, host)
         self._activity = Activity(time.monotonic())
         self._reporter = Reporter(queue, self._outbox, host, settings)
@@ -272,7 +272,7 @@ class Supervisor:
             self._quiet_since_s = time.monotonic()
             return False
         left = (state := self._outbox.queue_state).outstanding
-        if left is None or state.read_s <= self._quiet_since_s:
+        if left is None or state.read_s <= self._quiet_since_s or state.wishes:
             return False
         self._why_empty = state.why_empty(self._room)
         return left.pending <= too_large(left.stated, self._room)[0] and not left.active
@@ -293,8 +293,3 @@ class Supervisor:
             time.sleep(0.05)
         self._report(force=True)
         return time.monotonic() - start_s
-
-
-def last_words_s(took_s: float) -> float:
-    """How long the last reports may wait for the queue, after so long a leave-taking."""
-    return min(FLUSH_S, max(0.0, GONE_S - took_s))

@@ -87,7 +87,9 @@ def drop_confidence(connection: Any) -> None:
 
 
 def drop_pictures(connection: Any) -> None:
-    """Back to the results of schema 0006."""
+    """Back to the results of schema 0006, before wishes of batches."""
+    for table in ("batch_wishes", "submit_sources"):
+        connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     connection.execute(text("DROP INDEX IF EXISTS results_by_picture"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from secrets import token_hex
 
 import pytest
@@ -70,10 +71,11 @@ def test_two_who_enqueue_the_same_at_once_add_it_once(queue: Queue, queue_url: s
 def test_a_path_too_long_for_the_index_is_named(queue: Queue) -> None:
     batch = queue.add_batch("b", "/data")
     longest, longer = (token_hex(1250 + more) for more in (0, 1))
-    found = enqueue(queue, batch, [Directory(longest, ("1.png",))], 5, lambda _: None)
+    add_to_batch = partial(queue.add_directories, batch, chunk_images=5)
+    found = enqueue(add_to_batch, [Directory(longest, ("1.png",))], lambda _: None)
     assert found.new_images == 1
     with pytest.raises(WorkerError, match=rf"directory {longer[:60]}.*2502 bytes"):
-        enqueue(queue, batch, [Directory(longer, ("1.png",))], 5, lambda _: None)
+        enqueue(add_to_batch, [Directory(longer, ("1.png",))], lambda _: None)
 
 
 def test_names_are_data(queue: Queue) -> None:

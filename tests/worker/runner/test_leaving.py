@@ -12,7 +12,8 @@ import pytest
 
 from tests.services.support import in_time, wait_until
 from tests.worker.fleet import Fleet
-from worker.supervisor.supervisor import FLUSH_S, GONE_S, LOGS_KEPT, last_words_s
+from worker.supervisor.outbox import FLUSH_S, GONE_S, last_words_s
+from worker.supervisor.supervisor import LOGS_KEPT
 
 SLOW_S = 30  # what an image of that order takes
 

@@ -16,6 +16,13 @@ PARTS = (GROUND_FLOOR, "collector", "webapp", "worker")
 
 # importing module -> modules of another part that it may import; the ground floor is for all and imports none
 CROSSINGS = {
+    "webapp.views.wishing": {"worker.queue.wishes"},
+    "webapp.views.batches": {
+        "worker.queue.batch_statistics",
+        "worker.queue.batch_wish_statistics",
+        "worker.queue.batch_wishes",
+        "worker.queue.statistics",
+    },
     "webapp.views.machines": {"worker.queue.machine_statistics", "worker.queue.wishes"},
     "webapp.views.fleet": {"worker.queue.batch_statistics", "worker.queue.statistics", "worker.review"},
     "collector.sources": {

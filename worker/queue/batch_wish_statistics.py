@@ -93,14 +93,14 @@ def find_wish(
 
 
 def find_batch(url: str, name: str, patience_s: float = 2) -> BatchFigures | None:
-    """Without those of its results that are doubtful. Raises QueueUnavailable, QueueError."""
+    """Without counts of doubtful results and unopened files. Raises QueueUnavailable, QueueError."""
 
     def read(connection: Connection) -> BatchFigures | None:
         number = connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
         if number is None:
             return None
         counts = connection.execute(COUNTS.where(chunks.c.batch_id == number)).all()
-        return read_batches(connection, counts, {}, BATCHES.where(batches.c.id == number))[0]
+        return read_batches(connection, counts, {}, {}, BATCHES.where(batches.c.id == number))[0]
 
     with closing(Database(url, patience_s, read_only=True)) as database:
         require_queue(database)

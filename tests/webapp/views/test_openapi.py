@@ -29,11 +29,15 @@ OPERATIONS = (
     "remove_silence",
     "annotations", "annotate", "take_azure", "reviews", "review", "take_back_review", "agreement",
     "results", "result", "export_results",
+    "batches", "submit_batch", "pause_batch", "resume_batch", "cancel_batch", "retry_batch",
+    "change_batch_deadline", "batch_wish", "submit_sources",
 )  # fmt: skip
 CHANGER = "a-token-to-change-things"
 CHANGES = (
     "acknowledge", "take_back_acknowledgement", "add_silence", "remove_silence", "create_machines",
     "delete_machine", "change_group", "annotate", "review", "take_back_review",
+    "submit_batch", "pause_batch", "resume_batch", "cancel_batch", "retry_batch", "change_batch_deadline",
+    "submit_sources",
 )  # fmt: skip
 
 
@@ -92,6 +96,7 @@ def test_answers_are_as_described(schema: Any, name: str) -> None:
         "annotations",
         "take_azure",
         "agreement",
+        "batch_wish",
         *CHANGES,
     )
     excluded = [positive_data_acceptance] if name in beyond else []

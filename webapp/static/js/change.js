@@ -3,14 +3,15 @@
 const KEPT = "cloud-monitor-token"; // for this tab alone
 
 /**
- * Sends `body` as JSON. Resolves with the answer, null for an empty one; rejects with an Error whose `needsToken` says
+ * Sends `body` as JSON; with a `key` it is done once, however often it is sent. Resolves with the answer, null for an empty one; rejects with an Error whose `needsToken` says
  * that a token is asked for, and whose message is the page's own.
  */
-export async function sendChange(path, { method = "POST", body, token } = {}) {
+export async function sendChange(path, { method = "POST", body, token, key } = {}) {
   const known = token || sessionStorage.getItem(KEPT);
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (known) headers.Authorization = `Bearer ${known}`;
+  if (key) headers["Idempotency-Key"] = key;
   const answer = await fetch(document.body.dataset.root + path, {
     method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
     signal: AbortSignal.timeout(20_000),

@@ -1,8 +1,9 @@
 /** The page of machines: asking for them, draining and deleting them, pausing groups; each asks once more before. */
 
+import { confirmChange, keepFocus } from "./acts.js";
 import { askFor, sendChange } from "./change.js";
 import { formatNumber } from "./numbers.js";
-import { onRefresh, refreshNow } from "./refresh.js";
+import { refreshNow } from "./refresh.js";
 
 const PREVIEW_MS = 250; // after the last key
 const NEEDS = ["group", "preset", "cores", "memory_gb", "storage_gb", "bandwidth_mbps", "gpus", "count"];
@@ -58,14 +59,6 @@ function create() {
   });
 }
 
-function confirmChange(heading, about, path, options) {
-  find("confirm-title").textContent = heading;
-  askFor(find("confirm-dialog"), about, async (fields, token) => {
-    await sendChange(path, { ...options, token });
-    void refreshNow();
-  });
-}
-
 function endMachine(name, now) {
   const about = now
     ? `${name} is deleted at once. What it works on is done again elsewhere.`
@@ -94,27 +87,9 @@ function setLimits({ group, least, most }) {
   });
 }
 
-/** The button that has the keyboard keeps it where the rows around it are new. */
-function keepFocus() {
-  let had = null;
-  onRefresh("before", () => {
-    const button = document.activeElement?.closest?.("#body [data-do]");
-    had = button && {
-      act: button.dataset.do, group: button.closest("[data-group]")?.dataset.group,
-      machine: button.closest("[data-machine]")?.dataset.machine,
-    };
-  });
-  onRefresh("body", () => {
-    if (!had) return;
-    const same = (button) => button.closest("[data-group]")?.dataset.group === had.group
-      && button.closest("[data-machine]")?.dataset.machine === had.machine;
-    [...document.querySelectorAll(`#body [data-do="${had.act}"]`)].find(same)?.focus({ preventScroll: true });
-  });
-}
-
 export function startMachines() {
   if (document.body.dataset.page !== "machines") return;
-  keepFocus();
+  keepFocus("group", "machine");
   document.getElementById("body").addEventListener("click", (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;

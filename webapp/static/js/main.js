@@ -1,6 +1,7 @@
 /** Start here: gives the page, which is complete as it comes, its refresh, its plots and its keyboard. */
 
 import { startAlerts } from "./alerts.js";
+import { startBatches } from "./batches.js";
 import { showChanges } from "./changes.js";
 import { guessFromPage } from "./clock.js";
 import { startCopying } from "./copy.js";
@@ -29,6 +30,7 @@ startSelecting();
 startPlot();
 startFinder();
 startMachines();
+startBatches();
 startCountdowns();
 startCopying();
 startResults();

@@ -15,6 +15,7 @@ from webapp.views.fleet import api, batch, chunks, export, failed, pictures, res
 from webapp.views.render import Values, health_of, show_page
 
 if TYPE_CHECKING:
+    from webapp.views.batches.page import AskedView
     from webapp.views.fleet.page import FleetOverview
 
 __all__ = ["api", "batch", "blueprint", "chunks", "export", "failed", "pictures", "result", "reviews"]
@@ -33,17 +34,25 @@ def show() -> Response:
     settings = current_settings()
     url = settings.fleet_database_url
     if url is None:
-        return show_page("fleet", "fleet_body.html", partial(_values, None, None), heading="Fleet")
-    from webapp.views.fleet.queue import read_queue  # SQLAlchemy: only where there is a queue to read
+        return show_page("fleet", "fleet_body.html", partial(_values, None, None, None), heading="Fleet")
+    from webapp.views.batches.reading import shown_asked  # SQLAlchemy: only where there is a queue to read
+    from webapp.views.fleet.queue import read_queue
 
     queue, overview = read_queue(url, settings.health_rules)
-    edition = sha256(repr((queue, overview)).encode("utf-8", "replace")).hexdigest()[:16]
-    values = partial(_values, queue, overview)
-    return show_page("fleet", "fleet_body.html", values, heading="Fleet", edition=edition)
+    wishes = shown_asked()
+    edition = sha256(repr((queue, overview, wishes)).encode("utf-8", "replace")).hexdigest()[:16]
+    values = partial(_values, queue, overview, wishes)
+    return show_page("fleet", "fleet_body.html", values, page="fleet.html", heading="Fleet", edition=edition)
 
 
-def _values(queue: QueueView | None, overview: FleetOverview | None, view: SnapshotView) -> Values:
-    found = {"page": fleet_page(health_of(view, with_since=True), url_for, queue), "fleet": overview}
+def _values(
+    queue: QueueView | None, overview: FleetOverview | None, wishes: AskedView | None, view: SnapshotView
+) -> Values:
+    found = {
+        "page": fleet_page(health_of(view, with_since=True), url_for, queue),
+        "fleet": overview,
+        "wishes": wishes,
+    }
     if queue is None:
         return found
     return {**found, "refresh_s": min(REFRESH_S, current_settings().refresh_every_s)}

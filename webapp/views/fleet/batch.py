@@ -22,7 +22,8 @@ ROWS = 60  # on one page
 def show(name: str) -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
-    from webapp.views.fleet.asked import read_asked  # SQLAlchemy: only where it is asked for
+    from webapp.views.batches.reading import shown_asked  # SQLAlchemy: only where it is asked for
+    from webapp.views.fleet.asked import read_asked
     from webapp.views.fleet.batch_facts import batch_head, forecast_of
     from webapp.views.fleet.batch_page import batch_view
     from webapp.views.fleet.reading import read_queue_figures
@@ -35,13 +36,15 @@ def show(name: str) -> Response:
     times = read_or_refuse(lambda: forecast(read_queue_figures(url)), "no_such_batch", NO_BATCH)
     page = batch_view(found, asked)
     head = batch_head(found, forecast_of(times, found.batch), current_view())
+    wishes = shown_asked(found.batch)
     links = picture_links()
 
     def values(view: SnapshotView) -> Values:
         here = asked.query_from(asked.after)
-        return {"page": page, "head": head, "asked": asked, "query_string": here, "picture_of": links}
+        found = {"page": page, "head": head, "asked": asked, "wishes": wishes}
+        return {**found, "query_string": here, "picture_of": links}
 
-    edition = sha256(repr((page, head)).encode("utf-8", "replace")).hexdigest()[:16]
+    edition = sha256(repr((page, head, wishes)).encode("utf-8", "replace")).hexdigest()[:16]
     return show_page(
         "fleet", "batch_body.html", values, page="batch.html", heading=page.name, edition=edition
     )

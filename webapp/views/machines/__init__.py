@@ -10,6 +10,7 @@ from webapp.errors import RequestRefused
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
+from webapp.views import wishing
 from webapp.views.machines import api
 from webapp.views.render import Values, show_page
 
@@ -32,9 +33,8 @@ def show() -> Response:
         why = refused.message
     else:
         from webapp.views.machines.page import machines_page
-        from webapp.views.machines.writing import is_on
 
-        page = machines_page(found, current_view(), is_on())
+        page = machines_page(found, current_view(), wishing.is_on())
     given = {"page": page, "why": why, "refresh_s": min(REFRESH_S, current_settings().refresh_every_s)}
 
     def values(view: SnapshotView) -> Values:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webapp.errors import RequestRefused
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
+from webapp.views import wishing
 
 if TYPE_CHECKING:
     from worker.queue.machine_statistics import FleetMachines, GroupFigures, MachineFigures
@@ -129,9 +130,8 @@ def _found() -> FleetMachines:
 def _check_writing() -> None:
     """Raises RequestRefused: 409 with the remedy."""
     from webapp.views.machines import reading
-    from webapp.views.machines.writing import is_on
 
-    if not is_on():
+    if not wishing.is_on():
         raise RequestRefused(409, "wishes_off", reading.WRITE_OFF)
     if not reading.is_on():
         raise RequestRefused(409, "fleet_off", reading.READ_OFF)

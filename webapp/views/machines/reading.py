@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
 from webapp.serving.kept import KeptReading
+from webapp.views.wishing import HOW
 
 if TYPE_CHECKING:
     from worker.queue.machine_statistics import FleetMachines
@@ -18,10 +19,7 @@ READ_OFF = (
     "machines are not shown: WEBAPP_FLEET_DATABASE_URL is not set; name there the queue database of the "
     "worker fleet, with a role that may only read"
 )
-WRITE_OFF = (
-    "machines cannot be changed here: WEBAPP_WISHES_DATABASE_URL is not set; name there the queue "
-    "database by a role that may only insert wishes and events (docs/machines.md)"
-)
+WRITE_OFF = f"machines cannot be changed here: {HOW}"
 TOO_OLD = "the queue is of a version without machines: `worker enqueue` or `worker run` brings it up to date"
 
 

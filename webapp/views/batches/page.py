@@ -1,0 +1,83 @@
+"""What was asked of batches within the hour, as lines of `/fleet` and of a batch's page (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cloud_monitor.system.text import one_line
+from webapp.pages.cells import WARN, Cell, day_and_time
+from worker.queue.batch_statistics import left_of
+from worker.queue.batch_wish_statistics import AskedOfBatches
+from worker.queue.batch_wishes import BatchWish
+from worker.queue.statistics import BatchFigures
+
+_SAID_MAX = 400
+_WORDS = {"deadline": "change the deadline of"}
+
+
+@dataclass(frozen=True, slots=True)
+class AskedLine:
+    at: str
+    by: Cell
+    what: Cell
+    state: Cell
+    batch: str
+    can_be_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedView:
+    """`acts`: what a batch's own page offers, by the API's names with words."""
+
+    is_changeable: bool
+    lines: tuple[AskedLine, ...] = ()
+    acts: tuple[tuple[str, str], ...] = ()
+
+
+def asked_view(found: AskedOfBatches, is_changeable: bool, batch: BatchFigures | None = None) -> AskedView:
+    """Of one batch, or of all."""
+    wishes = (wish for wish in found.wishes if batch is None or batch.name == wish.batch)
+    acts = () if batch is None else tuple(_acts(batch))
+    return AskedView(is_changeable, tuple(_line(found, wish) for wish in wishes), acts)
+
+
+def _acts(batch: BatchFigures) -> Iterator[tuple[str, str]]:
+    is_open = bool(left_of(batch))
+    if batch.paused:
+        yield "resume", "Resume"
+    elif is_open:
+        yield "pause", "Pause"
+    if is_open:
+        yield "deadline", "Deadline"
+        yield "cancel", "Cancel"
+    if batch.images["failed"] or batch.images["cancelled"]:
+        yield "retry", "Retry"
+
+
+def _line(found: AskedOfBatches, wish: BatchWish) -> AskedLine:
+    state, tone = found.state_of(wish), WARN if wish.is_refused or (wish.faults and not wish.outcome) else ""
+    if wish.done_at is not None and not wish.is_refused:
+        state = f"carried out {day_and_time(wish.done_at)}: {state}"
+    return AskedLine(
+        at=day_and_time(wish.asked_at),
+        by=Cell(one_line(wish.asked_by)),
+        what=Cell(one_line(_what(wish), _SAID_MAX)),
+        state=Cell(one_line(state, _SAID_MAX), tone),
+        batch=wish.batch,
+        can_be_cancelled=wish.kind == "submit" and wish.done_at is None,
+    )
+
+
+def _what(wish: BatchWish) -> str:
+    said = f"{_WORDS.get(wish.kind, wish.kind)} {wish.batch}"
+    if wish.kind == "submit":
+        said += f" from {wish.source}"
+    details = {name: value for name, value in wish.details.items() if name != "source"}
+    if wish.kind in ("submit", "deadline") and "deadline" in details:
+        details.pop("deadline")
+        due = wish.deadline
+        said += ", without a deadline" if due is None else f", due {day_and_time(due)}"
+    if "priority" in details:
+        said += f", priority {details['priority']}"
+    return said + (" with failed pictures" if details.get("failed_images") else "")

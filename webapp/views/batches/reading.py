@@ -1,0 +1,79 @@
+"""What is asked of batches, out of the queue's database, kept for moments."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from webapp.errors import RequestRefused
+from webapp.serving.context import current_settings
+from webapp.serving.kept import KeptReading
+from webapp.views import wishing
+from webapp.views.batches.page import AskedView, asked_view
+from webapp.views.fleet.reach import queue_address
+from worker.queue.batch_wish_statistics import (
+    AskedOfBatches,
+    QueueError,
+    find_batch,
+    find_wish,
+    read_asked,
+)
+from worker.queue.batch_wishes import BatchWish
+from worker.queue.statistics import BatchFigures
+
+TOO_OLD = "the queue is of a version that is not asked so: `worker run` of this version brings it up to date"
+
+_kept: KeptReading[AskedOfBatches | None] = KeptReading(QueueError)
+
+
+def is_changeable() -> bool:
+    """Whether somebody can prove who he is, and wishes can be written and read."""
+    settings = current_settings()
+    is_anybody_known = settings.token_file is not None or bool(settings.remote_users)
+    return wishing.is_on() and settings.fleet_database_url is not None and is_anybody_known
+
+
+def read_asked_now() -> AskedOfBatches:
+    """Moments old. Raises RequestRefused: 404 where the page may not read the queue, 409 of an older queue,
+    503 where it cannot be read.
+    """
+    url = queue_address()
+    try:
+        found = _kept.get(url, partial(read_asked, url))
+    except QueueError as error:
+        raise _unread(error) from None
+    if found is None:
+        raise RequestRefused(409, "queue_too_old", TOO_OLD)
+    return found
+
+
+def shown_asked(batch: BatchFigures | None = None) -> AskedView | None:
+    """For a page; None where the queue is not asked so, or cannot be read now."""
+    try:
+        return asked_view(read_asked_now(), is_changeable(), batch)
+    except RequestRefused:
+        return None
+
+
+def find(number: int | None = None, asked_by: str = "", key: str = "") -> tuple[BatchWish, str] | None:
+    """As find_wish, of this moment. Raises RequestRefused (404, 503)."""
+    try:
+        return find_wish(queue_address(), number, asked_by, key)
+    except QueueError as error:
+        raise _unread(error) from None
+
+
+def look_up_batch(name: str) -> BatchFigures | None:
+    """Of this moment. Raises RequestRefused (404, 503)."""
+    try:
+        return find_batch(queue_address(), name)
+    except QueueError as error:
+        raise _unread(error) from None
+
+
+def forget() -> None:
+    """What is kept is not true any more."""
+    _kept.forget()
+
+
+def _unread(error: QueueError) -> RequestRefused:
+    return RequestRefused(503, "cannot_read", str(error), retry_after_s=10)

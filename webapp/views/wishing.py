@@ -1,0 +1,38 @@
+"""Wishes for those who act on the queue, written by a database role that may insert them and read but their
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from webapp.errors import RequestRefused
+from webapp.serving.context import current_settings
+
+Written = TypeVar("Written")
+
+PATIENCE_S = 5.0
+HOW = (
+    "WEBAPP_WISHES_DATABASE_URL is not set; name there the queue database by a role that may only insert "
+    "wishes and events (docs/machines.md)"
+)
+
+
+def is_on() -> bool:
+    return current_settings().wishes_database_url is not None
+
+
+def write(insert: Callable[[str, float], Written]) -> Written:
+    """What `insert` gives, called with the database's URL and how long it may try. Raises RequestRefused
+    (503).
+    """
+    from worker.queue.wishes import QueueError  # SQLAlchemy: only where something is asked for
+
+    url = current_settings().wishes_database_url
+    assert url is not None
+    try:
+        return insert(url, PATIENCE_S)
+    except QueueError as error:
+        text = f"{error} (docs/machines.md has what the role needs)"
+        raise RequestRefused(503, "cannot_write", text, retry_after_s=10) from None

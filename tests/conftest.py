@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -19,6 +22,12 @@ from tests.services.needs import GRANTED, SERVICES, needs_of
 # Where it is set, each of the hundreds of programs that tests start would compile the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Each pytest that starts closes the folder it shares with others to other users, whom tests let in.
+_own = Path(tempfile.gettempdir(), f"cloud-monitor-{crc32(os.fsencode(__file__)):x}")
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+    _own.mkdir(exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_own)
 
 # A busy machine is no fault of what is tested.
 hypothesis.settings.register_profile("any machine", deadline=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import wait_until
+from tests.services.support import slowdown, wait_until
 from tests.worker.fleet import Fleet
 from worker.gate.temporary import lock_file
 from worker.queue import QueueTarget
@@ -84,7 +84,8 @@ def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fl
     fleet.enqueue()
     (fleet.images / "b/00001.png").unlink()
     os.mkfifo(fleet.images / "b/00001.png")
-    assert fleet.wait(fleet.start(WORKER_STALL_S="3", WORKER_ATTEMPTS="1")) == 0, fleet.said()
+    stall_s = str(min(30, 3 * slowdown()))  # what does go on is never so long without progress
+    assert fleet.wait(fleet.start(WORKER_STALL_S=stall_s, WORKER_ATTEMPTS="1")) == 0, fleet.said()
     errors = {row.image: row.result.error for row in fleet.rows()}
     assert errors.pop("a/00005.png") == "WorkerCrash: the worker exited with code 1"
     assert errors == {f"a/{number:05}.png": None for number in range(5)}

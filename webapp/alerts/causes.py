@@ -1,4 +1,4 @@
-"""How things stand, for people: causes with their symptoms, and who takes care of which (pure)."""
+"""Causes with their symptoms, who takes care of which, and all that silences at one moment (pure)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from webapp.alerts.alertmanager import silences_on
 from webapp.alerts.model import Alert, AlertKey, Silence
-from webapp.alerts.rules import AlertRule
+from webapp.alerts.rules import AlertRule, AlertSettings
+from webapp.alerts.store import AlertsState
+from webapp.alerts.windows import open_windows
 from webapp.model.snapshot_view import AlertCount
 
 CauseState = Literal["firing", "pending", "acknowledged", "silenced"]
@@ -36,6 +39,16 @@ def state_of(alert: Alert, silences: Iterable[Silence], now: float) -> CauseStat
     if any(silence.covers(alert.key, now) for silence in silences):
         return "silenced"
     return alert.state
+
+
+def silences_of(state: AlertsState, settings: AlertSettings, now: float) -> tuple[Silence, ...]:
+    """Of people here, of windows, and of people in Alertmanager: those stand for the alerts they match, which
+    are known.
+    """
+    windows = open_windows(settings.windows, settings.zone, now)
+    foreign = state.foreign_silences if settings.alertmanager_urls else ()
+    theirs = silences_on(foreign, state.known.alerts, settings)
+    return (*state.silences, *windows, *theirs)
 
 
 def find_causes(

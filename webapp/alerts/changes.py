@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cloud_monitor.system.text import duration_text
-from webapp.alerts.causes import count_firing, find_causes
+from webapp.alerts.causes import count_firing, find_causes, silences_of
 from webapp.alerts.engine import ACK_S, acknowledge
 from webapp.alerts.model import Alert, Known, Silence
 from webapp.alerts.rules import AlertSettings
-from webapp.alerts.silencing import silences_of
 from webapp.alerts.store import AlertStore, HistoryEntry
 from webapp.poll.state_files import write_alert_count
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort
 
 from cloud_monitor.system.files import stamp_of
-from webapp.alerts.causes import find_causes
-from webapp.alerts.silencing import silences_of
+from webapp.alerts.causes import find_causes, silences_of
 from webapp.alerts.store import FILE_NAME, AlertsState, read_alerts, read_history
 from webapp.alerts.windows import open_windows
 from webapp.model.snapshot_view import SnapshotView

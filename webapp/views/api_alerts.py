@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud_monitor.system.text import duration_text
-from webapp.alerts.causes import Cause, find_causes
+from webapp.alerts.causes import Cause, find_causes, silences_of
 from webapp.alerts.changes import (
     ACK_MAX_S,
     NOTE_MAX,
@@ -32,7 +32,6 @@ from webapp.alerts.engine import ACK_S
 from webapp.alerts.model import Alert, Silence
 from webapp.alerts.plots import plot_targets
 from webapp.alerts.rules import AlertSettings
-from webapp.alerts.silencing import silences_of
 from webapp.alerts.store import AlertStore, open_store, read_alerts, read_history
 from webapp.alerts.windows import open_windows
 from webapp.errors import RequestRefused

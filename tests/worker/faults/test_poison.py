@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import wait_until
+from tests.services.support import slowdown, wait_until
 from tests.worker.fleet import Fleet
 
 ORDERS = {
@@ -17,12 +17,13 @@ ORDERS = {
     b"hang": "WorkerCrash: the worker made no progress for",
     b"swell": "WorkerCrash: the worker left: its memory is at",
 }
-IMPATIENT = {"WORKER_STALL_S": "5", "WORKER_DRAIN_S": "0.5", "WORKER_WORKER_MEMORY_LIMIT_MB": "300"}
+IMPATIENT = {"WORKER_DRAIN_S": "0.5", "WORKER_WORKER_MEMORY_LIMIT_MB": "300"}
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "2", **IMPATIENT})
+    stall_s = str(min(30, 5 * slowdown()))  # what does go on is never so long without progress
+    fleet = Fleet(tmp_path, environment={"WORKER_MAX_WORKERS": "2", "WORKER_STALL_S": stall_s, **IMPATIENT})
     yield fleet
     fleet.stop()
 

@@ -145,6 +145,8 @@ def _translate_errors() -> Iterator[None]:
         raise TooManyPixels("a decompression bomb by its header") from None
     except Exception as error:  # noqa: BLE001 - see above
         text = " ".join(str(error).split())[:120] or type(error).__name__
+        if "security limit" in text.lower():  # libheif's own, before we see the size
+            raise TooManyPixels(text) from None
         if isinstance(error, EOFError) or any(sign in text.lower() for sign in _TRUNCATED_SIGNS):
             raise TruncatedImage(text) from None
         raise DamagedImage(text) from None

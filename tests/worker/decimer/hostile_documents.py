@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
+from tests.worker.decimer.kept import FORMATS
+
 LINES = b"5 w 20 20 m 80 80 l S 80 20 m 20 80 l S"
 CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
 FORM = b"/Type/XObject/Subtype/Form/BBox[0 0 100 100]"
@@ -118,8 +120,15 @@ def jpeg_2000(width: int, height: int, *, in_box: bool = True) -> bytes:
     return bytes(content if in_box else content[begin:])
 
 
+def heic(width: int, height: int) -> bytes:
+    """A drawing that calls itself larger."""
+    content = bytearray((FORMATS / "aspirin.heic").read_bytes())
+    struct.pack_into(">II", content, content.find(b"ispe") + 8, width, height)
+    return bytes(content)
+
+
 def avif(width: int, height: int) -> bytes:
-    """The same in AVIF."""
+    """A picture of 64 x 64 pixels that calls itself larger."""
     buffer = io.BytesIO()
     drawing().convert("RGB").save(buffer, "AVIF")
     content = bytearray(buffer.getvalue())

@@ -85,6 +85,8 @@ def test_what_is_odd_is_read_all_the_same(
         (made.jpeg_2000(60_000, 60_000, in_box=False), "TooManyPixels"),
         (made.jpeg_2000(60_000, 60_000), "DamagedImage"),
         (made.avif(60_000, 60_000), "DamagedImage"),
+        (made.heic(60_000, 60_000), "TooManyPixels"),
+        (made.heic(7_000, 7_000), "DamagedImage"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(content: bytes, error: str, tmp_path: Path) -> None:

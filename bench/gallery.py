@@ -1,5 +1,6 @@
 """A batch's gallery over 10,000 results (`--results` for other sizes), on both databases: how long the page
-takes to answer, by what is asked of it, against reading the whole batch and sorting it in the same run.
+takes to answer, by what is asked of it, against reading the whole batch and sorting it in the same run; so
+too the fleet's page and its lists, and a download of the whole batch.
 
 Memory is that of the page's process, after its pages were gone through, one after the other.
 """
@@ -31,6 +32,7 @@ from worker.answers.notes import Note
 from worker.queue import Queue, Result, Usage, open_queue
 from worker.queue.chosen import read_all
 from worker.queue.database import Database
+from worker.queue.statistics import read_figures
 
 PEER = "reading the whole batch and sorting it"
 CHUNK = 500
@@ -46,6 +48,7 @@ ASKED = {
     "text": "?text=00777",
     "text_of_none": "?text=nowhere",
 }
+PAGES = {"fleet": "/fleet", "failed_of_all": "/fleet/failed", "chunks": "/fleet/chunks?batch=b"}
 
 
 def main() -> None:
@@ -64,6 +67,7 @@ def main() -> None:
             with run_page(url) as (address, pid):
                 measure(f"gallery_{database}", url, address, rounds)
                 walk(f"gallery_{database}", address, pid, asked.pages)
+                download(f"gallery_{database}", address, pid)
 
 
 def fill(queue: Queue, count: int) -> None:
@@ -119,6 +123,37 @@ def measure(name: str, url: str, address: str, rounds: int) -> None:
     links = [unescape(link) for link in re.findall(r'href="(/fleet/results/[^"]*)"', html)]
     took_s = statistics.median(ask(f"{address}{link}")[0] for link in links[: 5 * rounds])
     say(f"{name}_result", 1000 * took_s, "ms", PEER, took_s / whole_s)
+    measure_fleet(name, url, address, rounds, whole_s)
+
+
+def measure_fleet(name: str, url: str, address: str, rounds: int, whole_s: float) -> None:
+    """The fleet's page, reading its figures anew and with figures kept; the lists that it leads to."""
+    fresh_s = statistics.median(read_anew(url) for _ in range(rounds))
+    say(f"{name}_fleet_figures", 1000 * fresh_s, "ms", PEER, fresh_s / whole_s)
+    for what, path in PAGES.items():
+        ask(address + path)
+        took_s = statistics.median(ask(address + path)[0] for _ in range(rounds))
+        say(f"{name}_{what}", 1000 * took_s, "ms", PEER, took_s / whole_s)
+
+
+def read_anew(url: str) -> float:
+    started_s = time.perf_counter()
+    read_figures(url, last=20, latest=20)
+    return time.perf_counter() - started_s
+
+
+def download(name: str, address: str, pid: int) -> None:
+    """All results as CSV: how long, and the most memory of the page meanwhile."""
+    started_s, size, most_mb = time.perf_counter(), 0, 0.0
+    with requests.get(f"{address}/api/results/export?batch=b", stream=True, timeout=600) as answer:
+        answer.raise_for_status()
+        for number, piece in enumerate(answer.iter_content(2**20)):
+            size += len(piece)
+            if number % 5 == 0:
+                most_mb = max(most_mb, read_tree_pss_mb(pid))
+    say(f"{name}_export", time.perf_counter() - started_s, "s")
+    say(f"{name}_export_size", size / 1e6, "MB")
+    say(f"{name}_export_memory", most_mb, "MB")
 
 
 def ask(address: str) -> tuple[float, str]:

@@ -358,6 +358,12 @@ class SupervisorSettings(RunnerSettings):
         pattern=r"^[A-Za-z0-9_.@-]+$",
         description="supervisors of one name and state_dir warm up one worker at a time; off: each alone",
     )
+    doubtful_below: float = Field(
+        DOUBTFUL_BELOW,
+        ge=0,
+        le=1,
+        description="least token confidence under which an answer is doubtful; also on the page",
+    )
     sample_s: float = Field(1, gt=0, le=60, description="time between two looks at the host and its workers")
     load_s: float = Field(1800, gt=0, description="longest time a worker may take to load its model")
     idle_s: float = Field(300, gt=0, description="time without work after which a worker is let go")
@@ -413,9 +419,6 @@ class Settings(SupervisorSettings, PoolSettings, MachineSettings):
 
     keep_days: float = Field(
         30, ge=0, le=36_500, description="age from which `prune` deletes batches, events and decisions"
-    )
-    doubtful_below: float = Field(
-        DOUBTFUL_BELOW, ge=0, le=1, description="least token confidence under which an answer is doubtful"
     )
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 

@@ -82,3 +82,6 @@ def test_gallery() -> None:
         assert found[f"gallery_sqlite_{what}"]["against"] == "reading the whole batch and sorting it"
     assert found["gallery_sqlite_pages"]["value"] == 4
     assert {"gallery_sqlite_memory_before", "gallery_sqlite_memory_after"} <= set(found)
+    for what in ("fleet_figures", "fleet", "failed_of_all", "chunks"):
+        assert found[f"gallery_sqlite_{what}"]["ratio"] > 0
+    assert found["gallery_sqlite_export_size"]["value"] > 0

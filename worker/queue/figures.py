@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.queue.hold import FleetHold
 from worker.queue.model import ResultRow
 
@@ -119,6 +120,7 @@ class QueueFigures:
     decisions: tuple[DecisionFigures, ...]  # newest first
     latest: tuple[ResultRow, ...]  # newest first
     documents: int = 0  # images left that may be files of several pages: `images` counts at least
+    doubtful_below: float = DOUBTFUL_BELOW  # least confidence, by which results were counted as doubtful
     hold: FleetHold | None = None  # over the whole fleet
 
     def held_by(self, hold: FleetHold | None) -> QueueFigures:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.queue.figures import SILENT_S, DecisionFigures, HostFigures
 from worker.queue.schema import decisions, hosts
 
@@ -31,6 +32,13 @@ def read_hosts(connection: Connection, now: float) -> tuple[HostFigures, ...]:
         )
         for row in connection.execute(select(hosts).order_by(hosts.c.name))
     )
+
+
+def read_doubtful_below(connection: Connection) -> float:
+    """The least confidence under which an answer is doubtful, as the host that reported last has it set."""
+    reports = connection.execute(select(hosts.c.figures).order_by(hosts.c.seen_at.desc())).scalars()
+    said = (figures.get("doubtful_below") for figures in reports)
+    return next((float(below) for below in said if isinstance(below, int | float)), DOUBTFUL_BELOW)
 
 
 def decision_of(row: Row[Any]) -> DecisionFigures:

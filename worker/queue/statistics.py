@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
-from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.queue.chosen import count_doubtful
 from worker.queue.claims import deadline_of
 from worker.queue.database import Database
@@ -23,7 +22,7 @@ from worker.queue.figures import (
     QueueFigures,
 )
 from worker.queue.hold import read_hold_of
-from worker.queue.host_statistics import decision_of, read_hosts
+from worker.queue.host_statistics import decision_of, read_doubtful_below, read_hosts
 from worker.queue.latest import read_latest
 from worker.queue.maintenance import OVERDUE
 from worker.queue.migrate import require_queue
@@ -51,7 +50,6 @@ from worker.queue.schema import (
 from worker.queue.sql import db_now, error_kind
 
 __all__ = [
-    "DOUBTFUL_BELOW",
     "SILENT_S",
     "BatchFigures",
     "ChunkFigures",
@@ -66,10 +64,11 @@ __all__ = [
 
 
 def read_figures(
-    url: str, patience_s: float = 2, last: int = 50, latest: int = 0, doubtful_below: float = DOUBTFUL_BELOW
+    url: str, patience_s: float = 2, last: int = 50, latest: int = 0, doubtful_below: float | None = None
 ) -> QueueFigures:
     """All of one moment; `last`: how many events, decisions, dead letters; `latest`: how many results; a
-    result is doubtful below that least confidence. Raises QueueUnavailable; QueueError.
+    result is doubtful below that least confidence, None: as the hosts have it. Raises QueueUnavailable;
+    QueueError.
     """
     with closing(Database(url, patience_s, read_only=True)) as database:
         revision = require_queue(database)
@@ -78,8 +77,7 @@ def read_figures(
                 f"{database.named}: its schema {revision} is older than {READABLE_SINCE}, "
                 "the oldest that this program reads: update its fleet"
             )
-        below = doubtful_below if revision >= CONFIDENCE_SINCE else None
-        figures = database.read(lambda connection: count(connection, revision, last, latest, below))
+        figures = database.read(lambda connection: count(connection, revision, last, latest, doubtful_below))
         return figures.held_by(read_hold_of(database, revision))
 
 
@@ -152,6 +150,8 @@ CHUNKS = select(
 def count(connection: Connection, revision: str, last: int, latest: int, below: float | None) -> QueueFigures:
     now = connection.execute(select(db_now())).scalar_one()
     counts = connection.execute(COUNTS).all()
+    below = read_doubtful_below(connection) if below is None else below
+    doubtful = count_doubtful(connection, below if revision >= CONFIDENCE_SINCE else None)
     oldest = min((row.oldest for row in counts if row.oldest is not None), default=None)
     documents = count_documents(connection) if revision >= PAGES_SINCE else {}
     notes = [decision_of(row) for row in connection.execute(newest(decisions, decisions.c.id, last))]
@@ -168,7 +168,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
         ),
         failures=dict(connection.execute(FAILURES).all()),
         attempts=dict(connection.execute(OUTCOMES).all()),
-        batches=read_batches(connection, counts, count_doubtful(connection, below), documents),
+        batches=read_batches(connection, counts, doubtful, documents),
         active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
         dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
         hosts=read_hosts(connection, now),
@@ -178,6 +178,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
         ),
         decisions=tuple(notes),
         documents=sum(documents.values()),
+        doubtful_below=below,
         latest=read_latest(connection, latest, is_newest=revision >= PAGES_SINCE),
     )
 

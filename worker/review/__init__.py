@@ -1,6 +1,5 @@
 """Results as the web app's pages show them: chosen, in order, a page at a time; read, never written."""
 
-from worker.answers.confidence import DOUBTFUL_BELOW
 from worker.answers.notes import UNPARSABLE
 from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, QueueUnavailable, ResultRow
@@ -29,7 +28,6 @@ from worker.review.reviewed import AnswerKey, BandAgreement, Verdicts
 
 __all__ = [
     "ANSWERS",
-    "DOUBTFUL_BELOW",
     "FAILED",
     "GIVEN_UP",
     "NOTED",

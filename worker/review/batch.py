@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.chosen import read_rows
+from worker.queue.host_statistics import read_doubtful_below
 from worker.queue.model import ResultRow
 from worker.queue.schema import PICTURES_SINCE, batches
 from worker.queue.sql import db_now
@@ -35,6 +36,7 @@ class BatchPage:
 
     at: float
     batch: BatchFigures
+    doubtful_below: float  # least confidence
     history: BatchHistory
     failures: Mapping[str, int]  # by kind of error; pictures given up with their chunk are in none
     rows: tuple[ResultRow, ...]
@@ -44,7 +46,7 @@ class BatchPage:
 
 
 def read_batch_page(
-    url: str, name: str, chosen: ResultFilter, after: After | None, count: int, doubtful_below: float,
+    url: str, name: str, chosen: ResultFilter, after: After | None, count: int,
     patience_s: float = 2, verdicts: Verdicts | None = None,
 ) -> BatchPage | None:  # fmt: skip
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
@@ -63,7 +65,6 @@ def read_batch_page(
                 chosen=chosen,
                 after=after,
                 count=count,
-                below=doubtful_below,
                 verdicts=verdicts,
             )
         )
@@ -114,10 +115,10 @@ def _read(
     chosen: ResultFilter,
     after: After | None,
     count: int,
-    below: float,
     verdicts: Verdicts | None,
 ) -> BatchPage | None:
     batch_id = _batch_id(connection, name)
+    below = read_doubtful_below(connection)
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
     if batch_id is None or batch is None:
         return None
@@ -125,6 +126,7 @@ def _read(
     return BatchPage(
         at=connection.execute(select(db_now())).scalar_one(),
         batch=batch,
+        doubtful_below=below,
         history=read_histories(connection, [batch_id], revision).get(batch_id, NOTHING_TAKEN),
         failures=count_failures(connection, batch_id),
         rows=rows,

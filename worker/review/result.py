@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, and_, select
 
 from worker.queue.chosen import read_rows
+from worker.queue.host_statistics import read_doubtful_below
 from worker.queue.model import ResultRow
 from worker.queue.schema import attempts, results
 from worker.review.choice import FAILED, After, ResultFilter
@@ -24,6 +25,7 @@ class ResultPage:
     """
 
     row: ResultRow
+    doubtful_below: float  # least confidence
     attempt: int  # which claim of its chunk read it
     claimed_at: float
     previous: tuple[int, int] | None
@@ -65,6 +67,7 @@ def _read(
     )
     return ResultPage(
         row=row,
+        doubtful_below=read_doubtful_below(connection),
         attempt=found.token,
         claimed_at=found.claimed_at,
         previous=earlier[0][1:] if earlier else None,

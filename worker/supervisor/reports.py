@@ -33,6 +33,7 @@ class Reporter:
         self._host = host
         self._environment = settings.environment
         self._price_per_hour = settings.price_per_hour
+        self._doubtful_below = settings.doubtful_below
         self._meter = HostMeter(settings.temp_dir)
         self._reported_s = 0.0
         self._last: Decision | None = None
@@ -114,6 +115,7 @@ class Reporter:
             "load_1min": averages.latest.load_1min,
             "memory_limit_bytes": averages.latest.tightest_memory.limit_bytes,
             "temp_limit_bytes": temp.limit_bytes,
+            "doubtful_below": self._doubtful_below,
             **{f"pressure_{kind}_pct": value for kind, value in averages.pressure_pct.items()},
         }
         if self._price_per_hour is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -20,7 +21,7 @@ from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
 from worker.answers.notes import Note
-from worker.queue import Result, Usage, open_queue
+from worker.queue import HostReport, Result, Usage, open_queue
 from worker.queue.schema import chunks
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -171,6 +172,31 @@ def test_failed_pictures_page_by_page(tmp_path: Path) -> None:
     assert client.get("/fleet/failed?show=answers").status_code == 400
     assert client.get("/fleet/failed?after=1").status_code == 400
     assert "No picture failed so." in client.get("/fleet/failed?error=none%00").text
+
+
+def test_unsure_is_what_the_hosts_have_set(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = open_queue(url)
+    queue.add_directories(queue.add_batch("run", "/data"), [("d", ["0.png", "1.png", "2.png"])], 3)
+    sure = ((1.0, 0.1), (1.0, 0.65), (1.0, 0.8))
+    queue.store(claim(queue), [Result(number, "C", ("C", "O"), sure[number]) for number in range(3)])
+    write_sample(tmp_path / "state")
+    settings = read_settings(state_dir=tmp_path / "state", fleet_database_url=url)
+    client = create_app(settings, poll=False, clock=clock).test_client()
+
+    def shown() -> tuple[str, list[str], int]:
+        forget()
+        html = client.get("/fleet/batches/run").text
+        links = re.findall(r'href="/fleet/batches/run\?below=([^"]*)"', client.get("/fleet").text)
+        return facts_of(html)["Unsure"], links, html.count('class="least n w"')
+
+    assert shown() == ("1", ["0.6"], 1)
+    report = HostReport("old", "azure", 1, 0, 50.0, 50.0, 0, {"doubtful_below": 0.9})
+    queue.report_host(report)
+    assert shown() == ("3", ["0.9"], 3)
+    queue.report_host(replace(report, host="new", figures={"doubtful_below": 0.7}))
+    queue.report_host(replace(report, host="without", figures={}))
+    assert shown() == ("2", ["0.7"], 2)
 
 
 def facts_of(html: str) -> dict[str, str]:

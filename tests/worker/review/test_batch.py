@@ -55,7 +55,7 @@ def filled(queue: Queue) -> Queue:
 def read(
     url: str, chosen: ResultFilter, after: After | None = None, count: int = 60, name: str = "run"
 ) -> BatchPage:
-    found = read_batch_page(url, name, chosen, after, count, 0.6)
+    found = read_batch_page(url, name, chosen, after, count)
     assert found is not None
     return found
 
@@ -124,7 +124,7 @@ def test_the_history_of_a_batch(filled: Queue, queue_url: str) -> None:
 
 
 def test_there_is_no_page_of_a_batch_that_is_not_there(filled: Queue, queue_url: str) -> None:
-    assert read_batch_page(queue_url, "run'--", ResultFilter(), None, 10, 0.6) is None
+    assert read_batch_page(queue_url, "run'--", ResultFilter(), None, 10) is None
 
 
 @pytest.mark.parametrize(

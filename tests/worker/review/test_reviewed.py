@@ -91,7 +91,7 @@ def page_of(
     url: str, chosen: ResultFilter, verdicts: Mapping[AnswerKey, str], name: str, count: int,
     after: After | None = None,
 ) -> BatchPage:  # fmt: skip
-    found = read_batch_page(url, name, chosen, after, count, 0.6, verdicts=GivenVerdicts(verdicts))
+    found = read_batch_page(url, name, chosen, after, count, verdicts=GivenVerdicts(verdicts))
     assert found is not None
     return found
 

@@ -28,10 +28,10 @@ def show(name: str) -> Response:
     from webapp.views.fleet.batch_page import batch_view
     from webapp.views.fleet.reading import read_queue_figures
     from worker.queue.batch_statistics import forecast
-    from worker.review import DOUBTFUL_BELOW, read_batch_page
+    from worker.review import read_batch_page
 
     asked = read_asked(request.args)
-    read = partial(read_batch_page, url, name, asked.chosen, asked.after, ROWS, DOUBTFUL_BELOW)
+    read = partial(read_batch_page, url, name, asked.chosen, asked.after, ROWS)
     found = read_or_refuse(read, "no_such_batch", NO_BATCH)
     times = read_or_refuse(lambda: forecast(read_queue_figures(url)), "no_such_batch", NO_BATCH)
     page = batch_view(found, asked)

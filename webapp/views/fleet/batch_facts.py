@@ -26,7 +26,7 @@ from webapp.views.fleet.words import (
 )
 from worker.queue.batch_statistics import Forecast, left_of
 from worker.queue.statistics import BatchFigures
-from worker.review import DOUBTFUL_BELOW, FAILED, BatchHistory, BatchPage
+from worker.review import FAILED, BatchHistory, BatchPage
 
 PLOTTED = {  # of its series: headings
     "read": "Read",
@@ -129,8 +129,10 @@ def _facts(found: BatchPage, forecast: Forecast, grid: str | None) -> Iterator[B
     yield BatchFact("Pictures", pictures)
     yield BatchFact("Read", number(batch.images["done"], "read"))
     yield BatchFact("Failed", number(failed, "failed", WARN), urlencode({"show": FAILED}) if failed else "")
-    unsure = number(batch.doubtful, "doubtful", "", f"least confidence under {DOUBTFUL_BELOW:g}")
-    yield BatchFact("Unsure", unsure, urlencode({"below": f"{DOUBTFUL_BELOW:g}"}) if batch.doubtful else "")
+    unsure = number(batch.doubtful, "doubtful", "", f"least confidence under {found.doubtful_below:g}")
+    yield BatchFact(
+        "Unsure", unsure, urlencode({"below": f"{found.doubtful_below:g}"}) if batch.doubtful else ""
+    )
     if forecast.left:
         yield BatchFact("Waiting", number(forecast.left, "waiting"))
         pace = pace_text(forecast.images_per_s, "") if forecast.images_per_s else NOTHING

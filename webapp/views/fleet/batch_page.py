@@ -25,7 +25,7 @@ class BatchView:
 def batch_view(found: BatchPage, asked: Asked) -> BatchView:
     return BatchView(
         name=found.batch.name,
-        cards=tuple(result_card(row) for row in found.rows),
+        cards=tuple(result_card(row, found.doubtful_below) for row in found.rows),
         choices=tuple(SHOWN.items()),
         notes=tuple((name, note_words(name)) for name in NOTE_NAMES),
         folders=tuple(_folders(found, asked)),

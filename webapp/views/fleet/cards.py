@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cloud_monitor.system.text import format_number, one_line, without_controls
 from webapp.pages.cells import NOTHING, WARN, Cell
-from worker.review import DOUBTFUL_BELOW, UNPARSABLE, ResultRow
+from worker.review import UNPARSABLE, ResultRow
 
 SMILES_MAX = 20_000  # characters; far longer than any that the model writes
 _NOTE_WORDS: Mapping[str, str] = {
@@ -39,7 +39,7 @@ class ResultCard:
     no_molecule: str  # why the SMILES is none by its grammar; "" where it is one
 
 
-def result_card(row: ResultRow) -> ResultCard:
+def result_card(row: ResultRow, doubtful_below: float) -> ResultCard:
     result = row.result
     least = min(result.confidences, default=None)
     mean = math.fsum(result.confidences) / len(result.confidences) if result.confidences else None
@@ -49,7 +49,7 @@ def result_card(row: ResultRow) -> ResultCard:
         image=one_line(row.image),
         smiles=None if result.smiles is None else smiles_text(result.smiles),
         error=one_line(result.error or ""),
-        least=percent(least, is_low=least is not None and least < DOUBTFUL_BELOW),
+        least=percent(least, is_low=least is not None and least < doubtful_below),
         mean=percent(mean),
         notes=tuple(Cell(note_words(note.name), "", one_line(note.evidence)) for note in result.notes),
         no_molecule=next((one_line(note.evidence) for note in result.notes if note.name == UNPARSABLE), ""),

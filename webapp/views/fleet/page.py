@@ -24,7 +24,7 @@ from webapp.views.fleet.words import (
     ready_cells,
 )
 from worker.queue.batch_statistics import Forecast, forecast
-from worker.queue.statistics import DOUBTFUL_BELOW, BatchFigures, HostFigures, QueueFigures
+from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def fleet_overview(
         machines=tuple(_machine(host, figures.at, level_of(host.name)) for host in figures.hosts),
         results=results,
         tables=tables,
-        doubtful_below=f"{DOUBTFUL_BELOW:g}",
+        doubtful_below=f"{figures.doubtful_below:g}",
     )
 
 

@@ -51,7 +51,7 @@ def result_view(found: ResultPage, asked: Asked) -> ResultView:
     is_kept = len(result.tokens) == len(result.confidences)
     pairs = list(zip(result.tokens, result.confidences, strict=True)) if is_kept else []
     return ResultView(
-        card=result_card(found.row),
+        card=result_card(found.row, found.doubtful_below),
         batch=found.row.batch,
         tokens=tuple(_token(*pair) for pair in pairs[:TOKENS_MAX]),
         tokens_left=max(0, len(pairs) - TOKENS_MAX),
@@ -75,7 +75,7 @@ def _least_sure(pairs: list[tuple[str, float]]) -> Iterator[str]:
 
 
 def _facts(row: ResultRow, found: ResultPage) -> Iterator[tuple[str, Cell]]:
-    card = result_card(row)
+    card = result_card(row, found.doubtful_below)
     if row.result.smiles is not None:
         yield "Least sure", card.least
         yield "Mean confidence", card.mean

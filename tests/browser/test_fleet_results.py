@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -132,3 +133,28 @@ def test_a_batch_is_filtered_and_its_smiles_copied(page: Page, url: str) -> None
     expect(rows).to_have_count(4)
     assert dialogs == []
     assert find_serious(page) == []
+
+
+def test_why_pictures_failed_leads_to_them_and_the_batch_to_its_chunks(page: Page, url: str) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.set_viewport_size({"width": 390, "height": 800})
+    open_page(page, f"{url}/fleet")
+    page.locator(".reasons").get_by_role("link", name="TruncatedImage").click()
+    expect(page.locator(".results tbody tr")).to_have_count(1)
+    expect(page.locator(".results tbody tr")).to_contain_text("ends at byte 7")
+    assert find_serious(page) == []
+    page.locator(".results").get_by_role("link", name="run", exact=True).click()
+    expect(page.locator(".facts")).to_contain_text("Claimed again")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON lines").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert {json.loads(line)["smiles"] for line in lines} == {*HOSTILE, LONG, None}
+    page.get_by_role("link", name="chunks and their claims").click()
+    rows = page.locator(".chunks tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("vm1-1 on vm1")
+    assert find_serious(page) == []
+    page.get_by_role("link", name="pending").click()
+    expect(page.locator(".empty-page")).to_be_visible()
+    assert dialogs == []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
-from collector.delivery.carbon import SendFailed, check_receiver, send_frames
+from collector.delivery.carbon import WRONG_PORT, SendFailed, check_receiver, send_frames
 from collector.delivery.deliver import find_orphaned
 from collector.delivery.destinations import RenderFailed
 from collector.delivery.frames import encode_frame
@@ -104,7 +104,9 @@ def _check_arrival(settings: DeliverySettings, sender: Sender, readback: Readbac
         while not readback.shows(marker, timestamp):
             if time.monotonic() - sent_s > _ARRIVAL_S:
                 problem = f"{name} took a point, and {readback.url} does not show it after {_ARRIVAL_S} s"
-                return CheckRow("destination", name, "failed", f"{problem}: do they belong together?")
+                wrong = WRONG_PORT[sender.address.protocol]  # a busy one may have ended after we did
+                text = f"{problem}: do they belong together? Or, {wrong}"
+                return CheckRow("destination", name, "failed", text)
             time.sleep(0.5)
     except SendFailed as error:
         return CheckRow("destination", name, "failed", str(error))

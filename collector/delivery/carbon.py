@@ -26,7 +26,7 @@ _LINGER_S = 0.005
 _OVERLONG = b"\x7f\xff\xff\xff"  # the length of a frame of 2 GiB
 _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _PROBE_S = 3.0
-_WRONG_PORT: dict[Protocol, str] = {
+WRONG_PORT: dict[Protocol, str] = {
     "pickle": "if it is a plaintext port (often 2003), write tcp+plain:// before it",
     "plain": "if it is a pickle port (often 2004), leave +plain out of its address",
 }
@@ -91,7 +91,7 @@ def send_frames(
             stage = "waiting for the end of the connection, which shows that everything was read"
             _close_and_confirm(connection, limit(timeouts.write_s))
     except (_EndedFirst, ConnectionResetError, BrokenPipeError) as error:
-        problem = f"{error.strerror or error} ({stage}); {_WRONG_PORT[address.protocol]}"
+        problem = f"{error.strerror or error} ({stage}); {WRONG_PORT[address.protocol]}"
         raise SendFailed(address, problem, sent=sent) from None
     except TimeoutError:
         raise SendFailed(address, f"no answer while {stage}", sent=sent) from None
@@ -120,7 +120,7 @@ def check_receiver(address: Address, timeouts: Timeouts, tls: TlsFiles | None = 
             said = connection.recv(4096)
     except TimeoutError:
         problem = "it waits on after a frame that no receiver of pickles takes"
-        raise SendFailed(address, f"{problem}; {_WRONG_PORT['pickle']}") from None
+        raise SendFailed(address, f"{problem}; {WRONG_PORT['pickle']}") from None
     except ConnectionResetError:  # another way to end
         return
     except OSError as error:

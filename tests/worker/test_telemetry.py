@@ -168,7 +168,7 @@ def test_a_bad_end_holds_nobody_and_loses_nothing(tmp_path: Path, server: Ingest
         assert in_time(time.monotonic() - started_s, min(15, GONE_S))
         for end, fleet in fleets.items():
             assert fleet.all_pids() == [], end
-            assert "files of telemetry wait in" in fleet.said(), end
+            assert fleet.has_said("files of telemetry wait in"), end
     for end, fleet in fleets.items():
         kept = waiting(fleet)
         assert kept, end

@@ -103,7 +103,7 @@ def test_recovery_shows_at_the_next_step_and_a_store_that_is_away_is_asked_littl
     wait_until(lambda: graphite.render("grids.poll-back.heartbeat.condor"), "the point")
     known_before(tmp_path, clock.now - 60)
     with run_proxy(graphite.url) as proxy:
-        poller, latest = poller_for(settings_for(proxy.url, tmp_path), clock)
+        poller, latest = poller_for(patient_settings(proxy.url, tmp_path), clock)
         proxy.mode = "500"
         for failures in range(1, 10):
             proxy.passed.clear()

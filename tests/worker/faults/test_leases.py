@@ -27,7 +27,7 @@ def test_what_a_sleeper_did_after_its_lease_was_stolen_does_not_count(fleet: Fle
     fleet.add_images("a", [bytes(number + 1) for number in range(12)])
     fleet.enqueue()
     owner = fleet.start(WORKER_STUB_S="0.3", WORKER_STORE_S="600", WORKER_STORE_IMAGES="1000")
-    wait_until(lambda: "claimed" in fleet.said(), "the first worker holds the chunk")
+    wait_until(lambda: fleet.has_said("claimed"), "the first worker holds the chunk")
     [sleeper] = fleet.worker_pids()
     with closing(sqlite3.connect(fleet.folder / "queue.db", timeout=60, isolation_level=None)) as queue:
         queue.execute("BEGIN IMMEDIATE")  # so that the sleeper is in no transaction
@@ -39,7 +39,7 @@ def test_what_a_sleeper_did_after_its_lease_was_stolen_does_not_count(fleet: Fle
     assert fleet.wait(owner) == 0, fleet.said()
     rows = fleet.check_all_once()
     assert {row.host for row in rows} == {"thief"}
-    assert "no longer ours" in fleet.said()
+    assert fleet.has_said("no longer ours")
 
 
 def test_a_chunk_and_an_image_that_take_longer_than_a_lease_are_done_once(fleet: Fleet) -> None:

@@ -47,5 +47,5 @@ def test_a_host_on_which_no_worker_ever_answered_records_no_failure_of_images(fl
     supervisor = fleet.start()
     wait_until(lambda: fleet.said().count("crashed by SIGSEGV") >= 2, "two crashes")
     assert fleet.rows() == []
-    assert "1 workers died before their first answer" in fleet.said()
+    assert fleet.has_said("1 workers died before their first answer")
     assert supervisor.poll() is None

@@ -52,7 +52,7 @@ def test_a_machine_without_work_and_without_a_manager_ends_itself(tmp_path: Path
     process = fleet.start((*RUN, "--leave-idle", "2"))
     try:
         assert fleet.wait(process) == 0
-        assert "no work for" in fleet.said()
-        assert "no machine manager" in fleet.said()
+        assert fleet.has_said("no work for")
+        assert fleet.has_said("no machine manager")
     finally:
         fleet.stop()

@@ -30,7 +30,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 def is_in_slow_image(fleet: Fleet) -> bool:
     """All before it are stored, so that only it is in the recogniser or waits behind it."""
-    return len(fleet.rows()) >= 3 and "claimed" in fleet.said()
+    return len(fleet.rows()) >= 3 and fleet.has_said("claimed")
 
 
 def test_sigterm_stores_what_is_there_and_gives_back_what_hangs(fleet: Fleet) -> None:
@@ -58,16 +58,17 @@ def test_sigterm_stores_what_is_there_and_gives_back_what_hangs(fleet: Fleet) ->
 def test_a_worker_that_is_asked_by_a_stranger_leaves_and_is_replaced(fleet: Fleet) -> None:
     (fleet.images / "a/00006.png").write_bytes(bytes(4))
     fleet.contents["a/00006.png"] = bytes(4)
-    supervisor = fleet.start(WORKER_STUB_S="0.1")
-    wait_until(lambda: fleet.rows(), "some results")
+    fleet.logs.mkdir(parents=True)
     for number in range(2 * LOGS_KEPT):
         (fleet.logs / f"old-{number}.log").touch()
         os.utime(fleet.logs / f"old-{number}.log", (number, number))
+    supervisor = fleet.start(WORKER_STUB_S="0.3")
+    wait_until(lambda: fleet.has_said("claimed") and fleet.worker_pids(), "a worker at work")
     os.kill(fleet.worker_pids()[0], signal.SIGTERM)
     assert fleet.wait(supervisor) == 0, fleet.said()
     fleet.check_all_once()
     assert len(list(fleet.logs.iterdir())) <= LOGS_KEPT + 1, "names are new with each start"
-    assert "left in order: asked to by a signal" in fleet.said()
+    assert fleet.has_said("left in order: asked to by a signal")
 
 
 def test_a_queue_that_does_not_answer_does_not_keep_a_supervisor() -> None:

@@ -30,9 +30,7 @@ from worker.review.reviewed import (
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """`after` begins the next page; None on the last. `agreement` is None where nobody gave verdicts, or the
-    queue is too old to find results by their pictures.
-    """
+    """`after` begins the next page; None on the last."""
 
     at: float
     batch: BatchFigures
@@ -42,7 +40,6 @@ class BatchPage:
     rows: tuple[ResultRow, ...]
     after: After | None
     folders: Folders
-    agreement: tuple[BandAgreement, ...] | None = None
 
 
 def read_batch_page(
@@ -53,10 +50,8 @@ def read_batch_page(
     too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
     """
     with open_results(url, patience_s) as (database, revision):
-        if revision < PICTURES_SINCE:
-            if chosen.review:
-                raise too_old(database, revision, PICTURES_SINCE)
-            verdicts = None
+        if chosen.review and revision < PICTURES_SINCE:
+            raise too_old(database, revision, PICTURES_SINCE)
         return database.read(
             partial(
                 _read,
@@ -132,7 +127,6 @@ def _read(
         rows=rows,
         after=following,
         folders=read_folders(connection, batch_id),
-        agreement=None if verdicts is None else read_agreement(connection, batch_id, verdicts),
     )
 
 

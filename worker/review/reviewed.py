@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection, Select, and_, bindparam, select
 from sqlalchemy.sql.util import ClauseAdapter
 
 from cloud_monitor.reviews import RIGHT, VERDICTS
@@ -109,21 +109,23 @@ def _meet(
     connection: Connection, batch_id: int, chosen: ResultFilter, verdicts: Verdicts
 ) -> Iterator[tuple[Place, str]]:
     """Each of the chosen results that has a verdict, in no order."""
+    answers = answers_of(batch_id, chosen)
     for piece in verdicts.pieces():
         files = [bytes.fromhex(digest) for digest in sorted({_file_of(key[0]) for key in piece})]
-        for row in connection.execute(answers_of(batch_id, chosen, files)):
+        for row in connection.execute(answers, {"files": files}):
             verdict = piece.get(_key(row))
             if verdict is not None:
                 yield (row[0], row.chunk_id, row.number), verdict
 
 
-def answers_of(batch_id: int, chosen: ResultFilter, files: Sequence[bytes]) -> Select[Any]:
-    """The chosen results of pictures in files of these hashes. These are found first, behind a limit that
+def answers_of(batch_id: int, chosen: ResultFilter) -> Select[Any]:
+    """The chosen results of pictures in `files`, by their hashes. These are found first, behind a limit that
     none reaches: SQLite would else look through the whole batch by confidence.
     """
+    is_of_these = results.c.sha256.in_(bindparam("files", expanding=True))
     found = (
         select(*(column for column in results.c if column.name not in ("tokens", "confidences")))
-        .where(results.c.batch_id == batch_id, results.c.smiles.is_not(None), results.c.sha256.in_(files))
+        .where(results.c.batch_id == batch_id, results.c.smiles.is_not(None), is_of_these)
         .limit(_MANY)
         .subquery("answers")
     )

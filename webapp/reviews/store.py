@@ -124,6 +124,9 @@ class ReviewsRead:
     def __init__(self, state_dir: Path) -> None:
         self._file = state_dir / FILE_NAME
 
+    def has_any(self) -> bool:
+        return bool(self._read(f"SELECT {_COLUMNS} FROM reviews WHERE is_newest = 1 LIMIT 1"))
+
     def pieces(self) -> Iterator[list[KeptReview]]:
         """All, in the order they were given, PIECE at most at a time: no reader holds up who writes."""
         last = 0

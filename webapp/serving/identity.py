@@ -74,6 +74,21 @@ def identify() -> ProvenUser:
     raise RequestRefused(401, "proof_missing", f"a change needs {proof}")
 
 
+def obstacle_to_changes() -> str:
+    """Why whoever asks for the page at hand could not change anything, and what is to be done; "" where they
+    can, at the latest by a token.
+    """
+    settings = current_settings()
+    login = request.environ.get("REMOTE_USER") or ""
+    if settings.token_file is not None or ({"*", login} & settings.remote_users and login):
+        return ""
+    if not settings.remote_users:
+        return "nobody is known here: WEBAPP_TOKEN_FILE or WEBAPP_REMOTE_USERS says who may"
+    if not login:
+        return "log in at the web server first"
+    return f"{without_controls(login)[:80]} may look only: WEBAPP_REMOTE_USERS does not name that login"
+
+
 def read_change() -> dict[str, Any]:
     """The body of the request at hand, a JSON object. Raises RequestRefused: 415 for another type, 400."""
     if request.mimetype != "application/json":

@@ -15,16 +15,16 @@ from worker.queue.model import ResultRow
 from worker.queue.schema import PICTURES_SINCE, batches
 from worker.queue.sql import db_now
 from worker.queue.statistics import BatchFigures, read_batch
-from worker.review.choice import UNREVIEWED, After, ResultFilter
+from worker.review.choice import After, ResultFilter
 from worker.review.folders import Folders, read_folders
-from worker.review.opened import open_results, too_old
+from worker.review.opened import open_results
 from worker.review.reviewed import (
+    NO_VERDICTS,
     BandAgreement,
-    Place,
     Verdicts,
-    places_reviewed,
-    places_unreviewed,
+    places_of,
     read_agreement,
+    schema_for,
 )
 
 
@@ -44,14 +44,12 @@ class BatchPage:
 
 def read_batch_page(
     url: str, name: str, chosen: ResultFilter, after: After | None, count: int,
-    patience_s: float = 2, verdicts: Verdicts | None = None,
+    patience_s: float = 2, verdicts: Verdicts = NO_VERDICTS,
 ) -> BatchPage | None:  # fmt: skip
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
     too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
     """
-    with open_results(url, patience_s) as (database, revision):
-        if chosen.review and revision < PICTURES_SINCE:
-            raise too_old(database, revision, PICTURES_SINCE)
+    with open_results(url, patience_s, schema_for(chosen)) as (database, revision):
         return database.read(
             partial(
                 _read,
@@ -87,15 +85,16 @@ def read_answers(
 
 
 def read_results_of(
-    url: str, name: str, chosen: ResultFilter, after: After | None, count: int, patience_s: float = 2
-) -> tuple[tuple[ResultRow, ...], After | None] | None:
+    url: str, name: str, chosen: ResultFilter, after: After | None, count: int,
+    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2,
+) -> tuple[tuple[ResultRow, ...], After | None] | None:  # fmt: skip
     """The rows alone, and what begins the next page; None where there is no such batch."""
 
     def read(connection: Connection) -> tuple[tuple[ResultRow, ...], After | None] | None:
         batch_id = _batch_id(connection, name)
-        return None if batch_id is None else _read_rows(connection, batch_id, chosen, after, count, None)
+        return None if batch_id is None else _read_rows(connection, batch_id, chosen, after, count, verdicts)
 
-    with open_results(url, patience_s) as (database, _):
+    with open_results(url, patience_s, schema_for(chosen)) as (database, _):
         return database.read(read)
 
 
@@ -110,7 +109,7 @@ def _read(
     chosen: ResultFilter,
     after: After | None,
     count: int,
-    verdicts: Verdicts | None,
+    verdicts: Verdicts,
 ) -> BatchPage | None:
     batch_id = _batch_id(connection, name)
     below = read_doubtful_below(connection)
@@ -132,21 +131,10 @@ def _read(
 
 def _read_rows(
     connection: Connection, batch_id: int, chosen: ResultFilter, after: After | None, count: int,
-    verdicts: Verdicts | None,
+    verdicts: Verdicts,
 ) -> tuple[tuple[ResultRow, ...], After | None]:  # fmt: skip
-    keys = _places(connection, batch_id, chosen, after, count + 1, verdicts)
+    keys = places_of(connection, batch_id, chosen, after, count + 1, verdicts)
     shown = keys[:count]
     rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
     some = tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows)
     return some, After(*shown[-1]) if len(keys) > count else None
-
-
-def _places(
-    connection: Connection, batch_id: int, chosen: ResultFilter, after: After | None, count: int,
-    verdicts: Verdicts | None,
-) -> list[Place]:  # fmt: skip
-    if not chosen.review or verdicts is None:
-        found = connection.execute(chosen.keys(batch_id, after, count))
-        return [(row[0], row[1], row[2]) for row in found]
-    places = places_unreviewed if chosen.review == UNREVIEWED else places_reviewed
-    return places(connection, batch_id, chosen, verdicts, after, count)

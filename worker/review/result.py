@@ -13,6 +13,7 @@ from worker.queue.model import ResultRow
 from worker.queue.schema import attempts, results
 from worker.review.choice import FAILED, After, ResultFilter
 from worker.review.opened import open_results
+from worker.review.reviewed import NO_VERDICTS, Place, Verdicts, places_of, schema_for
 
 LARGEST = 2**31  # no chunk and no number is
 
@@ -34,19 +35,21 @@ class ResultPage:
 
 
 def read_result_page(
-    url: str, chunk: int, number: int, chosen: ResultFilter, before: int, patience_s: float = 2
-) -> ResultPage | None:
+    url: str, chunk: int, number: int, chosen: ResultFilter, before: int,
+    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2,
+) -> ResultPage | None:  # fmt: skip
     """`before`: how many results a page of the list has before this one. None where there is no such result.
     Raises QueueUnavailable, QueueError.
     """
     if not (0 < chunk < LARGEST and 0 <= number < LARGEST):
         return None
-    with open_results(url, patience_s) as (database, _):
-        return database.read(partial(_read, key=(chunk, number), chosen=chosen, before=before))
+    with open_results(url, patience_s, schema_for(chosen)) as (database, _):
+        read = partial(_read, key=(chunk, number), chosen=chosen, before=before, verdicts=verdicts)
+        return database.read(read)
 
 
 def _read(
-    connection: Connection, key: tuple[int, int], chosen: ResultFilter, before: int
+    connection: Connection, key: tuple[int, int], chosen: ResultFilter, before: int, verdicts: Verdicts
 ) -> ResultPage | None:
     same = and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token)
     query = select(
@@ -63,7 +66,7 @@ def _read(
     earlier, later = (
         ([], [])
         if found.batch_id is None or not is_listed
-        else _neighbours(connection, found.batch_id, here, chosen, before)
+        else _neighbours(connection, found.batch_id, here, chosen, before, verdicts)
     )
     return ResultPage(
         row=row,
@@ -77,9 +80,8 @@ def _read(
 
 
 def _neighbours(
-    connection: Connection, batch_id: int, here: After, chosen: ResultFilter, before: int
-) -> tuple[list[tuple[float, int, int]], list[tuple[float, int, int]]]:
+    connection: Connection, batch_id: int, here: After, chosen: ResultFilter, before: int, verdicts: Verdicts
+) -> tuple[list[Place], list[Place]]:
     """Those before, the nearest first, and the one after."""
-    earlier = connection.execute(chosen.keys(batch_id, here, before + 1, is_backward=True))
-    later = connection.execute(chosen.keys(batch_id, here, 1))
-    return [(row[0], row[1], row[2]) for row in earlier], [(row[0], row[1], row[2]) for row in later]
+    read = partial(places_of, connection, batch_id, chosen, here, verdicts=verdicts)
+    return read(count=before + 1, is_backward=True), read(count=1)

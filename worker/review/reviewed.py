@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,8 +17,8 @@ from cloud_monitor.reviews import RIGHT, VERDICTS
 from worker.answers.confidence import BANDS, band_of, band_text
 from worker.answers.page_names import image_hash, page_name
 from worker.queue.results import IS_ONE_OF_THESE
-from worker.queue.schema import images, results
-from worker.review.choice import REVIEWED, After, ResultFilter
+from worker.queue.schema import PAGES_SINCE, PICTURES_SINCE, images, results
+from worker.review.choice import REVIEWED, UNREVIEWED, After, ResultFilter
 
 AnswerKey = tuple[str, str]  # the picture's hash, the SMILES
 Place = tuple[float, int, int]  # least confidence, chunk, number
@@ -36,6 +36,19 @@ class Verdicts(Protocol):
         """Those of these answers."""
 
 
+class NoVerdicts:
+    """Nobody has said anything."""
+
+    def pieces(self) -> Iterator[Mapping[AnswerKey, str]]:
+        return iter(())
+
+    def find(self, keys: Collection[AnswerKey]) -> Mapping[AnswerKey, str]:
+        return {}
+
+
+NO_VERDICTS = NoVerdicts()
+
+
 @dataclass(frozen=True, slots=True)
 class BandAgreement:
     """Of a batch's reviewed answers in a band of least confidence; `right` of `reviewed` were."""
@@ -46,38 +59,50 @@ class BandAgreement:
     right: int
 
 
-def places_reviewed(
+def schema_for(chosen: ResultFilter) -> str:
+    """The oldest by which such results can be chosen."""
+    return PICTURES_SINCE if chosen.review else PAGES_SINCE
+
+
+def places_of(
     connection: Connection,
     batch_id: int,
     chosen: ResultFilter,
-    verdicts: Verdicts,
     after: After | None,
     count: int,
+    verdicts: Verdicts,
+    *,
+    is_backward: bool = False,
 ) -> list[Place]:
-    """The first `count` reviewed results after that place, the least sure first."""
+    """The first `count` results after that place, in the filter's order; or those before it, the nearest
+    first.
+    """
+    if not chosen.review:
+        return _places(connection, chosen.keys(batch_id, after, count, is_backward=is_backward))
+    if chosen.review == UNREVIEWED:
+        return _unreviewed(connection, batch_id, chosen, after, count, verdicts, is_backward)
     wanted = _wanted(chosen.review)
-    first = (0.0, 0, 0) if after is None else (after.least, after.chunk, after.number)
+    here = None if after is None else (after.least, after.chunk, after.number)
     found = (
         place
         for place, verdict in _meet(connection, batch_id, chosen, verdicts)
-        if verdict in wanted and (after is None or place > first)
+        if verdict in wanted and (here is None or (place < here if is_backward else place > here))
     )
-    return heapq.nsmallest(count, found)
+    return heapq.nlargest(count, found) if is_backward else heapq.nsmallest(count, found)
 
 
-def places_unreviewed(
+def _unreviewed(
     connection: Connection,
     batch_id: int,
     chosen: ResultFilter,
-    verdicts: Verdicts,
     after: After | None,
     count: int,
+    verdicts: Verdicts,
+    is_backward: bool,
 ) -> list[Place]:
-    """The first `count` results without a review after that place, in the filter's order."""
     found: list[Place] = []
     while len(found) < count:
-        query = chosen.keys(batch_id, after, LOOKED_AT)
-        places: list[Place] = [(row[0], row[1], row[2]) for row in connection.execute(query)]
+        places = _places(connection, chosen.keys(batch_id, after, LOOKED_AT, is_backward=is_backward))
         if not places:
             break
         keys = _answer_keys(connection, places)
@@ -85,6 +110,10 @@ def places_unreviewed(
         found += [place for place in places if keys.get(place[1:]) not in reviewed]
         after = After(*places[-1])
     return found[:count]
+
+
+def _places(connection: Connection, query: Select[Any]) -> list[Place]:
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def read_agreement(connection: Connection, batch_id: int, verdicts: Verdicts) -> tuple[BandAgreement, ...]:
@@ -118,11 +147,11 @@ def _meet(
                 yield (row[0], row.chunk_id, row.number), verdict
 
 
-def answers_of(batch_id: int, chosen: ResultFilter) -> Select[Any]:
+def answers_of(batch_id: int, chosen: ResultFilter, files: Sequence[bytes] = ()) -> Select[Any]:
     """The chosen results of pictures in `files`, by their hashes. These are found first, behind a limit that
     none reaches: SQLite would else look through the whole batch by confidence.
     """
-    is_of_these = results.c.sha256.in_(bindparam("files", expanding=True))
+    is_of_these = results.c.sha256.in_(bindparam("files", list(files), expanding=True))
     found = (
         select(*(column for column in results.c if column.name not in ("tokens", "confidences")))
         .where(results.c.batch_id == batch_id, results.c.smiles.is_not(None), is_of_these)

@@ -44,6 +44,7 @@ def take_back(state_dir: Path, number: int) -> tuple[KeptReview, KeptReview | No
 def test_the_newest_of_an_answer_counts(tmp_path: Path) -> None:
     assert listed(tmp_path) == []
     assert ReviewsRead(tmp_path).find([("a", "b")]) == {}
+    assert not ReviewsRead(tmp_path).has_any()
     hostile = review(1, "<b>\u202e\U0001f600", "corrected")._replace(corrected_smiles="=cmd()")
     add(tmp_path, review(), hostile, review(smiles="CCN"))
     (second,) = add(tmp_path, review(verdict="wrong", by="bert"))
@@ -59,6 +60,7 @@ def test_what_is_taken_back_brings_back_the_one_before(tmp_path: Path) -> None:
     assert listed(tmp_path) == [first.review, other.review]
     assert take_back(tmp_path, first.number) == (first, None)
     assert take_back(tmp_path, first.number) is None
+    assert ReviewsRead(tmp_path).has_any()
     assert listed(tmp_path) == [other.review]
     (third,) = add(tmp_path, review())
     assert third.number > second.number, "no number names two"

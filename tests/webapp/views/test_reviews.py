@@ -99,7 +99,7 @@ def test_a_review_is_kept_with_who_gave_it_and_when(app: Flask) -> None:
 
 
 def test_what_the_page_shows_of_an_answer_names_it_too(app: Flask) -> None:
-    assert post(app, one(2) | {"smiles": "C N"}).status_code == 201
+    assert post(app, one(2) | {"smiles": "C\ufffdN\ufffd"}).status_code == 201
     assert listed(app) == [("C\u202eN\x07", "right", None, "anna")]
 
 
@@ -200,6 +200,74 @@ def test_agreement_of_a_batch_and_of_one_that_was_read_again(app: Flask, tmp_pat
     assert agreement("again") == [(1, 1), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0)]
     for name in ("none", "%00"):
         assert app.test_client().get(f"/api/batches/{name}/agreement").status_code == 404
+
+
+ADDRESS = "/fleet/batches/a/b%20%3Ci%3E"
+
+
+def test_pages_show_what_was_said_and_how_often_answers_are_right(app: Flask) -> None:
+    post(app, one(), one(1, "corrected", corrected_smiles="<b>x"), one(2, "wrong"))
+    page, single = (app.test_client().get(path).text for path in (ADDRESS, "/fleet/results/1/1"))
+    for text in ("✓ right", "✎ corrected", "✗ wrong", "&lt;b&gt;x", "1 of 1, few", "0 of 1, few"):
+        assert text in page
+    assert "✎ corrected" in single
+    assert "<b>x" not in page + single
+    assert "Reviewing is off" not in page + single
+    first = app.test_client().get(ADDRESS)
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert app.test_client().get(ADDRESS, headers=known).status_code == 304
+    delete(app, 1)
+    assert app.test_client().get(ADDRESS, headers=known).status_code == 200
+
+
+def test_a_list_is_chosen_by_reviews(app: Flask) -> None:
+    post(app, one(), one(1, "wrong"))
+
+    def numbers(review: str) -> list[int]:
+        query = {"batch": BATCH, "review": review}
+        found = app.test_client().get("/api/results", query_string=query)
+        return [result["number"] for result in found.json["results"]]
+
+    assert [numbers(review) for review in ("", "reviewed", "unreviewed", "right", "wrong")] == [
+        [0, 1, 2], [0, 1], [2], [0], [1],
+    ]  # fmt: skip
+    assert app.test_client().get(f"{ADDRESS}?review=maybe").status_code == 400
+    neighbours = app.test_client().get("/api/results/1/1?review=unreviewed").json
+    assert (neighbours["previous"], neighbours["next"]) == (None, {"chunk": 1, "number": 2})
+    neighbours = app.test_client().get("/api/results/1/2?review=reviewed").json
+    assert (neighbours["previous"], neighbours["next"]) == ({"chunk": 1, "number": 1}, None)
+
+
+@pytest.mark.parametrize(
+    ("users", "login", "told"),
+    [
+        (set(), "", "nobody is known here: WEBAPP_TOKEN_FILE or WEBAPP_REMOTE_USERS says who may"),
+        ({"anna"}, "", "log in at the web server first"),
+        ({"anna"}, "bert", "bert may look only: WEBAPP_REMOTE_USERS does not name that login"),
+        ({"anna"}, "anna", ""),
+        ({"*"}, "bert", ""),
+        ({"*"}, "", "log in at the web server first"),
+    ],
+)
+def test_buttons_are_there_for_whom_they_work(
+    app: Flask, tmp_path: Path, users: set[str], login: str, told: str
+) -> None:
+    settings = read_settings(
+        state_dir=tmp_path / "state", fleet_database_url=f"sqlite:///{tmp_path}/queue.db", remote_users=users
+    )
+    client = create_app(settings, poll=False, clock=clock).test_client()
+    page = client.get(ADDRESS, environ_overrides={"REMOTE_USER": login}).text
+    assert ("data-say" in page, "correct-dialog" in page) == (not told, not told)
+    assert ("Reviewing is off" in page) == bool(told)
+    assert told in page
+
+
+def test_pages_are_shown_without_reviews_that_cannot_be_read(app: Flask, tmp_path: Path) -> None:
+    (tmp_path / "state" / FILE_NAME).mkdir()
+    for path in (ADDRESS, "/fleet/results/1/1"):
+        answer = app.test_client().get(path)
+        assert (answer.status_code, "Reviews cannot be shown" in answer.text) == (200, True)
+    assert app.test_client().get(f"{ADDRESS}?review=right").status_code == 503
 
 
 def test_reviews_that_cannot_be_read_are_not_told_as_none(app: Flask, tmp_path: Path) -> None:

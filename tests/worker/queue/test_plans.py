@@ -76,7 +76,7 @@ def test_results_are_found_by_how_sure_they_are_and_by_their_numbers(queue: Queu
     said = plan(queue, NOTED_ROWS.where(IS_ONE_OF_THESE))
     assert ("results_pkey" if is_postgresql else "SEARCH results USING PRIMARY KEY") in said, said
     assert " OR " not in said
-    said = plan(queue, answers_of(1, ResultFilter(below=0.5, text="x")).params(files=[bytes(32)] * 500))
+    said = plan(queue, answers_of(1, ResultFilter(below=0.5, text="x"), [bytes(32)] * 500))
     assert "results_by_picture" in said, said
     assert "results_by_confidence" not in said, said
     said = plan(queue, first_keys(1, ResultChoice(below=0.5), 50))

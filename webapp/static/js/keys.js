@@ -8,6 +8,7 @@ import { toggleMarks } from "./marks.js";
 import { closePlot, zoomOut } from "./plotpanel.js";
 import { refreshNow, togglePause } from "./refresh.js";
 import { backToList, moveResult, stepResult } from "./results.js";
+import { sayChosen, takeLastBack } from "./review.js";
 import { moveColumn, moveRow } from "./select.js";
 
 const click = (id) => document.getElementById(id)?.click();
@@ -21,6 +22,7 @@ const KEYS = {
   z: zoomOut, a: toggleShowAll, r: refreshNow, p: togglePause,
   t: () => click("theme"), w: () => document.body.dataset.page === "status" && toggleWall(),
   b: backToList, m: toggleMarks, c: acknowledgeChosen, s: silenceChosen,
+  1: () => sayChosen("right"), 2: () => sayChosen("wrong"), 3: () => sayChosen("corrected"), u: takeLastBack,
   "?": () => click("help"), Escape: closePlot,
 };
 

@@ -69,6 +69,12 @@ async function replaceBody() {
   tell("body");
 }
 
+/** The page shows what the server did not send: the next refresh brings the whole body, whatever it was before. */
+export function renewBody() {
+  layout = "";
+  etag = "";
+}
+
 /** Asks at once, also while paused; `#body` is marked as busy until the answer is in. */
 export async function refreshNow() {
   if (asking) return;

@@ -3,7 +3,8 @@
 import { onRefresh } from "./refresh.js";
 import { startStructures, watchStructures } from "./structures.js";
 
-const resultOf = (node) => node?.closest?.("#body [data-result]") ?? null;
+/** The result that a node is in, or null. */
+export const resultOf = (node) => node?.closest?.("#body [data-result]") ?? null;
 
 /** On a result's page: opens the next (1) or previous (-1) one of the list. False on other pages. */
 export function stepResult(step) {

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, json, request
 from webapp.errors import RequestRefused
 from webapp.views.api import read_number
 from webapp.views.fleet.reach import NO_BATCH, NO_RESULT, queue_address, read_or_refuse
+from webapp.views.fleet.reviewing import given_verdicts
 
 blueprint = Blueprint("api_results", __name__, url_prefix="/api")
 
@@ -28,7 +29,9 @@ def results() -> Response:
         raise RequestRefused(400, "batch_missing", "batch must name a batch")
     asked = read_asked(request.args)
     limit = read_number("limit", _LIMIT_DEFAULT, 1, _LIMIT_MAX)
-    read = partial(read_results_of, url, name.replace("\0", ""), asked.chosen, asked.after, limit)
+    read = partial(
+        read_results_of, url, name.replace("\0", ""), asked.chosen, asked.after, limit, given_verdicts()
+    )
     rows, after = read_or_refuse(read, "no_such_batch", NO_BATCH)
     following = None if after is None else after_text(after)
     return _answer({"batch": name, "results": [describe(row) for row in rows], "next": following})
@@ -43,7 +46,7 @@ def result(chunk: int, number: int) -> Response:
     from worker.review import read_result_page
 
     asked = read_asked(request.args)
-    read = partial(read_result_page, url, chunk, number, asked.chosen, 1)
+    read = partial(read_result_page, url, chunk, number, asked.chosen, 1, given_verdicts())
     return _answer(describe_whole(read_or_refuse(read, "no_such_result", NO_RESULT)))
 
 

@@ -14,6 +14,7 @@ from worker.review import (
     NO_MOLECULE,
     NOTE_NAMES,
     NOTED,
+    REVIEWS,
     TRUNCATED,
     After,
     ResultFilter,
@@ -53,6 +54,7 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
     """Raises RequestRefused: 400 for what no link of the page says; empty fields ask nothing."""
     show = _one_of("show", arguments.get("show", ""), tuple(SHOWN)) or ANSWERS
     note = _one_of("note", arguments.get("note", ""), NOTE_NAMES)
+    review = _one_of("review", arguments.get("review", ""), REVIEWS)
     error, text = arguments.get("error", "")[:ERROR_MAX], arguments.get("text", "").strip()[:TEXT_MAX]
     folder = arguments.get("folder", "")
     if len(folder) > _FOLDER_MAX:
@@ -64,6 +66,7 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
         "note": note,
         "error": error,
         "folder": folder,
+        "review": review,
         "text": text,
     }
     after = arguments.get("after", "")
@@ -75,6 +78,7 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
         note=note,
         error=error,
         text=text,
+        review=review,
         folder=_folder_of(asked_folder) if folder else None,
     )
     return Asked(

@@ -11,6 +11,8 @@ from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
+from webapp.views.fleet.review_marks import REVIEW_CHOICES
+from webapp.views.fleet.reviewing import given_verdicts, reviewing_of
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("fleet_batches", __name__)
@@ -31,20 +33,21 @@ def show(name: str) -> Response:
     from worker.review import read_batch_page
 
     asked = read_asked(request.args)
-    read = partial(read_batch_page, url, name, asked.chosen, asked.after, ROWS)
+    verdicts = given_verdicts()
+    read = partial(read_batch_page, url, name, asked.chosen, asked.after, ROWS, verdicts=verdicts)
     found = read_or_refuse(read, "no_such_batch", NO_BATCH)
     times = read_or_refuse(lambda: forecast(read_queue_figures(url)), "no_such_batch", NO_BATCH)
-    page = batch_view(found, asked)
+    page, reviewing = batch_view(found, asked), reviewing_of(found.rows, name)
     head = batch_head(found, forecast_of(times, found.batch), current_view())
     wishes = shown_asked(found.batch)
     links = picture_links()
 
     def values(view: SnapshotView) -> Values:
         here = asked.query_from(asked.after)
-        found = {"page": page, "head": head, "asked": asked, "wishes": wishes}
-        return {**found, "query_string": here, "picture_of": links}
+        found = {"page": page, "head": head, "asked": asked, "wishes": wishes, "reviewing": reviewing}
+        return {**found, "query_string": here, "picture_of": links, "reviews": REVIEW_CHOICES}
 
-    edition = sha256(repr((page, head, wishes)).encode("utf-8", "replace")).hexdigest()[:16]
+    edition = sha256(repr((page, head, wishes, reviewing)).encode("utf-8", "replace")).hexdigest()[:16]
     return show_page(
         "fleet", "batch_body.html", values, page="batch.html", heading=page.name, edition=edition
     )

@@ -4,6 +4,7 @@ read.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -31,9 +32,10 @@ def queue_address() -> str:
 
 
 def read_or_refuse(read: Callable[[], Found | None], code: str, missing: str) -> Found:
-    """What is read. Raises RequestRefused: 503 where the queue cannot be read, 404 for nothing.
+    """What is read. Raises RequestRefused: 503 where the queue or the reviews cannot be read, 404 for
+    nothing.
 
-    While its database does not answer, requests do not wait for it in turn.
+    While the queue's database does not answer, requests do not wait for it in turn.
     """
     from worker.review import QueueError, QueueUnavailable  # SQLAlchemy: only where it is asked for
 
@@ -41,6 +43,12 @@ def read_or_refuse(read: Callable[[], Found | None], code: str, missing: str) ->
         found = _faults.run(current_settings().fleet_database_url, read, QueueUnavailable)
     except QueueError as error:
         raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
+    except sqlite3.Error as error:  # a queue's are QueueError
+        raise reviews_unreadable(error) from None
     if found is None:
         raise RequestRefused(404, code, missing)
     return found
+
+
+def reviews_unreadable(error: sqlite3.Error) -> RequestRefused:
+    return RequestRefused(503, "cannot_read", f"the reviews cannot be read: {error}", retry_after_s=10)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from webapp.model.snapshot_view import SnapshotView
 from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse
+from webapp.views.fleet.reviewing import given_verdicts, reviewing_of
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("fleet_results", __name__)
@@ -26,14 +27,22 @@ def show(chunk: int, number: int) -> Response:
     from worker.review import read_result_page
 
     asked = read_asked(request.args)
-    read = partial(read_result_page, url, chunk, number, asked.chosen, BEFORE)
-    page = result_view(read_or_refuse(read, "no_such_result", NO_RESULT), asked)
+    verdicts = given_verdicts()
+    read = partial(read_result_page, url, chunk, number, asked.chosen, BEFORE, verdicts=verdicts)
+    found = read_or_refuse(read, "no_such_result", NO_RESULT)
+    page, reviewing = result_view(found, asked), reviewing_of([found.row])
     links = picture_links()
 
     def values(view: SnapshotView) -> Values:
-        return {"page": page, "asked": asked, "query_string": asked.query_string, "picture_of": links}
+        return {
+            "page": page,
+            "asked": asked,
+            "query_string": asked.query_string,
+            "picture_of": links,
+            "reviewing": reviewing,
+        }
 
-    edition = sha256(repr(page).encode("utf-8", "replace")).hexdigest()[:16]
+    edition = sha256(repr((page, reviewing)).encode("utf-8", "replace")).hexdigest()[:16]
     return show_page(
         "fleet", "result_body.html", values, page="result.html", heading=page.card.image, edition=edition
     )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud_monitor.reviews import CORRECTED, SMILES_MAX, Review, write_line
-from cloud_monitor.system.text import one_line
+from cloud_monitor.system.text import one_line, without_controls
 from webapp.errors import RequestRefused
 from webapp.reviews.store import (
-    AnswerKey,
     KeptReview,
     ReviewedMeanwhile,
     ReviewsFull,
@@ -25,6 +25,8 @@ from webapp.reviews.store import (
 )
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
+from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse, reviews_unreadable
+from webapp.views.fleet.reviewing import forget_agreements, read_agreement_of
 
 if TYPE_CHECKING:
     from worker.review import ResultRow
@@ -33,8 +35,6 @@ blueprint = Blueprint("api_reviews", __name__, url_prefix="/api")
 
 TOGETHER_MAX = 50  # reviews of one request
 _ID_MAX = 2**31 - 1
-_RETRY_S = 10
-OFF = "there is nothing to review: WEBAPP_FLEET_DATABASE_URL is not set"
 
 
 class NewReview(BaseModel):
@@ -70,20 +70,6 @@ class NewReviews(BaseModel):
     reviews: list[NewReview] = Field(min_length=1, max_length=TOGETHER_MAX)
 
 
-class GivenVerdicts:
-    """The reviews that count, as worker.review meets them with results."""
-
-    def __init__(self, reviews: ReviewsRead) -> None:
-        self._reviews = reviews
-
-    def pieces(self) -> Iterator[Mapping[AnswerKey, str]]:
-        for piece in self._reviews.pieces():
-            yield {(one.review.image_hash, one.review.smiles): one.review.verdict for one in piece}
-
-    def find(self, keys: Collection[AnswerKey]) -> Mapping[AnswerKey, str]:
-        return {key: kept.review.verdict for key, kept in self._reviews.find(keys).items()}
-
-
 @blueprint.get("/reviews")
 def list_reviews() -> Response:
     """JSON lines, streamed; one that breaks off ends without the end of its transfer."""
@@ -91,7 +77,7 @@ def list_reviews() -> Response:
     try:
         first = next(pieces, [])
     except sqlite3.Error as error:
-        raise unreadable(error) from None
+        raise reviews_unreadable(error) from None
 
     def lines() -> Iterator[str]:
         piece = first
@@ -119,6 +105,7 @@ def review() -> Response:
             kept = [_keep(store, one, given, settings.reviews_max) for one, given in reviews]
     except (OSError, sqlite3.Error) as error:
         raise _cannot_keep(error) from None
+    forget_agreements()
     for one in kept:
         audit(who, "reviewed", _told(one.review))
     return _json({"reviews": [describe(one) for one in kept]}, 201)
@@ -137,6 +124,7 @@ def take_back(number: int) -> Response:
         raise _cannot_keep(error) from None
     if found is None:
         raise RequestRefused(404, "review_unknown", f"there is no review {number}")
+    forget_agreements()
     taken, before = found
     audit(who, "took back", f"review {number}: {_told(taken.review)}")
     return _json({"review": None if before is None else describe(before)})
@@ -145,17 +133,7 @@ def take_back(number: int) -> Response:
 @blueprint.get("/batches/<path:name>/agreement")
 def agreement(name: str) -> Response:
     """How many of a batch's reviewed answers were right, by band of least confidence."""
-    from worker.review import QueueError, read_batch_agreement
-
-    verdicts = GivenVerdicts(ReviewsRead(current_settings().state_dir))
-    try:
-        found = None if "\0" in name else read_batch_agreement(_queue_url(), name, verdicts)
-    except QueueError as error:
-        raise RequestRefused(503, "cannot_read", str(error), retry_after_s=_RETRY_S) from None
-    except sqlite3.Error as error:
-        raise unreadable(error) from None
-    if found is None:
-        raise RequestRefused(404, "no_such_batch", "There is no such batch; /fleet shows those there are.")
+    found = read_agreement_of(name)
     return _json({"batch": name, "bands": [asdict(band) for band in found]})
 
 
@@ -163,26 +141,11 @@ def describe(kept: KeptReview) -> dict[str, Any]:
     return {"number": kept.number, **kept.review._asdict()}
 
 
-def unreadable(error: sqlite3.Error) -> RequestRefused:
-    text = f"the reviews cannot be read: {error}"
-    return RequestRefused(503, "cannot_read", text, retry_after_s=_RETRY_S)
-
-
-def _queue_url() -> str:
-    url = current_settings().fleet_database_url
-    if url is None:
-        raise RequestRefused(404, "fleet_off", OFF)
-    return url
-
-
 def _read_answers(pairs: list[tuple[int, int]]) -> Mapping[tuple[int, int], ResultRow]:
-    url = _queue_url()
-    from worker.review import QueueError, read_answers  # SQLAlchemy: only where it is asked for
+    url = queue_address()
+    from worker.review import read_answers  # SQLAlchemy: only where it is asked for
 
-    try:
-        return read_answers(url, pairs)
-    except QueueError as error:
-        raise RequestRefused(503, "cannot_read", str(error), retry_after_s=_RETRY_S) from None
+    return read_or_refuse(partial(read_answers, url, pairs), "result_unknown", NO_RESULT)
 
 
 def _review_of(asked: NewReview, row: ResultRow | None, who: ProvenUser, now: float) -> Review:
@@ -193,7 +156,7 @@ def _review_of(asked: NewReview, row: ResultRow | None, who: ProvenUser, now: fl
     smiles = row.result.smiles
     if not smiles or len(smiles) > SMILES_MAX or not row.result.sha256:
         raise RequestRefused(409, "no_answer", f"{one_line(row.image)} has no answer that can be reviewed")
-    if asked.smiles not in (smiles, one_line(smiles, SMILES_MAX)):
+    if without_controls(asked.smiles) != without_controls(smiles):  # as pages show it
         text = f"{one_line(row.image)} has been read again, with another answer: look at it once more"
         raise RequestRefused(409, "answer_changed", text)
     corrected = None if asked.corrected_smiles is None else asked.corrected_smiles.strip()

@@ -1,7 +1,8 @@
 /** Results one by one: moving along the gallery, and from one result's page to its neighbours', by keys. */
 
+import { startPictures } from "./pictures.js";
 import { onRefresh } from "./refresh.js";
-import { startStructures, watchStructures } from "./structures.js";
+import { watchStructures } from "./structures.js";
 
 /** The result that a node is in, or null. */
 export const resultOf = (node) => node?.closest?.("#body [data-result]") ?? null;
@@ -33,7 +34,8 @@ export function backToList() {
 }
 
 export function startResults() {
-  startStructures();
+  startPictures();
+  watchStructures();
   let focused = null;
   onRefresh("before", () => {
     const active = document.activeElement, result = resultOf(active);

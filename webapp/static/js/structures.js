@@ -115,18 +115,3 @@ export function watchStructures() {
   }, { rootMargin: NEAR });
   for (const figure of document.querySelectorAll("[data-structure]")) observer.observe(figure);
 }
-
-/** A picture that is not there says so instead of showing a broken image. */
-function missPicture(image) {
-  const plate = image.closest("[data-picture]");
-  plate?.classList.add("missed");
-  plate?.replaceChildren(element("p", {}, "no picture is kept"));
-}
-
-export function startStructures() {
-  document.addEventListener("error", ({ target }) => { if (target instanceof HTMLImageElement) missPicture(target); }, true);
-  for (const image of document.querySelectorAll("[data-picture] img")) {
-    if (image.complete && image.naturalWidth === 0) missPicture(image); // it failed before this script ran
-  }
-  watchStructures();
-}

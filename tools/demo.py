@@ -43,7 +43,12 @@ def demo(ports: Mapping[str, int], state: Path, carbon: str) -> Addition:
             "grids": f"exec {python} -m tools.demo_grids {shlex.quote(carbon)}",
             "mail": f"exec {python} -m {receiver} -l 127.0.0.1:{ports['MAIL_PORT']}",
         },
-        {"WEBAPP_ALERTS_FILE": str(rules), "WEBAPP_TITLE": "Cloud Monitor demo"},
+        {
+            "WEBAPP_ALERTS_FILE": str(rules),
+            "WEBAPP_TITLE": "Cloud Monitor demo",
+            "WEBAPP_FLEET_PICTURES": str(state / "worker/results"),  # nothing secret in it here
+            "WORKER_THUMBNAILS": "1",
+        },
     )
 
 

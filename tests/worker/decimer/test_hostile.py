@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,17 +47,21 @@ def test_neighbours_of_bad_files_are_answered_as_ever(
     good = drawings[:3]
     bad = list(hostile)[::6]
     files = [*bad[:20], good[0], *bad[20:40], good[1], good[2], *bad[40:]]
-    answers = {a.key: a for a in open_engine(slots=2).recognise(SourceImage(str(f), f) for f in files)}
+    engine = open_engine(slots=2, thumbnails=True)
+    answers = {a.key: a for a in engine.recognise(SourceImage(str(f), f) for f in files)}
     assert len(answers) == len(files)
     alone = {a.key: a for a in open_engine(slots=2).recognise(SourceImage(str(f), f) for f in good)}
     for path in good:
-        assert answers[str(path)] == alone[str(path)]
+        assert answers[str(path)].thumbnail is not None
+        assert replace(answers[str(path)], thumbnail=None) == alone[str(path)]
     for path in bad:
         answer = answers[str(path)]
         assert answer.smiles is None
         assert answer.tokens == ()
         assert answer.error
-        assert answer.error.split(":")[0] in hostile[path]
+        kind = answer.error.split(":")[0]
+        assert kind in hostile[path]
+        assert (answer.thumbnail is not None) == (kind == "BlankImage"), path.name
 
 
 def test_limits_and_absence_have_their_own_names(tmp_path: Path, drawings: list[Path]) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from tests.services.support import wait_until
 from worker.decimer.stub import StubRecogniser
-from worker.gate.limits import gate_limits
+from worker.gate.limits import THUMBNAIL_BYTES, gate_limits
 from worker.gate.temporary import TempFolder, read_temp_use
-from worker.queue import Queue, open_queue
+from worker.queue import Queue, Result, open_queue
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.fetched import Pages
@@ -107,3 +107,20 @@ def test_downloads_are_told_to_the_others_without_another_claim(
         leaving.set()
         fetcher.stop()
         folder.remove()
+
+
+def test_thumbnails_of_what_was_read_keep_their_room(
+    queue: Queue, folder: TempFolder, active: ActiveChunks, settings: Settings
+) -> None:
+    with_them = settings.model_copy(update={"thumbnails": True})
+    limits = gate_limits(with_them)
+    claimer = Claimer("own", "host", queue, StubRecogniser(0), active, folder, limits, with_them)
+    chunk = claimer()
+    assert isinstance(chunk, ActiveChunk)
+    assert used_bytes(settings) == IMAGES * (500_000 + THUMBNAIL_BYTES)
+    active.add(chunk)
+    for number in range(IMAGES):
+        active.add_result(chunk, Result(number, "C"))
+    assert isinstance(claimer(), str)
+    assert used_bytes(settings) == IMAGES * THUMBNAIL_BYTES
+    claimer.close()

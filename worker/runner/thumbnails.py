@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 WAITING_MOST = 64  # thumbnails that are not encoded yet, 64 kB each: beyond, whoever brings one encodes it
 
+FORGOTTEN_MOST = 100  # chunks, of which an image may still be in the recogniser
+
 
 class Thumbnails:
     """Of all chunks of a worker. `add` and `forget` may be called by any thread."""
@@ -41,6 +44,7 @@ class Thumbnails:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._packs: dict[tuple[int, int], _Pack] = {}
+        self._forgotten: deque[tuple[int, int]] = deque(maxlen=FORGOTTEN_MOST)
         self._lock = threading.Lock()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="thumbnails")
         self._room = threading.Semaphore(WAITING_MOST)
@@ -49,6 +53,8 @@ class Thumbnails:
         """Of an answered image; None where there is none to be had."""
         with self._lock:
             key = claim.chunk, claim.token
+            if key in self._forgotten:  # it was in the recogniser when its chunk was lost
+                return
             pack = self._packs.get(key) or self._packs.setdefault(key, _Pack(self._folder, *key))
         if not self._room.acquire(blocking=False):
             pack.add(number, thumbnail, sha256)
@@ -77,6 +83,7 @@ class Thumbnails:
     def forget(self, claim: Claim) -> None:
         """The chunk is this worker's no more."""
         with self._lock:
+            self._forgotten.append((claim.chunk, claim.token))
             pack = self._packs.pop((claim.chunk, claim.token), None)
         if pack is not None:
             pack.remove()

@@ -181,9 +181,11 @@ def test_each_picture_has_its_own(stored: Stored, tmp_path: Path) -> None:
     assert stored.read(2, mark) == b""
     assert stored.read(0, mark) == png(0)
     kept.forget(held)
+    kept.add(held, 3, small(3), SHA256)  # it was in the recogniser meanwhile
     kept.put(held, stored.storage)
     kept.close()
     assert list(tmp_path.glob("*-thumbnails*")) == []
+    assert stored.read(2) == png(255)
 
 
 def test_an_answer_never_has_the_thumbnail_of_another_attempt(stored: Stored, tmp_path: Path) -> None:

@@ -178,15 +178,12 @@ def test_a_store_that_never_ends_its_answer_holds_no_thread_of_the_page_for_long
     with dripping_service(HEAD + BLOB + b"\r\n") as (port, asked):
         app = client_of_azure(tmp_path, port).application
 
-        def get(_: int) -> tuple[int, str]:
-            answer = app.test_client().get("/fleet/pictures/1/0")
-            return answer.status_code, answer.text
+        def get(_: int) -> int:
+            return app.test_client().get("/fleet/pictures/1/0").status_code
 
         with ThreadPoolExecutor(12) as pool:
-            answers = list(pool.map(get, range(12), timeout=PATIENCE_S))
-        assert {status for status, _ in answers} == {503}
-        assert any("no answer within 3 s" in text for _, text in answers)
-        assert {get(0)[0] for _ in range(20)} == {503}
+            assert set(pool.map(get, range(12), timeout=PATIENCE_S)) == {503}
+        assert {get(0) for _ in range(20)} == {503}
         assert 1 <= len(asked) <= AT_ONCE
 
 

@@ -48,6 +48,20 @@ def export_pieces(
             yield stream.getvalue()
 
 
+def export_rows(url: str, batch: str | None, patience_s: float = 2) -> Iterator[ResultRow]:
+    """The same results one by one. Raises as `export_pieces`; QueueRefused where there is no such batch."""
+    with open_results(url, patience_s) as (database, _):
+        ids = [chunk for chunk, _ in database.read(partial(chunks_with_results, batch=batch))]
+        for rows in _portions(database, ids):
+            yield from rows
+
+
+def is_batch(url: str, name: str, patience_s: float = 2) -> bool:
+    """Raises as `export_pieces`."""
+    with open_results(url, patience_s) as (database, _):
+        return database.read(partial(_is_batch, name=name))
+
+
 def _is_batch(connection: Connection, name: str) -> bool:
     return connection.execute(select(batches.c.id).where(batches.c.name == name)).first() is not None
 

@@ -9,6 +9,7 @@ import re
 from html import unescape
 from pathlib import Path
 
+import psutil
 import pytest
 from flask.testing import FlaskClient
 
@@ -18,10 +19,13 @@ from tests.worker.queue.helpers import claim
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.export import AT_ONCE
-from worker.exports.base import WITHOUT_LISTS
+from worker.answers.chemistry import Chemist
+from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
+from worker.exports.chemistry import with_chemistry
 from worker.exports.export import export_to_stream
 from worker.queue import Queue, Result, open_queue
 from worker.review.export import TOGETHER, export_pieces
+from worker.review.sdf import sdf_pieces
 
 NAME = 'a/b "<i>; X: y'
 LONG = "C" * 3000
@@ -104,6 +108,32 @@ def test_what_is_refused_takes_no_place(client: FlaskClient) -> None:
     assert client.get("/api/results/export").status_code == 200
 
 
+def test_sdf_is_what_the_command_writes(client: FlaskClient, queue: Queue) -> None:
+    written = io.BytesIO()
+    add = with_chemistry(Chemist(), with_molfile=True)
+    columns = (*WITHOUT_LISTS, *CHEMISTRY)
+    export_to_stream(queue, "sdf", written, "other", columns=columns, add=add)
+    answer = client.get("/api/results/export?batch=other&format=sdf")
+    assert without_times(answer.data) == without_times(written.getvalue())
+    assert b"\n$$$$\n" in answer.data
+    assert answer.headers["Content-Type"] == "chemical/x-mdl-sdfile"
+    assert client.get("/api/results/export?batch=none&format=sdf").status_code == 404
+
+
+def without_times(data: bytes) -> bytes:
+    """RDKit writes into a molfile when it was drawn."""
+    return re.sub(rb"RDKit +\d*2D", b"RDKit 2D", data)
+
+
+def test_whoever_leaves_ends_the_process_that_writes_sdf(queue: Queue, url: str) -> None:
+    pieces = sdf_pieces(url, NAME)
+    assert next(pieces)
+    [child] = [one for one in psutil.Process().children() if "worker.review.sdf" in one.cmdline()]
+    assert url not in " ".join(child.cmdline())
+    pieces.close()
+    assert not child.is_running()
+
+
 def test_the_pages_lead_to_it(client: FlaskClient) -> None:
     fleet = client.get("/fleet").text
     batches = [unescape(link) for link in re.findall(r'<a href="(/fleet/batches/[^"?]*)"', fleet)]
@@ -111,5 +141,5 @@ def test_the_pages_lead_to_it(client: FlaskClient) -> None:
     for page in (fleet, client.get(of_batch).text):
         links = map(unescape, re.findall(r'href="(/api/results/export[^"]*)"', page))
         own = [link for link in links if "other" not in link]
-        assert len(own) == 2
-        assert all(client.get(link).data.count(LONG.encode()) == COUNT for link in own)
+        assert [link.rpartition("=")[2] for link in own] == ["csv", "jsonl", "sdf"]
+        assert all(client.get(link).data.count(LONG.encode()) == COUNT for link in own[:2])

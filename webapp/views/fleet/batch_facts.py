@@ -27,6 +27,7 @@ from webapp.views.fleet.words import (
 from worker.queue.batch_statistics import Forecast, left_of
 from worker.queue.statistics import BatchFigures
 from worker.review import FAILED, BatchHistory, BatchPage
+from worker.review.sdf import has_chemistry
 
 PLOTTED = {  # of its series: headings
     "read": "Read",
@@ -59,6 +60,7 @@ class BatchHead:
     facts: tuple[BatchFact, ...]
     plots: tuple[Spark, ...]
     reasons: tuple[FailureReason, ...]
+    has_chemistry: bool  # can be downloaded as SDF
 
 
 def batch_head(found: BatchPage, forecast: Forecast, view: SnapshotView) -> BatchHead:
@@ -76,6 +78,7 @@ def batch_head(found: BatchPage, forecast: Forecast, view: SnapshotView) -> Batc
             if (path := _path(name, batch.name, grid)) in view.snapshot.values
         ),
         reasons=tuple(failure_reasons(found.failures, failed, batch.name)),
+        has_chemistry=has_chemistry(),
     )
 
 

@@ -20,7 +20,12 @@ blueprint = Blueprint("api_results_export", __name__, url_prefix="/api")
 AT_ONCE = 2  # of all processes of the page
 LONGEST_S = 3600.0  # whoever reads more slowly gets no whole export
 _RETRY_AFTER_S = 10
-_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+NO_CHEMISTRY = "SDF needs RDKit beside the page: pip install 'cloud-monitor[chemistry]'"
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl",
+    "sdf": "chemical/x-mdl-sdfile",
+}
 
 
 @blueprint.get("/results/export")
@@ -36,7 +41,7 @@ def export() -> Response:
 
     place = _take_place()
     try:
-        pieces = export_pieces(url, batch, form, with_tokens)
+        pieces = _sdf(url, batch) if form == "sdf" else export_pieces(url, batch, form, with_tokens)
         heading = read_or_refuse(lambda: next(pieces, None), "no_such_batch", NO_BATCH)
         answer = Response(_until_late(chain((heading,), pieces), place), content_type=_TYPES[form])
         name = clean(batch) if batch else "all_results"
@@ -47,6 +52,21 @@ def export() -> Response:
         place.release()
         raise
     return answer
+
+
+def _sdf(url: str, batch: str | None) -> Iterator[bytes]:
+    """The first piece is empty; none at all where there is no such batch. Raises RequestRefused: 400 where
+    there is no chemistry; QueueUnavailable; QueueError.
+    """
+    from worker.review.export import is_batch
+    from worker.review.sdf import has_chemistry, sdf_pieces
+
+    if not has_chemistry():
+        raise RequestRefused(400, "no_chemistry", NO_CHEMISTRY)
+    if batch is not None and not is_batch(url, batch):
+        return
+    yield b""
+    yield from sdf_pieces(url, batch)
 
 
 def _take_place() -> FileLock:

@@ -25,6 +25,7 @@ from webapp.views.fleet.words import (
 )
 from worker.queue.batch_statistics import Forecast, forecast
 from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
+from worker.review.sdf import has_chemistry
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class FleetOverview:
     results: Table
     tables: tuple[Table, ...]  # for operators
     doubtful_below: str  # what counts as unsure
+    has_chemistry: bool  # can be downloaded as SDF
 
 
 def fleet_overview(
@@ -99,6 +101,7 @@ def fleet_overview(
         results=results,
         tables=tables,
         doubtful_below=f"{figures.doubtful_below:g}",
+        has_chemistry=has_chemistry(),
     )
 
 

@@ -1,0 +1,72 @@
+"""A batch's results as SDF, written by a process of its own: RDKit takes much memory, and answers are read by
+it that no chemist wrote. Whoever asks is told by a pipe, since the database's address has a password in it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from cloud_monitor.system.process import die_with_parent
+from worker.answers.chemistry import Chemist
+from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
+from worker.exports.chemistry import with_chemistry
+from worker.exports.sdf import SdfFormat
+from worker.queue.model import QueueError
+from worker.review.export import export_rows
+
+_MEMORY_MAX = 4 * 2**30  # of addresses, of which RDKit takes half a GB
+_PIECE = 2**16
+
+
+def has_chemistry() -> bool:
+    """Whether RDKit is installed (extra `chemistry`)."""
+    return importlib.util.find_spec("rdkit") is not None
+
+
+def sdf_pieces(url: str, batch: str | None) -> Iterator[bytes]:
+    """The process ends with the iteration, also where that is broken off. Raises QueueError where it ended
+    with less than all.
+    """
+    # Under mod_wsgi the interpreter is the system's, which knows nothing of an environment's packages
+    path = os.pathsep.join(filter(None, sys.path))
+    writer = subprocess.Popen(
+        [sys.executable, "-P", "-m", "worker.review.sdf"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path, "MALLOC_ARENA_MAX": "1"},
+        start_new_session=True,
+    )
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    try:
+        with writer.stdin:
+            writer.stdin.write(json.dumps({"url": url, "batch": batch}).encode())
+        while piece := os.read(writer.stdout.fileno(), _PIECE):
+            yield piece
+        if writer.wait() != 0:
+            raise QueueError(f"the process that writes SDF ended with status {writer.returncode}")
+    finally:
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+
+
+def write_sdf(asked: BinaryIO, stream: BinaryIO) -> None:
+    wanted = json.loads(asked.read())
+    add = with_chemistry(Chemist(), with_molfile=True)
+    rows = add(export_rows(wanted["url"], wanted["batch"]))
+    SdfFormat().write(rows, stream, (*WITHOUT_LISTS, *CHEMISTRY))
+    stream.flush()
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MAX, _MEMORY_MAX))
+    write_sdf(sys.stdin.buffer, sys.stdout.buffer)

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.services.ask import get
 from tests.services.needs import find_program
-from tests.services.support import PATIENCE_S, free_port, listens, wait_until
+from tests.services.support import PATIENCE_S, absent, free_port, listens, wait_until
 
 pytestmark = [pytest.mark.soak, pytest.mark.containers]
 ROOT = Path(__file__).parents[2]
@@ -93,3 +94,30 @@ def test_a_fleet_reads_its_pictures(tmp_path: Path) -> None:
     podman("run", *options, *worker, "run", "--until-empty")
     told = json.loads(podman("run", *options, *worker, "status", "--json").stdout)
     assert told["images"]["done"] == count
+
+
+def test_the_composition_shows_a_figure_of_its_host(tmp_path: Path) -> None:
+    """STORE_IMAGE names what stands for the store where a registry's image cannot be had."""
+    compose = shutil.which("podman-compose")
+    if compose is None:
+        absent("podman-compose (of PyPI, 1.6 or later) is not installed")
+    shutil.copytree(ROOT / "containers", tmp_path / "containers")
+    (tmp_path / "containers/settings.env").write_text("COLLECTOR_GRID=composed\n")
+    port = free_port()
+    command = [compose, "-p", f"cloud-monitor-{port}", "-f", str(tmp_path / "containers/compose.yaml")]
+    environment = os.environ | {"PAGE_PORT": str(port)}
+
+    def shows_figure() -> bool:
+        try:
+            values = get(f"http://127.0.0.1:{port}/api/status").json()["values"]
+        except requests.RequestException:
+            return False
+        return "grids.composed.sysinfo.load" in values
+
+    try:
+        subprocess.run(
+            [*command, "up", "-d", "--no-build"], env=environment, check=True, timeout=PATIENCE_S * 5
+        )
+        wait_until(shows_figure, "the host's load on the page", PATIENCE_S * 3)
+    finally:
+        subprocess.run([*command, "down", "-v"], env=environment, check=False, timeout=PATIENCE_S * 3)

@@ -56,12 +56,15 @@ def check(app: Flask, proxy: Proxy, url: str) -> None:
     proxy.passed.clear()
     answer = app.test_client().get(url)
     body = answer.get_data(as_text=True)
-    assert answer.status_code in (200, 301, 304, 308, 400, 404), (url, answer.status_code)
+    closed = {403} if url.startswith("/api/submit-sources") else set()  # nobody is known here
+    assert answer.status_code in {200, 301, 304, 308, 400, 404} | closed, (url, answer.status_code)
     assert "Traceback" not in body
     assert "<script>alert" not in body
     assert "<img src=x" not in body
     assert "<svg/onload" not in body
-    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    bare = "default-src 'none'; sandbox; frame-ancestors 'none'"  # of pictures that others made
+    expected = bare if url.startswith("/fleet/pictures/") else CONTENT_SECURITY_POLICY
+    assert answer.headers["Content-Security-Policy"] == expected
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "Set-Cookie" not in answer.headers
     assert {request.path for request in proxy.passed} <= {"/render"}

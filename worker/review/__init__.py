@@ -1,5 +1,6 @@
 """Results as the web app's pages show them: chosen, in order, a page at a time; read, never written."""
 
+from worker.answers.confidence import band_of
 from worker.answers.notes import UNPARSABLE
 from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, QueueUnavailable, ResultRow
@@ -50,6 +51,7 @@ __all__ = [
     "ResultPage",
     "ResultRow",
     "Verdicts",
+    "band_of",
     "read_answers",
     "read_batch_agreement",
     "read_batch_page",

@@ -10,12 +10,11 @@ from cloud_monitor.system.text import format_number, one_line, without_controls
 from webapp.pages.cells import Cell, day_and_time
 from webapp.views.fleet.asked import Asked
 from webapp.views.fleet.cards import ResultCard, note_words, percent, result_card
-from worker.review import ResultPage, ResultRow
+from worker.review import ResultPage, ResultRow, band_of
 
 TOKENS_MAX = 2_000  # the model writes 302
 _LEAST_SURE = 5  # tokens named below the answer
-# Looks of a token by its confidence, the surest first: the bands of the calibration in docs/decimer.md
-_BANDS = ((0.9, "c9"), (0.8, "c8"), (0.7, "c7"), (0.6, "c6"), (0.5, "c5"), (0.0, "c0"))
+_LOOKS = ("c0", "c5", "c6", "c7", "c8", "c9")  # of a token, by the band that its confidence is in
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ def result_view(found: ResultPage, asked: Asked) -> ResultView:
 
 
 def _token(token: str, confidence: float) -> tuple[str, str, str]:
-    look = next((look for least, look in _BANDS if confidence >= least), "c0")
-    return without_controls(token), look, percent(confidence).text
+    return without_controls(token), _LOOKS[band_of(confidence)], percent(confidence).text
 
 
 def _least_sure(pairs: list[tuple[str, float]]) -> Iterator[str]:

@@ -106,7 +106,7 @@ class Fleet:
     def worker_pids(self) -> list[int]:
         """Live worker processes of this fleet, found by the temporary folder in their environment."""
         mark = f"WORKER_TEMP_DIR={self.temp}\0".encode()
-        return [pid for pid in _processes_with(mark) if b"faulty_worker" in _command_line(pid)]
+        return [pid for pid in _processes_with(mark) if b"faulty_worker" in command_line(pid)]
 
     def all_pids(self) -> list[int]:
         return _processes_with(f"WORKER_TEMP_DIR={self.temp}\0".encode())
@@ -195,7 +195,7 @@ def _processes_with(mark: bytes) -> list[int]:
     return found
 
 
-def _command_line(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

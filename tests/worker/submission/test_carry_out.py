@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, update
 
 from tests.services.postgres import Postgres
 from tests.services.support import stop_process, wait_until
-from tests.worker.fleet import RUN, Fleet
+from tests.worker.fleet import RUN, Fleet, command_line
 from tests.worker.queue.test_batch_wishes import ask, told, wish_row
 from worker.exit_codes import NOTHING_TO_SUBMIT
 from worker.queue import Queue, QueueUnavailable
@@ -32,7 +34,7 @@ from worker.queue.batch_wish_work import (
 )
 from worker.queue.batch_wishes import BatchWish
 from worker.queue.hold import hold_fleet, lift_hold
-from worker.queue.schema import batches, chunks, images
+from worker.queue.schema import batches, chunks, hosts, images
 from worker.settings import read_settings
 from worker.storage import Directory
 from worker.storage.folder import FolderStorage
@@ -287,6 +289,52 @@ def test_until_empty_waits_for_what_is_submitted_and_a_hold_for_its_end(fleet: F
     assert fleet.wait(fleet.start(RUN)) == 0, fleet.said()
     assert wish_row(queue, wish.id).outcome == "5 pictures in 1 chunk"
     assert len(fleet.rows()) == 5
+
+
+@pytest.mark.postgres
+def test_a_submission_that_is_stuck_stops_no_gate_and_dies_with_its_supervisor(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    (tmp_path / "images").mkdir()
+    environment = {
+        "WORKER_SUBMIT_SOURCES": str(tmp_path / "images"),
+        "WORKER_MAX_WORKERS": "1",
+        "WORKER_DATABASE_PATIENCE_S": "600",  # the child waits for the lock as long as it is held
+    }
+    fleet = Fleet(tmp_path, postgres.create_database(), environment)
+    fill_one(fleet, "good")
+    queue = fleet.queue()
+    supervisor = fleet.start(STAY)
+    try:
+        wait_until(lambda: queue.database.read(read_sources), "the supervisor's first round")
+        supervisor.send_signal(signal.SIGSTOP)
+        wish = submit(queue, fleet, below="good")
+        with psycopg.connect(fleet.database_url) as locking:
+            locking.execute("LOCK TABLE batch_wishes IN SHARE ROW EXCLUSIVE MODE")  # nobody can take it
+            supervisor.send_signal(signal.SIGCONT)
+            wait_until(lambda: children_of(fleet), "the child that submits")
+            reported_at = seen_at(queue)
+            wait_until(lambda: seen_at(queue) > reported_at, "the supervisor's next report")
+            assert children_of(fleet), fleet.said()
+            supervisor.kill()
+            supervisor.wait()
+            wait_until(lambda: not children_of(fleet), "the child's end with its supervisor")
+        assert wish_row(queue, wish.id).done_at is None
+        assert run_child(fleet) == 0
+        assert wish_row(queue, wish.id).outcome == "3 pictures in 1 chunk"
+    finally:
+        fleet.stop()
+        queue.close()
+
+
+def children_of(fleet: Fleet) -> list[int]:
+    """Processes of the fleet that submit."""
+    return [pid for pid in fleet.all_pids() if b"carry-out" in command_line(pid)]
+
+
+def seen_at(queue: Queue) -> float:
+    query = select(func.coalesce(func.max(hosts.c.seen_at), 0.0))
+    return queue.database.read(lambda connection: float(connection.execute(query).scalar_one()))
 
 
 @pytest.mark.soak

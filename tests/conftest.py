@@ -18,6 +18,7 @@ from xdist.scheduler import LoadFileScheduling
 from tests.services import shared
 from tests.services.dealing import Together, unit_of
 from tests.services.needs import GRANTED, SERVICES, needs_of
+from tests.services.programs import end_programs
 
 # Where it is set, each of the hundreds of programs that tests start would compile the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -101,4 +102,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
+    end_programs()
     shared.close_all()

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from tests.services.support import PATIENCE_S
+from tests.services.support import PATIENCE_S, stop_process
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,6 +93,17 @@ def _server(program: str, process: int) -> _Server:
     """One for each program and process of the tests; it ends with its standard input, so with the process."""
     command = [sys.executable, "-m", "tests.services.program_server", program]
     # Without buffers: what select does not see has not been read.
-    return _Server(
-        subprocess.Popen(command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    )
+    started = subprocess.Popen(command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    _started.append(started)
+    return _Server(started)
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def end_programs() -> None:
+    """At the end of a process's session: nothing is left of what it has started here."""
+    for server in _started:
+        assert server.stdin is not None
+        server.stdin.close()
+        stop_process(server)

@@ -60,8 +60,9 @@ test-routes: ## follow the documented ways of installing on bare Debians (mmdebs
 test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 GB, installed once) and compare
 	$(BIN)/pytest -m soak --timeout 0 tests/worker/decimer/test_upstream.py
 
-soak: ## the long fault runs
+soak: ## the long fault runs, and the fast tests with examples of their own
 	$(BIN)/pytest -m soak --timeout 0
+	SEARCH=1 $(BIN)/pytest -n 4 --dist worksteal -m fast
 
 bench: $(patsubst bench/%.py,bench-%,$(shell grep -l '__main__' bench/*.py)) ## every benchmark; make bench-NAME for one
 

@@ -30,8 +30,9 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     _own.mkdir(exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_own)
 
-# A busy machine is no fault of what is tested.
-hypothesis.settings.register_profile("any machine", deadline=None)
+# A busy machine is no fault of what is tested. The examples are the same in each run, so that one fails by
+# what was changed; `make soak` searches among others.
+hypothesis.settings.register_profile("any machine", deadline=None, derandomize="SEARCH" not in os.environ)
 hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = [

@@ -194,7 +194,7 @@ class _World:
         self.real: dict[str, _Real] = {}
         self.number = 0
         self.killed_working: list[str] = []
-        self.most_made = 0
+        self.most_made = 0  # known when one was made; a twin that an empty list hid is found after that
 
     def listing(self, lie: str, hidden: int) -> CloudListing | None:
         if lie == "unreadable":
@@ -229,11 +229,11 @@ class _World:
                 self.number += 1
                 name = f"g-{self.number}"
                 self.rows[name] = MachineRow(name, "g", "here", "s", MachineState.WISHED, self.now)
+                self.most_made = max(self.most_made, len(self.rows))
                 if hidden % 3:  # else the manager dies before it asks
                     self.real.setdefault(name, _Real(name, 4, boot_fails))
             else:
                 self._do(step, twins=hidden % 4 == 0)
-        self.most_made = max(self.most_made, len(self.rows))
 
     def _live(self, evicted: int) -> None:
         names = sorted(self.real)

@@ -36,7 +36,7 @@ test: ## install what the tests need, then lint, check types and test against re
 	@tools/install-condor
 	@$(MAKE) check
 
-test-fast: .venv/ready ## the tests that need no service and no root, in about a minute
+test-fast: .venv/ready ## the tests that need no service and no root, in about a minute and a half
 	$(BIN)/pytest -n 4 --dist worksteal -m fast
 
 check: ## the checks alone, without any installation

@@ -111,6 +111,21 @@ def test_folded_parts_stay_open_when_the_page_is_new(page: Page, url: str) -> No
     expect(operators).to_have_attribute("open", "")
 
 
+def test_a_link_to_a_folded_part_opens_it(page: Page, url: str) -> None:
+    operators = page.locator("details#operators")
+    open_page(page, f"{url}/fleet#operators")
+    expect(operators).to_have_attribute("open", "")
+    expect(operators.locator("summary")).to_be_in_viewport()
+    leading = (
+        "const link = document.createElement('a'); link.href = '#operators'; link.textContent = 'there';"
+    )
+    page.evaluate(f"() => {{ {leading} document.querySelector('main').prepend(link); }}")
+    operators.locator("summary").click()
+    expect(operators).not_to_have_attribute("open", "")
+    page.get_by_role("link", name="there").click()
+    expect(operators).to_have_attribute("open", "")
+
+
 def test_a_batch_is_filtered_and_its_smiles_copied(page: Page, url: str) -> None:
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))

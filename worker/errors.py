@@ -3,3 +3,7 @@
 
 class WorkerError(Exception):
     """The message names the thing and what to do."""
+
+
+class HostFault(WorkerError):
+    """What this host cannot do now, and another can, or this one later."""

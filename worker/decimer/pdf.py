@@ -11,17 +11,27 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from worker.decimer.errors import REFUSALS, DamagedImage, ImageRefused, NotAnImage, TooComplex
+from worker.decimer.errors import (
+    REFUSALS,
+    DamagedImage,
+    ImageRefused,
+    NotAnImage,
+    ReaderAway,
+    TooComplex,
+)
 
 CPU_S = 20.0  # for a page; nearly all take less than 0.2
 MEMORY_BYTES = 1_000_000_000  # for what is on a page, beside PDFium itself
 MOST_ENDS = 3  # pages of a file that are too much; the others are not tried, or thousands would take days
+START_PAUSES_S = (0.2, 0.8, 2.0)  # before a process that could not be started is tried again
 KEPT_FILES = 1_000  # of which that is known
 PROGRAM = "worker.decimer.pdf_process"
 ROOT = Path(__file__).parents[2]  # where the program is found, whatever the working directory
@@ -31,7 +41,7 @@ _ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPD
 
 def count_pdf_pages(path: Path) -> int:
     """Raises NotAnImage where PDFium is not installed or the file asks for a password; DamagedImage;
-    TooComplex.
+    TooComplex; ReaderAway where the process cannot be started.
     """
     said, _ = _READER.ask({"path": os.fspath(path)})
     return int(said["pages"])
@@ -52,8 +62,14 @@ def render_page(path: Path, number: int, most_pixels: int, longest_side: int) ->
 class PdfReader:
     """PDFium in its process: one for all threads, which take turns."""
 
-    def __init__(self, cpu_s: float = CPU_S, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        cpu_s: float = CPU_S,
+        memory_bytes: int = MEMORY_BYTES,
+        start_pauses_s: Sequence[float] = START_PAUSES_S,
+    ) -> None:
         self._cpu_s, self._memory_bytes = cpu_s, memory_bytes
+        self._start_pauses_s = start_pauses_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: dict[str, int] = {}  # by file
@@ -88,6 +104,16 @@ class PdfReader:
     def _start(self) -> subprocess.Popen[bytes]:
         if importlib.util.find_spec("pypdfium2") is None:
             raise NotAnImage("PDF is not read without pypdfium2: pip install 'cloud-monitor[pages]'")
+        for pause_s in self._start_pauses_s:
+            with suppress(OSError):
+                return self._open()
+            time.sleep(pause_s)
+        try:
+            return self._open()
+        except OSError as error:  # a host out of memory, processes or open files
+            raise ReaderAway(f"PDF: its reader cannot be started ({error.strerror or error})") from None
+
+    def _open(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         return subprocess.Popen(
             [sys.executable, "-P", "-m", PROGRAM, str(self._cpu_s), str(self._memory_bytes)],

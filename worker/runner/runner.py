@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from worker.decimer.paged import may_have_pages
+from worker.errors import HostFault
 from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
@@ -119,17 +120,19 @@ def run_worker(
 
 def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
     """1 of what cannot be read, which the recogniser will say, and of a file with more pages than are read,
-    which has its note.
+    which has its note. Raises HostFault where this host cannot look into it now.
     """
 
     def count(path: Path) -> int:
         if not may_have_pages(path):
             return 1
-        from worker.decimer.errors import ImageRefused
+        from worker.decimer.errors import ImageRefused, ReaderAway
         from worker.decimer.image_file import ImageLimits, count_pages
 
         try:
             return count_pages(path, ImageLimits(settings.image_max_bytes, 0))
+        except ReaderAway as away:  # 1 would lose the other pages
+            raise HostFault(f"{path.name}: {away}") from None
         except ImageRefused:
             return 1
 
@@ -191,6 +194,9 @@ class RecognitionLoop:
             fetched = run.fetched.result()
         except StorageError:
             return []  # the fetcher has said whose fault it is
+        except HostFault as fault:
+            run.chunk.set_released(str(fault))
+            return []
         except OSError as error:
             run.chunk.set_released(f"temporary storage: {error}")
             return []

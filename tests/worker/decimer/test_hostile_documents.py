@@ -123,6 +123,36 @@ def test_a_reader_that_somebody_ends_is_no_fault_of_the_file(tmp_path: Path) -> 
     assert reader._process is not first
 
 
+def test_a_reader_that_cannot_be_started_is_the_hosts_fault(tmp_path: Path) -> None:
+    """A host without open files left: no PDF is called damaged, nor one of 200 pages a file of one page."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(made.one_page(pages=200))
+    program = (
+        "import os, resource, sys; from pathlib import Path\n"
+        "from tests.worker.decimer.conftest import LIMITS\n"
+        "from worker.decimer import image_file, pdf, preprocess\n"
+        "from worker.errors import HostFault; from worker.runner.runner import page_counter\n"
+        "from worker.settings import Settings\n"
+        "pdf._READER = pdf.PdfReader(start_pauses_s=(0.0,))\n"
+        "path, count = Path(sys.argv[1]), page_counter(Settings())\n"
+        "most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "free = os.dup(0); os.close(free)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, most[1]))\n"
+        "for read in (count, lambda path: preprocess.read_page(path, LIMITS)):\n"
+        "    try: print(read(path))\n"
+        "    except (HostFault, image_file.ImageRefused) as error: print(type(error).__name__, error)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, most)\n"
+        "print(count(path))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    why = "PDF: its reader cannot be started (Too many open files)"
+    told = [f"HostFault a.pdf: {why}", f"ReaderAway {why}", "200"]
+    assert done.stdout.splitlines() == told, done.stderr
+
+
 def test_who_reads_pdfs_knows_no_secrets_and_ends_with_its_worker(tmp_path: Path) -> None:
     """From any working directory, and though the worker is killed."""
     path = tmp_path / "a.pdf"

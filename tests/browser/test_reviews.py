@@ -18,7 +18,8 @@ LONG_MS = 60_000  # for what takes a second on a machine of its own
 TOKENS = {"anna": "anna-s-token-0123456789", "bert": "bert-s-token-0123456789"}
 HOSTILE = '<img src=x onerror="alert(1)">'
 SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "CCN", "CCC")
-BATCHES = ("keys", "mouse", "phone", "both", "filter", "quiet")
+BATCHES = ("keys", "mouse", "phone", "both", "filter", "quiet", "long")
+TOO_LONG = "C" * 4001
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def queue_url(tmp_path_factory: pytest.TempPathFactory) -> str:
                     number, smiles, ("C", "O"), (0.5 + number / 10, 0.99),
                     sha256=sha256(f"{name}{number}".encode()).hexdigest(),
                 )
-                for number, smiles in enumerate(SMILES)
+                for number, smiles in enumerate((TOO_LONG, *SMILES[1:]) if name == "long" else SMILES)
             ],
         )  # fmt: skip
     queue.close()
@@ -116,6 +117,18 @@ def test_by_keyboard_and_who_it_was_is_asked_once(page: Page, url: str, said: li
     open_page(page, f"{url}/fleet/batches/keys")
     told = [verdict(page, number).inner_text() for number in range(3)]
     assert told == ["✓ right by anna", "not reviewed", "not reviewed"]
+
+
+def test_keys_pass_by_what_cannot_be_reviewed(page: Page, url: str, said: list[str]) -> None:
+    know(page, url)
+    open_page(page, f"{url}/fleet/batches/long")
+    expect(card(page, 0)).to_contain_text("Cannot be reviewed: the SMILES is too long")
+    page.keyboard.press("1")
+    expect(card(page, 0).locator("a")).to_be_focused()
+    page.keyboard.press("1")
+    expect(card(page, 1).locator("a")).to_be_focused()
+    page.keyboard.press("2")
+    expect(verdict(page, 1)).to_have_text("✗ wrong by anna", timeout=LONG_MS)
 
 
 def test_by_mouse_on_the_page_of_one_result(page: Page, url: str, said: list[str]) -> None:

@@ -262,6 +262,12 @@ def test_names_and_sources_stay_text_on_the_page(client: FlaskClient) -> None:
 
 
 @pytest.mark.postgres
+def test_a_deadline_of_another_year_is_shown_with_it(client: FlaskClient) -> None:
+    body = {"name": "far", "source": "/data/far", "deadline": "9000-01-02T03:04Z"}
+    assert client.post("/api/batches", json=body, headers=PROOF).status_code == 202
+    assert "submit far from /data/far, due 02 Jan 9000 03:04" in client.get("/fleet").text
+
+
 def test_the_documented_role_may_ask_and_nothing_else(
     open_client: Open, own_postgres: Postgres, tmp_path: Path
 ) -> None:

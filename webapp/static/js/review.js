@@ -170,7 +170,7 @@ export function sayChosen(verdict) {
   if (!mayReview()) return false;
   const result = chosen();
   if (result === null) return moveResult(1);
-  if (!placeOf(result)) return true;
+  if (!placeOf(result)) return moveResult(1); // it cannot be reviewed: not to be stuck there
   if (verdict === "corrected") correct(result);
   else say(result, verdict);
   return true;

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cloud_monitor.system.text import one_line
 from webapp.pages.cells import WARN, Cell, day_and_time
+from webapp.views.fleet.words import clock_minute
 from worker.queue.batch_statistics import left_of
 from worker.queue.batch_wish_statistics import AskedOfBatches
 from worker.queue.batch_wishes import BatchWish
@@ -77,7 +78,7 @@ def _what(wish: BatchWish) -> str:
     if wish.kind in ("submit", "deadline") and "deadline" in details:
         details.pop("deadline")
         due = wish.deadline
-        said += ", without a deadline" if due is None else f", due {day_and_time(due)}"
+        said += ", without a deadline" if due is None else f", due {clock_minute(due, wish.asked_at)}"
     if "priority" in details:
         said += f", priority {details['priority']}"
     return said + (" with failed pictures" if details.get("failed_images") else "")

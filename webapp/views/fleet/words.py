@@ -87,8 +87,10 @@ def coarse_span(seconds: float) -> str:
 
 
 def clock_minute(at: float, now: float) -> str:
-    """In UTC; with the day where it is another than now's."""
+    """In UTC; with the day and the year where they are others than now's."""
     day, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
+    if day.year != today.year:
+        return f"{day:%d %b} {day.year} {day:%H:%M}"
     return day.strftime("%H:%M" if day.date() == today.date() else "%d %b %H:%M")
 
 

@@ -10,10 +10,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import requests
 
+from tests.acceptance.test_demo import IN_TROUBLE
 from tests.services.ask import get
 from tests.services.needs import find_program
 from tests.services.support import PATIENCE_S, absent, free_port, listens, wait_until
@@ -32,6 +34,11 @@ def podman(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
         timeout=PATIENCE_S * 3,
         check=check,
     )
+
+
+class Composition(NamedTuple):
+    name: str  # of its containers, before _SERVICE_1
+    page: str
 
 
 @contextmanager
@@ -67,6 +74,15 @@ def test_the_page_serves_within_its_memory(tmp_path: Path) -> None:
         assert podman("exec", page, "touch", "/etc/x", check=False).returncode != 0
 
 
+def test_the_worker_can_fetch_its_model() -> None:
+    """By pip, which the image has to bring; without a network it says what is missing instead."""
+    fetch = ["cloud-monitor-worker", "model", "fetch"]
+    told = podman("run", "--rm", "--network=none", *HARDENED, "cloud-monitor-worker", *fetch, check=False)
+    assert told.returncode != 0
+    assert "No module named pip" not in told.stderr
+    assert "Let pip reach its package index" in told.stderr
+
+
 def test_a_fleet_reads_its_pictures(tmp_path: Path) -> None:
     """By the stub engine: the model is a volume, and not in the image."""
     for name in ("pictures", "state", "results"):
@@ -96,28 +112,87 @@ def test_a_fleet_reads_its_pictures(tmp_path: Path) -> None:
     assert told["images"]["done"] == count
 
 
-def test_the_composition_shows_a_figure_of_its_host(tmp_path: Path) -> None:
-    """STORE_IMAGE names what stands for the store where a registry's image cannot be had."""
+@contextmanager
+def composed(tmp_path: Path, settings: str, *profiles: str) -> Iterator[Composition]:
+    """compose.yaml at work below tmp_path; STORE_IMAGE and POSTGRES_IMAGE name what stands for others' images
+    where a registry's cannot be had."""
     compose = shutil.which("podman-compose")
     if compose is None:
         absent("podman-compose (of PyPI, 1.6 or later) is not installed")
-    shutil.copytree(ROOT / "containers", tmp_path / "containers")
-    (tmp_path / "containers/settings.env").write_text("COLLECTOR_GRID=composed\n")
+    shutil.copytree(ROOT / "containers", tmp_path / "containers", dirs_exist_ok=True)
+    (tmp_path / "containers/settings.env").write_text(settings)
     port = free_port()
-    command = [compose, "-p", f"cloud-monitor-{port}", "-f", str(tmp_path / "containers/compose.yaml")]
+    name = f"cloud-monitor-{port}"
+    command = [compose, "-p", name, "-f", str(tmp_path / "containers/compose.yaml")]
+    command += [f"--profile={profile}" for profile in profiles]
     environment = os.environ | {"PAGE_PORT": str(port)}
-
-    def shows_figure() -> bool:
-        try:
-            values = get(f"http://127.0.0.1:{port}/api/status").json()["values"]
-        except requests.RequestException:
-            return False
-        return "grids.composed.sysinfo.load" in values
-
     try:
         subprocess.run(
             [*command, "up", "-d", "--no-build"], env=environment, check=True, timeout=PATIENCE_S * 5
         )
-        wait_until(shows_figure, "the host's load on the page", PATIENCE_S * 3)
+        yield Composition(name, f"http://127.0.0.1:{port}")
     finally:
         subprocess.run([*command, "down", "-v"], env=environment, check=False, timeout=PATIENCE_S * 3)
+
+
+def answer(url: str) -> str:
+    """The text there; none where nothing answers well yet."""
+    try:
+        answered = get(url)
+    except requests.RequestException:
+        return ""
+    return answered.text if answered.status_code == 200 else ""
+
+
+def test_the_composition_shows_a_figure_of_its_host(tmp_path: Path) -> None:
+    with composed(tmp_path, "COLLECTOR_GRID=composed\n") as composition:
+        figure = '"grids.composed.sysinfo.load"'
+        status = f"{composition.page}/api/status"
+        wait_until(lambda: figure in answer(status), "the host's load on the page", PATIENCE_S * 3)
+
+
+def test_the_compositions_fleet_reads_its_pictures(tmp_path: Path) -> None:
+    """On its PostgreSQL, by the stub engine; the page shows the batch."""
+    folder = tmp_path / "containers"
+    shutil.copytree(ROOT / "samples/molecules", folder / "pictures")
+    count = len(list((folder / "pictures").iterdir()))
+    database = "postgresql://fleet:SECRET@queue/fleet"
+    (folder / "queue_password").write_text("SECRET\n")
+    (folder / "worker.toml").write_text(
+        f'database_url = "{database}"\nstorage_url = "/pictures"\ndecimer_engine = "stub"\n'
+        'results_url = "/var/lib/cloud-monitor/worker/results"\n'
+        "cpu_threshold_pct = 100\nmemory_threshold_pct = 100\nmemory_drain_pct = 100\n"
+        'scheduled_events_url = "off"\nspot_notice_url = "off"\n'
+    )
+    settings = f"COLLECTOR_GRID=composed\nWEBAPP_FLEET_DATABASE_URL={database}\n"
+    with composed(tmp_path, settings, "fleet") as composition:
+        worker = f"{composition.name}_worker_1"
+        program = ["cloud-monitor-worker", "--config", "/run/secrets/worker"]
+
+        def enqueued() -> bool:  # once PostgreSQL takes connections
+            done = podman("exec", worker, *program, "enqueue", ".", "--name", "drawings", check=False)
+            return done.returncode == 0
+
+        def read() -> bool:
+            told = podman("exec", worker, *program, "status", "--json", check=False)
+            return told.returncode == 0 and json.loads(told.stdout)["images"]["done"] == count
+
+        wait_until(enqueued, "a queue that takes a batch", PATIENCE_S * 3)
+        wait_until(read, f"{count} pictures that were read", PATIENCE_S * 3)
+        url = f"{composition.page}/fleet/batches/drawings"
+        wait_until(lambda: "drawings" in answer(url), "the batch's page", PATIENCE_S)
+
+
+def test_the_demo_is_at_work_in_one_container() -> None:
+    """By `tools/build-containers demo`; its fleet waits for a model, which no network is there to fetch."""
+    if podman("image", "exists", "cloud-monitor-demo", check=False).returncode != 0:
+        absent("cloud-monitor-demo is not built: tools/build-containers demo")
+    with running(*HARDENED, "--network=none", "cloud-monitor-demo") as demo:
+
+        def said(*command: str) -> str:
+            return podman("exec", demo, *command, check=False).stdout
+
+        page = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:5000/').read().decode())"
+        wait_until(lambda: IN_TROUBLE.search(said("python3", "-c", page)), "a cloud in trouble", 300)
+        mail = ["grep", "-rh", "^Subject: ", "/var/lib/cloud-monitor/demo/mailbox/new"]
+        wait_until(lambda: "3 VMs lost" in said(*mail), "mail on lost VMs", 300)

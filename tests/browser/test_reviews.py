@@ -18,7 +18,7 @@ LONG_MS = 60_000  # for what takes a second on a machine of its own
 TOKENS = {"anna": "anna-s-token-0123456789", "bert": "bert-s-token-0123456789"}
 HOSTILE = '<img src=x onerror="alert(1)">'
 SMILES = ("CCO", "c1ccccc1", "CC(=O)O", "CCN", "CCC")
-BATCHES = ("keys", "mouse", "phone", "both", "filter", "quiet", "long")
+BATCHES = ("keys", "mouse", "phone", "both", "filter", "quiet", "long", "drawn")
 TOO_LONG = "C" * 4001
 
 
@@ -152,6 +152,28 @@ def test_by_mouse_on_the_page_of_one_result(page: Page, url: str, said: list[str
     page.wait_for_url(here, timeout=LONG_MS)
     expect(page.locator(".verdict")).to_have_text("not reviewed")
     assert find_serious(page) == []
+
+
+def test_drawn_by_hand(page: Page, url: str, said: list[str]) -> None:
+    refused: list[str] = []
+    page.on("console", lambda told: refused.append(told.text) if "Content Security" in told.text else None)
+    know(page, url)
+    open_page(page, f"{url}/fleet/batches/drawn")
+    card(page, 3).get_by_role("button", name="Correct").click()
+    dialog = page.get_by_role("dialog", name="What it is")
+    smiles = dialog.get_by_label("SMILES")
+    expect(dialog.locator(".structure img")).to_be_visible(timeout=LONG_MS)
+    dialog.get_by_role("button", name="Draw it by hand").click()
+    sheet = dialog.locator(".by-hand canvas").last
+    expect(sheet).to_be_visible(timeout=LONG_MS)
+    box = sheet.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.85, box["y"] + box["height"] * 0.8)
+    expect(smiles).to_have_value("CC.CCN")  # a bond beside what was there
+    assert find_serious(page) == []
+    dialog.get_by_role("button", name="Do it").click()
+    expect(verdict(page, 3)).to_have_text("✎ corrected CC.CCN by anna", timeout=LONG_MS)
+    assert refused == []
 
 
 def test_on_a_phone(browser: Browser, url: str) -> None:

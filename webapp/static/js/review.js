@@ -1,6 +1,7 @@
 /** Reviews of answers: right, wrong, what it is instead, taken back; by buttons and keys, each moving on to the next result. */
 
 import { askFor, sendChange } from "./change.js";
+import { closeEditor, openEditor } from "./editor.js";
 import { refreshNow, renewBody } from "./refresh.js";
 import { moveResult, resultOf } from "./results.js";
 import { drawStructure } from "./structures.js";
@@ -131,11 +132,19 @@ function correct(result) {
   const picture = dialog.querySelector(".picture"), original = result.querySelector("[data-picture] img");
   picture.hidden = !original;
   picture.replaceChildren(...(original ? [original.cloneNode()] : []));
+  const byHand = dialog.querySelector("[data-draw]"), place = dialog.querySelector(".by-hand");
+  closeEditor(place);
+  byHand.hidden = false;
+  byHand.onclick = () => void openEditor(place, figure, input).then(
+    () => { byHand.hidden = true; },
+    () => { dialog.querySelector(".refused").textContent = "The editor cannot be loaded: type the SMILES."; },
+  );
+  dialog.addEventListener("close", () => closeEditor(place), { once: true });
   let waiting = null;
   const draw = () => { if (input.value.trim()) drawStructure(figure, input.value.trim()); };
   input.value = placeOf(result).querySelector(".verdict.corrected bdi")?.textContent ?? smilesOf(result);
   input.oninput = () => { clearTimeout(waiting); waiting = setTimeout(draw, DRAW_MS); };
-  askFor(dialog, "The SMILES of what is in the picture. It is drawn while you type.", async (fields, token) => {
+  askFor(dialog, "What is in the picture, as a SMILES, which is drawn while you type, or drawn by hand.", async (fields, token) => {
     const change = asked(resultAt(key) ?? result, "corrected", String(fields.get("smiles")).trim());
     try {
       const answer = await sendChange("api/reviews", { ...change, token });

@@ -20,9 +20,10 @@ let observer = null;
 const smilesOf = (figure) => figure.dataset.smiles ?? figure.closest("[data-result]")?.querySelector("[data-smiles]")?.textContent ?? "";
 const keyOf = (figure) => `${figure.dataset.structure} ${smilesOf(figure)}`;
 
-function show(figure, { svg, formula, fault }) {
+function show(figure, { svg, formula, text, fault }) {
   figure.classList.toggle("undrawn", !svg);
   figure.dataset.state = svg ? "drawn" : "undrawn";
+  figure.dataset.text = text ?? "";
   if (!svg) { figure.replaceChildren(element("p", {}, fault)); return; }
   const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
   const image = element("img", { alt: "The structure of this SMILES", src: url, load: () => URL.revokeObjectURL(url) });

@@ -1,6 +1,6 @@
 /**
  * Draws structures from SMILES, apart from the page: one at a time, and whatever a SMILES makes it do, the page goes on.
- * It takes {smiles, width, height, bond} and gives {svg, formula} or {fault}; the first word is {ready}.
+ * It takes {smiles, width, height, bond} and gives {svg, formula, text} or {fault}, with the SMILES as it was read; the first word is {ready}.
  */
 
 import { Molecule } from "../vendor/openchemlib.js";
@@ -27,7 +27,7 @@ function draw({ smiles, width, height, bond }) {
     .replace(/<\w+ [^>]*class="event"[^>]*\/>/g, "")
     .replace(/fill="[^"]*">[?*]<\/text>/g, 'fill="rgb(0,0,0)">*</text>'); // "?" is the library's word for any atom
   if (svg.length > LONGEST_SVG) return { fault: "too large to be drawn" };
-  return { svg, formula: text.includes("*") ? "" : describe(molecule) };
+  return { svg, formula: text.includes("*") ? "" : describe(molecule), text };
 }
 
 /** With stars, the library takes a molecule for a pattern to search by, and draws `O` for `OH`: an element stands in for them. */

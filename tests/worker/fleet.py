@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.services.needs import need
@@ -120,15 +120,19 @@ class Fleet:
 
     def said(self) -> str:
         """The end of each log, for a message."""
-        return "\n".join(
-            f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self._all_logs()
-        )
+        return "\n".join(f"--- {name}\n{text[-3000:]}" for name, text in self._read_logs())
 
     def has_said(self, text: str) -> bool:
-        return any(text in log.read_text(errors="replace") for log in self._all_logs())
+        return any(text in told for _, told in self._read_logs())
 
-    def _all_logs(self) -> list[Path]:
-        return [*self.folder.glob("supervisor-*.log"), *self.logs.glob("*.log")]
+    def _read_logs(self) -> Iterator[tuple[str, str]]:
+        """Name and text of each; the fleet takes away its oldest meanwhile."""
+        for log in (*self.folder.glob("supervisor-*.log"), *self.logs.glob("*.log")):
+            try:
+                text = log.read_text(errors="replace")
+            except FileNotFoundError:
+                continue
+            yield log.name, text
 
     def stop(self) -> None:
         for pid in self.all_pids():

@@ -1,6 +1,6 @@
 """One delivery as a process of its own, to be killed at any moment: arguments as JSON on the command line.
 
-Prints "kept" as soon as the run's points are acknowledged as kept, and the report when it ends.
+Prints "kept" as soon as the run's points are acknowledged as kept; the report is its last line, when it ends.
 """
 
 from __future__ import annotations
@@ -38,15 +38,20 @@ def main() -> None:
     (sender,) = senders_of(destination, Path(given["state_dir"]), readback)
     report = Report(sender)
 
-    def tell() -> None:
-        while not report.kept:
-            time.sleep(0.0005)
-        print("kept", flush=True)
+    ended = threading.Event()
 
-    threading.Thread(target=tell, daemon=True).start()
+    def tell() -> None:
+        while not report.kept and not ended.wait(0.0005):
+            pass
+        if report.kept:
+            print("kept", flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
     points = points_of(given["timestamp"], given["points"])
     send_points(report, points, OPTIONS, given["timestamp"], time.monotonic() + 8)
-    time.sleep(0.002)
+    ended.set()
+    teller.join()
     spool = Spool(sender.spool_path)
     unproven = len(spool.delivered(0)) if readback else 0
     spool.close()

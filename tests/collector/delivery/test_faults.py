@@ -64,7 +64,7 @@ class Soak:
         if "kept" in lines:
             self.acknowledged.append(self.now)
         self.killed += process.returncode == -9
-        return json.loads(lines[1]) if process.returncode == 0 else None
+        return json.loads(lines[-2]) if process.returncode == 0 else None
 
     def drain(self) -> None:
         """With the network well again, runs until nothing waits and, with proof, nothing is unproven.

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import waitress
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.places import find_serious
 from tests.services.proxy import run_proxy
+from tests.services.serving import serve_app
 from tests.webapp.sample import write_sample
 from tests.worker.queue.helpers import add
 from tests.worker.queue.test_batch_wishes import change
@@ -73,10 +73,8 @@ def scene(tmp_path: Path) -> Iterator[BatchesScene]:
             fleet_database_url=url,
             wishes_database_url=url,
         )
-        server = waitress.create_server(create_app(settings, poll=False), host="127.0.0.1", port=0, threads=8)
-        threading.Thread(target=server.run, daemon=True).start()
-        yield BatchesScene(f"http://127.0.0.1:{server.effective_port}", queue, url, pictures)
-        server.close()
+        with serve_app(create_app(settings, poll=False)) as address:
+            yield BatchesScene(address, queue, url, pictures)
     queue.close()
 
 

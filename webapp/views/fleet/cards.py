@@ -10,7 +10,7 @@ from cloud_monitor.system.text import format_number, one_line, without_controls
 from webapp.pages.cells import NOTHING, WARN, Cell
 from worker.review import UNPARSABLE, ResultRow
 
-SMILES_MAX = 20_000  # characters; far longer than any that the model writes
+SHOWN_MAX = 20_000  # characters of a SMILES; far more than any that the model writes
 _NOTE_WORDS: Mapping[str, str] = {
     "lead_for_phenyl": "Pb for Ph?",
     "r_labels": "group labels",
@@ -59,7 +59,7 @@ def result_card(row: ResultRow, doubtful_below: float) -> ResultCard:
 def smiles_text(smiles: str) -> str:
     """To be copied: whole, with nothing that turns or hides what stands beside it."""
     text = without_controls(smiles)
-    return text if len(text) <= SMILES_MAX else f"{text[:SMILES_MAX]}…"
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
 
 
 def note_words(name: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloud_monitor.reviews import CORRECTED, RIGHT, WRONG
+from cloud_monitor.reviews import CORRECTED, RIGHT, SMILES_MAX, WRONG
 from cloud_monitor.system.text import format_number, one_line
 from webapp.pages.cells import NOTHING, Cell, day_and_time
 from webapp.reviews.store import KeptReview
 
 if TYPE_CHECKING:
-    from worker.review import BandAgreement
+    from worker.review import BandAgreement, ResultRow
 
 _WORDS = {RIGHT: "✓ right", WRONG: "✗ wrong", CORRECTED: "✎ corrected"}
 REVIEW_CHOICES = (
@@ -23,6 +23,11 @@ REVIEW_CHOICES = (
     (WRONG, "wrong or corrected"),
 )
 FEW = 10  # reviews, under which a share says little
+
+
+def is_reviewable(row: ResultRow) -> bool:
+    """Whether it has an answer that a review can be kept of, and a picture that it would be known by."""
+    return bool(row.result.smiles and len(row.result.smiles) <= SMILES_MAX and row.result.sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from cloud_monitor.reviews import SMILES_MAX
 from webapp.errors import RequestRefused
@@ -15,7 +15,13 @@ from webapp.serving.context import current_settings
 from webapp.serving.identity import obstacle_to_changes
 from webapp.serving.kept import KeptReading
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
-from webapp.views.fleet.review_marks import AgreementLine, ReviewMark, agreement_lines, review_mark
+from webapp.views.fleet.review_marks import (
+    AgreementLine,
+    ReviewMark,
+    agreement_lines,
+    is_reviewable,
+    review_mark,
+)
 
 if TYPE_CHECKING:
     from worker.review import BandAgreement, ResultRow
@@ -45,6 +51,7 @@ class Reviewing:
     fault: str  # why the reviews there are cannot be shown; "" where they are
     marks: Mapping[tuple[int, int], ReviewMark]
     agreement: tuple[AgreementLine, ...]
+    smiles_max: ClassVar[int] = SMILES_MAX  # characters of a correction
 
 
 def given_verdicts() -> GivenVerdicts:
@@ -69,9 +76,9 @@ def forget_agreements() -> None:
 def reviewing_of(rows: Sequence[ResultRow], batch: str = "") -> Reviewing:
     """Of the rows of a page, with a batch also its agreement; a page is shown without what cannot be read."""
     keys = {
-        (row.chunk, row.result.number): (row.image_hash, row.result.smiles)
+        (row.chunk, row.result.number): (row.image_hash, row.result.smiles or "")
         for row in rows
-        if row.result.smiles and len(row.result.smiles) <= SMILES_MAX and row.result.sha256
+        if is_reviewable(row)
     }
     obstacle = obstacle_to_changes()
     reviews = ReviewsRead(current_settings().state_dir)

@@ -26,6 +26,7 @@ from webapp.reviews.store import (
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse, reviews_unreadable
+from webapp.views.fleet.review_marks import is_reviewable
 from webapp.views.fleet.reviewing import forget_agreements, read_agreement_of
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ def _review_of(asked: NewReview, row: ResultRow | None, who: ProvenUser, now: fl
     if row is None:
         text = f"there is no result {asked.number} of chunk {asked.chunk}"
         raise RequestRefused(404, "result_unknown", text)
-    smiles = row.result.smiles
-    if not smiles or len(smiles) > SMILES_MAX or not row.result.sha256:
+    smiles = row.result.smiles or ""
+    if not is_reviewable(row):
         raise RequestRefused(409, "no_answer", f"{one_line(row.image)} has no answer that can be reviewed")
     if without_controls(asked.smiles) != without_controls(smiles):  # as pages show it
         text = f"{one_line(row.image)} has been read again, with another answer: look at it once more"

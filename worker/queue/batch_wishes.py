@@ -93,6 +93,8 @@ def check_batch_wish(wish: BatchWish) -> None:
     for name, value in wish.details.items():
         if why := checks[name](value):
             raise QueueRefused(f"{name}: {why}")
+    if not math.isfinite(wish.asked_at):  # a row's, by whoever wrote it
+        raise QueueRefused("it was asked for at no time")
     due = wish.deadline
     if due is not None and due <= wish.asked_at:
         raise QueueRefused(f"deadline: {wish.details['deadline']} is in the past")

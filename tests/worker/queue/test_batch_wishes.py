@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -185,6 +186,17 @@ def test_what_cannot_be_is_refused_and_the_next_goes_on(queue: Queue) -> None:
         "refused: there is no wish 'erase'; there are submit, pause, resume, cancel, retry, deadline",
         "paused 1 chunk",
     ]
+
+
+def test_a_deadline_after_no_time_is_refused(queue: Queue) -> None:
+    """PostgreSQL has NaN for who may write the row; from SQLite infinity comes back."""
+    no_time = math.nan if queue.database.url.get_backend_name() == "postgresql" else math.inf
+    row = {"kind": "deadline", "batch": "batch", "details": {"deadline": 60}, "asked_by": "eve"}
+    write = queue.database.write
+    write(lambda connection: connection.execute(insert(batch_wishes).values(**row, asked_at=no_time)))
+    made = change(queue)
+    assert made is not None
+    assert made.outcome == "refused: it was asked for at no time"
 
 
 def test_a_submission_is_taken_by_one_of_many(queue: Queue) -> None:

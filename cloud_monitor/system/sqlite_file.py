@@ -14,6 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from cloud_monitor.system.files import is_absent
+
 log = logging.getLogger(__name__)
 
 BUSY_S = 10.0  # longest wait for another's transaction, which takes a fraction of a second
@@ -55,6 +57,18 @@ def connect(
 def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
     """Open a file that is there, to read alone. Raises sqlite3.OperationalError where there is none."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=busy_s)
+
+
+@contextmanager
+def open_to_read(path: Path, busy_s: float) -> Iterator[sqlite3.Connection | None]:
+    """A file that `open_transaction` writes, to read alone; None where there is none, or none of its tables:
+    its first transaction goes on, or came to nothing. Raises sqlite3.Error, also where there is no way to it.
+    """
+    if is_absent(path):
+        yield None
+        return
+    with closing(connect_to_read(path, busy_s)) as connection:
+        yield connection if connection.execute("PRAGMA user_version").fetchone()[0] else None
 
 
 def switch_to_wal(connection: sqlite3.Connection, busy_s: float = BUSY_S) -> None:

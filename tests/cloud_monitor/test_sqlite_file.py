@@ -17,6 +17,7 @@ from cloud_monitor.system.sqlite_file import (
     connect,
     identity_of,
     is_broken,
+    open_to_read,
     open_transaction,
     set_aside,
     switch_to_wal,
@@ -128,3 +129,28 @@ def test_a_file_in_use_for_long_is_told_of(writer: sqlite3.Connection, tmp_path:
         pytest.raises(sqlite3.OperationalError, match="locked"),
     ):
         switch_to_wal(other, busy_s=0.1)
+
+
+def test_a_file_whose_first_transaction_came_to_nothing_reads_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite"
+    with open_to_read(path, 0.1) as connection:
+        assert connection is None
+    tables = Tables("CREATE TABLE rows (text);\n", version=1, probe="SELECT text FROM rows")
+    with (
+        pytest.raises(ZeroDivisionError),
+        open_transaction(path, tables, synchronous="NORMAL", is_wal=True),
+    ):
+        raise ZeroDivisionError
+    with open_to_read(path, 0.1) as connection:
+        assert connection is None
+    with open_transaction(path, tables, synchronous="NORMAL", is_wal=True) as written:
+        written.execute("INSERT INTO rows VALUES ('one')")
+    with open_to_read(path, 0.1) as connection:
+        assert connection is not None
+        assert connection.execute("SELECT text FROM rows").fetchall() == [("one",)]
+
+
+def test_where_there_is_no_way_to_it_reading_says_so(tmp_path: Path) -> None:
+    """Also where the system does not let it be known whether there is a file."""
+    with pytest.raises(sqlite3.OperationalError), open_to_read(tmp_path / ("x" * 300) / "a.sqlite", 0.1):
+        pass

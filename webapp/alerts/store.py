@@ -9,13 +9,12 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system import sqlite_file
-from cloud_monitor.system.files import is_absent
 from webapp.alerts.azure import AzureAlert
 from webapp.alerts.model import Alert, AlertKey, Known, Samples, Silence
 from webapp.alerts.outbox import ChannelState, MessageOutbox
@@ -209,12 +208,8 @@ def open_store(state_dir: Path) -> Iterator[AlertStore]:
 
 @contextmanager
 def _open_to_read(state_dir: Path) -> Iterator[AlertStore | None]:
-    file = state_dir / FILE_NAME
-    if is_absent(file):
-        yield None
-        return
-    with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
-        yield AlertStore(connection) if connection.execute("PRAGMA user_version").fetchone()[0] else None
+    with sqlite_file.open_to_read(state_dir / FILE_NAME, READ_S) as connection:
+        yield None if connection is None else AlertStore(connection)
 
 
 def read_alerts(state_dir: Path) -> AlertsState:

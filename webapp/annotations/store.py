@@ -6,7 +6,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,10 +138,10 @@ def find_annotations(
 ) -> tuple[Annotation, ...]:
     """As AnnotationStore.find; nothing where there is no file that can be read."""
     file = state_dir / FILE_NAME
-    if not file.exists():
-        return ()
     try:
-        with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
+        with sqlite_file.open_to_read(file, READ_S) as connection:
+            if connection is None:
+                return ()
             return AnnotationStore(connection).find(from_s, until_s, grid, count_max)
     except (sqlite3.Error, ValueError, TypeError) as error:
         log.warning("%s cannot be read: %s", file, error)

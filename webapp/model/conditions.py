@@ -141,11 +141,9 @@ def read_since(state_dir: Path) -> Mapping[Key, Since]:
 
 
 def _read_file(file: Path, where: str) -> tuple[Episode, ...]:
-    if is_absent(file):
-        return ()
     try:
-        with closing(sqlite_file.connect_to_read(file, READ_S)) as connection:
-            return tuple(_read(connection, where))
+        with sqlite_file.open_to_read(file, READ_S) as connection:
+            return () if connection is None else tuple(_read(connection, where))
     except (sqlite3.Error, _Unreadable, OSError) as error:
         log.warning("%s cannot be read: %s", file, error)
         return ()
@@ -200,8 +198,6 @@ def _taken_over(state_dir: Path) -> Iterator[Episode]:
 def _read(connection: sqlite3.Connection, where: str = "") -> Iterator[Episode]:
     """Raises _Unreadable where the file is not what this program writes."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0:  # the process that makes it is not done yet
-        return
     if version != _VERSION:
         raise _Unreadable("it is of another version")
     rows = connection.execute(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,11 +153,9 @@ class ReviewsRead:
         return found
 
     def _read(self, query: str, values: Sequence[str] = ()) -> list[KeptReview]:
-        if not self._file.exists():
-            return []
-        with closing(sqlite_file.connect_to_read(self._file, READ_S)) as connection:
-            if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                return []  # the first review was refused
+        with sqlite_file.open_to_read(self._file, READ_S) as connection:
+            if connection is None:
+                return []
             return [_kept(row) for row in connection.execute(query, values)]
 
 

@@ -36,6 +36,12 @@ def test_what_is_kept_is_found_as_it_was(tmp_path: Path) -> None:
     assert found == Annotation(*(getattr(given, name) for name in given.__slots__[:-1]), found.number)
 
 
+def test_without_a_way_to_the_file_there_are_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor a fault of the page: a folder may be closed, here a name is too long for the system."""
+    assert find_annotations(tmp_path / ("x" * 300), 0, NOW) == ()
+    assert "cannot be read" in caplog.text
+
+
 def test_one_with_a_key_is_noted_once(tmp_path: Path) -> None:
     with open_annotations(tmp_path) as store:
         assert store.add([note(NOW, "first", key="k"), note(NOW, "second", key="k")], KEEPING, NOW) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from cloud_monitor.metrics.catalog import UNITS
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from collector.model import Collected
@@ -16,7 +17,7 @@ from worker.queue.batch_statistics import BatchHistory, read_batch_histories
 from worker.queue.machine_statistics import FleetMachines, read_fleet_machines
 from worker.queue.statistics import HostFigures, QueueFigures, read_figures
 
-_BYTES_IN_MB = 1_000_000  # as in WORKER_TEMP_LIMIT_MB
+_BYTES_IN_MB = UNITS["MB"].factor
 TOTAL = "total"
 # Figures of a host that its worker's report may lack: it is older, or the host has no such thing
 _FURTHER = (

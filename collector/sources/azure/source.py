@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from cloud_monitor.metrics.catalog import UNITS
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from cloud_monitor.system.files import replace_file
@@ -23,7 +24,7 @@ from collector.settings import AzureSourceSettings
 KEEP_S = 2 * ROUND_S + 60  # two rounds: one that failed leaves no gap
 _RETRY_MOST_S = 3600.0  # that Azure is left alone for; what is later comes of a clock that went back
 _LEAVE_S = 8  # of the source's time, for the last call
-_MB = 1_000_000
+_BYTES_IN_MB = UNITS["MB"].factor
 CPU, MEMORY, CAPACITY = "Percentage CPU", "Available Memory Percentage", "UsedCapacity"
 DISKS = tuple(
     f"{disk} {what} Consumed Percentage"
@@ -154,8 +155,8 @@ def storage_values(
     if used_bytes is None:
         return
     names = {"grid": grid, "account": account}
-    yield build_path("azure_storage_used_mb", **names), used_bytes / _MB
-    yield build_path("azure_storage_limit_mb", **names), limit_bytes / _MB
+    yield build_path("azure_storage_used_mb", **names), used_bytes / _BYTES_IN_MB
+    yield build_path("azure_storage_limit_mb", **names), limit_bytes / _BYTES_IN_MB
     yield build_path("azure_storage_used_pct", **names), 100 * used_bytes / limit_bytes
 
 

@@ -15,7 +15,7 @@ from worker.queue.database import Database
 from worker.queue.hold import read_hold
 from worker.queue.migrate import require_queue
 from worker.queue.model import QueueError
-from worker.queue.schema import batches, chunks
+from worker.queue.schema import batch_id_of, batches, chunks
 from worker.queue.sql import read_now
 from worker.queue.statistics import BATCHES, COUNTS, BatchFigures, read_batches
 
@@ -96,7 +96,7 @@ def find_batch(url: str, name: str, patience_s: float = 2) -> BatchFigures | Non
     """Without counts of doubtful results and unopened files. Raises QueueUnavailable, QueueError."""
 
     def read(connection: Connection) -> BatchFigures | None:
-        number = connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
+        number = batch_id_of(connection, name)
         if number is None:
             return None
         counts = connection.execute(COUNTS.where(chunks.c.batch_id == number)).all()

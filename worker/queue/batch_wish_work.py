@@ -18,7 +18,7 @@ from worker.queue.hold import is_held
 from worker.queue.hosts import add_event
 from worker.queue.model import Added, Batch, QueueError, QueueRefused, QueueTarget
 from worker.queue.policy import QueuePolicy
-from worker.queue.schema import batches, chunks
+from worker.queue.schema import batch_id_of, batches, chunks
 from worker.queue.sql import db_now, insert_or_ignore, insert_or_replace, storable
 
 LOCK = 7_201_609  # PostgreSQL's advisory lock: one supervisor makes changes at a time, in their order
@@ -119,10 +119,7 @@ def _cancel(connection: Connection, wish: BatchWish, by: str) -> str:
     this = OPEN & IS_SUBMISSION & (batch_wishes.c.batch == wish.batch)
     values = {"done_at": db_now(), "outcome": storable(f"stopped: {by} cancelled it")}
     stopped = connection.execute(update(batch_wishes).where(this).values(values)).rowcount
-    is_there = (
-        connection.execute(select(batches.c.id).where(batches.c.name == wish.batch)).first() is not None
-    )
-    if stopped and not is_there:
+    if stopped and batch_id_of(connection, wish.batch) is None:
         return "cancelled before it was submitted"
     changed = operator.cancel(connection, QueueTarget(wish.batch), by)
     return f"cancelled {_chunks(changed)}{' and the rest of its submission' if stopped else ''}"
@@ -193,7 +190,8 @@ def _make_batch(connection: Connection, wish: BatchWish, source: str) -> int:
     statement = insert_or_ignore(connection, batches).values(values).returning(batches.c.id)
     made = connection.execute(statement).scalar_one_or_none()
     if made is None:
-        there = connection.execute(select(batches.c.id).where(batches.c.name == wish.batch)).scalar_one()
+        there = batch_id_of(connection, wish.batch)
+        assert there is not None  # its name is why nothing was inserted
         told = contents_text(connection, there)
         raise QueueRefused(f"there is a batch {wish.batch} already, of {told}: choose another name")
     return int(made)

@@ -23,6 +23,7 @@ from worker.queue.schema import (
     PENDING,
     UNFINISHED,
     attempts,
+    batch_id_of,
     batches,
     chunks,
     images,
@@ -111,8 +112,7 @@ def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
     """
     wanted: list[ColumnElement[bool]] = []
     if target.batch is not None:
-        query = select(batches.c.id).where(batches.c.name == target.batch)
-        batch = connection.execute(query).scalar_one_or_none()
+        batch = batch_id_of(connection, target.batch)
         if batch is None:
             raise QueueRefused(f"there is no batch {target.batch}")
         wanted.append(chunks.c.batch_id == batch)

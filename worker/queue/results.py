@@ -15,7 +15,7 @@ from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.notes import Note
 from worker.answers.page_names import page_name
 from worker.queue.model import QueueRefused, Result, ResultRow
-from worker.queue.schema import ENDED, attempts, batches, chunks, images, results
+from worker.queue.schema import ENDED, attempts, batch_id_of, batches, chunks, images, results
 from worker.queue.sql import db_now, given_pairs, storable
 
 LONGEST_ERROR = 500  # characters
@@ -228,7 +228,7 @@ def chunks_with_results(connection: Connection, batch: str | None) -> list[tuple
     """All or a batch's, in order, with how many results there are."""
     query = select(chunks.c.id, chunks.c.images_done).where(chunks.c.images_done > 0).order_by(chunks.c.id)
     if batch is not None:
-        found = connection.execute(select(batches.c.id).where(batches.c.name == batch)).scalar_one_or_none()
+        found = batch_id_of(connection, batch)
         if found is None:
             raise QueueRefused(f"there is no batch {batch}")
         query = query.where(chunks.c.batch_id == found)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    select,
     text,
 )
 
@@ -253,3 +255,8 @@ fleet_hold = Table(  # one row while the whole fleet is held
     Column("held_by", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default=text("''")),
 )
+
+
+def batch_id_of(connection: Connection, name: str) -> int | None:
+    """None where there is no batch of that name."""
+    return connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()

@@ -12,7 +12,7 @@ from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, count_fai
 from worker.queue.chosen import read_rows
 from worker.queue.host_statistics import read_doubtful_below
 from worker.queue.model import ResultRow
-from worker.queue.schema import PICTURES_SINCE, batches
+from worker.queue.schema import PICTURES_SINCE, batch_id_of
 from worker.queue.sql import db_now
 from worker.queue.statistics import BatchFigures, read_batch
 from worker.review.choice import After, ResultFilter
@@ -70,7 +70,7 @@ def read_batch_agreement(
     with open_results(url, patience_s, PICTURES_SINCE) as (database, _):
 
         def read(connection: Connection) -> tuple[BandAgreement, ...] | None:
-            batch_id = _batch_id(connection, name)
+            batch_id = batch_id_of(connection, name)
             return None if batch_id is None else read_agreement(connection, batch_id, verdicts)
 
         return database.read(read)
@@ -91,15 +91,11 @@ def read_results_of(
     """The rows alone, and what begins the next page; None where there is no such batch."""
 
     def read(connection: Connection) -> tuple[tuple[ResultRow, ...], After | None] | None:
-        batch_id = _batch_id(connection, name)
+        batch_id = batch_id_of(connection, name)
         return None if batch_id is None else _read_rows(connection, batch_id, chosen, after, count, verdicts)
 
     with open_results(url, patience_s, schema_for(chosen)) as (database, _):
         return database.read(read)
-
-
-def _batch_id(connection: Connection, name: str) -> int | None:
-    return connection.execute(select(batches.c.id).where(batches.c.name == name)).scalar_one_or_none()
 
 
 def _read(
@@ -111,7 +107,7 @@ def _read(
     count: int,
     verdicts: Verdicts,
 ) -> BatchPage | None:
-    batch_id = _batch_id(connection, name)
+    batch_id = batch_id_of(connection, name)
     below = read_doubtful_below(connection)
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
     if batch_id is None or batch is None:

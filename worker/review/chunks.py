@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.queue.claims import deadline_of
-from worker.queue.schema import STATES, attempts, batches, chunks
+from worker.queue.schema import STATES, attempts, batch_id_of, chunks
 from worker.queue.sql import read_now
 from worker.review.opened import open_results
 
@@ -65,8 +65,7 @@ def read_chunks_page(
     """
 
     def read(connection: Connection) -> ChunksPage | None:
-        query = select(batches.c.id).where(batches.c.name == batch)
-        batch_id = connection.execute(query).scalar_one_or_none()
+        batch_id = batch_id_of(connection, batch)
         if batch_id is None:
             return None
         wanted = select(chunks).where(chunks.c.batch_id == batch_id, chunks.c.id > after)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Protocol
 
-from sqlalchemy import Connection, Select, literal, select, tuple_
+from sqlalchemy import Connection, Select, literal, tuple_
 
 from worker.exports.base import COLUMNS, WITHOUT_LISTS, Columns
 from worker.exports.csv import encode, write_rows
@@ -17,7 +17,7 @@ from worker.exports.jsonl import JsonLinesFormat
 from worker.queue.database import Database
 from worker.queue.model import ResultRow
 from worker.queue.results import NOTED_ROWS, chunks_with_results, unpack_row
-from worker.queue.schema import batches, results
+from worker.queue.schema import batch_id_of, results
 from worker.review.opened import open_results
 
 TOGETHER = 500  # results
@@ -63,7 +63,7 @@ def is_batch(url: str, name: str, patience_s: float = 2) -> bool:
 
 
 def _is_batch(connection: Connection, name: str) -> bool:
-    return connection.execute(select(batches.c.id).where(batches.c.name == name)).first() is not None
+    return batch_id_of(connection, name) is not None
 
 
 def _portions(database: Database, ids: Sequence[int]) -> Iterator[Sequence[ResultRow]]:

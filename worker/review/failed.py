@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from worker.queue.chosen import read_rows
 from worker.queue.model import ResultRow
-from worker.queue.schema import batches
+from worker.queue.schema import batch_id_of
 from worker.review.choice import FAILED, After, ResultFilter
 from worker.review.given_up import given_up_keys, read_given_up
 from worker.review.opened import open_results
@@ -44,8 +44,7 @@ def read_failed_page(
     def read(connection: Connection) -> FailedPage | None:
         batch_id = None
         if chosen.batch:
-            query = select(batches.c.id).where(batches.c.name == chosen.batch)
-            batch_id = connection.execute(query).scalar_one_or_none()
+            batch_id = batch_id_of(connection, chosen.batch)
             if batch_id is None:
                 return None
         places = _places(connection, batch_id, chosen, after, count + 1)

@@ -2,6 +2,7 @@
 
 from worker.answers.confidence import band_of
 from worker.answers.notes import UNPARSABLE
+from worker.exports.base import LISTS, WITHOUT_LISTS, result_object
 from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, QueueUnavailable, ResultRow
 from worker.review.batch import (
@@ -31,12 +32,14 @@ __all__ = [
     "ANSWERS",
     "FAILED",
     "GIVEN_UP",
+    "LISTS",
     "NOTED",
     "NOTE_NAMES",
     "NO_MOLECULE",
     "REVIEWS",
     "TRUNCATED",
     "UNPARSABLE",
+    "WITHOUT_LISTS",
     "After",
     "AnswerKey",
     "BandAgreement",
@@ -58,4 +61,5 @@ __all__ = [
     "read_failed_page",
     "read_result_page",
     "read_results_of",
+    "result_object",
 ]

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.review import ResultPage, ResultRow
+from worker.review import LISTS, WITHOUT_LISTS, ResultPage, ResultRow, result_object
+
+_SHOWN = tuple(name for name in WITHOUT_LISTS if name not in ("batch", "sha256"))
 
 
 def describe(row: ResultRow) -> dict[str, Any]:
+    """As exports have it, but for the batch, which the address names; the picture's hash has its page."""
     result = row.result
     return {
-        "chunk": row.chunk,
         "number": result.number,
-        "image": row.image,
         "image_hash": row.image_hash if result.sha256 else "",
-        "smiles": result.smiles,
-        "error": result.error,
-        "least_confidence": result.least_confidence,
-        "mean_confidence": result.mean_confidence,
-        "truncated": result.truncated,
-        "notes": {note.name: note.evidence for note in result.notes},
-        "engine": row.engine,
-        "model": row.model,
-        "precision": result.precision,
-        "worker": row.worker,
-        "host": row.host,
-        "stored_at": row.stored_at,
+        **result_object(row, _SHOWN),
     }
 
 
 def describe_whole(found: ResultPage) -> dict[str, Any]:
     """With the tokens, parallel to their confidences, both empty where they are not kept."""
-    result = found.row.result
     return {
-        "batch": found.row.batch,
         **describe(found.row),
-        "tokens": list(result.tokens),
-        "confidences": list(result.confidences),
+        **result_object(found.row, ("batch", *LISTS)),
         "attempt": found.attempt,
         "claimed_at": found.claimed_at,
         "previous": _key(found.previous),

@@ -20,7 +20,11 @@ from tests.browser import lists, scene
 from tests.services import ask
 from tests.services.graphite import Graphite, run_graphite
 from tests.services.proxy import Proxy, run_proxy
+from tests.services.serving import serve_app
 from tests.services.support import free_port, stop_process, wait_until
+from tests.webapp.sample import write_sample
+from webapp import create_app
+from webapp.settings import Settings
 
 REFRESH_S = 2
 
@@ -135,3 +139,21 @@ def _keep_sending(graphite: Graphite, url: str, start: int, stopping: threading.
             sent = scene.minute_of(now)
             scene.send_points(graphite.carbon, scene.newest_points(now))
             _send_lists(url, start, sent)
+
+
+@contextmanager
+def serve_to_ann(folder: Path, queue_url: str, token: str) -> Iterator[str]:
+    """The address of a page in this process, without a store, on which ann may ask things of that queue."""
+    write_sample(folder, time.time())
+    (folder / "tokens").write_text(f"ann {token}\n")
+    with run_proxy() as proxy:
+        proxy.mode = "empty"
+        settings = Settings(
+            state_dir=folder,
+            token_file=folder / "tokens",
+            graphite_url=proxy.url,
+            fleet_database_url=queue_url,
+            wishes_database_url=queue_url,
+        )
+        with serve_app(create_app(settings, poll=False)) as address:
+            yield address

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
+from tests.browser.deployment import serve_to_ann
 from tests.browser.places import find_serious
-from tests.services.proxy import run_proxy
-from tests.services.serving import serve_app
-from tests.webapp.sample import write_sample
 from tests.worker.queue.helpers import add
 from tests.worker.queue.test_batch_wishes import change
-from webapp import create_app
-from webapp.settings import Settings
 from worker.queue import Queue, QueueTarget, open_queue
 from worker.queue.batch_wish_statistics import read_asked
 from worker.queue.batch_wish_work import report_sources
@@ -54,8 +49,6 @@ class BatchesScene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[BatchesScene]:
-    write_sample(tmp_path, time.time())
-    (tmp_path / "tokens").write_text(f"ann {TOKEN}\n")
     pictures = tmp_path / "pictures"
     (pictures / "new ones").mkdir(parents=True)
     for number in range(3):
@@ -64,17 +57,8 @@ def scene(tmp_path: Path) -> Iterator[BatchesScene]:
     queue = open_queue(url)
     add(queue, "there", images=4)
     queue.database.write(partial(report_sources, host="vm1", prefixes=[str(pictures)]))
-    with run_proxy() as proxy:
-        proxy.mode = "empty"
-        settings = Settings(
-            state_dir=tmp_path,
-            token_file=tmp_path / "tokens",
-            graphite_url=proxy.url,
-            fleet_database_url=url,
-            wishes_database_url=url,
-        )
-        with serve_app(create_app(settings, poll=False)) as address:
-            yield BatchesScene(address, queue, url, pictures)
+    with serve_to_ann(tmp_path, url, TOKEN) as address:
+        yield BatchesScene(address, queue, url, pictures)
     queue.close()
 
 

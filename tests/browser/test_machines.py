@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from tests.browser.conftest import open_page
+from tests.browser.deployment import serve_to_ann
 from tests.browser.places import find_serious
 from tests.services.chromium import TIMEOUT_MS
-from tests.services.proxy import run_proxy
-from tests.services.serving import serve_app
-from tests.webapp.sample import write_sample
 from tests.webapp.views.machines import HOSTILE, open_sample
-from webapp import create_app
-from webapp.settings import Settings
 from worker.queue import Queue
 from worker.queue.machine_schema import machine_wishes
 from worker.queue.machines import MachineRow, MachineState, add_machine, change_machine
@@ -39,21 +34,10 @@ class MachinesScene:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[MachinesScene]:
-    write_sample(tmp_path, time.time())
-    (tmp_path / "tokens").write_text(f"ann {TOKEN}\n")
     url = f"sqlite:///{tmp_path / 'queue.db'}"
     queue = open_sample(url)
-    with run_proxy() as proxy:
-        proxy.mode = "empty"
-        settings = Settings(
-            state_dir=tmp_path,
-            token_file=tmp_path / "tokens",
-            graphite_url=proxy.url,
-            fleet_database_url=url,
-            wishes_database_url=url,
-        )
-        with serve_app(create_app(settings, poll=False)) as address:
-            yield MachinesScene(address, queue)
+    with serve_to_ann(tmp_path, url, TOKEN) as address:
+        yield MachinesScene(address, queue)
     queue.close()
 
 

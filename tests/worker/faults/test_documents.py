@@ -10,19 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.services.postgres import Postgres
 from tests.services.support import PATIENCE_S
 from tests.worker.faults.test_kills import ENVIRONMENT, kill_at_random
 from tests.worker.fleet import Fleet
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.create_database()
-    fleet = Fleet(tmp_path, url, ENVIRONMENT)
+@pytest.fixture
+def fleet(fleet_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, fleet_url, ENVIRONMENT)
     yield fleet
     fleet.stop()
 

@@ -12,20 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.postgres import Postgres
 from tests.services.support import PATIENCE_S, slowdown, wait_until
 from tests.worker.fleet import Fleet
 
 ENVIRONMENT = {"WORKER_MAX_WORKERS": "3", "WORKER_STUB_S": "0.01", "WORKER_LEASE_S": "4"}
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.create_database()
-    fleet = Fleet(tmp_path, url, ENVIRONMENT)
+@pytest.fixture
+def fleet(fleet_url: str, tmp_path: Path) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path, fleet_url, ENVIRONMENT)
     yield fleet
     fleet.stop()
 

@@ -43,16 +43,12 @@ from worker.submission.carry_out import Submitter
 STAY = (sys.executable, "-m", "worker", "run")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
-    url = ""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        url = server.create_database()
+@pytest.fixture
+def fleet(fleet_url: str, tmp_path: Path) -> Iterator[Fleet]:
     (tmp_path / "images").mkdir()
     fleet = Fleet(
         tmp_path,
-        url,
+        fleet_url,
         {
             "WORKER_SUBMIT_SOURCES": str(tmp_path / "images"),
             "WORKER_CHUNK_IMAGES": "20",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from webapp.alerts.engine import step
 from webapp.alerts.observe import observe
-from webapp.alerts.rules import parse_alert_settings
+from webapp.alerts.rules.rules import parse_alert_settings
 from webapp.alerts.store import open_store
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import HealthRules

@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 
 from bench.pss import read_children, read_tree_pss_mb
-from webapp.alerts.outbox import OutMessage
+from webapp.alerts.sending.outbox import OutMessage
 from webapp.alerts.store import open_store
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value

@@ -14,9 +14,9 @@ from sqlalchemy import update
 
 from bench.queue import new_place, tell
 from worker.queue import Queue, Result, ResultChoice, Usage, open_queue
-from worker.queue.fill import fill_piece
+from worker.queue.database.fill import fill_piece
 from worker.queue.schema import results
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 
 FULL, TINY = (400, 500), (2, 5)  # chunks, results of each
 TOKENS = ("C", "=", "1") * 20  # as many as a real drawing has

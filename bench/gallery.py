@@ -31,8 +31,8 @@ from tests.webapp.sample import write_sample
 from worker.answers.notes import Note
 from worker.queue import Queue, Result, Usage, open_queue
 from worker.queue.chosen import read_all
-from worker.queue.database import Database
-from worker.queue.statistics import read_figures
+from worker.queue.database.connections import Database
+from worker.queue.statistics.queue import read_figures
 
 PEER = "reading the whole batch and sorting it"
 CHUNK = 500

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import text
 
 from worker.queue import Queue, QueuePolicy, open_queue
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
 
 IMAGES = 51  # a chunk
 BARE_TAKE = """

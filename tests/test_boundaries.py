@@ -16,20 +16,11 @@ PARTS = (GROUND_FLOOR, "collector", "webapp", "worker")
 
 # importing module -> modules of another part that it may import; the ground floor is for all and imports none
 CROSSINGS = {
-    "webapp.views.wishing": {"worker.queue.wishes"},
-    "webapp.views.batches": {
-        "worker.queue.batch_statistics",
-        "worker.queue.batch_wish_statistics",
-        "worker.queue.batch_wishes",
-        "worker.queue.statistics",
-    },
-    "webapp.views.machines": {"worker.queue.machine_statistics", "worker.queue.wishes"},
-    "webapp.views.fleet": {"worker.queue.batch_statistics", "worker.queue.statistics", "worker.review"},
-    "collector.sources": {
-        "worker.queue.batch_statistics",
-        "worker.queue.machine_statistics",
-        "worker.queue.statistics",
-    },
+    "webapp.views.wishing": {"worker.queue.machines.wishes"},
+    "webapp.views.batches": {"worker.queue.statistics", "worker.queue.batch_wishes.wishes"},
+    "webapp.views.machines": {"worker.queue.statistics", "worker.queue.machines.wishes"},
+    "webapp.views.fleet": {"worker.queue.statistics", "worker.review"},
+    "collector.sources": {"worker.queue.statistics"},
 }
 
 # Names that several classes may have, and why

@@ -21,8 +21,8 @@ from cloud_monitor.program import program_name, version_text
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.files import is_absent
 from webapp import create_app
-from webapp.alerts.annotate_command import add_annotate_arguments, run_annotate
-from webapp.alerts.commands import add_arguments, run_command
+from webapp.alerts.commands.alerts import add_arguments, run_command
+from webapp.alerts.commands.annotate import add_annotate_arguments, run_annotate
 from webapp.model.build import GridOrder
 from webapp.serving.assets import PartsMissing
 from webapp.settings import CONFIG, READER, ServeSettings, Settings, read_settings

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cloud_monitor.system.text import duration_text, without_controls
 from worker.queue.outcome import finished_text
-from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
+from worker.queue.statistics.queue import BatchFigures, HostFigures, QueueFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")
 SHOWN_EVENTS = 8

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from cloud_monitor.metrics.catalog import UNITS
 from cloud_monitor.metrics.paths import build_path, clean
-from worker.queue.batch_statistics import BatchHistory, Forecast, forecast, in_order, left_of
-from worker.queue.statistics import BatchFigures, QueueFigures
+from worker.queue.statistics.batches import BatchHistory, Forecast, forecast, in_order, left_of
+from worker.queue.statistics.queue import BatchFigures, QueueFigures
 
 ENDED_S = 3600.0  # so long the figures of a batch are sent after its end
 _BYTES_IN_MB = UNITS["MB"].factor

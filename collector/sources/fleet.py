@@ -13,9 +13,9 @@ from collector.settings import FleetSettings
 from collector.sources.batches_of_fleet import batch_values, sent_batches
 from collector.sources.machines_of_fleet import machine_values
 from collector.sources.top_n import OTHER, top_names
-from worker.queue.batch_statistics import BatchHistory, read_batch_histories
-from worker.queue.machine_statistics import FleetMachines, read_fleet_machines
-from worker.queue.statistics import HostFigures, QueueFigures, read_figures
+from worker.queue.statistics.batches import BatchHistory, read_batch_histories
+from worker.queue.statistics.machines import FleetMachines, read_fleet_machines
+from worker.queue.statistics.queue import HostFigures, QueueFigures, read_figures
 
 _BYTES_IN_MB = UNITS["MB"].factor
 TOTAL = "total"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cloud_monitor.metrics.paths import build_path, clean
-from worker.queue.machine_statistics import FleetMachines, GroupFigures, MachineFigures, MachineState
+from worker.queue.statistics.machines import FleetMachines, GroupFigures, MachineFigures, MachineState
 
 TOTAL = "total"
 _OF_DECISION = ("costing", "cost_per_hour", "cost_month", "cost_projected", "cost_most")

@@ -18,8 +18,8 @@ from tests.browser.places import find_serious
 from tests.worker.queue.helpers import add
 from tests.worker.queue.test_batch_wishes import change
 from worker.queue import Queue, QueueTarget, open_queue
-from worker.queue.batch_wish_statistics import read_asked
-from worker.queue.batch_wish_work import report_sources
+from worker.queue.batch_wishes.work import report_sources
+from worker.queue.statistics.batch_wishes import read_asked
 from worker.settings import read_settings
 from worker.submission.carry_out import Submitter
 

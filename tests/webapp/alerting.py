@@ -9,7 +9,7 @@ from urllib.parse import quote
 from tests.webapp.sample import NOW
 from webapp.alerts.changes import publish_count
 from webapp.alerts.model import Alert, AlertKey, Known
-from webapp.alerts.rules import read_alert_settings
+from webapp.alerts.rules.rules import read_alert_settings
 from webapp.alerts.store import HistoryEntry, open_store
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"' & \x1b[2J"

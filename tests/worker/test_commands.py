@@ -34,8 +34,8 @@ from worker.exports.base import CHEMISTRY, COLUMNS, OF_0_2_0, WITHOUT_LISTS, Exp
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
 from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
-from worker.queue.machines import Offer, change_group
-from worker.queue.statistics import read_figures
+from worker.queue.machines.machines import Offer, change_group
+from worker.queue.statistics.queue import read_figures
 from worker.settings import read_settings
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.services.programs import run_program
 from tests.worker.fleet import ROOT, Fleet
 from worker.queue import QueueTarget
-from worker.queue.statistics import ChunkFigures, read_figures
+from worker.queue.statistics.queue import ChunkFigures, read_figures
 from worker.status_view import status_view
 
 HOSTILE = "evil\x1b[31m [bold]name\x07"

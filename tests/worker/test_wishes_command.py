@@ -11,10 +11,10 @@ from tests.worker.queue.helpers import add
 from tests.worker.queue.test_batch_wishes import ask, change, take
 from worker.commands.wishes import wishes_text
 from worker.queue import Queue, open_queue
-from worker.queue.batch_wish_schema import batch_wishes
-from worker.queue.batch_wish_statistics import AskedOfBatches, find_batch, find_wish, read_asked
-from worker.queue.batch_wish_work import keep_submission, record_fault, report_sources
+from worker.queue.batch_wishes.schema import batch_wishes
+from worker.queue.batch_wishes.work import keep_submission, record_fault, report_sources
 from worker.queue.hold import hold_fleet
+from worker.queue.statistics.batch_wishes import AskedOfBatches, find_batch, find_wish, read_asked
 
 
 def asked(url: str) -> AskedOfBatches:

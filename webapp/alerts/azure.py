@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from webapp.alerts.model import AZURE_CRITICAL, AZURE_WARNING, AlertKey, Seen, place_of
 
 if TYPE_CHECKING:  # the sender imports this, and no pydantic
-    from webapp.alerts.rules import AlertRule
+    from webapp.alerts.rules.rules import AlertRule
 
 SCHEMA = "azureMonitorCommonAlertSchema"
 OPEN_MAX = 500

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from webapp.alerts.alertmanager import silences_on
 from webapp.alerts.model import Alert, AlertKey, Silence
-from webapp.alerts.rules import AlertRule, AlertSettings
+from webapp.alerts.rules.rules import AlertRule, AlertSettings
+from webapp.alerts.rules.windows import open_windows
+from webapp.alerts.sending.alertmanager import silences_on
 from webapp.alerts.store import AlertsState
-from webapp.alerts.windows import open_windows
 from webapp.model.snapshot_view import AlertCount
 
 CauseState = Literal["firing", "pending", "acknowledged", "silenced"]

@@ -8,7 +8,7 @@ from cloud_monitor.system.text import duration_text
 from webapp.alerts.causes import count_firing, find_causes, silences_of
 from webapp.alerts.engine import ACK_S, acknowledge
 from webapp.alerts.model import Alert, Known, Silence
-from webapp.alerts.rules import AlertSettings
+from webapp.alerts.rules.rules import AlertSettings
 from webapp.alerts.store import AlertStore, HistoryEntry
 from webapp.poll.state_files import write_alert_count
 

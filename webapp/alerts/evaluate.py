@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cloud_monitor.system.locks import FileLock, take_lock
-from webapp.alerts.alertmanager import AlertmanagerLink, channel_name, posts_of, silences_on
 from webapp.alerts.changes import publish_count
-from webapp.alerts.current_rules import CurrentRules
 from webapp.alerts.engine import step
-from webapp.alerts.message import messages_of
 from webapp.alerts.model import Alert, Known, Samples, Silence, StepResult
 from webapp.alerts.observe import observe
-from webapp.alerts.orders import BACK_OFF_S
-from webapp.alerts.outbox import OutMessage
-from webapp.alerts.sender import start_sender
+from webapp.alerts.rules.current import CurrentRules
+from webapp.alerts.rules.windows import open_windows
+from webapp.alerts.sending.alertmanager import AlertmanagerLink, channel_name, posts_of, silences_on
+from webapp.alerts.sending.message import messages_of
+from webapp.alerts.sending.orders import BACK_OFF_S
+from webapp.alerts.sending.outbox import OutMessage
+from webapp.alerts.sending.sender import start_sender
 from webapp.alerts.store import AlertStore, HistoryEntry, open_store, read_alerts
-from webapp.alerts.windows import open_windows
 from webapp.model.conditions import read_since
 from webapp.model.health import Health, HealthRules
 from webapp.model.judge import judge_health

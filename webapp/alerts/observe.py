@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 from cloud_monitor.metrics.catalog import PRODUCERS
 from webapp.alerts.azure import AzureAlert, see_azure
-from webapp.alerts.figures import judge_figures
 from webapp.alerts.model import (
     AZURE_CRITICAL,
     AZURE_WARNING,
@@ -19,8 +18,9 @@ from webapp.alerts.model import (
     is_within,
     place_of,
 )  # fmt: skip
-from webapp.alerts.outbox import FAILING_FROM, ChannelState
-from webapp.alerts.rules import CHANNEL_FAILING, LEVELS, AlertRule
+from webapp.alerts.rules.figures import judge_figures
+from webapp.alerts.rules.rules import CHANNEL_FAILING, LEVELS, AlertRule
+from webapp.alerts.sending.outbox import FAILING_FROM, ChannelState
 from webapp.model.health import (
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,

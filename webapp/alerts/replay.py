@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from cloud_monitor.metrics.paths import ROOT, STEP_S
 from webapp.alerts.engine import step
-from webapp.alerts.message import title_of
 from webapp.alerts.model import Known, Samples
 from webapp.alerts.observe import observe
-from webapp.alerts.rules import AlertSettings
-from webapp.alerts.windows import open_windows
+from webapp.alerts.rules.rules import AlertSettings
+from webapp.alerts.rules.windows import open_windows
+from webapp.alerts.sending.message import title_of
 from webapp.graphite.series import path_of
 from webapp.graphite.steps import Series
 from webapp.model.build import GridOrder, build_snapshot

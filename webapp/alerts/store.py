@@ -17,7 +17,7 @@ from typing import Any
 from cloud_monitor.system import sqlite_file
 from webapp.alerts.azure import AzureAlert
 from webapp.alerts.model import Alert, AlertKey, Known, Samples, Silence
-from webapp.alerts.outbox import ChannelState, MessageOutbox
+from webapp.alerts.sending.outbox import ChannelState, MessageOutbox
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class AlertsState:
 
     known: Known = field(default_factory=Known)
     silences: tuple[Silence, ...] = ()
-    foreign_silences: tuple[Mapping[str, Any], ...] = ()  # as webapp.alerts.alertmanager keeps them
+    foreign_silences: tuple[Mapping[str, Any], ...] = ()  # as webapp.alerts.sending.alertmanager keeps them
     channels: tuple[ChannelState, ...] = ()
     evaluated_at: float = 0.0
     waiting: int = 0  # messages
@@ -129,7 +129,7 @@ class AlertStore:
         )
 
     def read_foreign_silences(self) -> list[dict[str, Any]]:
-        """As webapp.alerts.alertmanager keeps them."""
+        """As webapp.alerts.sending.alertmanager keeps them."""
         return list(self._get("foreign_silences", []))
 
     def write_foreign_silences(self, silences: list[dict[str, Any]]) -> None:

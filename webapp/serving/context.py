@@ -7,8 +7,8 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from webapp.alerts.current_rules import CurrentRules
-from webapp.alerts.rules import AlertSettings
+from webapp.alerts.rules.current import CurrentRules
+from webapp.alerts.rules.rules import AlertSettings
 from webapp.graphite.gate import GraphiteGate
 from webapp.metrics.counters import SharedCounters
 from webapp.settings import Settings

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort
 
 from cloud_monitor.system.files import stamp_of
 from webapp.alerts.causes import find_causes, silences_of
+from webapp.alerts.rules.windows import open_windows
 from webapp.alerts.store import FILE_NAME, AlertsState, read_alerts, read_history
-from webapp.alerts.windows import open_windows
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.alerts import AlertPage, Naming, alert_page, alerts_page
 from webapp.serving.context import current_alert_settings, current_settings, current_time

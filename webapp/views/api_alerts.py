@@ -30,10 +30,10 @@ from webapp.alerts.changes import (
 )
 from webapp.alerts.engine import ACK_S
 from webapp.alerts.model import Alert, Silence
-from webapp.alerts.plots import plot_targets
-from webapp.alerts.rules import AlertSettings
+from webapp.alerts.rules.rules import AlertSettings
+from webapp.alerts.rules.windows import open_windows
+from webapp.alerts.sending.plots import plot_targets
 from webapp.alerts.store import AlertStore, open_store, read_alerts, read_history
-from webapp.alerts.windows import open_windows
 from webapp.errors import RequestRefused
 from webapp.poll.current import reload_view
 from webapp.serving.context import current_alert_settings, current_settings, current_time

@@ -27,7 +27,7 @@ def write(insert: Callable[[str, float], Written]) -> Written:
     """What `insert` gives, called with the database's URL and how long it may try. Raises RequestRefused
     (503).
     """
-    from worker.queue.wishes import QueueError  # SQLAlchemy: only where something is asked for
+    from worker.queue.machines.wishes import QueueError  # SQLAlchemy: only where something is asked for
 
     url = current_settings().wishes_database_url
     assert url is not None

@@ -25,10 +25,10 @@ from worker.machines.providers.base import Provider, open_provider
 from worker.machines.replay import Arrival
 from worker.machines.replay import replay as replay_rule
 from worker.queue import Queue, open_queue
-from worker.queue.machines import Offer, read_arrivals, read_learned, read_machine
-from worker.queue.manager_lease import MachineView, read_view
-from worker.queue.sql import read_now
-from worker.queue.wishes import MachineWish, WishKind, add_wish
+from worker.queue.database.sql import read_now
+from worker.queue.machines.lease import MachineView, read_view
+from worker.queue.machines.machines import Offer, read_arrivals, read_learned, read_machine
+from worker.queue.machines.wishes import MachineWish, WishKind, add_wish
 from worker.settings import Settings
 
 

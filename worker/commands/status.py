@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from worker.queue.model import QueueUnavailable
-from worker.queue.statistics import QueueFigures, read_figures
+from worker.queue.statistics.queue import QueueFigures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view
 from worker.storage.open import results_obstacle

@@ -9,7 +9,7 @@ import click
 
 from cloud_monitor.system.text import age_text, without_controls
 from worker.errors import WorkerError
-from worker.queue.batch_wish_statistics import AskedOfBatches, read_asked
+from worker.queue.statistics.batch_wishes import AskedOfBatches, read_asked
 from worker.settings import Settings
 
 

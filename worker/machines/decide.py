@@ -9,8 +9,8 @@ from typing import Any
 
 from worker.machines.configuration import GroupConfig
 from worker.machines.scaling import Due, Memory, ScalingDecision, ScalingInput
-from worker.queue.machines import STAYING, GroupRow, MachineRow, MachineState, Offer, QueuedWork
-from worker.queue.manager_lease import MachineView
+from worker.queue.machines.lease import MachineView
+from worker.queue.machines.machines import STAYING, GroupRow, MachineRow, MachineState, Offer, QueuedWork
 from worker.queue.model import NO_NEED, StatedNeed
 
 _PAUSES_S = (30.0, 1800.0)  # after a first failure, at most

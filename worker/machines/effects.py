@@ -24,9 +24,10 @@ from worker.machines.providers.base import (
     ProviderUnavailable,
 )
 from worker.machines.reconcile import ActionKind, MachineAction, ended_leftovers
+from worker.queue.database.sql import read_now, storable
 from worker.queue.hosts import add_event
-from worker.queue.machine_places import PlaceRefusal, forget_refusal, note_refusal, refusals_of
-from worker.queue.machines import (
+from worker.queue.machines.lease import MachineBook, MachineView
+from worker.queue.machines.machines import (
     GroupRow,
     MachineRow,
     MachineState,
@@ -35,9 +36,8 @@ from worker.queue.machines import (
     change_group,
     change_machine,
 )
-from worker.queue.manager_lease import MachineBook, MachineView
+from worker.queue.machines.places import PlaceRefusal, forget_refusal, note_refusal, refusals_of
 from worker.queue.model import StatedNeed
-from worker.queue.sql import read_now, storable
 
 log = logging.getLogger(__name__)
 YOUNG_DEATHS = 3  # in a row stop a group

@@ -34,8 +34,8 @@ from worker.machines.scaling import ScalingDecision
 from worker.machines.wishing import fulfil
 from worker.queue import DecisionNote, Queue, QueueUnavailable
 from worker.queue.hosts import add_event, note_decision
-from worker.queue.machine_places import read_learned_places, refusals_kept
-from worker.queue.machines import (
+from worker.queue.machines.lease import MachineBook, MachineView, NotManager, read_view
+from worker.queue.machines.machines import (
     STAYING,
     GroupRow,
     MachineRow,
@@ -45,7 +45,7 @@ from worker.queue.machines import (
     read_cost,
     read_learned,
 )
-from worker.queue.manager_lease import MachineBook, MachineView, NotManager, read_view
+from worker.queue.machines.places import read_learned_places, refusals_kept
 from worker.queue.model import StatedNeed
 
 log = logging.getLogger(__name__)

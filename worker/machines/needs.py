@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from worker.queue import StatedNeed
-from worker.queue.machines import GroupRow
+from worker.queue.machines.machines import GroupRow
 
 
 def why_nothing_carries(need: StatedNeed, groups: Iterable[GroupRow], hosts: Mapping[str, StatedNeed]) -> str:

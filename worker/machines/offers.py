@@ -14,9 +14,9 @@ from worker.machines.model import CloudQuota, MachineSize
 from worker.machines.placement import PlaceView
 from worker.machines.presets import smallest_fitting
 from worker.machines.providers.base import Provider, ProviderError, ProviderRefused
-from worker.queue.machine_places import LearnedPlace, PlaceRefusal
-from worker.queue.machines import Offer
-from worker.queue.manager_lease import MachineView
+from worker.queue.machines.lease import MachineView
+from worker.queue.machines.machines import Offer
+from worker.queue.machines.places import LearnedPlace, PlaceRefusal
 
 log = logging.getLogger(__name__)
 _QUOTA_S = 60.0

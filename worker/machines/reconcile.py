@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.machines.model import CloudListing, CloudMachine, CloudState, Leftover
-from worker.queue.machines import STAYING, HostWord, MachineRow, MachineState
+from worker.queue.machines.machines import STAYING, HostWord, MachineRow, MachineState
 
 
 class ActionKind(StrEnum):

@@ -12,7 +12,8 @@ from worker.machines.cost import month_cost, month_start
 from worker.machines.decide import with_limits_of
 from worker.machines.effects import new_row
 from worker.machines.placement import PlaceView, choose_place
-from worker.queue.machines import (
+from worker.queue.database.sql import read_now
+from worker.queue.machines.machines import (
     GroupRow,
     MachineRow,
     MachineState,
@@ -24,9 +25,8 @@ from worker.queue.machines import (
     read_machine,
     read_machines,
 )
+from worker.queue.machines.wishes import MachineWish, check_wish, end_wish
 from worker.queue.model import QueueRefused
-from worker.queue.sql import read_now
-from worker.queue.wishes import MachineWish, check_wish, end_wish
 
 _RESUMED = {"paused": False, "stopped": "", "young_deaths": 0, "retry_at": 0.0, "fault": ""}
 

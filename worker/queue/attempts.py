@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, or_, select, update
 
 from worker.queue.claims import HELD, REMAINING, holder, lost
+from worker.queue.database.sql import db_now
 from worker.queue.hosts import add_event
 from worker.queue.model import Claim, QueueRefused, Result, Usage, UsageStatistics
 from worker.queue.policy import QueuePolicy, backoff_s
 from worker.queue.results import add_results
 from worker.queue.schema import ACTIVE, DONE, FAILED, PENDING, attempts, chunks, images
-from worker.queue.sql import db_now
 
 CRASHES_ALONE = 2  # after so many the image gets the crash as its result
 STATISTICS_FROM = 50  # attempts

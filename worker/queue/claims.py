@@ -28,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from worker.queue.database.sql import db_now
 from worker.queue.hold import is_held
 from worker.queue.model import NO_NEED, Claim, Lease, LeaseLost, Outstanding, QueuedImage, Result, StatedNeed
 from worker.queue.policy import QueuePolicy
@@ -43,7 +44,6 @@ from worker.queue.schema import (
     images,
     results,
 )
-from worker.queue.sql import db_now
 
 NO_LIMIT = 2**53  # of memory and CPUs: more than any worker has
 CLAIM_LOCK = 7_201_607  # PostgreSQL's advisory lock that makes counting and claiming one step

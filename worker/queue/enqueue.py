@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from worker.queue.database.sql import db_now, insert_or_ignore
 from worker.queue.hold import refuse_if_held
 from worker.queue.model import NO_NEED, Added, Batch, QueueRefused, StatedNeed
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import DONE, NO_DEADLINE, PENDING, batches, chunks, images
-from worker.queue.sql import db_now, insert_or_ignore
 
 DEFAULT_PRIORITY = 2
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

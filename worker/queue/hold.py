@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, exists, literal_column, select
 
 from cloud_monitor.system.process import acting_user
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
+from worker.queue.database.sql import db_now, insert_or_ignore, storable
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueRefused
 from worker.queue.schema import HOLD_SINCE, fleet_hold
-from worker.queue.sql import db_now, insert_or_ignore, storable
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, insert, select, update
 
+from worker.queue.database.sql import db_now, insert_or_replace, storable
 from worker.queue.model import DecisionNote, HostReport
 from worker.queue.schema import decisions, events, hosts
-from worker.queue.sql import db_now, insert_or_replace, storable
 
 
 def report_host(connection: Connection, report: HostReport) -> None:

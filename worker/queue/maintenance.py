@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
 from worker.queue.attempts import end_attempt, record_failure
-from worker.queue.batch_wish_schema import batch_wishes, submit_sources
-from worker.queue.fill import fill_piece
+from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
+from worker.queue.database.fill import fill_piece
+from worker.queue.database.sql import db_now
 from worker.queue.hosts import add_event
-from worker.queue.machine_schema import machine_wishes, machines
+from worker.queue.machines.schema import machine_wishes, machines
 from worker.queue.model import MaintenanceRound
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import (
@@ -34,7 +35,6 @@ from worker.queue.schema import (
     results,
     samples,
 )
-from worker.queue.sql import db_now
 
 MAINTENANCE_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host does it at a time
 SAMPLE_EVERY_S = 5

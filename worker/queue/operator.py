@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, se
 
 from cloud_monitor.system.process import acting_user
 from worker.queue.attempts import UNCLAIMED
+from worker.queue.database.sql import db_now
 from worker.queue.enqueue import apply_to_chunks
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueRefused, QueueTarget
@@ -29,7 +30,6 @@ from worker.queue.schema import (
     images,
     results,
 )
-from worker.queue.sql import db_now
 
 AFRESH = UNCLAIMED | {
     "state": PENDING,

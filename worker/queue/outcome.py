@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, case, func, select
 
 from worker.queue.claims import readable_with
+from worker.queue.database.sql import error_kind
 from worker.queue.schema import ACTIVE, CANCELLED, FAILED, PENDING, attempts, batches, chunks, results
-from worker.queue.sql import error_kind
 
 NOT_ITS_OWN = frozenset({"NoAnswer"})  # kinds of error that no image is the cause of
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, case
 
+from worker.queue.database.sql import db_now
 from worker.queue.schema import chunks
-from worker.queue.sql import db_now
 
 
 @dataclass(frozen=True, slots=True)

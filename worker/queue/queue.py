@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from worker.queue import attempts, claims, documents, enqueue, hosts, maintenance, operator
 from worker.queue.chosen import ResultChoice, read_all, read_chosen
-from worker.queue.database import Database
-from worker.queue.manager_lease import read_leave
-from worker.queue.migrate import bring_up_to_date, require_queue
+from worker.queue.database.connections import Database
+from worker.queue.database.migrate import bring_up_to_date, require_queue
+from worker.queue.machines.lease import read_leave
 from worker.queue.model import (
     NO_NEED,
     Added,

@@ -14,9 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.notes import Note
 from worker.answers.page_names import page_name
+from worker.queue.database.sql import db_now, given_pairs, storable
 from worker.queue.model import QueueRefused, Result, ResultRow
 from worker.queue.schema import ENDED, attempts, batch_id_of, batches, chunks, images, results
-from worker.queue.sql import db_now, given_pairs, storable
 
 LONGEST_ERROR = 500  # characters
 

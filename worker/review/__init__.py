@@ -3,8 +3,8 @@
 from worker.answers.confidence import band_of
 from worker.answers.notes import UNPARSABLE
 from worker.exports.base import LISTS, WITHOUT_LISTS, result_object
-from worker.queue.batch_statistics import BatchHistory
 from worker.queue.model import QueueError, QueueUnavailable, ResultRow
+from worker.queue.statistics.batches import BatchHistory
 from worker.review.batch import (
     BatchPage,
     read_answers,

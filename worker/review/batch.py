@@ -8,13 +8,13 @@ from functools import partial
 
 from sqlalchemy import Connection, select
 
-from worker.queue.batch_statistics import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.chosen import read_rows
-from worker.queue.host_statistics import read_doubtful_below
+from worker.queue.database.sql import db_now
 from worker.queue.model import ResultRow
 from worker.queue.schema import PICTURES_SINCE, batch_id_of
-from worker.queue.sql import db_now
-from worker.queue.statistics import BatchFigures, read_batch
+from worker.queue.statistics.batches import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
+from worker.queue.statistics.hosts import read_doubtful_below
+from worker.queue.statistics.queue import BatchFigures, read_batch
 from worker.review.choice import After, ResultFilter
 from worker.review.folders import Folders, read_folders
 from worker.review.opened import open_results

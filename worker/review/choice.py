@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, literal, or_, select, tuple_
 
 from cloud_monitor.reviews import RIGHT, WRONG
 from worker.answers.notes import NOTES, UNPARSABLE
+from worker.queue.database.sql import error_kind
 from worker.queue.schema import chunks, images, results
-from worker.queue.sql import error_kind
 
 ANSWERS, NOTED, TRUNCATED = "answers", "noted", "truncated"
 NO_MOLECULE, FAILED = "not_a_molecule", "failed"

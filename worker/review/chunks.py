@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.queue.claims import deadline_of
+from worker.queue.database.sql import read_now
 from worker.queue.schema import STATES, attempts, batch_id_of, chunks
-from worker.queue.sql import read_now
 from worker.review.opened import open_results
 
 CHUNK_STATES = STATES

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, literal, tuple_
 from worker.exports.base import COLUMNS, WITHOUT_LISTS, Columns
 from worker.exports.csv import encode, write_rows
 from worker.exports.jsonl import JsonLinesFormat
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
 from worker.queue.model import ResultRow
 from worker.queue.results import NOTED_ROWS, chunks_with_results, unpack_row
 from worker.queue.schema import batch_id_of, results

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, Text, and_, bindparam, func, literal, select, tuple_
 
 from worker.answers.page_names import page_name
+from worker.queue.database.sql import given_pairs
 from worker.queue.model import Result, ResultRow
 from worker.queue.schema import FAILED, attempts, batches, chunks, images, results
-from worker.queue.sql import given_pairs
 
 REASON = "given up with its chunk"
 _HAS_RESULT = (

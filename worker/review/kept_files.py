@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from sqlalchemy import Connection, and_, exists, select
 
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
 from worker.queue.maintenance import old_batches
 from worker.queue.schema import ENDED, attempts, batches, chunks, results
 from worker.review.pack import pack_key

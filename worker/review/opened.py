@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from worker.queue.database import Database
-from worker.queue.migrate import require_queue
+from worker.queue.database.connections import Database
+from worker.queue.database.migrate import require_queue
 from worker.queue.model import QueueError
 from worker.queue.schema import PAGES_SINCE
 

@@ -11,8 +11,8 @@ from functools import partial
 from sqlalchemy import Connection, select
 
 from worker.errors import WorkerError
-from worker.queue.database import Database
-from worker.queue.migrate import require_queue
+from worker.queue.database.connections import Database
+from worker.queue.database.migrate import require_queue
 from worker.queue.schema import ACTIVE, batches, chunks, results
 from worker.review.pack import (
     ENTRY,

@@ -8,9 +8,9 @@ from functools import partial
 from sqlalchemy import Connection, and_, select
 
 from worker.queue.chosen import read_rows
-from worker.queue.host_statistics import read_doubtful_below
 from worker.queue.model import ResultRow
 from worker.queue.schema import attempts, results
+from worker.queue.statistics.hosts import read_doubtful_below
 from worker.review.choice import FAILED, After, ResultFilter
 from worker.review.opened import open_results
 from worker.review.reviewed import NO_VERDICTS, Place, Verdicts, places_of, schema_for

@@ -19,7 +19,7 @@ from typing import Any
 from cloud_monitor.system.text import duration_text
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
-from worker.queue.figures import HELD
+from worker.queue.statistics.figures import HELD
 from worker.review.kept_files import answering_tokens
 from worker.review.pack import pack_key
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks

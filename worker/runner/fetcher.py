@@ -23,7 +23,7 @@ from pathlib import Path
 
 from worker.gate.temporary import TempFolder
 from worker.queue import QueuedImage
-from worker.queue.figures import HELD
+from worker.queue.statistics.figures import HELD
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.fetched import FetchedImage, ImageRun, LocalFile, Pages, discard, is_of_one_file, remove
 from worker.runner.host_hold import HostHold, StorageTrial

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.queue import Claim, QueueError
-from worker.queue.figures import HELD
+from worker.queue.statistics.figures import HELD
 from worker.runner.active_chunks import ActiveChunk
 from worker.storage import StorageError
 

@@ -14,7 +14,8 @@ from itertools import chain
 from worker.errors import WorkerError
 from worker.listing import Enqueued, enqueue
 from worker.queue import Added, Batch, Queue, QueueRefused, QueueUnavailable
-from worker.queue.batch_wish_work import (
+from worker.queue.batch_wishes.wishes import BatchWish, check_batch_wish
+from worker.queue.batch_wishes.work import (
     WishHeld,
     WishLost,
     add_piece,
@@ -28,7 +29,6 @@ from worker.queue.batch_wish_work import (
     take_submission,
     waiting_submissions,
 )
-from worker.queue.batch_wishes import BatchWish, check_batch_wish
 from worker.queue.enqueue import Listing
 from worker.settings import AzureSettings, SupervisorSettings
 from worker.storage import Directory, Storage, StorageError, open_storage

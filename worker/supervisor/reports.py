@@ -9,7 +9,7 @@ from functools import partial
 
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
-from worker.queue.figures import HELD
+from worker.queue.statistics.figures import HELD
 from worker.settings import SupervisorSettings
 from worker.supervisor.activity import Activity
 from worker.supervisor.averages import Averages

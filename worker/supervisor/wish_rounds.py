@@ -15,7 +15,7 @@ from pathlib import Path
 
 from worker.exit_codes import NOTHING_TO_SUBMIT
 from worker.queue import Queue, QueueUnavailable
-from worker.queue.batch_wish_work import (
+from worker.queue.batch_wishes.work import (
     forget_sources,
     make_next_change,
     read_open,

@@ -15,7 +15,7 @@ from collector.zerofill import merge_seen
 from tests.collector.support import make_settings
 from tests.worker.queue.helpers import add, answers, claim, complete, let_pass
 from worker.queue import Queue, QueueTarget, Result, Usage, open_queue
-from worker.queue.statistics import QueueFigures, read_figures
+from worker.queue.statistics.queue import QueueFigures, read_figures
 
 HOSTILE = "2026.11/<b> run"
 

@@ -13,7 +13,7 @@ from collector.sources.fleet import collect, fleet_values
 from tests.collector.support import collector_environment, make_settings, run_collector
 from tests.worker.queue.helpers import add, answers, claim
 from worker.queue import DecisionNote, HostReport, Queue, QueuePolicy, Usage, open_queue
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 
 REPORT = HostReport(
     "vm1.example",

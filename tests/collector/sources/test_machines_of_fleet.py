@@ -13,10 +13,17 @@ from collector.sources.fleet import collect
 from collector.sources.machines_of_fleet import machine_values
 from tests.collector.support import make_settings
 from worker.queue import HostReport, Queue, open_queue
-from worker.queue.machine_schema import machines
-from worker.queue.machine_statistics import SILENT_MANAGER_S, read_fleet_machines
-from worker.queue.machines import MachineRow, MachineState, Offer, add_machine, change_group, change_machine
-from worker.queue.manager_lease import MachineBook
+from worker.queue.machines.lease import MachineBook
+from worker.queue.machines.machines import (
+    MachineRow,
+    MachineState,
+    Offer,
+    add_machine,
+    change_group,
+    change_machine,
+)
+from worker.queue.machines.schema import machines
+from worker.queue.statistics.machines import SILENT_MANAGER_S, read_fleet_machines
 
 FIGURES = {
     "cost_per_hour": 2.5,

@@ -13,9 +13,9 @@ import pytest
 from tests.services.receivers import HttpReceiver, http_receiver
 from tests.services.support import wait_until
 from tests.webapp.alerts.test_evaluate import Deployment, write_rules
-from webapp.alerts.outbox import ACTION, OutMessage
-from webapp.alerts.rules import AlertSettings, read_alert_settings
-from webapp.alerts.sender import start_sender
+from webapp.alerts.rules.rules import AlertSettings, read_alert_settings
+from webapp.alerts.sending.outbox import ACTION, OutMessage
+from webapp.alerts.sending.sender import start_sender
 from webapp.alerts.store import open_store, read_alerts, read_history
 
 NOTES = (

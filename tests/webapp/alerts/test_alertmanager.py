@@ -16,9 +16,9 @@ from tests.services.alertmanager import Alertmanager, run_alertmanagers
 from tests.services.receivers import HttpReceiver, http_receiver, silent_listener
 from tests.services.support import PATIENCE_S, in_time, wait_until
 from tests.webapp.alerts.test_evaluate import Deployment, write_rules
-from webapp.alerts.alertmanager import labels_of, parse_silences, silences_on
 from webapp.alerts.model import AlertKey
-from webapp.alerts.rules import parse_alert_settings
+from webapp.alerts.rules.rules import parse_alert_settings
+from webapp.alerts.sending.alertmanager import labels_of, parse_silences, silences_on
 from webapp.alerts.store import FILE_NAME, open_store, read_alerts
 
 KEY = AlertKey("vms_error", "atlas/cern")

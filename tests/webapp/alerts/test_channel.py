@@ -7,21 +7,22 @@ import sys
 
 import pytest
 
-from webapp.alerts.channel import with_key
+from webapp.alerts.sending.channel import with_key
 
 HEAVY = ("flask", "pydantic", "requests", "apprise", "jinja2", "waitress")
 
 
 def test_the_sender_imports_little() -> None:
     """It runs beside the page within one limit of memory."""
-    source = f"import sys, webapp.alerts.send; print([one for one in {HEAVY} if one in sys.modules])"
+    source = f"import sys, webapp.alerts.sending.send; print([one for one in {HEAVY} if one in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 
 
 def test_of_apprise_only_the_plugin_of_the_address_is_imported() -> None:
     source = (
-        "import sys; from webapp.alerts.channel import deliver; from webapp.alerts.outbox import OutMessage;"
+        "import sys; from webapp.alerts.sending.channel import deliver;"
+        "from webapp.alerts.sending.outbox import OutMessage;"
         "print(bool(deliver(OutMessage('a', 'firing', 'c', 'x', 't', 'b'), 'json://127.0.0.1:1/')));"
         "print(sorted(one for one in sys.modules if one.startswith('apprise.plugins.c')))"
     )

@@ -10,10 +10,10 @@ import pytest
 
 from tests.services.receivers import http_receiver, mailbox
 from tests.services.vendors import ADDRESSES, Call, run_vendors
-from webapp.alerts.channel import deliver
-from webapp.alerts.outbox import OutMessage
-from webapp.alerts.rules import parse_alert_settings
-from webapp.alerts.sender import start_sender
+from webapp.alerts.rules.rules import parse_alert_settings
+from webapp.alerts.sending.channel import deliver
+from webapp.alerts.sending.outbox import OutMessage
+from webapp.alerts.sending.sender import start_sender
 from webapp.alerts.store import open_store, read_alerts
 
 TITLE = "[CRITICAL] atlas: no data for 6 min"

@@ -10,9 +10,9 @@ import pytest
 from tests.services.receivers import http_receiver
 from tests.services.support import wait_until
 from tests.webapp.alerts.test_evaluate import Deployment, write_rules
-from webapp.alerts.outbox import OutMessage
-from webapp.alerts.rules import parse_alert_settings
-from webapp.alerts.sender import start_sender
+from webapp.alerts.rules.rules import parse_alert_settings
+from webapp.alerts.sending.outbox import OutMessage
+from webapp.alerts.sending.sender import start_sender
 from webapp.alerts.store import FILE_NAME, open_store, read_alerts
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from webapp.alerts.engine import acknowledge, step
 from webapp.alerts.model import AlertKey, Known, Notice, Observation, Seen, Silence
-from webapp.alerts.rules import AlertRule, parse_alert_settings
+from webapp.alerts.rules.rules import AlertRule, parse_alert_settings
 
 CHANNELS = {"mail": "json://127.0.0.1", "page": "json://127.0.0.1", "boss": "json://127.0.0.1"}
 RULES: Mapping[str, AlertRule] = parse_alert_settings(

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from cloud_monitor.settings import SettingsRefused
-from webapp.alerts.figures import FiguresSeen, judge_figures
 from webapp.alerts.model import AlertKey
-from webapp.alerts.rules import parse_alert_settings, read_alert_settings
+from webapp.alerts.rules.figures import FiguresSeen, judge_figures
+from webapp.alerts.rules.rules import parse_alert_settings, read_alert_settings
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value

@@ -7,7 +7,7 @@ import pytest
 from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.model import Alert, AlertKey, Known
 from webapp.alerts.observe import key_of, observe, place_of_key
-from webapp.alerts.rules import AlertRule, parse_alert_settings
+from webapp.alerts.rules.rules import AlertRule, parse_alert_settings
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import Health, HealthRules, Key
 from webapp.model.judge import judge_health

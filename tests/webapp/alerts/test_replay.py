@@ -18,7 +18,7 @@ from collector.model import Point
 from tests.services.graphite import Graphite
 from tests.services.support import wait_until
 from webapp.alerts.replay import past_views, replay
-from webapp.alerts.rules import parse_alert_settings
+from webapp.alerts.rules.rules import parse_alert_settings
 from webapp.graphite.steps import Series, SeriesPoint
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules

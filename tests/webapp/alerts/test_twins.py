@@ -24,8 +24,8 @@ from tests.webapp.sample import NOW, sample_values
 from webapp.alerts.engine import step
 from webapp.alerts.model import Known
 from webapp.alerts.observe import observe
-from webapp.alerts.outbox import ChannelState
-from webapp.alerts.rules import AlertRule, parse_alert_settings
+from webapp.alerts.rules.rules import AlertRule, parse_alert_settings
+from webapp.alerts.sending.outbox import ChannelState
 from webapp.metrics.counters import SharedCounters
 from webapp.metrics.exposition import expose
 from webapp.model.build import GridOrder, build_snapshot

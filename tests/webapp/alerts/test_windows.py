@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from webapp.alerts.windows import Window, current, open_windows, parse_hours
+from webapp.alerts.rules.windows import Window, current, open_windows, parse_hours
 
 VIENNA = ZoneInfo("Europe/Vienna")
 

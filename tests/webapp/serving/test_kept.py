@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from webapp.serving.kept import FAULT_KEPT_S, KEPT_S, KEPT_TIMES, KeptFault, KeptReading
-from worker.queue.statistics import QueueError, read_figures
+from worker.queue.statistics.queue import QueueError, read_figures
 
 
 class Source:

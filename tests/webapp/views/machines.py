@@ -8,9 +8,16 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from worker.queue import HostReport, Queue, open_queue
-from worker.queue.machine_schema import machines
-from worker.queue.machines import MachineRow, MachineState, Offer, add_machine, change_group, change_machine
-from worker.queue.manager_lease import MachineBook
+from worker.queue.machines.lease import MachineBook
+from worker.queue.machines.machines import (
+    MachineRow,
+    MachineState,
+    Offer,
+    add_machine,
+    change_group,
+    change_machine,
+)
+from worker.queue.machines.schema import machines
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 OFFERS = (

@@ -15,7 +15,7 @@ from tests.webapp.sample import NOW, write_sample
 from webapp import create_app
 from webapp.alerts.changes import SILENCES_MAX, publish_count
 from webapp.alerts.model import Known, Silence
-from webapp.alerts.rules import read_alert_settings
+from webapp.alerts.rules.rules import read_alert_settings
 from webapp.alerts.store import open_store, read_alerts
 from webapp.settings import Settings
 

@@ -24,8 +24,8 @@ from webapp.settings import read_settings
 from webapp.views.batches import reading
 from webapp.views.fleet.reading import forget
 from worker.queue import open_queue
-from worker.queue.batch_wish_statistics import read_asked
-from worker.queue.batch_wish_work import report_sources
+from worker.queue.batch_wishes.work import report_sources
+from worker.queue.statistics.batch_wishes import read_asked
 from worker.settings import read_settings as read_worker_settings
 from worker.submission.carry_out import Submitter
 

@@ -19,7 +19,7 @@ from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.machines import reading
 from worker.queue import open_queue
-from worker.queue.machine_schema import machine_wishes
+from worker.queue.machines.schema import machine_wishes
 from worker.queue.schema import events
 
 TOKEN = "ann-s-token-to-change"

@@ -12,7 +12,7 @@ from tests.webapp.alerting import HOSTILE
 from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
 from webapp.alerts.azure import OPEN_MAX, AzureAlert, see_azure, take_in
-from webapp.alerts.rules import parse_alert_settings
+from webapp.alerts.rules.rules import parse_alert_settings
 from webapp.alerts.store import open_store, read_history
 from webapp.settings import Settings
 

@@ -18,8 +18,8 @@ from webapp.pages.cells import NOTHING
 from webapp.settings import read_settings
 from webapp.views.machines import reading
 from worker.queue import open_queue
-from worker.queue.machines import change_group, change_machine
-from worker.queue.wishes import MachineWish, add_wish
+from worker.queue.machines.machines import change_group, change_machine
+from worker.queue.machines.wishes import MachineWish, add_wish
 
 Open = Callable[..., FlaskClient]
 

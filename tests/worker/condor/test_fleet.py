@@ -27,7 +27,7 @@ from worker.condor.pool import Pool, ask
 from worker.errors import WorkerError
 from worker.gate.model import ResourceEstimate
 from worker.queue import StatedNeed, open_queue
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 from worker.settings import Settings
 
 SECRET = "s3cret-of-the-database"

@@ -20,8 +20,8 @@ from tests.worker.fleet import ROOT
 from worker.machines.providers.base import ProviderRefused
 from worker.machines.providers.condor import open_provider
 from worker.queue import open_queue
-from worker.queue.manager_lease import read_view
-from worker.queue.statistics import read_figures
+from worker.queue.machines.lease import read_view
+from worker.queue.statistics.queue import read_figures
 
 PROVIDER = """
 import json, sys

@@ -11,7 +11,7 @@ import pytest
 from tests.services.azurite import Azurite
 from tests.services.support import wait_until
 from tests.worker.fleet import FAULTY_RUN, Fleet
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 
 NAMED_S = 30
 

@@ -20,7 +20,7 @@ from tests.services.postgres import Postgres
 from tests.services.postgres_pair import PostgresPair
 from tests.services.support import wait_until
 from tests.worker.fleet import FAULTY_STAY, Fleet
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 
 
 def contents(images: int, size: int = 1) -> list[bytes]:

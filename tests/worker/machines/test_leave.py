@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
-from worker.queue.machines import MachineRow, MachineState, add_machine, change_machine
-from worker.queue.manager_lease import MachineBook
+from worker.queue.machines.lease import MachineBook
+from worker.queue.machines.machines import MachineRow, MachineState, add_machine, change_machine
 
 RUN = (sys.executable, "-m", "worker", "run")
 

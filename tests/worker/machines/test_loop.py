@@ -23,9 +23,9 @@ from tests.services.postgres import Postgres
 from tests.services.support import absent, wait_until
 from tests.worker.fleet import Fleet
 from worker.machines.providers.local import LocalOptions, LocalProvider
-from worker.queue.machines import MachineState
-from worker.queue.manager_lease import MachineView, read_view
-from worker.queue.statistics import read_figures
+from worker.queue.machines.lease import MachineView, read_view
+from worker.queue.machines.machines import MachineState
+from worker.queue.statistics.queue import read_figures
 
 IMAGES = 600
 CONFIG = """

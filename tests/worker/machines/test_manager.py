@@ -33,12 +33,12 @@ from worker.queue import (
     QueueUnavailable,
     StatedNeed,
 )
-from worker.queue.machine_places import read_learned_places
-from worker.queue.machine_schema import machine_wishes
-from worker.queue.machines import MachineRow, MachineState, add_machine, change_group, change_machine
-from worker.queue.manager_lease import MachineView, read_view
-from worker.queue.statistics import read_figures
-from worker.queue.wishes import MachineWish, add_wish, check_wish
+from worker.queue.machines.lease import MachineView, read_view
+from worker.queue.machines.machines import MachineRow, MachineState, add_machine, change_group, change_machine
+from worker.queue.machines.places import read_learned_places
+from worker.queue.machines.schema import machine_wishes
+from worker.queue.machines.wishes import MachineWish, add_wish, check_wish
+from worker.queue.statistics.queue import read_figures
 
 CONFIG = """
 fleet = "f"

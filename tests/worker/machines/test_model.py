@@ -18,7 +18,7 @@ from worker.machines.providers.base import (
     tagged_names,
 )
 from worker.machines.providers.local import environment_of
-from worker.queue.machines import Offer
+from worker.queue.machines.machines import Offer
 
 ROOT = Path(__file__).parents[3]
 SIZE = MachineSize("c4", cores=4, memory_gb=16)

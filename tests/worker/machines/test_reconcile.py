@@ -17,7 +17,7 @@ from worker.machines.reconcile import (
     ended_leftovers,
     reconcile,
 )
-from worker.queue.machines import HostWord, MachineRow, MachineState
+from worker.queue.machines.machines import HostWord, MachineRow, MachineState
 
 NOW = 10_000.0
 LIMITS = GroupLimits("g", most=20)

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from tests.worker.queue.helpers import add, claim, complete
 from worker.queue import HostReport, Queue
-from worker.queue.batch_statistics import read_batch_histories
 from worker.queue.schema import attempts
+from worker.queue.statistics.batches import read_batch_histories
 
 PRICED, DEAR, FREE = "vm1", "vm2", "vm3"
 AT = 1_000_000.0

@@ -13,8 +13,9 @@ from sqlalchemy import insert, select, update
 
 from tests.worker.queue.helpers import add, claim, row
 from worker.queue import Queue, QueueRefused, QueueTarget
-from worker.queue.batch_wish_schema import batch_wishes, submit_sources
-from worker.queue.batch_wish_work import (
+from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
+from worker.queue.batch_wishes.wishes import BatchWish, add_batch_wish, batch_wish_of, check_batch_wish
+from worker.queue.batch_wishes.work import (
     TRIES,
     OpenWishes,
     WishHeld,
@@ -33,7 +34,6 @@ from worker.queue.batch_wish_work import (
     take_submission,
     waiting_submissions,
 )
-from worker.queue.batch_wishes import BatchWish, add_batch_wish, batch_wish_of, check_batch_wish
 from worker.queue.hold import hold_fleet, lift_hold
 from worker.queue.schema import NO_DEADLINE, batches, events
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from worker.queue.forecast import Forecast, forecast
-from worker.queue.statistics import BatchFigures, ChunkFigures, QueueFigures
+from worker.queue.statistics.forecast import Forecast, forecast
+from worker.queue.statistics.queue import BatchFigures, ChunkFigures, QueueFigures
 
 AT = 1_000.0
 NONE = {"pending": 0, "active": 0, "done": 0, "failed": 0, "cancelled": 0}

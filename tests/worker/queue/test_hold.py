@@ -7,7 +7,7 @@ import pytest
 from tests.worker.queue.helpers import add, answers, claim, nothing
 from worker.queue import Queue, QueueRefused, QueueTarget
 from worker.queue.hold import FleetHold, hold_fleet, lift_hold, read_hold
-from worker.queue.machines import read_work
+from worker.queue.machines.machines import read_work
 
 
 def hold(queue: Queue, reason: str = "") -> bool:

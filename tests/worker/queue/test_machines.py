@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from worker.queue import HostReport, Queue, QueueRefused, QueueTarget
-from worker.queue.machines import (
+from worker.queue.machines.lease import MachineBook, NotManager, read_leave
+from worker.queue.machines.machines import (
     MachineRow,
     MachineState,
     QueuedWork,
@@ -15,9 +16,8 @@ from worker.queue.machines import (
     read_cost,
     read_learned,
 )
-from worker.queue.manager_lease import MachineBook, NotManager, read_leave
-from worker.queue.statistics import read_figures
-from worker.queue.wishes import MachineWish, add_wish, end_wish, open_wishes
+from worker.queue.machines.wishes import MachineWish, add_wish, end_wish, open_wishes
+from worker.queue.statistics.queue import read_figures
 
 
 @pytest.fixture

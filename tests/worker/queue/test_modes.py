@@ -19,7 +19,7 @@ GROUP = NOBODY = 65534
 _READ = """
 import os, sys
 import sqlalchemy.dialects.sqlite, sqlite3
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
 os.setgroups([]); os.setgid({group}); os.setuid({user})
 reader = Database("sqlite:///" + sys.argv[1], 1, read_only=True)
 print(reader.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM batches").scalar()))

@@ -18,7 +18,7 @@ from tests.services.support import in_time, open_way_to
 from tests.worker.fleet import ROOT
 from tests.worker.queue.helpers import add, answers, claim, complete, row
 from worker.queue import QueuePolicy, QueueRefused, QueueUnavailable, open_queue
-from worker.queue.database import Database
+from worker.queue.database.connections import Database
 
 
 def test_a_restart_of_the_server_is_ridden_out(own_postgres: Postgres) -> None:
@@ -121,7 +121,7 @@ def test_a_queue_that_nobody_works_on_is_read_where_nothing_may_be_written(tmp_p
     path.chmod(0o644)
     open_way_to(folder)
     program = (
-        "from worker.queue.statistics import read_figures; import sys;"
+        "from worker.queue.statistics.queue import read_figures; import sys;"
         "print(read_figures(sys.argv[1]).chunks['pending'])"
     )
     reader = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-c", program]

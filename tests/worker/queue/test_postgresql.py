@@ -15,8 +15,8 @@ from tests.services.postgres import Postgres
 from tests.services.postgres_pair import PostgresPair
 from tests.worker.queue.helpers import add, answers, claim, complete
 from worker.queue import QueuePolicy, QueueRefused, QueueUnavailable, Usage, open_queue
-from worker.queue.database import Database
-from worker.queue.statistics import read_figures
+from worker.queue.database.connections import Database
+from worker.queue.statistics.queue import read_figures
 
 IMPATIENT = QueuePolicy(patience_s=1)
 

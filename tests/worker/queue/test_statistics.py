@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.worker.queue.helpers import LEASE_S, add, answers, claim, complete, let_pass
 from worker.queue import DecisionNote, HostReport, Queue, QueueError, QueueTarget, Usage, open_queue
-from worker.queue.database import Database
-from worker.queue.latest import choose
-from worker.queue.statistics import read_figures
+from worker.queue.database.connections import Database
+from worker.queue.statistics.latest import choose
+from worker.queue.statistics.queue import read_figures
 
 REPORT = HostReport(
     "vm1",

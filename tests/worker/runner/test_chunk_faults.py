@@ -13,7 +13,7 @@ from tests.services.support import slowdown, wait_until
 from tests.worker.fleet import Fleet
 from worker.gate.temporary import lock_file
 from worker.queue import QueueTarget
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 
 
 @pytest.fixture

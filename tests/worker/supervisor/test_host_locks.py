@@ -13,7 +13,7 @@ import pytest
 from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
 from worker.errors import WorkerError
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 from worker.supervisor.host_locks import OFF, WarmUpLock, claim_host_name
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.support import wait_until
 from tests.worker.fleet import RUN, Fleet
-from worker.queue.statistics import read_figures
+from worker.queue.statistics.queue import read_figures
 from worker.supervisor.preparation import Preparation
 
 Events = list[tuple[str, str]]

@@ -19,8 +19,8 @@ from webapp.views import wishing
 from webapp.views.fleet.reach import queue_address
 
 if TYPE_CHECKING:
-    from worker.queue.batch_wish_statistics import AskedOfBatches
-    from worker.queue.batch_wishes import BatchWish, BatchWishKind
+    from worker.queue.batch_wishes.wishes import BatchWish, BatchWishKind
+    from worker.queue.statistics.batch_wishes import AskedOfBatches
 
 blueprint = Blueprint("api_batches", __name__, url_prefix="/api")
 
@@ -124,7 +124,7 @@ def _ask(who: ProvenUser, kind: BatchWishKind, name: str, details: dict[str, Any
     _check_set()
     from webapp.views.batches.described import describe_wish
     from webapp.views.batches.reading import find, forget
-    from worker.queue.batch_wishes import BatchWish, QueueError, check_batch_wish, write_batch_wish
+    from worker.queue.batch_wishes.wishes import BatchWish, QueueError, check_batch_wish, write_batch_wish
 
     key = request.headers.get("Idempotency-Key")
     asked = BatchWish(kind, name, who.name, details, key, asked_at=time.time())

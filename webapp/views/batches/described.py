@@ -9,10 +9,10 @@ from webapp.errors import RequestRefused
 from webapp.views.batches.reading import read_asked_now
 from webapp.views.fleet.reach import queue_address
 from webapp.views.fleet.reading import read_queue_figures
-from worker.queue.batch_statistics import forecast
-from worker.queue.batch_wish_statistics import AskedOfBatches, QueueError
-from worker.queue.batch_wishes import BatchWish
-from worker.queue.statistics import BatchFigures, QueueFigures
+from worker.queue.batch_wishes.wishes import BatchWish
+from worker.queue.statistics.batch_wishes import AskedOfBatches, QueueError
+from worker.queue.statistics.batches import forecast
+from worker.queue.statistics.queue import BatchFigures, QueueFigures
 
 
 def read_batches() -> QueueFigures:

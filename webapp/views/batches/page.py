@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from cloud_monitor.system.text import one_line
 from webapp.pages.cells import WARN, Cell, day_and_time
 from webapp.views.fleet.words import clock_minute
-from worker.queue.batch_statistics import left_of
-from worker.queue.batch_wish_statistics import AskedOfBatches
-from worker.queue.batch_wishes import BatchWish
-from worker.queue.statistics import BatchFigures
+from worker.queue.batch_wishes.wishes import BatchWish
+from worker.queue.statistics.batch_wishes import AskedOfBatches
+from worker.queue.statistics.batches import left_of
+from worker.queue.statistics.queue import BatchFigures
 
 _SAID_MAX = 400
 _WORDS = {"deadline": "change the deadline of"}

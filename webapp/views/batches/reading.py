@@ -10,15 +10,15 @@ from webapp.serving.kept import KeptReading
 from webapp.views import wishing
 from webapp.views.batches.page import AskedView, asked_view
 from webapp.views.fleet.reach import queue_address
-from worker.queue.batch_wish_statistics import (
+from worker.queue.batch_wishes.wishes import BatchWish
+from worker.queue.statistics.batch_wishes import (
     AskedOfBatches,
     QueueError,
     find_batch,
     find_wish,
     read_asked,
 )
-from worker.queue.batch_wishes import BatchWish
-from worker.queue.statistics import BatchFigures
+from worker.queue.statistics.queue import BatchFigures
 
 TOO_OLD = "the queue is of a version that is not asked so: `worker run` of this version brings it up to date"
 

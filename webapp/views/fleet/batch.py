@@ -29,7 +29,7 @@ def show(name: str) -> Response:
     from webapp.views.fleet.batch_facts import batch_head, forecast_of
     from webapp.views.fleet.batch_page import batch_view
     from webapp.views.fleet.reading import read_queue_figures
-    from worker.queue.batch_statistics import forecast
+    from worker.queue.statistics.batches import forecast
     from worker.review import read_batch_page
 
     asked = read_asked(request.args)

@@ -24,8 +24,8 @@ from webapp.views.fleet.words import (
     pace_text,
     ready_cells,
 )
-from worker.queue.batch_statistics import Forecast, left_of
-from worker.queue.statistics import BatchFigures
+from worker.queue.statistics.batches import Forecast, left_of
+from worker.queue.statistics.queue import BatchFigures
 from worker.review import FAILED, BatchHistory, BatchPage
 from worker.review.sdf import has_chemistry
 

@@ -11,7 +11,7 @@ from webapp.errors import RequestRefused
 from webapp.pages.cells import Cell, day_and_time
 from webapp.views.fleet.asked import ERROR_MAX, after_text, read_after
 from webapp.views.fleet.reasons import GIVEN_UP_TEXT, FailureReason, failure_reasons
-from worker.queue.statistics import QueueFigures
+from worker.queue.statistics.queue import QueueFigures
 from worker.review import FAILED, GIVEN_UP, After, FailedChoice, FailedPage, ResultRow
 
 _NAME_MAX = 1000

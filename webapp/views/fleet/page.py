@@ -23,8 +23,8 @@ from webapp.views.fleet.words import (
     pictures_text,
     ready_cells,
 )
-from worker.queue.batch_statistics import Forecast, forecast
-from worker.queue.statistics import BatchFigures, HostFigures, QueueFigures
+from worker.queue.statistics.batches import Forecast, forecast
+from worker.queue.statistics.queue import BatchFigures, HostFigures, QueueFigures
 from worker.review.sdf import has_chemistry
 
 

@@ -17,8 +17,8 @@ from webapp.pages.tables import Column, Row, Table, words
 from webapp.views.fleet.page import FleetOverview, fleet_overview
 from webapp.views.fleet.reading import read_queue_figures
 from webapp.views.fleet.words import coarse_span
-from worker.queue.batch_statistics import forecast
-from worker.queue.statistics import (
+from worker.queue.statistics.batches import forecast
+from worker.queue.statistics.queue import (
     BatchFigures,
     ChunkFigures,
     DecisionFigures,

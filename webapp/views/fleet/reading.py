@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from webapp.serving.kept import KeptReading
-from worker.queue.statistics import QueueError, QueueFigures, read_figures
+from worker.queue.statistics.queue import QueueError, QueueFigures, read_figures
 
 LAST = 20  # events, decisions, dead letters, results
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.queue.statistics import QueueError, read_figures
+from worker.queue.statistics.queue import QueueError, read_figures
 
 
 def read_queue_state(url: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.pages.cells import WARN, Cell
-from worker.queue.batch_statistics import Forecast
-from worker.queue.statistics import BatchFigures
+from worker.queue.statistics.batches import Forecast
+from worker.queue.statistics.queue import BatchFigures
 
 NO_TEXT = Cell("")
 _BAR_STEPS = 200  # a bar is drawn in steps, so that the page stays the same while little moves

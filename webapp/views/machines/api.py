@@ -17,8 +17,8 @@ from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views import wishing
 
 if TYPE_CHECKING:
-    from worker.queue.machine_statistics import FleetMachines, GroupFigures, MachineFigures
-    from worker.queue.wishes import MachineWish
+    from worker.queue.machines.wishes import MachineWish
+    from worker.queue.statistics.machines import FleetMachines, GroupFigures, MachineFigures
 
 blueprint = Blueprint("api_machines", __name__, url_prefix="/api")
 
@@ -65,7 +65,7 @@ def create() -> Response:
     who = identify()
     _check_writing()
     from webapp.views.machines.choice import MachineRequest, NothingFits, choose_offer
-    from worker.queue.wishes import MachineWish
+    from worker.queue.machines.wishes import MachineWish
 
     asked = read_change_as(MachineRequest)
     found = _found()
@@ -84,8 +84,8 @@ def delete(name: str) -> Response:
     """Drains the machine, then it is deleted; with `now=true` it is deleted at once."""
     who = identify()
     _check_writing()
-    from worker.queue.machine_statistics import MachineState
-    from worker.queue.wishes import MachineWish
+    from worker.queue.machines.wishes import MachineWish
+    from worker.queue.statistics.machines import MachineState
 
     now = request.args.get("now", "false")
     if now not in ("true", "false"):
@@ -101,7 +101,7 @@ def delete(name: str) -> Response:
 def change_group(name: str) -> Response:
     who = identify()
     _check_writing()
-    from worker.queue.wishes import MachineWish
+    from worker.queue.machines.wishes import MachineWish
 
     asked = read_change_as(GroupChange)
     group = _group(_found(), name)

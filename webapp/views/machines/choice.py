@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from worker.queue.machine_statistics import GroupFigures, Offer
+    from worker.queue.statistics.machines import GroupFigures, Offer
 
 
 class MachineRequest(BaseModel):

@@ -9,7 +9,7 @@ from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
-from worker.queue.machine_statistics import MachineFigures, MachineState
+from worker.queue.statistics.machines import MachineFigures, MachineState
 
 PLOTTED_MAX = 20  # traces of one plot
 _STATE_TONES = {MachineState.GONE: "z", MachineState.DRAINING: WARN, MachineState.DELETING: WARN}

@@ -19,7 +19,7 @@ from webapp.views.machines.lines import (
     size_text,
     words_cell,
 )
-from worker.queue.machine_statistics import FleetMachines, GroupFigures, Offer
+from worker.queue.statistics.machines import FleetMachines, GroupFigures, Offer
 
 _CAP_NEAR = 0.8
 

@@ -11,7 +11,7 @@ from webapp.serving.kept import KeptReading
 from webapp.views.wishing import HOW
 
 if TYPE_CHECKING:
-    from worker.queue.machine_statistics import FleetMachines
+    from worker.queue.statistics.machines import FleetMachines
 
 EVENTS = 20
 
@@ -25,7 +25,7 @@ TOO_OLD = "the queue is of a version without machines: `worker enqueue` or `work
 
 @cache
 def _kept() -> KeptReading[FleetMachines | None]:
-    from worker.queue.machine_statistics import QueueError  # SQLAlchemy: only where there is a queue to read
+    from worker.queue.statistics.machines import QueueError  # SQLAlchemy: only where there is a queue to read
 
     return KeptReading(QueueError)
 
@@ -41,7 +41,7 @@ def read_machines() -> FleetMachines:
     url = current_settings().fleet_database_url
     if url is None:
         raise RequestRefused(404, "fleet_off", READ_OFF)
-    from worker.queue.machine_statistics import QueueError, read_fleet_machines
+    from worker.queue.statistics.machines import QueueError, read_fleet_machines
 
     try:
         found = _kept().get(url, partial(read_fleet_machines, url, last=EVENTS))

@@ -11,12 +11,12 @@ from webapp.views import wishing
 from webapp.views.machines.reading import forget
 
 if TYPE_CHECKING:
-    from worker.queue.wishes import MachineWish
+    from worker.queue.machines.wishes import MachineWish
 
 
 def send_wishes(wishes: Sequence[MachineWish]) -> list[MachineWish]:
     """All or none of them, with their numbers. Raises RequestRefused (503)."""
-    from worker.queue.wishes import write_wishes
+    from worker.queue.machines.wishes import write_wishes
 
     numbers = wishing.write(lambda url, patience_s: write_wishes(url, wishes, patience_s))
     forget()

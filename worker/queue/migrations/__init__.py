@@ -1,1 +1,1 @@
-"""Alembic's steps from one schema to the next, run by worker/queue/migrate.py."""
+"""Alembic's steps from one schema to the next, run by worker/queue/database/migrate.py."""

@@ -11,8 +11,8 @@ from worker.machines.configuration import read_machines_config
 from worker.machines.manager import MachineManager
 from worker.machines.providers.base import Provider
 from worker.queue import HostReport, Queue
-from worker.queue.machines import MachineState
-from worker.queue.manager_lease import MachineView, read_view
+from worker.queue.machines.lease import MachineView, read_view
+from worker.queue.machines.machines import MachineState
 
 
 class Scene:

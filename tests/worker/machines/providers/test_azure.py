@@ -29,7 +29,7 @@ from worker.machines.providers.base import (
     open_provider,
 )
 from worker.queue import QueueTarget
-from worker.queue.machines import MachineState
+from worker.queue.machines.machines import MachineState
 
 SUBSCRIPTION = "/subscriptions/sub"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/fleet"

@@ -30,7 +30,7 @@ from worker.machines.providers.base import (
 from worker.machines.providers.ec2 import Ec2Options, Ec2Provider
 from worker.machines.providers.ec2_answers import bandwidth_mbps
 from worker.queue import QueueTarget
-from worker.queue.machines import MachineState
+from worker.queue.machines.machines import MachineState
 
 USER_DATA = "#cloud-config\nruncmd: [[systemctl, start, cloud-monitor-worker]]  # ö\n"
 # One for all: it reads what EC2 is but once

@@ -16,7 +16,7 @@ from worker.machines.model import CloudMachine, CloudState, MachineOrder
 from worker.machines.providers.base import ProviderRefused, ProviderUnavailable, QuotaRefused
 from worker.machines.providers.openstack import OpenStackOptions, OpenStackProvider
 from worker.queue import QueueTarget
-from worker.queue.machines import MachineState
+from worker.queue.machines.machines import MachineState
 
 USER_DATA = "#cloud-config\nruncmd: [[systemctl, start, cloud-monitor-worker]]  # ö\n"
 

@@ -1,0 +1,1 @@
+"""`webapp alerts`, `webapp annotate`: who types them, and what they do."""

@@ -1,0 +1,1 @@
+"""What is told is on its way: outbox, the process that sends, channels, Alertmanagers."""

@@ -1,0 +1,1 @@
+"""How the queue's tables are reached: connections, dialects, migrations, columns filled later."""

@@ -77,10 +77,11 @@ requirements: ## pin anew what pyproject.toml and embedded/requirements.in ask f
 	$(BIN)/$(COMPILE) --generate-hashes --allow-unsafe $(addprefix --extra ,$(MORE)) -c requirements.txt \
 	  -o requirements-dev.txt pyproject.toml
 	@grep -hEo '^[a-z0-9][^ ]*==[^ ]+( ; [^\\]*[^ \\])?' requirements.txt requirements-dev.txt | LC_ALL=C sort -u > constraints.txt
-	@head -2 requirements-upstream.txt > requirements-upstream.new; \
-	  $(BIN)/$(COMPILE) --extra upstream --extra worker -o - pyproject.toml >> requirements-upstream.new; \
-	  mv requirements-upstream.new requirements-upstream.txt
-	cd embedded && ../$(BIN)/$(COMPILE) -o requirements.txt requirements.in
+	@cp requirements-upstream.txt requirements-upstream.new
+	$(BIN)/$(COMPILE) --generate-hashes --allow-unsafe --extra upstream --extra worker -o requirements-upstream.new pyproject.toml
+	@head -2 requirements-upstream.txt | cat - requirements-upstream.new > requirements-upstream.whole
+	@mv requirements-upstream.whole requirements-upstream.txt && rm requirements-upstream.new
+	cd embedded && ../$(BIN)/$(COMPILE) --generate-hashes --allow-unsafe -o requirements.txt requirements.in
 
 docs: ## write the tables in docs/ anew, from the code
 	@for tables in tools/*_tables.py; do $(BIN)/python -m tools.$$(basename $$tables .py); done

@@ -37,6 +37,23 @@ EARLIER = [3.0, 1.0, 4.0, 1.0, 5.0]  # of the minutes before
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A program that should not end by itself."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def output(self) -> str:
+        """What it has said; AssertionError with that where it has ended: nobody waits for it in vain."""
+        assert self.process.poll() is None, self.log.read_text()
+        return self.log.read_text()
+
+    def listens(self, port: int) -> bool:
+        self.output()
+        return listens(port)
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
     """Commands of an environment, and the folder with stray files that they are started in."""
 
@@ -58,8 +75,8 @@ class Installed:
         return ended.stdout
 
     @contextmanager
-    def running(self, command: str, *arguments: str, **variables: object) -> Iterator[Path]:
-        """Run it meanwhile; yields the file of its output."""
+    def running(self, command: str, *arguments: str, **variables: object) -> Iterator[Started]:
+        """Run it meanwhile."""
         log = self.folder.parent / f"{command}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -67,8 +84,9 @@ class Installed:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         try:
-            yield log
-            assert process.poll() is None, log.read_text()
+            started = Started(process, log)
+            yield started
+            started.output()
         finally:
             stop_process(process)
 
@@ -178,13 +196,13 @@ def test_collector_and_page_draw_a_plot(installed: Installed, graphite: Graphite
     collector |= {"COLLECTOR_STATE_DIR": str(state / "collector")}
     with (
         installed.running("cloud-monitor-collector", "--every", "2", **collector) as said,
-        installed.running("cloud-monitor-webapp", **webapp),
+        installed.running("cloud-monitor-webapp", **webapp) as served,
     ):
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: listens(port), "the page", 60)
+        wait_until(lambda: served.listens(port), "the page", 60)
 
         def has_load() -> bool:
-            assert "stray" not in said.read_text()
+            assert "stray" not in said.output()
             return LOAD in requests.get(f"{url}/api/status", timeout=60).json()["values"]
 
         wait_until(has_load, "the collector's figure", 60)
@@ -198,6 +216,20 @@ def test_collector_and_page_draw_a_plot(installed: Installed, graphite: Graphite
             ".data.filter((byte, place) => place % 4 === 3 && byte > 0).length"
         )
         assert inked > 1000
+
+
+def test_a_page_without_its_static_parts_is_not_waited_for(installed: Installed, tmp_path: Path) -> None:
+    (found,) = installed.scripts.parent.glob(
+        "lib/python*/site-packages/webapp/static/vendor/uPlot.iife.min.js"
+    )
+    away = found.rename(tmp_path / found.name)
+    port = free_port()
+    page = installed.running("cloud-monitor-webapp", WEBAPP_PORT=port, WEBAPP_STATE_DIR=tmp_path / "state")
+    try:
+        with pytest.raises(AssertionError, match=r"uPlot\.iife\.min\.js"), page as served:
+            wait_until(lambda: served.listens(port), "a page that refuses to start", 300)
+    finally:
+        away.rename(found)
 
 
 def test_a_fleet_recognises_a_batch(installed: Installed) -> None:

@@ -26,6 +26,7 @@ from webapp.views import (
     queries,
     status,
 )  # fmt: skip
+from webapp.views.fleet import results
 from webapp.views.render import add_filters
 
 BLUEPRINTS = (
@@ -48,14 +49,7 @@ BLUEPRINTS = (
     across.waiting,
     across.users,
     fleet.blueprint,
-    fleet.batch.blueprint,
-    fleet.failed.blueprint,
-    fleet.chunks.blueprint,
-    fleet.reviews.blueprint,
-    fleet.result.blueprint,
-    fleet.api.blueprint,
-    fleet.export.blueprint,
-    fleet.pictures.blueprint,
+    *results.BLUEPRINTS,
     batches.api.blueprint,
     machines.blueprint,
     machines.api.blueprint,

@@ -18,7 +18,7 @@ from tests.webapp.sample import clock, write_sample
 from tests.worker.queue.helpers import claim
 from webapp import create_app
 from webapp.settings import read_settings
-from webapp.views.fleet.export import AT_ONCE
+from webapp.views.fleet.results.export import AT_ONCE
 from worker.answers.chemistry import Chemist
 from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
 from worker.exports.chemistry import with_chemistry

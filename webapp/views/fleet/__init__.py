@@ -11,14 +11,11 @@ from flask import Blueprint, Response, url_for
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import QueueView, fleet_page
 from webapp.serving.context import current_settings
-from webapp.views.fleet import api, batch, chunks, export, failed, pictures, result, reviews
 from webapp.views.render import Values, health_of, show_page
 
 if TYPE_CHECKING:
     from webapp.views.batches.page import AskedView
     from webapp.views.fleet.page import FleetOverview
-
-__all__ = ["api", "batch", "blueprint", "chunks", "export", "failed", "pictures", "result", "reviews"]
 
 blueprint = Blueprint("fleet", __name__)
 

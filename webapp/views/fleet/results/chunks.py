@@ -21,8 +21,11 @@ ROWS = 50  # on one page
 def show() -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
-    from webapp.views.fleet.chunks_page import chunks_view, read_choice  # SQLAlchemy: only where asked for
     from webapp.views.fleet.reading import read_queue_figures
+    from webapp.views.fleet.results.chunks_page import (  # SQLAlchemy: only where asked for
+        chunks_view,
+        read_choice,
+    )
     from worker.review.chunks import read_chunks_page
 
     choice = read_choice(request.args)

@@ -26,8 +26,8 @@ from webapp.reviews.store import (
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse, reviews_unreadable
-from webapp.views.fleet.review_marks import is_reviewable
-from webapp.views.fleet.reviewing import forget_agreements, read_agreement_of
+from webapp.views.fleet.results.review_marks import is_reviewable
+from webapp.views.fleet.results.reviewing import forget_agreements, read_agreement_of
 
 if TYPE_CHECKING:
     from worker.review import ResultRow

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cloud_monitor.system.text import format_number, one_line
-from webapp.views.fleet.asked import SHOWN, Asked, folder_word
-from webapp.views.fleet.cards import ResultCard, note_words, result_card
+from webapp.views.fleet.results.asked import SHOWN, Asked, folder_word
+from webapp.views.fleet.results.cards import ResultCard, note_words, result_card
 from worker.review import NOTE_NAMES, BatchPage
 
 

@@ -8,9 +8,9 @@ from hashlib import sha256
 from flask import Blueprint, Response, request
 
 from webapp.model.snapshot_view import SnapshotView
-from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse
-from webapp.views.fleet.reviewing import given_verdicts, reviewing_of
+from webapp.views.fleet.results.picture_links import picture_links
+from webapp.views.fleet.results.reviewing import given_verdicts, reviewing_of
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("fleet_results", __name__)
@@ -22,8 +22,8 @@ BEFORE = 8  # results of the list that a way back to it shows before this one
 def show(chunk: int, number: int) -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
-    from webapp.views.fleet.asked import read_asked  # SQLAlchemy: only where it is asked for
-    from webapp.views.fleet.result_page import result_view
+    from webapp.views.fleet.results.asked import read_asked  # SQLAlchemy: only where it is asked for
+    from webapp.views.fleet.results.result_page import result_view
     from worker.review import read_result_page
 
     asked = read_asked(request.args)

@@ -9,10 +9,10 @@ from flask import Blueprint, Response, request
 
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
-from webapp.views.fleet.picture_links import picture_links
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
-from webapp.views.fleet.review_marks import REVIEW_CHOICES
-from webapp.views.fleet.reviewing import given_verdicts, reviewing_of
+from webapp.views.fleet.results.picture_links import picture_links
+from webapp.views.fleet.results.review_marks import REVIEW_CHOICES
+from webapp.views.fleet.results.reviewing import given_verdicts, reviewing_of
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("fleet_batches", __name__)
@@ -25,10 +25,10 @@ def show(name: str) -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
     from webapp.views.batches.reading import shown_asked  # SQLAlchemy: only where it is asked for
-    from webapp.views.fleet.asked import read_asked
-    from webapp.views.fleet.batch_facts import batch_head, forecast_of
-    from webapp.views.fleet.batch_page import batch_view
     from webapp.views.fleet.reading import read_queue_figures
+    from webapp.views.fleet.results.asked import read_asked
+    from webapp.views.fleet.results.batch_facts import batch_head, forecast_of
+    from webapp.views.fleet.results.batch_page import batch_view
     from worker.queue.statistics.batches import forecast
     from worker.review import read_batch_page
 

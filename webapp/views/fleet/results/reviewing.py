@@ -15,7 +15,7 @@ from webapp.serving.context import current_settings
 from webapp.serving.identity import obstacle_to_changes
 from webapp.serving.kept import KeptReading
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
-from webapp.views.fleet.review_marks import (
+from webapp.views.fleet.results.review_marks import (
     AgreementLine,
     ReviewMark,
     agreement_lines,

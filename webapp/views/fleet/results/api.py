@@ -10,7 +10,7 @@ from flask import Blueprint, Response, json, request
 from webapp.errors import RequestRefused
 from webapp.views.api import read_number
 from webapp.views.fleet.reach import NO_BATCH, NO_RESULT, queue_address, read_or_refuse
-from webapp.views.fleet.reviewing import given_verdicts
+from webapp.views.fleet.results.reviewing import given_verdicts
 
 blueprint = Blueprint("api_results", __name__, url_prefix="/api")
 
@@ -21,8 +21,11 @@ _LIMIT_DEFAULT, _LIMIT_MAX = 60, 1000
 def results() -> Response:
     """Of one batch, chosen and in the order of its page; `next` is the `after` of the next page."""
     url = queue_address()
-    from webapp.views.fleet.asked import after_text, read_asked  # SQLAlchemy: only where it is asked for
-    from webapp.views.fleet.described import describe
+    from webapp.views.fleet.results.asked import (  # SQLAlchemy: only where it is asked for
+        after_text,
+        read_asked,
+    )
+    from webapp.views.fleet.results.described import describe
     from worker.review import read_results_of
 
     if not (name := request.args.get("batch", "")):
@@ -41,8 +44,8 @@ def results() -> Response:
 def result(chunk: int, number: int) -> Response:
     """With its tokens, and its neighbours in the list that the address chooses."""
     url = queue_address()
-    from webapp.views.fleet.asked import read_asked
-    from webapp.views.fleet.described import describe_whole
+    from webapp.views.fleet.results.asked import read_asked
+    from webapp.views.fleet.results.described import describe_whole
     from worker.review import read_result_page
 
     asked = read_asked(request.args)

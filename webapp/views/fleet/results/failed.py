@@ -8,8 +8,8 @@ from hashlib import sha256
 from flask import Blueprint, Response, request
 
 from webapp.model.snapshot_view import SnapshotView
-from webapp.views.fleet.batch import ROWS
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
+from webapp.views.fleet.results.batch import ROWS
 from webapp.views.render import Values, show_page
 
 blueprint = Blueprint("fleet_failed", __name__)
@@ -19,8 +19,11 @@ blueprint = Blueprint("fleet_failed", __name__)
 def show() -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     url = queue_address()
-    from webapp.views.fleet.failed_page import failed_view, read_wanted  # SQLAlchemy: only where asked for
     from webapp.views.fleet.reading import read_queue_figures
+    from webapp.views.fleet.results.failed_page import (  # SQLAlchemy: only where asked for
+        failed_view,
+        read_wanted,
+    )
     from worker.review import read_failed_page
 
     wanted = read_wanted(request.args)

@@ -69,7 +69,7 @@ def describe(view: SnapshotView, queue_url: str | None) -> dict[str, Any]:
 
 
 def _read_queue(url: str) -> dict[str, Any]:
-    from webapp.views.fleet.state import read_queue_state  # SQLAlchemy: only where there is a queue to read
+    from webapp.views.fleet.reading import read_queue_state  # SQLAlchemy: only where there is a queue to read
 
     return read_queue_state(url)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -43,6 +44,11 @@ def health_of(view: SnapshotView, *, with_since: bool = False) -> Health:
     """What is wrong in the snapshot, and where a page shows that, since when."""
     settings = current_settings()
     return judge_health(view, settings.health_rules, read_since(settings.state_dir) if with_since else None)
+
+
+def edition_of(*shown: object) -> str:
+    """The same as long as what a page shows beside the snapshot is the same."""
+    return sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def show_page(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, url_for
@@ -11,7 +10,7 @@ from flask import Blueprint, Response, url_for
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import QueueView, fleet_page
 from webapp.serving.context import current_settings
-from webapp.views.render import Values, health_of, show_page
+from webapp.views.render import Values, edition_of, health_of, show_page
 
 if TYPE_CHECKING:
     from webapp.views.batches.page import AskedView
@@ -37,7 +36,7 @@ def show() -> Response:
 
     queue, overview = read_queue(url, settings.health_rules)
     wishes = shown_asked()
-    edition = sha256(repr((queue, overview, wishes)).encode("utf-8", "replace")).hexdigest()[:16]
+    edition = edition_of(queue, overview, wishes)
     values = partial(_values, queue, overview, wishes)
     return show_page("fleet", "fleet_body.html", values, page="fleet.html", heading="Fleet", edition=edition)
 

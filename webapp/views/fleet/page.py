@@ -9,15 +9,16 @@ from cloud_monitor.system.text import format_number, one_line
 from webapp.model.health import Finding, worst
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell
 from webapp.pages.tables import Table
-from webapp.views.fleet.reasons import FailureReason, failure_reasons
 from webapp.views.fleet.words import (
     Bar,
+    FailureReason,
     at_least,
     bar_parts,
     bar_step,
     clock_minute,
     coarse_span,
     count_text,
+    failure_reasons,
     margin_text,
     pace_text,
     pictures_text,

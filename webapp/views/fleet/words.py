@@ -1,18 +1,22 @@
 """How the fleet's pages say times, counts and paces: coarse, so that a page on which nothing happens stays as
-it is; and their bars. Pure.
+it is; why pictures failed; and their bars. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.pages.cells import WARN, Cell
 from worker.queue.statistics.batches import Forecast
 from worker.queue.statistics.queue import BatchFigures
+from worker.review import FAILED, GIVEN_UP
 
 NO_TEXT = Cell("")
+GIVEN_UP_TEXT = "given up with their chunk"
 _BAR_STEPS = 200  # a bar is drawn in steps, so that the page stays the same while little moves
 
 
@@ -97,3 +101,31 @@ def clock_minute(at: float, now: float) -> str:
 def at_least(count: int, documents: int) -> str:
     """A number of pictures, of which so many may be documents whose pages nobody has counted yet."""
     return f"{'at least ' if documents else ''}{format_number(count)}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReason:
+    """`width` in shares of 100 of the commonest reason; `query` chooses its pictures in a list of results."""
+
+    text: str
+    width: float
+    count: Cell
+    query: str
+    is_given_up: bool  # they have no result, and so are in no list of results
+
+
+def failure_reasons(failures: Mapping[str, int], failed: int, batch: str = "") -> Iterator[FailureReason]:
+    """They sum to `failed`: pictures without a result were given up with theirs. Of one batch or of all."""
+    found = [(kind, count, urlencode({"show": FAILED, "error": kind})) for kind, count in failures.items()]
+    if (given_up := failed - sum(failures.values())) > 0:
+        of_batch = {"batch": batch} if batch else {}
+        found.append((GIVEN_UP_TEXT, given_up, urlencode({"show": GIVEN_UP, **of_batch})))
+    most = max((count for _, count, _ in found), default=1)
+    for text, count, query in sorted(found, key=lambda one: (-one[1], one[0])):
+        yield FailureReason(
+            one_line(text, 120) or "without a reason",
+            bar_step(count, most),
+            Cell(format_number(count)),
+            query,
+            is_given_up=text == GIVEN_UP_TEXT,
+        )

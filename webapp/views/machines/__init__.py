@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from flask import Blueprint, Response
 
 from webapp.errors import RequestRefused
@@ -12,7 +10,7 @@ from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views import wishing
 from webapp.views.machines import api
-from webapp.views.render import Values, show_page
+from webapp.views.render import Values, edition_of, show_page
 
 __all__ = ["api", "blueprint"]
 
@@ -40,7 +38,11 @@ def show() -> Response:
     def values(view: SnapshotView) -> Values:
         return given
 
-    edition = sha256(repr(given).encode("utf-8", "replace")).hexdigest()[:16]
     return show_page(
-        "machines", "machines_body.html", values, page="machines.html", heading="Machines", edition=edition
+        "machines",
+        "machines_body.html",
+        values,
+        page="machines.html",
+        heading="Machines",
+        edition=edition_of(given),
     )

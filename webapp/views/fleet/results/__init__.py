@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from webapp.views.fleet.results import api, batch, chunks, export, failed, pictures, result, reviews
+from webapp.views.fleet.results import api, export, pages, pictures, reviews
 
 BLUEPRINTS = (
-    batch.blueprint,
-    failed.blueprint,
-    chunks.blueprint,
+    pages.batches,
+    pages.failed,
+    pages.chunks,
     reviews.blueprint,
-    result.blueprint,
+    pages.results,
     api.blueprint,
     export.blueprint,
     pictures.blueprint,

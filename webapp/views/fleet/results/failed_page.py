@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from cloud_monitor.system.text import one_line
 from webapp.errors import RequestRefused
 from webapp.pages.cells import Cell, day_and_time
-from webapp.views.fleet.reasons import GIVEN_UP_TEXT, FailureReason, failure_reasons
 from webapp.views.fleet.results.asked import ERROR_MAX, after_text, read_after
+from webapp.views.fleet.words import GIVEN_UP_TEXT, FailureReason, failure_reasons
 from worker.queue.statistics.queue import QueueFigures
 from worker.review import FAILED, GIVEN_UP, After, FailedChoice, FailedPage, ResultRow
 

@@ -7,6 +7,7 @@ never served.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,11 @@ def _open(place: str, connection_string: str | None) -> FilePlace:
 def _places(url: str, place: str, faults: tuple[type[Exception], ...]) -> Places[ShownPicture]:
     """Of each queue and place its own."""
     return Places(faults, ANSWER_S)
+
+
+def picture_links() -> Callable[[int, int], str] | None:
+    """Of chunk and number, the picture's address; None where no pictures are served."""
+    if current_settings().fleet_pictures is None:
+        return None
+    root = request.script_root
+    return lambda chunk, number: f"{root}/fleet/pictures/{chunk}/{number}"

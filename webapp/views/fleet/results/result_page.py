@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cloud_monitor.system.text import format_number, one_line, without_controls
 from webapp.pages.cells import Cell, day_and_time
 from webapp.views.fleet.results.asked import Asked
-from webapp.views.fleet.results.cards import ResultCard, note_words, percent, result_card
+from webapp.views.fleet.results.gallery import ResultCard, note_words, percent, result_card
 from worker.review import ResultPage, ResultRow, band_of
 
 TOKENS_MAX = 2_000  # the model writes 302

@@ -1,14 +1,15 @@
-"""Results as the gallery shows them: each with the places of its picture and its structure. Pure."""
+"""The gallery of `/fleet/batches/<name>`: results as cards, and what chooses among them. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cloud_monitor.system.text import format_number, one_line, without_controls
 from webapp.pages.cells import NOTHING, WARN, Cell
-from worker.review import UNPARSABLE, ResultRow
+from webapp.views.fleet.results.asked import SHOWN, Asked, folder_word
+from worker.review import NOTE_NAMES, UNPARSABLE, BatchPage, ResultRow
 
 SHOWN_MAX = 20_000  # characters of a SMILES; far more than any that the model writes
 _NOTE_WORDS: Mapping[str, str] = {
@@ -70,3 +71,37 @@ def percent(value: float | None, *, is_low: bool = False) -> Cell:
     if value is None:
         return Cell(NOTHING, "n m")
     return Cell(f"{format_number(round(100 * value, 1))} %", f"n {WARN}" if is_low else "n")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    name: str
+    cards: tuple[ResultCard, ...]
+    choices: tuple[tuple[str, str], ...]  # of `show`: value and words
+    notes: tuple[tuple[str, str], ...]  # value and words
+    folders: tuple[tuple[str, str], ...]  # value and words
+    more_folders: int  # that are not among these
+    next_query: str  # "" on the last page
+
+
+def batch_view(found: BatchPage, asked: Asked) -> BatchView:
+    return BatchView(
+        name=found.batch.name,
+        cards=tuple(result_card(row, found.doubtful_below) for row in found.rows),
+        choices=tuple(SHOWN.items()),
+        notes=tuple((name, note_words(name)) for name in NOTE_NAMES),
+        folders=tuple(_folders(found, asked)),
+        more_folders=found.folders.count - len(found.folders.first),
+        next_query="" if found.after is None else asked.query_from(found.after),
+    )
+
+
+def _folders(found: BatchPage, asked: Asked) -> Iterator[tuple[str, str]]:
+    """Those there are, the one asked for among them whatever it is."""
+    shown = {
+        folder_word(folder): f"{one_line(folder) or 'the source itself'} ({format_number(count)})"
+        for folder, count in found.folders.first
+    }
+    if asked.folder and asked.folder not in shown:
+        yield asked.folder, one_line(asked.folder)
+    yield from shown.items()

@@ -13,14 +13,15 @@ from cloud_monitor.system.text import age_text, format_number, one_line
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import NOTHING, WARN, Cell, show
 from webapp.pages.details import Spark
-from webapp.views.fleet.reasons import FailureReason, failure_reasons
 from webapp.views.fleet.words import (
     Bar,
+    FailureReason,
     at_least,
     bar_parts,
     clock_minute,
     coarse_span,
     count_text,
+    failure_reasons,
     pace_text,
     ready_cells,
 )

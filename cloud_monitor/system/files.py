@@ -47,6 +47,7 @@ def replacing(path: Path, *, private: bool = True, durable: bool = False) -> Ite
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with open(descriptor, "wb") as file:
+            give_to_owner_of(path.parent, file.fileno())
             yield file
             if durable:
                 file.flush()
@@ -72,7 +73,12 @@ def open_lock(path: Path) -> int:
 
     One that others could open, as earlier versions made it, is closed to them. Raises OSError.
     """
-    descriptor = os.open(path, _LOCK_FLAGS, 0o600)
+    try:
+        descriptor = os.open(path, _LOCK_FLAGS | os.O_EXCL, 0o600)
+    except FileExistsError:
+        descriptor = os.open(path, _LOCK_FLAGS, 0o600)
+    else:
+        give_to_owner_of(path.parent, descriptor)
     status = os.fstat(descriptor)
     if status.st_mode & 0o077 and status.st_uid == os.geteuid():
         os.fchmod(descriptor, 0o600)
@@ -91,8 +97,13 @@ def make_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise
         return
-    if _lets_group_read(folder.parent):
-        folder.chmod(0o750)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if _lets_group_read(folder.parent):
+            os.fchmod(descriptor, 0o750)
+        give_to_owner_of(folder.parent, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def create_file(path: Path) -> None:
@@ -106,8 +117,20 @@ def create_file(path: Path) -> None:
         try:
             if _lets_group_read(path.parent):
                 os.fchmod(descriptor, 0o640)
+            give_to_owner_of(path.parent, descriptor)
         finally:
             os.close(descriptor)
+
+
+def give_to_owner_of(folder: Path, descriptor: int) -> None:
+    """What root has just made in a folder of state belongs to the folder's owner, as SQLite has it with its
+    logs: by hand root would shut out the service, which runs as that user. Other users change nothing.
+    """
+    if os.geteuid() == 0:
+        status = folder.stat()
+        if status.st_uid != 0:
+            with suppress(PermissionError):  # a share that takes nothing from root
+                os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def _lets_group_read(folder: Path) -> bool:

@@ -10,11 +10,11 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cloud_monitor.system.files import is_absent
+from cloud_monitor.system.files import give_to_owner_of, is_absent
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ def connect(
     path: Path, *, synchronous: Literal["NORMAL", "FULL"], check_same_thread: bool = True
 ) -> sqlite3.Connection:
     """Open the file, or make it; no transaction is begun. FULL: what is committed survives a power cut."""
+    if os.geteuid() == 0 and is_absent(path):
+        _make_for_owner(path)
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=check_same_thread
     )
@@ -52,6 +54,15 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def _make_for_owner(path: Path) -> None:
+    with suppress(OSError):  # there by now; or SQLite says what is wrong
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            give_to_owner_of(path.parent, descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:

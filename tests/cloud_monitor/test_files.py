@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from cloud_monitor.system.files import open_lock, replace_file, replacing, stamp_of
+from cloud_monitor.system.files import (
+    create_file,
+    make_folder,
+    open_lock,
+    replace_file,
+    replacing,
+    stamp_of,
+)
+from cloud_monitor.system.sqlite_file import connect
+from tests.services.needs import need
 
 
 def names(folder: Path) -> list[str]:
@@ -78,3 +88,35 @@ def test_a_locks_file_is_closed_to_others(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="link"):
         open_lock(tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+def test_what_root_makes_in_a_services_folder_is_the_services(tmp_path: Path) -> None:
+    """`sudo cloud-monitor-worker enqueue` before the unit's first start shut the unit out of its queue."""
+    need("root")
+    nobody = 65534
+    own, service = tmp_path / "own", tmp_path / "service"
+    for folder in (own, service):
+        folder.mkdir(0o750)
+    (service / "kept").touch()
+    os.chown(service, nobody, nobody)
+    for folder in (own, service):
+        replace_file(folder / "replaced", b"")
+        os.close(open_lock(folder / "lock"))
+        os.close(open_lock(folder / "kept"))
+        make_folder(folder / "folder")
+        create_file(folder / "created")
+        with closing(connect(folder / "sqlite", synchronous="NORMAL")) as connection:
+            connection.execute("CREATE TABLE t (n)")
+    (service / "elsewhere").symlink_to(own / "folder")
+    make_folder(service / "elsewhere")
+    assert {path.name: path.lstat().st_uid for path in service.iterdir()} == {
+        "replaced": nobody,
+        "lock": nobody,
+        "kept": 0,
+        "folder": nobody,
+        "created": nobody,
+        "sqlite": nobody,
+        "elsewhere": 0,
+    }
+    assert {path.lstat().st_uid for path in own.iterdir()} == {0}

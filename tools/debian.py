@@ -3,7 +3,8 @@
 The packages come from the mirror that the host's own apt sources name, but with an apt state of our own: the
 system's lists, package database and sources are neither read for versions nor changed, so neither root nor
 sudo is needed. What is unpacked lies in TOOLS_DIR: CLOUD_MONITOR_TOOLS_DIR, or /var/cache/cloud-monitor for
-root, or ~/.cache/cloud-monitor. A tree is unpacked under a temporary name and renamed when it is whole.
+root, whose trees serve every user, or ~/.cache/cloud-monitor. A tree is unpacked under a temporary name and
+renamed when it is whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+SYSTEM_TOOLS = Path("/var/cache/cloud-monitor")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 APT_CONF = """\
@@ -50,7 +52,14 @@ def tools_dir() -> Path:
     """Folder of what is installed beside the clone; honours CLOUD_MONITOR_TOOLS_DIR."""
     if given := os.environ.get("CLOUD_MONITOR_TOOLS_DIR"):
         return Path(given).resolve()
-    return Path("/var/cache/cloud-monitor") if os.geteuid() == 0 else Path.home() / ".cache/cloud-monitor"
+    return SYSTEM_TOOLS if os.geteuid() == 0 else Path.home() / ".cache/cloud-monitor"
+
+
+def find_tree(name: str) -> Path:
+    """Where a tree lies, or is to lie: what root installed on this machine serves every user."""
+    own, shared = tools_dir() / name, SYSTEM_TOOLS / name
+    given = "CLOUD_MONITOR_TOOLS_DIR" in os.environ
+    return shared if not given and not own.exists() and os.access(shared, os.X_OK) else own
 
 
 def install_tree(
@@ -60,7 +69,13 @@ def install_tree(
     if prefix.exists():
         return
     os.umask(0o022)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"{prefix.parent} cannot be made ({error.strerror}): install it as root, for all users of this "
+            "machine, or name a folder in CLOUD_MONITOR_TOOLS_DIR"
+        ) from error
     with open(prefix.parent / f".{prefix.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test processes that start together wait for the first
         if prefix.exists():

@@ -42,7 +42,7 @@ _FIRST_SETTINGS = {
         "worker.env",
         '# WORKER_DATABASE_URL="postgresql://fleet:SECRET@db.example.org/fleet"\n'
         '# WORKER_STORAGE_URL="/srv/drawings"\n'
-        '# WORKER_RESULTS_URL="/srv/results"\n'
+        f'WORKER_RESULTS_URL="{STATE}/worker/results"\n'
         f'WORKER_MODEL_DIR="{STATE}/worker/model"\n',
     ),
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from cloud_monitor.setup import CHOICES, plan_setup, with_places
-from cloud_monitor.system.installation import ACCOUNT, File, Folder, InstallationRefused
+from cloud_monitor.setup import CHOICES, SETTINGS, plan_setup, with_places
+from cloud_monitor.system.installation import ACCOUNT, STATE, File, Folder, InstallationRefused
 from tests.collector.support import ROOT, peer, read_to_end
 from tests.services.needs import find_program, need
 from tests.services.support import PATIENCE_S, wait_until
@@ -85,6 +86,18 @@ def test_it_makes_one_layout_for_all_parts_and_again_changes_nothing(tmp_path: P
         "cloud-monitor:cloud-monitor 750 /var/lib/cloud-monitor/worker",
     ]
     assert (tmp_path / "etc/cloud-monitor/webapp.toml").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("part", CHOICES)
+def test_first_settings_name_places_that_the_service_can_write(part: str) -> None:
+    (settings,) = (
+        step for step in plan_setup(part, "none") if isinstance(step, File) and step.path.parent == SETTINGS
+    )
+    named = re.findall(r'^(\w+)\s*=\s*"(/[^"]*)"', settings.text, re.MULTILINE)
+    assert {name.lower() for name, _ in named} >= (
+        {"worker_state_dir", "worker_model_dir", "worker_results_url"} if part == "worker" else {"state_dir"}
+    )
+    assert all(Path(place).is_relative_to(STATE / part) for _, place in named), named
 
 
 @ONLY_ROOT

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from bench.queue import new_place, tell
 from worker.queue import Queue, Result, ResultChoice, Usage, open_queue
-from worker.queue.database.fill import fill_piece
+from worker.queue.database.migrate import fill_piece
 from worker.queue.schema import results
 from worker.queue.statistics.queue import read_figures
 

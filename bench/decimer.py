@@ -28,7 +28,7 @@ from bench.decimer_side import read_memory_mb
 from bench.decimer_upstream import VERSION, ensure_upstream, upstream_environment
 from tests.worker.decimer.kept import DRAWINGS, Kept, read_kept
 from tests.worker.decimer.variants import write_variants
-from worker.decimer.fast import fast_support
+from worker.decimer.open_onnx import fast_support
 
 SIDE = Path(__file__).with_name("decimer_side.py")
 PEER = f"decimer {VERSION} on TensorFlow"

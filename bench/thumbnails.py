@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tests.worker.decimer.kept import Kept, get_test_model, read_kept
 from worker.decimer import open_recogniser
-from worker.decimer.image_file import ImageLimits
-from worker.decimer.preprocess import read_page
-from worker.decimer.thumbnail import encode_png
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import read_page
+from worker.decimer.images.thumbnail import encode_png
 from worker.queue import Claim, Lease
 from worker.recognition import GreyThumbnail, SourceImage
 from worker.runner.thumbnails import Thumbnails

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cloud_monitor.system.text import duration_text, without_controls
-from worker.queue.outcome import finished_text
+from worker.queue.statistics.outcome import finished_text
 from worker.queue.statistics.queue import BatchFigures, HostFigures, QueueFigures
 
 STATES = ("pending", "active", "done", "failed", "cancelled")

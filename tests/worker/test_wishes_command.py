@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from tests.worker.queue.helpers import add
 from tests.worker.queue.test_batch_wishes import ask, change, take
-from worker.commands.wishes import wishes_text
+from worker.commands.operate import wishes_text
 from worker.queue import Queue, open_queue
 from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.batch_wishes.work import keep_submission, record_fault, report_sources

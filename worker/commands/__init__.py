@@ -4,9 +4,14 @@ its object. Small ones that belong together share a module, where they are calle
 
 SHARED = {
     "cancel": "operate",
+    "config": "setup",
     "pause": "operate",
+    "prune": "prune",
     "resume": "operate",
     "retry": "operate",
+    "setup": "setup",
     "submit": "submit",
+    "sweep": "prune",
+    "wishes": "operate",
     "withdraw": "submit",
 }  # command -> module

@@ -19,9 +19,9 @@ from worker.decimer.names import models_here
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
-from worker.machines.needs import why_nothing_carries
 from worker.queue import NO_NEED, Queue, StatedNeed, open_queue
 from worker.queue.machines.machines import read_groups, read_rooms_of_hosts
+from worker.queue.machines.places import why_nothing_carries
 from worker.settings import EngineSettings, Settings
 from worker.storage import Directory, open_storage
 from worker.storage.base import IMAGE_SUFFIXES

@@ -20,7 +20,7 @@ from worker.gate.limits import queue_policy
 from worker.machines.configuration import MachinesConfig, read_machines_config
 from worker.machines.manager import GroupPlan, MachineManager
 from worker.machines.model import MachineError
-from worker.machines.preview import preview
+from worker.machines.offers import preview
 from worker.machines.providers.base import Provider, open_provider
 from worker.machines.replay import Arrival
 from worker.machines.replay import replay as replay_rule

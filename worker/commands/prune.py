@@ -1,4 +1,4 @@
-"""`prune`: what is old leaves the queue."""
+"""What is old or left over goes: by `prune` from the queue and its storage, by `sweep` from this host."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
+from worker.gate.temporary import sweep_temp
 from worker.queue import open_queue
 from worker.queue.maintenance import OldBatch
 from worker.review.kept_files import kept_files
@@ -22,7 +23,7 @@ DAY_S = 86_400
 @click.option("--days", type=click.FloatRange(min=0), help="Age in days; default: WORKER_KEEP_DAYS.")
 @click.option("--yes", is_flag=True, help="Delete batches without asking.")
 @click.pass_obj
-def command(settings: Settings, days: float | None, yes: bool) -> None:
+def prune(settings: Settings, days: float | None, yes: bool) -> None:
     """Sweep stored files that no finished chunk counts, then delete batches that have been at an end for so
     long with their images, results and thumbnails, and old events, decisions and hosts. Result files that
     count stay.
@@ -54,3 +55,18 @@ def confirm(old: list[OldBatch], yes: bool) -> None:
         raise WorkerError(f"nothing was deleted: say --yes to {what}")
     if not click.confirm(f"{what[0].upper()}{what[1:]}?", err=True):
         raise WorkerError("nothing was deleted")
+
+
+@click.command()
+@click.pass_obj
+def sweep(settings: Settings) -> None:
+    """Remove the temporary folders on this host of workers that are gone; never one of a worker that lives.
+    A running supervisor does so by itself; this is for a host without one, and for alerts.
+    """
+    try:
+        swept = sweep_temp(settings.temp_dir)
+    except OSError as error:
+        raise WorkerError(f"WORKER_TEMP_DIR={settings.temp_dir}: {error.strerror}") from None
+    for name in swept:
+        click.echo(name)
+    click.echo(f"removed {len(swept)} folder{'' if len(swept) == 1 else 's'} below {settings.temp_dir}")

@@ -16,8 +16,8 @@ from worker.answers.confidence import least_confidence, mean_confidence
 from worker.answers.page_names import page_name
 from worker.decimer import open_recogniser
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import ImageLimits, count_pages
-from worker.decimer.paged import may_have_pages
+from worker.decimer.images.formats import may_have_pages
+from worker.decimer.images.image_file import ImageLimits, count_pages
 from worker.recognition import Recognition, SourceImage
 from worker.settings import Settings
 from worker.storage.base import IMAGE_SUFFIXES, is_image

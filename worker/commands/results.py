@@ -12,8 +12,7 @@ import click
 from worker.answers.chemistry import Chemist
 from worker.errors import WorkerError
 from worker.exports.base import CHEMISTRY, COLUMNS, REVIEW, WITHOUT_LISTS
-from worker.exports.chemistry import with_chemistry
-from worker.exports.export import FORMATS, Add, export_to_file, export_to_stream
+from worker.exports.export import FORMATS, Add, export_to_file, export_to_stream, with_chemistry
 from worker.exports.reviews import ReviewTable, read_reviews
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueError, ResultChoice, ResultRow, open_queue

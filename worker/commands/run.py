@@ -15,13 +15,18 @@ from worker.decimer.names import configured_model
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.queue import open_queue
-from worker.queue.outcome import outcome_text
+from worker.queue.statistics.outcome import outcome_text
 from worker.settings import Settings, StorageSettings
 from worker.storage.open import results_obstacle
-from worker.supervisor.evictions import scheduled_events_url, watch, watch_evictions
+from worker.supervisor.evictions import (
+    SpotNotices,
+    scheduled_events_url,
+    spot_notice_url,
+    watch,
+    watch_evictions,
+)
 from worker.supervisor.host_locks import claim_host_name
 from worker.supervisor.outbox import GONE_S
-from worker.supervisor.spot_notices import SpotNotices, spot_notice_url
 from worker.supervisor.supervisor import Supervisor
 from worker.supervisor.wish_rounds import WishRounds
 from worker.telemetry import CLOSE_S, open_telemetry

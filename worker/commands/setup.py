@@ -1,10 +1,16 @@
-"""`setup --system`: user, folders, settings and unit of a worker machine."""
+"""What an installation is set up with: `setup --system` makes user, folders, settings and unit of a worker
+machine, `config check` says what is set, and whence.
+"""
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from cloud_monitor.config_check import check_config
 from cloud_monitor.setup import CHOICES, default_starter, run_setup
+from worker.settings import READER
 
 
 @click.command()
@@ -12,10 +18,20 @@ from cloud_monitor.setup import CHOICES, default_starter, run_setup
 @click.option("--with", "starter", type=click.Choice(CHOICES["worker"]), help="What starts it.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made.")
 @click.pass_context
-def command(context: click.Context, system: bool, starter: str | None, dry_run: bool) -> None:
+def setup(context: click.Context, system: bool, starter: str | None, dry_run: bool) -> None:
     """Make what belongs to the fleet on this machine: the user cloud-monitor, /etc/cloud-monitor with
     worker.env, /var/lib/cloud-monitor/worker and the systemd unit. Made again it mends what departs; settings
     stay as they are.
     """
     chosen = next((name for name in CHOICES["worker"] if name == starter), default_starter("worker"))
     context.exit(run_setup("worker", chosen, dry_run))
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["check"]))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def config(context: click.Context, what: str, as_json: bool) -> None:
+    """Print the settings that are not left to their defaults, secrets hidden, and whether all can be used."""
+    config = context.find_root().params["config"]
+    context.exit(check_config(READER, os.environ, config, as_json))

@@ -1,4 +1,4 @@
-"""Run the encoder, its early blocks on the drawn parts of the page alone.
+"""Run the encoder, its early blocks on the drawn parts of the page alone: those that the ink has reached.
 
 Around the lines of a drawing the page is white, and there every early block gives what it gives on an empty
 page. So those results are kept (`white`); each block runs on the pieces that the ink has reached so far,
@@ -9,22 +9,79 @@ white stands for it.
 Pages carry a border of one zero pixel, the convolutions' padding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from worker.decimer.images.preprocess import normalise
 from worker.decimer.model.architecture import IMAGE_SIDE, Block
-from worker.decimer.pieces import ROWS, Piece, cut_pieces, fill_strips, spread
-from worker.decimer.preprocess import normalise
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 Run = Callable[[Floats], Floats]
 
 PAPER = np.float32(255)
 PAPER_TOLERANCE = np.float32(1e-3)  # of 255 grey levels: the resize's rounding errors stay below 1e-4
 STRIP_PIXELS = 4096  # results of one run: what it works on stays in the processor's caches
+ROWS = 4  # of a piece; fewer follow the ink more closely, but every piece costs its cutting out
+GAP = 8  # columns of paper that are worth two pieces instead of one
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """ROWS rows from `top`, columns left..right-1, of a convolution's result."""
+
+    top: int
+    left: int
+    right: int
+
+
+def spread(ink: Mask, stride: int) -> Mask:
+    """The results of a 3 x 3 SAME convolution that see any of `ink`."""
+    for _ in range(2):  # along one axis, then the other
+        ink = _spread_rows(ink, stride).T
+    return ink
+
+
+def _spread_rows(ink: Mask, stride: int) -> Mask:
+    if stride == 1:
+        padded = np.pad(ink, ((1, 1), (0, 0)))
+        return padded[:-2] | ink | padded[2:]
+    after = np.pad(ink[2::2], ((0, 1), (0, 0)))  # TensorFlow pads one after and none before
+    return ink[::2] | ink[1::2] | after
+
+
+def cut_pieces(reached: Mask) -> list[Piece]:
+    """Pieces that hold all that is reached, by rows and columns."""
+    height, width = reached.shape
+    row_width = width + GAP + 1  # paper enough that no piece goes on in the next band
+    bands = np.zeros((height // ROWS, row_width), bool)
+    bands[:, :width] = reached.reshape(-1, ROWS, width).any(axis=1)
+    edges = np.flatnonzero(np.diff(bands.ravel(), prepend=False))
+    starts, ends = edges[::2], edges[1::2]
+    apart = starts[1:] - ends[:-1] > GAP
+    starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
+    bands_at, lefts = np.divmod(starts, row_width)
+    rights = ends - bands_at * row_width
+    return [
+        Piece(ROWS * band, left, right)
+        for band, left, right in zip(bands_at.tolist(), lefts.tolist(), rights.tolist(), strict=True)
+    ]
+
+
+def fill_strips(pieces: Sequence[Piece], most_columns: int) -> Iterator[Sequence[Piece]]:
+    """The pieces in runs of at most so many columns in sum (but one piece at least)."""
+    first = columns = 0
+    for number, piece in enumerate(pieces):
+        width = piece.right - piece.left
+        if number > first and columns + width > most_columns:
+            yield pieces[first:number]
+            first, columns = number, 0
+        columns += width
+    if pieces:
+        yield pieces[first:]
 
 
 @dataclass(frozen=True, slots=True)

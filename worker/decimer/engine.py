@@ -1,9 +1,11 @@
 """The recogniser on ONNX Runtime: a model's sessions, shared by threads that each have their own slots."""
 
+import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +15,10 @@ from worker.answers.notes import REPEATS, Note, notes_on_answer
 from worker.decimer.decode import Decoded, Decoder
 from worker.decimer.encode import Encoder, Run, Stage, encode_white
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import ImageLimits
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import AS_UPSTREAM, Corrections, read_page
 from worker.decimer.model.architecture import EARLY_GRAPHS, list_early
-from worker.decimer.preprocess import AS_UPSTREAM, Corrections, read_page
 from worker.decimer.sessions import Session, open_session, write_prepared
-from worker.decimer.threads import run_threads
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import GreyThumbnail, Recognition, SourceImage
 
@@ -179,3 +180,67 @@ class OnnxRecogniser:
             replace(note, evidence=f"{note.evidence}, stopped there") if note.name == REPEATS else note
             for note in notes
         )
+
+
+Input = TypeVar("Input")
+Result = TypeVar("Result")
+
+
+def run_threads(
+    work: Callable[[Iterator[Input]], Iterator[Result]], inputs: Iterable[Input], threads: int
+) -> Iterator[Result]:
+    """Yield what each thread's `work` yields, in no order; what one raises ends all and is raised here.
+
+    Results wait in a queue of bounded length; closing the generator stops the threads after the input they
+    are at.
+    """
+    shared = _SharedStream(inputs)
+    results: queue.Queue[Result | BaseException | None] = queue.Queue(maxsize=4 * threads)
+
+    def run() -> None:
+        try:
+            for result in work(iter(shared)):
+                results.put(result)
+        except BaseException as error:  # noqa: BLE001 - raised again by the consumer
+            results.put(error)
+        finally:
+            results.put(None)
+
+    for number in range(threads):
+        threading.Thread(target=run, name=f"recogniser-{number}", daemon=True).start()
+    running = threads
+    failure: BaseException | None = None
+    try:
+        while running:
+            result = results.get()
+            if result is None:
+                running -= 1
+            elif isinstance(result, BaseException):
+                failure = failure or result
+                shared.stop()
+            elif failure is None:
+                yield result
+    finally:
+        shared.stop()
+        while running:  # the threads may be waiting to put
+            running -= results.get() is None
+    if failure:
+        raise failure
+
+
+class _SharedStream(Iterator[Input]):
+    """One iterator for many threads; `stop` ends it for all."""
+
+    def __init__(self, inputs: Iterable[Input]) -> None:
+        self._inputs = iter(inputs)
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __next__(self) -> Input:
+        with self._lock:
+            if self._stopped:
+                raise StopIteration
+            return next(self._inputs)
+
+    def stop(self) -> None:
+        self._stopped = True

@@ -37,8 +37,8 @@ class StubRecogniser:
         if self._settings is None:
             return None
         from worker.decimer.errors import ImageRefused
-        from worker.decimer.image_file import ImageLimits
-        from worker.decimer.preprocess import read_page
+        from worker.decimer.images.image_file import ImageLimits
+        from worker.decimer.images.preprocess import read_page
 
         limits = ImageLimits(self._settings.image_max_bytes, self._settings.image_max_pixels)
         try:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from worker.answers.notes import notes_on_answer
 from worker.decimer.errors import ImageRefused, ModelError
-from worker.decimer.image_file import ImageLimits
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import normalise, read_page
 from worker.decimer.names import upstream_model
-from worker.decimer.preprocess import normalise, read_page
 from worker.decimer.vocabulary import END, Vocabulary
 from worker.recognition import Recognition, SourceImage
 

@@ -1,12 +1,16 @@
-"""Which results go where."""
+"""Which results go where, and the columns that RDKit adds to them: also what in a batch is a duplicate, by
+InChIKey, of what.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from worker.answers.chemistry import Chemist, Chemistry
 from worker.exports.base import COLUMNS, Columns, ExportRefused, Format
 from worker.exports.csv import CsvFormat
 from worker.exports.jsonl import JsonLinesFormat
@@ -84,3 +88,25 @@ def missing(queue: Queue, form: Format, path: Path, batch: str | None) -> Iterat
     partly = {chunk for chunk, count in queue.result_counts(batch) if 0 < counts[chunk] < count}
     there = {key for key in form.keys(path) if key[0] in partly} if partly else set()
     return (row for row in rows if row.chunk not in counts or (row.chunk, row.image) not in there)
+
+
+NONE = Chemistry()
+
+
+def with_chemistry(
+    chemist: Chemist, with_molfile: bool
+) -> Callable[[Iterator[ResultRow]], Iterator[ResultRow]]:
+    """Of an image that was not recognised all is empty. `duplicate_of` names the first image of the batch, in
+    the order of the export, that has the same InChIKey.
+    """
+
+    def add(rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
+        first: dict[tuple[str, str], str] = {}
+        for row in rows:
+            smiles = row.result.smiles
+            found = NONE if smiles is None else chemist.describe(smiles, with_molfile)
+            of = first.setdefault((row.batch, found.inchikey), row.image) if found.inchikey else row.image
+            duplicate = "" if of == row.image else of
+            yield replace(row, more={**asdict(found), "duplicate_of": duplicate})
+
+    return add

@@ -27,8 +27,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from worker.machines.model import GROUP_NAME, MachineError
-from worker.machines.placement import Policy
-from worker.machines.presets import Preset
+from worker.machines.placement import Policy, Preset
 from worker.machines.scaling import DeadlineRule, ScalingRule, ThresholdRule
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)

@@ -11,8 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from worker.machines.configuration import GroupConfig, MachinesConfig, PlaceConfig
-from worker.machines.cost import MonthCost
-from worker.machines.decide import pause_s
+from worker.machines.decide import MonthCost, pause_s
 from worker.machines.model import CloudListing, CloudMachine, MachineError, MachineOrder, MachineSize
 from worker.machines.offers import Learned, Offers, place_views
 from worker.machines.placement import choose_place

@@ -16,12 +16,14 @@ from functools import partial
 from sqlalchemy import Connection
 
 from worker.machines.configuration import GroupConfig, MachinesConfig
-from worker.machines.cost import MonthCost, month_cost, month_start
 from worker.machines.decide import (
+    MonthCost,
     carried_work,
     decide,
     has_proven,
     kept_memory,
+    month_cost,
+    month_start,
     scaling_input,
     with_limits_of,
 )

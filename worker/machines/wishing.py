@@ -8,8 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from worker.machines.configuration import GroupConfig, MachinesConfig
-from worker.machines.cost import month_cost, month_start
-from worker.machines.decide import with_limits_of
+from worker.machines.decide import month_cost, month_start, with_limits_of
 from worker.machines.effects import new_row
 from worker.machines.placement import PlaceView, choose_place
 from worker.queue.database.sql import read_now

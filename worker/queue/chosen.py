@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from worker.queue.database.connections import Database
-from worker.queue.database.fill import fill_all
+from worker.queue.database.migrate import fill_all
 from worker.queue.model import ResultRow
 from worker.queue.results import IS_ONE_OF_THESE, NOTED_ROWS, chunks_with_results, read_results, unpack_row
 from worker.queue.schema import batches, results

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, s
 
 from worker.queue.attempts import end_attempt, record_failure
 from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
-from worker.queue.database.fill import fill_piece
+from worker.queue.database.migrate import fill_piece
 from worker.queue.database.sql import db_now
 from worker.queue.hosts import add_event
 from worker.queue.machines.schema import machine_wishes, machines

@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from worker.queue import attempts, claims, documents, enqueue, hosts, maintenance, operator
+from worker.queue import attempts, claims, enqueue, hosts, maintenance, operator
 from worker.queue.chosen import ResultChoice, read_all, read_chosen
 from worker.queue.database.connections import Database
 from worker.queue.database.migrate import bring_up_to_date, require_queue
@@ -35,9 +35,9 @@ from worker.queue.model import (
     UsageStatistics,
     now_s,
 )
-from worker.queue.outcome import Outcome, known_models, read_outcome
 from worker.queue.policy import QueuePolicy
 from worker.queue.results import chunks_with_results, ended_files, read_results, readable_image
+from worker.queue.statistics.outcome import Outcome, known_models, read_outcome
 
 
 def open_queue(url: str, policy: QueuePolicy | None = None, make: bool = True) -> Queue:
@@ -136,7 +136,7 @@ class Queue:
     def add_pages(self, claim: Claim, image: QueuedImage, pages: int) -> tuple[QueuedImage, ...]:
         """A file has so many pages: the image is its first, the others are given. Raises LeaseLost."""
         return self.database.write(
-            lambda connection: documents.add_pages(connection, claim, image.number, pages)
+            lambda connection: enqueue.add_pages(connection, claim, image.number, pages)
         )
 
     def stored(self, claim: Claim) -> list[ResultRow]:

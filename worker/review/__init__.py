@@ -7,6 +7,7 @@ from worker.queue.model import QueueError, QueueUnavailable, ResultRow
 from worker.queue.statistics.batches import BatchHistory
 from worker.review.batch import (
     BatchPage,
+    Folders,
     read_answers,
     read_batch_agreement,
     read_batch_page,
@@ -24,7 +25,6 @@ from worker.review.choice import (
     ResultFilter,
 )
 from worker.review.failed import GIVEN_UP, FailedChoice, FailedPage, read_failed_page
-from worker.review.folders import Folders
 from worker.review.result import ResultPage, read_result_page
 from worker.review.reviewed import AnswerKey, BandAgreement, Verdicts
 

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from worker.queue.chosen import read_rows
 from worker.queue.database.sql import db_now
 from worker.queue.model import ResultRow
-from worker.queue.schema import PICTURES_SINCE, batch_id_of
+from worker.queue.schema import PICTURES_SINCE, batch_id_of, chunks
 from worker.queue.statistics.batches import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.statistics.hosts import read_doubtful_below
 from worker.queue.statistics.queue import BatchFigures, read_batch
 from worker.review.choice import After, ResultFilter
-from worker.review.folders import Folders, read_folders
 from worker.review.opened import open_results
 from worker.review.reviewed import (
     NO_VERDICTS,
@@ -134,3 +133,32 @@ def _read_rows(
     rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
     some = tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows)
     return some, After(*shown[-1]) if len(keys) > count else None
+
+
+FOLDERS_MAX = 200  # a batch may have as many as pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The first by name, below the batch's source, each with its pictures that have a result; "" is the
+    source itself. `count`: of all.
+    """
+
+    first: tuple[tuple[str, int], ...]
+    count: int
+
+
+def read_folders(connection: Connection, batch_id: int) -> Folders:
+    own = chunks.c.batch_id == batch_id
+    query = (
+        select(chunks.c.directory, func.sum(chunks.c.images_done))
+        .where(own)
+        .group_by(chunks.c.directory)
+        .order_by(chunks.c.directory)
+        .limit(FOLDERS_MAX + 1)
+    )
+    found = tuple((row[0], int(row[1])) for row in connection.execute(query))
+    if len(found) <= FOLDERS_MAX:
+        return Folders(found, len(found))
+    count = connection.execute(select(func.count(chunks.c.directory.distinct())).where(own)).scalar_one()
+    return Folders(found[:FOLDERS_MAX], count)

@@ -29,7 +29,7 @@ from worker.review.pack import (
     read_header,
 )
 from worker.storage.base import StorageError
-from worker.storage.open_parts import open_place
+from worker.storage.open import open_place
 from worker.storage.parts import FilePlace, FileReplaced, NoFile
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from cloud_monitor.system.process import die_with_parent
 from worker.answers.chemistry import Chemist
 from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
-from worker.exports.chemistry import with_chemistry
+from worker.exports.export import with_chemistry
 from worker.exports.sdf import SdfFormat
 from worker.queue.model import QueueError
 from worker.review.export import export_rows

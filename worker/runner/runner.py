@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from worker.decimer.paged import may_have_pages
+from worker.decimer.images.formats import may_have_pages
 from worker.errors import HostFault
 from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
@@ -24,13 +24,12 @@ from worker.recognition import Recogniser, Recognition, SourceImage
 from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.committer import Committer
-from worker.runner.exit_status import EXIT_FAILED
 from worker.runner.fetched import FetchedImage, ImageRun, Pages, discard
 from worker.runner.fetcher import Fetcher
 from worker.runner.host_hold import HostHold, StorageTrial
 from worker.runner.thumbnails import Thumbnails
 from worker.runner.watchdog import Watchdog
-from worker.runner.worker_status import WorkerStatusPage
+from worker.runner.worker_status import EXIT_FAILED, WorkerStatusPage
 from worker.settings import ImageSettings, RunnerSettings
 from worker.storage import StorageError, open_storage
 from worker.telemetry import open_telemetry
@@ -127,7 +126,7 @@ def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
         if not may_have_pages(path):
             return 1
         from worker.decimer.errors import ImageRefused, ReaderAway
-        from worker.decimer.image_file import ImageLimits, count_pages
+        from worker.decimer.images.image_file import ImageLimits, count_pages
 
         try:
             return count_pages(path, ImageLimits(settings.image_max_bytes, 0))

@@ -124,7 +124,7 @@ class _Pack:
     def _kept(self, number: int, thumbnail: GreyThumbnail | None, sha256: str) -> PackEntry:
         if thumbnail is None:
             return _without(NOT_DECODED)
-        from worker.decimer.thumbnail import encode_png  # Pillow, which the recogniser has loaded
+        from worker.decimer.images.thumbnail import encode_png  # Pillow, which the recogniser has loaded
 
         png = encode_png(thumbnail)
         if len(png) > MOST_BYTES:

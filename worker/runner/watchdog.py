@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from cloud_monitor.system.usage import read_process_memory
 from worker.runner.active_chunks import ActiveChunks
-from worker.runner.exit_status import EXIT_LATE, EXIT_LEFT
+from worker.runner.worker_status import EXIT_LATE, EXIT_LEFT
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""From a URL to its storage."""
+"""From a URL to its storage, or to a place whose files are read in parts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from worker.settings import AzureSettings, StorageSettings
 from worker.storage.base import Storage, StorageError
 from worker.storage.folder import FolderStorage, is_text
+from worker.storage.parts import FilePlace, FolderPlace
 
 AZURE = "azure://"
 
@@ -66,3 +67,15 @@ def results_obstacle(settings: StorageSettings) -> str:
         return storage.obstacle()
     finally:
         storage.close()
+
+
+def open_place(url: str, connection_string: str | None, timeout_s: float) -> FilePlace:
+    """A folder's path, or azure://CONTAINER/PREFIX. Reaches nothing yet. Raises StorageError."""
+    if not url.startswith(AZURE):
+        return FolderPlace(Path(url))
+    if connection_string is None:
+        raise StorageError(f"{url}: there is no connection string for it")
+    from worker.storage.blob_parts import BlobPlace  # the SDK takes a while to load
+
+    container, _, prefix = url.removeprefix(AZURE).partition("/")
+    return BlobPlace(container, prefix, connection_string, timeout_s)

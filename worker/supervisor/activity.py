@@ -1,10 +1,16 @@
-"""What this host's workers have done since the supervisor started, and for how long they have had nothing."""
+"""What this host's workers have shown: what they have done since the supervisor started, for how long they
+have had nothing, and what one of them takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from worker.gate.model import ResourceEstimate, WorkerMemory
+from worker.gate.resource_estimate import estimate_resources, measured_resources
+from worker.queue import UsageStatistics
 from worker.runner.worker_status import WorkerStatus
+from worker.settings import NeedSettings
 
 
 class Activity:
@@ -57,3 +63,15 @@ def may_leave(idle_s: float, leave_idle_s: float | None, manager_silent_s: float
     if leave_idle_s is None or idle_s < leave_idle_s:
         return False
     return manager_silent_s is None or manager_silent_s >= leave_idle_s
+
+
+def learned_estimate(
+    settings: NeedSettings, statistics: UsageStatistics | None, workers: Iterable[WorkerStatus]
+) -> ResourceEstimate:
+    """`workers`: those that run, and the last of those that did."""
+    peaks = [
+        WorkerMemory(status.peak_private_bytes, status.shared_bytes)
+        for status in workers
+        if status.chunks_done
+    ]
+    return measured_resources(estimate_resources(settings, statistics), peaks)

@@ -1,8 +1,11 @@
-"""Azure Scheduled Events: a spot machine is told some 30 s before it is taken away.
+"""Announcements that this machine is taken away: Azure's scheduled events, some 30 s before, and EC2's spot
+notices, two minutes before.
 
-The address is fixed and answers only on Azure's machines, which their chassis says. An event comes to all
-machines of a scale set or availability set and names those that it is for. Sources: Microsoft Learn, "Azure
-Metadata Service: Scheduled Events for Linux VMs" and "Azure Instance Metadata Service".
+The addresses are fixed and answer only on the machines of their cloud, which their firmware says. An event
+of Azure comes to all machines of a scale set or availability set and names those that it is for. EC2 wants
+a token (IMDSv2) and answers 404 while there is no notice. Sources: Microsoft Learn, "Azure Metadata Service:
+Scheduled Events for Linux VMs" and "Azure Instance Metadata Service"; Amazon EC2 User Guide, "Spot Instance
+interruption notices" and "Use the Instance Metadata Service".
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import requests
 
 log = logging.getLogger(__name__)
 
-URL = "http://169.254.169.254/metadata/scheduledevents?api-version=2020-07-01"
+AZURE_URL = "http://169.254.169.254/metadata/scheduledevents?api-version=2020-07-01"
 NAME_PATH = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
 AZURE_CHASSIS = "7783-7084-3265-9085-8269-3286-77"
 ENDING = frozenset({"Preempt", "Terminate", "Reboot", "Redeploy"})
@@ -33,7 +36,7 @@ def scheduled_events_url(
     if setting != "auto":
         return None if setting == "off" else setting
     try:
-        return URL if chassis.read_text().strip() == AZURE_CHASSIS else None
+        return AZURE_URL if chassis.read_text().strip() == AZURE_CHASSIS else None
     except OSError:
         return None
 
@@ -110,3 +113,42 @@ def query_name(session: requests.Session, url: str) -> str:
     except requests.RequestException:
         return ""
     return answer.text.strip() if answer.ok else ""
+
+
+EC2_URL = "http://169.254.169.254/"
+TOKEN_PATH, NOTICE_PATH = "/latest/api/token", "/latest/meta-data/spot/instance-action"
+EC2_MAKER = "Amazon EC2"
+TOKEN_S = 21_600  # the most there is
+
+
+def spot_notice_url(setting: str, maker: Path = Path("/sys/class/dmi/id/sys_vendor")) -> str | None:
+    """Where to ask; None where nobody would answer."""
+    if setting != "auto":
+        return None if setting == "off" else setting
+    try:
+        return EC2_URL if maker.read_text().strip() == EC2_MAKER else None
+    except OSError:
+        return None
+
+
+class SpotNotices:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._session = open_session()
+        self._token = ""
+
+    def __call__(self) -> str | None:
+        """What is announced; None while nothing is. Raises RequestException or ValueError."""
+        if not self._token:
+            asked = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_S)}
+            given = self._session.put(urljoin(self._url, TOKEN_PATH), headers=asked, timeout=TIMEOUT_S)
+            given.raise_for_status()
+            self._token = given.text
+        shown = {"X-aws-ec2-metadata-token": self._token}
+        answer = self._session.get(urljoin(self._url, NOTICE_PATH), headers=shown, timeout=TIMEOUT_S)
+        if answer.status_code == requests.codes.not_found:
+            return None
+        if answer.status_code == requests.codes.unauthorized:
+            self._token = ""  # its time is over
+        answer.raise_for_status()
+        return f"EC2 announces {answer.json()['action']}"

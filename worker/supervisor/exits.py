@@ -9,11 +9,9 @@ from collections import Counter
 from functools import partial
 
 from worker.queue import Queue
-from worker.runner.exit_status import WorkerExit
-from worker.runner.worker_status import WorkerStatus
+from worker.runner.worker_status import WorkerExit, WorkerStatus
 from worker.supervisor.outbox import Outbox
-from worker.supervisor.processes import WorkerProcess
-from worker.supervisor.worker_logs import last_lines
+from worker.supervisor.processes import WorkerProcess, last_lines
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from worker.gate.admission import pause_s
-from worker.runner.exit_status import explain_exit
-from worker.supervisor.worker_logs import last_lines, open_log
+from worker.runner.worker_status import explain_exit
+from worker.supervisor.processes import last_lines, open_log
 
 log = logging.getLogger(__name__)
 

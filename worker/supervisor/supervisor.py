@@ -30,20 +30,17 @@ from worker.gate.model import (
 from worker.gate.stated_needs import choose_size, room_of_host, too_large
 from worker.gate.temporary import read_temp_use, sweep_temp
 from worker.queue import NO_NEED, Queue, StatedNeed
-from worker.runner.exit_status import explain_exit
-from worker.runner.worker_status import WorkerStatus
+from worker.runner.worker_status import WorkerStatus, explain_exit
 from worker.settings import SupervisorSettings
-from worker.supervisor.activity import Activity, may_leave
+from worker.supervisor.activity import Activity, learned_estimate, may_leave
 from worker.supervisor.averages import Averages
-from worker.supervisor.estimate import learned_estimate
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.host_locks import WarmUpLock
 from worker.supervisor.outbox import Outbox, last_words_s
 from worker.supervisor.preparation import Preparation
-from worker.supervisor.processes import WorkerProcess, start_worker
+from worker.supervisor.processes import WorkerProcess, prune_logs, rotate_log, start_worker
 from worker.supervisor.reports import Reporter
 from worker.supervisor.wish_rounds import WishRounds
-from worker.supervisor.worker_logs import prune_logs, rotate_log
 from worker.telemetry import WorkerTelemetry
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from worker.queue.batch_wishes.work import (
     read_open,
     report_sources,
 )
-from worker.supervisor.worker_logs import open_log, rotate_log
+from worker.supervisor.processes import open_log, rotate_log
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,7 @@ from webapp.settings import read_settings
 from webapp.views.fleet.results.export import AT_ONCE
 from worker.answers.chemistry import Chemist
 from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
-from worker.exports.chemistry import with_chemistry
-from worker.exports.export import export_to_stream
+from worker.exports.export import export_to_stream, with_chemistry
 from worker.queue import Queue, Result, open_queue
 from worker.review.export import TOGETHER, export_pieces
 from worker.review.sdf import sdf_pieces

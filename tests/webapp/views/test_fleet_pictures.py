@@ -19,7 +19,7 @@ from tests.worker.queue.helpers import add, claim
 from webapp import create_app
 from webapp.serving.places import AT_ONCE
 from webapp.settings import read_settings
-from worker.decimer.thumbnail import encode_png
+from worker.decimer.images.thumbnail import encode_png
 from worker.queue import Claim, Result, open_queue
 from worker.recognition import GreyThumbnail
 from worker.review.pack import pack_key

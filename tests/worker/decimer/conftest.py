@@ -10,7 +10,7 @@ import pytest
 from tests.worker.decimer.kept import Kept, get_test_model, read_kept
 from worker.decimer.engine import OnnxRecogniser, Sessions, open_sessions
 from worker.decimer.errors import ModelError
-from worker.decimer.image_file import ImageLimits
+from worker.decimer.images.image_file import ImageLimits
 from worker.decimer.model.make_model import get_prepared
 from worker.decimer.model.store import Model
 from worker.decimer.vocabulary import Vocabulary

@@ -13,7 +13,7 @@ from tests.worker.decimer.conftest import LIMITS
 from tests.worker.decimer.kept import DATA, DRAWINGS
 from worker.decimer.decode import Decoder
 from worker.decimer.engine import OnnxRecogniser, Sessions
-from worker.decimer.preprocess import read_drawing
+from worker.decimer.images.preprocess import read_drawing
 from worker.decimer.sessions import Session
 from worker.decimer.vocabulary import END, PAD
 from worker.recognition import SourceImage

@@ -11,14 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.worker.decimer.conftest import LIMITS
-from worker.decimer.encode import add_border, advance
+from worker.decimer.encode import GAP, ROWS, add_border, advance, cut_pieces, fill_strips, spread
 from worker.decimer.engine import Sessions, run_of
+from worker.decimer.images.preprocess import normalise, read_drawing
 from worker.decimer.model.architecture import EARLY_PAGE, IMAGE_SIDE, Block, list_early
 from worker.decimer.model.gates import keep_gates_blocked
 from worker.decimer.model.make_model import get_prepared
 from worker.decimer.model.store import Model
-from worker.decimer.pieces import GAP, ROWS, cut_pieces, fill_strips, spread
-from worker.decimer.preprocess import normalise, read_drawing
 from worker.decimer.sessions import open_session, write_prepared
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine

@@ -8,9 +8,9 @@ import pytest
 
 from tests.worker.decimer.conftest import LIMITS
 from worker.decimer.engine import FastMode, OnnxRecogniser, Sessions
-from worker.decimer.fast import HalfPrecisionEncoder, fast_support
+from worker.decimer.images.preprocess import read_drawing
 from worker.decimer.model.store import Model
-from worker.decimer.preprocess import read_drawing
+from worker.decimer.open_onnx import HalfPrecisionEncoder, fast_support
 from worker.decimer.vocabulary import Vocabulary
 from worker.recognition import Recognition, SourceImage
 

@@ -12,8 +12,8 @@ from tests.worker.decimer.conftest import LIMITS
 from tests.worker.decimer.hostile import write_hostile
 from worker.decimer.engine import OnnxRecogniser
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import ImageLimits
-from worker.decimer.preprocess import read_drawing
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import read_drawing
 from worker.recognition import SourceImage
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine

@@ -19,9 +19,9 @@ from tests.worker.decimer import hostile_documents as made
 from tests.worker.decimer.conftest import LIMITS
 from tests.worker.fleet import ROOT
 from worker.decimer.errors import ImageRefused
-from worker.decimer.image_file import count_pages
-from worker.decimer.pdf import PdfReader
-from worker.decimer.preprocess import read_drawing, read_page
+from worker.decimer.images.image_file import count_pages
+from worker.decimer.images.pdf import PdfReader
+from worker.decimer.images.preprocess import read_drawing, read_page
 
 WHOLE = {"page": 1, "pixels": 10**6, "side": 10_000}
 
@@ -130,7 +130,7 @@ def test_a_reader_that_cannot_be_started_is_the_hosts_fault(tmp_path: Path) -> N
     program = (
         "import os, resource, sys; from pathlib import Path\n"
         "from tests.worker.decimer.conftest import LIMITS\n"
-        "from worker.decimer import image_file, pdf, preprocess\n"
+        "from worker.decimer.images import image_file, pdf, preprocess\n"
         "from worker.errors import HostFault; from worker.runner.runner import page_counter\n"
         "from worker.settings import Settings\n"
         "pdf._READER = pdf.PdfReader(start_pauses_s=(0.0,))\n"
@@ -159,7 +159,7 @@ def test_who_reads_pdfs_knows_no_secrets_and_ends_with_its_worker(tmp_path: Path
     path.write_bytes(made.one_page())
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from worker.decimer.pdf import _READER, count_pdf_pages\n"
+        "from worker.decimer.images.pdf import _READER, count_pdf_pages\n"
         "print(count_pdf_pages(Path(sys.argv[1])), _READER._process.pid, flush=True)\n"
         "time.sleep(1000)"
     )

@@ -12,7 +12,7 @@ import pytest
 from tests.worker.decimer.conftest import LIMITS
 from tests.worker.decimer.kept import DATA, Kept
 from worker.decimer.engine import OnnxRecogniser
-from worker.decimer.preprocess import normalise, read_drawing
+from worker.decimer.images.preprocess import normalise, read_drawing
 from worker.recognition import Recognition, SourceImage
 
 pytestmark = pytest.mark.timeout(600)  # real weights; a loaded machine

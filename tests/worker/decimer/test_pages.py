@@ -18,9 +18,9 @@ from tests.worker.fleet import ROOT
 from worker.answers.notes import repetition
 from worker.decimer.engine import OnnxRecogniser
 from worker.decimer.errors import ImageRefused
-from worker.decimer.frames import count_frames
-from worker.decimer.image_file import ImageLimits, count_pages
-from worker.decimer.preprocess import BRIGHTNESS, Corrections, _resize, _spans, read_drawing, read_page
+from worker.decimer.images.frames import count_frames
+from worker.decimer.images.image_file import ImageLimits, count_pages
+from worker.decimer.images.preprocess import BRIGHTNESS, Corrections, _resize, _spans, read_drawing, read_page
 from worker.recognition import SourceImage
 
 
@@ -98,8 +98,8 @@ def test_limits_count_pixels_and_not_the_square_of_the_longer_side(tmp_path: Pat
     photograph.save(tmp_path / "photograph.jpg")
     program = (
         "import sys; from pathlib import Path\n"
-        "from worker.decimer.image_file import ImageLimits\n"
-        "from worker.decimer.preprocess import read_drawing\n"
+        "from worker.decimer.images.image_file import ImageLimits\n"
+        "from worker.decimer.images.preprocess import read_drawing\n"
         "shape = read_drawing(Path(sys.argv[1]), ImageLimits(64_000_000, 50_000_000)).shape\n"
         "[peak] = [line for line in open('/proc/self/status') if line.startswith('VmHWM')]\n"
         "print(shape[0], int(peak.split()[1]) * 1024 // 10**6)"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.services.support import PATIENCE_S
-from worker.decimer.threads import run_threads
+from worker.decimer.engine import run_threads
 
 
 def double(items: Iterator[int]) -> Iterator[int]:

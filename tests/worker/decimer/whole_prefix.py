@@ -63,8 +63,8 @@ def main(saved_model: Path) -> None:
     from tests.worker.decimer.conftest import LIMITS
     from tests.worker.decimer.kept import DRAWINGS, get_test_model
     from worker.decimer.engine import open_sessions
+    from worker.decimer.images.preprocess import read_drawing
     from worker.decimer.model.make_model import get_prepared
-    from worker.decimer.preprocess import read_drawing
 
     encoder = open_sessions(get_prepared(get_test_model(), lambda *_: None)).encoder
     features = encoder.encode(read_drawing(DRAWINGS / DRAWING, LIMITS))[0]

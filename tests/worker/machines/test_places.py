@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker.machines.cost import month_cost, month_start
+from worker.machines.decide import month_cost, month_start
 from worker.machines.model import MachineSize
-from worker.machines.placement import PlaceView, choose_place
-from worker.machines.presets import Preset, smallest_fitting
+from worker.machines.placement import PlaceView, Preset, choose_place, smallest_fitting
 
 SIZES = [
     MachineSize("gpu8", 8, 32, gpus=1),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker.queue.helpers import answers, claim, let_pass
 from worker.queue import Claim, LeaseLost, Queue, QueuedImage, Usage
-from worker.queue.outcome import finished_text
+from worker.queue.statistics.outcome import finished_text
 from worker.queue.statistics.queue import read_figures
 
 

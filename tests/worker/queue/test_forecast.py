@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.queue.statistics.forecast import Forecast, forecast
+from worker.queue.statistics.figures import Forecast, forecast
 from worker.queue.statistics.queue import BatchFigures, ChunkFigures, QueueFigures
 
 AT = 1_000.0

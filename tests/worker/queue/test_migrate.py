@@ -17,8 +17,7 @@ from sqlalchemy import Connection, select, text
 import worker.queue
 from tests.worker.queue.helpers import add, claim, complete, drop_confidence, drop_pages
 from worker.queue import Queue, QueueRefused, Result, ResultChoice, Usage, open_queue
-from worker.queue.database.fill import PIECE
-from worker.queue.database.migrate import read_revision
+from worker.queue.database.migrate import PIECE, read_revision
 from worker.queue.schema import REVISION, metadata, results
 from worker.queue.statistics.queue import read_figures
 

@@ -12,7 +12,7 @@ import pytest
 from tests.services.needs import need
 from tests.services.programs import run_for_bytes
 from tests.services.support import open_way_to
-from worker.supervisor.worker_logs import open_log, rotate_log
+from worker.supervisor.processes import open_log, rotate_log
 
 GROUP = NOBODY = 65534
 # All modules are read before the user changes: another may not be let into their folders.

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.services.azurite import ACCOUNT, KEY, Azurite
 from tests.worker.queue.helpers import add, answers, claim
-from worker.decimer.thumbnail import encode_png
+from worker.decimer.images.thumbnail import encode_png
 from worker.queue import Claim, Queue, Result, open_queue
 from worker.recognition import GreyThumbnail
 from worker.review.pack import (

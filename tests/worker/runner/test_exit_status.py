@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.runner.exit_status import explain_exit
+from worker.runner.worker_status import explain_exit
 
 
 @pytest.mark.parametrize(

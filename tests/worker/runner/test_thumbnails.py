@@ -16,9 +16,9 @@ from sqlalchemy import select
 
 from tests.services.support import wait_until
 from tests.worker.fleet import ROOT, RUN, Fleet
-from worker.decimer.image_file import ImageLimits
-from worker.decimer.preprocess import read_page
-from worker.decimer.thumbnail import SIDE, encode_png, shrink
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import read_page
+from worker.decimer.images.thumbnail import SIDE, encode_png, shrink
 from worker.queue import QueueTarget
 from worker.queue.schema import results
 from worker.review.pack import PACK_NAME, check_png

@@ -17,8 +17,8 @@ import pytest
 from tests.services.support import PATIENCE_S
 from worker.supervisor.evictions import (
     AZURE_CHASSIS,
+    AZURE_URL,
     NAME_PATH,
-    URL,
     ending_event,
     scheduled_events_url,
 )
@@ -112,6 +112,6 @@ def test_polled_only_on_azures_machines(tmp_path: Path) -> None:
     chassis.write_text("Something else\n")
     assert scheduled_events_url("auto", chassis) is None
     chassis.write_text(f"{AZURE_CHASSIS}\n")
-    assert scheduled_events_url("auto", chassis) == URL
+    assert scheduled_events_url("auto", chassis) == AZURE_URL
     assert scheduled_events_url("off", chassis) is None
     assert scheduled_events_url("http://127.0.0.1:1/", chassis) == "http://127.0.0.1:1/"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tests.worker.queue.helpers import add, claim, let_pass, row
 from worker.queue import QueuePolicy, open_queue
-from worker.runner.exit_status import explain_exit
-from worker.runner.worker_status import ChunkStatus, WorkerStatus, WorkerStatusPage
+from worker.runner.worker_status import ChunkStatus, WorkerStatus, WorkerStatusPage, explain_exit
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.outbox import Outbox
 from worker.supervisor.processes import WorkerProcess

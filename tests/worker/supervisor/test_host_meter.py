@@ -8,7 +8,7 @@ from pathlib import Path
 from cloud_monitor.system.gpu import GpuReader
 from cloud_monitor.system.usage import read_disk, read_host_sample
 from worker.supervisor.averages import Averages
-from worker.supervisor.host_meter import HostMeter
+from worker.supervisor.reports import HostMeter
 
 
 def test_figures_of_this_host_are_told_and_what_is_not_known_is_left_out(tmp_path: Path) -> None:

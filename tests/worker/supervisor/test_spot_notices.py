@@ -7,8 +7,15 @@ from pathlib import Path
 
 from tests.services.answering import Answer, Request, answering, as_json
 from tests.services.support import PATIENCE_S
-from worker.supervisor.evictions import watch
-from worker.supervisor.spot_notices import MAKER, NOTICE_PATH, TOKEN_PATH, URL, SpotNotices, spot_notice_url
+from worker.supervisor.evictions import (
+    EC2_MAKER,
+    EC2_URL,
+    NOTICE_PATH,
+    TOKEN_PATH,
+    SpotNotices,
+    spot_notice_url,
+    watch,
+)
 
 
 class Metadata:
@@ -69,7 +76,7 @@ def test_asked_only_on_ec2s_machines(tmp_path: Path) -> None:
     assert spot_notice_url("auto", maker) is None
     maker.write_text("QEMU\n")
     assert spot_notice_url("auto", maker) is None
-    maker.write_text(f"{MAKER}\n")
-    assert spot_notice_url("auto", maker) == URL
+    maker.write_text(f"{EC2_MAKER}\n")
+    assert spot_notice_url("auto", maker) == EC2_URL
     assert spot_notice_url("off", maker) is None
     assert spot_notice_url("http://127.0.0.1:1/", maker) == "http://127.0.0.1:1/"

@@ -12,7 +12,7 @@ from worker.__main__ import Commands
 from worker.__main__ import main as worker_main
 from worker.exit_codes import EXIT_CODES, exit_codes_table, exit_codes_text
 from worker.queue import QueueTarget, StatedNeed
-from worker.queue.outcome import Outcome, finished_text
+from worker.queue.statistics.outcome import Outcome, finished_text
 from worker.queue.statistics.queue import read_figures
 
 

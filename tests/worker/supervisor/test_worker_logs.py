@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from worker.supervisor.worker_logs import last_lines, open_log, prune_logs, rotate_log
+from worker.supervisor.processes import last_lines, open_log, prune_logs, rotate_log
 
 
 def test_rotates_and_the_worker_goes_on_in_the_same_file(tmp_path: Path) -> None:

@@ -1,4 +1,9 @@
-"""Brings a database to the schema of this program, once, however many hosts start at the same time."""
+"""Brings a database to the schema of this program, once, however many hosts start at the same time.
+
+Columns that a later schema has of results, how sure and how odd they are, are filled from what is kept of
+each: of results that an earlier version stored, or still stores while hosts are brought up to date. In
+pieces, each a transaction of its own, so that no worker waits long and memory stays bounded.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +12,16 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, bindparam, inspect, select, text, update
 
 from cloud_monitor.system.sqlite_file import connect_to_read
+from worker.answers.notes import notes_on_answer
 from worker.queue.database.connections import Database
-from worker.queue.database.fill import fill_all
 from worker.queue.model import QueueError, QueueRefused
-from worker.queue.schema import REVISION
+from worker.queue.results import pack_derived, unpack
+from worker.queue.schema import REVISION, chunks, results
 
 log = logging.getLogger(__name__)
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
@@ -111,3 +118,48 @@ def upgrade(connection: Connection) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+PIECE = 1_000  # results
+
+TO_FILL = (
+    select(
+        *(results.c[name] for name in ("chunk_id", "number", "smiles", "tokens", "confidences", "truncated")),
+        *(results.c[name] for name in ("error", "precision", "sha256", "notes")),
+        chunks.c.batch_id.label("of_batch"),
+    )
+    .join(chunks, chunks.c.id == results.c.chunk_id)
+    .where(results.c.batch_id.is_(None))
+    .order_by(results.c.chunk_id)
+    .limit(PIECE)
+)
+FILL = (
+    update(results)
+    .where(results.c.chunk_id == bindparam("of_chunk"), results.c.number == bindparam("of_number"))
+    .values({name: bindparam(name) for name in ("batch_id", "least_confidence", "mean_confidence", "notes")})
+)
+
+
+def fill_all(database: Database) -> None:
+    """Writes only where something is to be filled: who may only read a queue that is whole can call it."""
+    while database.read(is_unfilled):
+        database.write(fill_piece)
+
+
+def is_unfilled(connection: Connection) -> bool:
+    return connection.execute(TO_FILL.limit(1)).first() is not None
+
+
+def fill_piece(connection: Connection) -> int:
+    """How many were filled; 0 when none is left."""
+    rows = connection.execute(TO_FILL).all()
+    if rows:
+        connection.execute(FILL, [filled(row) for row in rows])
+    return len(rows)
+
+
+def filled(row: Any) -> dict[str, Any]:
+    result = unpack(row)
+    notes = notes_on_answer(result.smiles, result.tokens, result.truncated)
+    key = {"of_chunk": row.chunk_id, "of_number": row.number, "batch_id": row.of_batch}
+    return key | pack_derived(result, notes)

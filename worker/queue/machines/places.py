@@ -1,16 +1,18 @@
-"""Places where machines are made, as the queue knows them: what their last machines taught, and which of them
-are paused after a refusal. A pause outlives the manager that met the refusal.
+"""Places where machines are made, as the queue knows them: what their last machines taught, which of them are
+paused after a refusal, and whether any carries what a batch states. A pause outlives the manager that met the
+refusal.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection, select
 
+from worker.queue import StatedNeed
 from worker.queue.machines.machines import LEARNED_FROM, GroupRow, MachineRow, change_group, made, read_groups
 from worker.queue.machines.schema import machines
 
@@ -88,3 +90,18 @@ def forget_refusal(connection: Connection, place: str) -> None:
 
 def _row(connection: Connection, group: str) -> GroupRow:
     return next((row for row in read_groups(connection) if row.name == group), GroupRow(group))
+
+
+def why_nothing_carries(need: StatedNeed, groups: Iterable[GroupRow], hosts: Mapping[str, StatedNeed]) -> str:
+    """By name, what each group's largest place has; "" where one carries it, a host does, or no group is
+    known, for then workers come from elsewhere.
+    """
+    known = {group.name: group.places for group in groups if group.places}
+    rooms = [offer.room_of_worker for places in known.values() for offer in places]
+    if not known or any(need.fits(room) for room in (*rooms, *hosts.values())):
+        return ""
+    largest = (
+        f"{name} ({'; '.join(f'{offer.place}: {offer.room_of_worker}' for offer in places)})"
+        for name, places in sorted(known.items())
+    )
+    return f"no group of machines carries a worker of {need}: {', '.join(largest)}"

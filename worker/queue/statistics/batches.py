@@ -19,7 +19,7 @@ from worker.queue.database.migrate import require_queue
 from worker.queue.database.sql import error_kind, read_now
 from worker.queue.machines.schema import machines
 from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts, results
-from worker.queue.statistics.forecast import Forecast, forecast, in_order, left_of
+from worker.queue.statistics.figures import Forecast, forecast, in_order, left_of
 
 __all__ = [
     "NOTHING_TAKEN",

@@ -13,7 +13,7 @@ from worker.queue.claims import deadline_of
 from worker.queue.database.connections import Database
 from worker.queue.database.migrate import require_queue
 from worker.queue.database.sql import db_now, error_kind
-from worker.queue.documents import count_documents
+from worker.queue.enqueue import count_documents
 from worker.queue.hold import read_hold_of
 from worker.queue.maintenance import OVERDUE
 from worker.queue.model import QueueError, ResultRow

@@ -18,7 +18,7 @@ from tests.services.ec2_cloud import Ec2Cloud, ec2_cloud
 from tests.services.support import wait_until
 from tests.worker.machines.providers.scene import Scene
 from worker.machines.model import CloudState, Leftover, MachineOrder
-from worker.machines.presets import Preset, smallest_fitting
+from worker.machines.placement import Preset, smallest_fitting
 from worker.machines.providers.base import (
     CapacityRefused,
     ProviderRefused,

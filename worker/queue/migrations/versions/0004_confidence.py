@@ -1,5 +1,5 @@
 """Results carry their least and mean confidence, their notes and their batch, for order and filters. Only
-columns here: worker.queue.database.fill fills them, in pieces.
+columns here: worker.queue.database.migrate fills them, in pieces.
 """
 
 import sqlalchemy as sa

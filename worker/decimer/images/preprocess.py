@@ -18,10 +18,10 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from worker.answers.notes import INVERTED, MORE_PAGES, ROTATED, Note
 from worker.decimer.errors import BlankImage
-from worker.decimer.frames import MOST_PAGES
-from worker.decimer.image_file import ImageLimits, open_image
+from worker.decimer.images.frames import MOST_PAGES
+from worker.decimer.images.image_file import ImageLimits, open_image
+from worker.decimer.images.thumbnail import shrink
 from worker.decimer.model.architecture import IMAGE_SIDE
-from worker.decimer.thumbnail import shrink
 from worker.recognition import GreyThumbnail
 
 Floats = npt.NDArray[np.float32]
@@ -62,7 +62,7 @@ class Drawing:
 
 
 def read_drawing(path: Path, limits: ImageLimits) -> Floats:
-    """(512, 512) grey levels 0..255. Raises ImageRefused: see errors.py."""
+    """(512, 512) grey levels 0..255. Raises ImageRefused: see worker/decimer/errors.py."""
     return read_page(path, limits).grey
 
 

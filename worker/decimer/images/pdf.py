@@ -33,8 +33,8 @@ MEMORY_BYTES = 1_000_000_000  # for what is on a page, beside PDFium itself
 MOST_ENDS = 3  # pages of a file that are too much; the others are not tried, or thousands would take days
 START_PAUSES_S = (0.2, 0.8, 2.0)  # before a process that could not be started is tried again
 KEPT_FILES = 1_000  # of which that is known
-PROGRAM = "worker.decimer.pdf_process"
-ROOT = Path(__file__).parents[2]  # where the program is found, whatever the working directory
+PROGRAM = "worker.decimer.images.pdf_process"
+ROOT = Path(__file__).parents[3]  # where the program is found, whatever the working directory
 # What a Python needs to start: a process that reads strangers' files is told none of this one's secrets.
 _ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 

@@ -22,9 +22,9 @@ from worker.decimer.errors import (
     TooManyPixels,
     TruncatedImage,
 )
-from worker.decimer.formats import HEIF, PDF, explain_unidentified, formats_of
-from worker.decimer.frames import ANIMATIONS, are_read_each, count_frames
-from worker.decimer.pdf import count_pdf_pages, render_page
+from worker.decimer.images.formats import HEIF, PDF, explain_unidentified, formats_of
+from worker.decimer.images.frames import ANIMATIONS, are_read_each, count_frames
+from worker.decimer.images.pdf import count_pdf_pages, render_page
 
 LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
 _ORIENTATION = 0x0112  # EXIF's tag

@@ -1,13 +1,11 @@
-"""Which format a file has by its first bytes, whatever its name: what is read, and what is known and
-not read.
+"""Which format a file has by its first bytes, whatever its name: what is read, what is known and not read,
+and what may have several pages. Loads no library: whoever asks may need none.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-
-from PIL import features
 
 from worker.decimer.errors import DamagedImage, ImageRefused, NotAnImage
 
@@ -41,6 +39,10 @@ _KNOWN = {  # sound files that are not read
     rb"DDS ": "DDS",
     rb"\xd7\xcd\xc6\x9a|\x01\0\0\0": "WMF or EMF",
 }
+_PAGED = re.compile(
+    rb"II[*+]\0|MM\0[*+]|GIF8|RIFF....WEBP|....ftyp(?:avi[fs]|hei|hev|mif1|msf1)|\x89PNG.*acTL|.{0,1000}%PDF-",
+    re.DOTALL,
+)
 
 
 def formats_of(path: Path) -> tuple[str, ...]:
@@ -50,6 +52,8 @@ def formats_of(path: Path) -> tuple[str, ...]:
         return (PDF,)
     kind = _match(_READ, head)
     if kind == AVIF:
+        from PIL import features
+
         if not features.check("avif"):
             raise NotAnImage("AVIF is not read: this Pillow was built without it")
         return (*FORMATS, AVIF)
@@ -63,6 +67,15 @@ def explain_unidentified(path: Path) -> ImageRefused:
     if kind := _match(_KNOWN, head):
         return NotAnImage(f"{kind} is not read")
     return NotAnImage("in none of the formats that are read: " + ", ".join((*FORMATS, HEIF, AVIF, PDF)))
+
+
+def may_have_pages(path: Path) -> bool:
+    """False too for what cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return _PAGED.match(file.read(HEAD)) is not None
+    except (OSError, ValueError):  # the latter: a name with NUL
+        return False
 
 
 def _read_head(path: Path) -> bytes:

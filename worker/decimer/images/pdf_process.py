@@ -1,10 +1,10 @@
 """The process that PDF files are opened in: PDFium takes what time and memory a file asks for, and some files
 end it; here both are bounded, for each request and for what the process takes beyond its beginning, and
-nobody else ends. `python -m worker.decimer.pdf_process CPU_S MEMORY_BYTES`
+nobody else ends. `python -m worker.decimer.images.pdf_process CPU_S MEMORY_BYTES`
 
 On standard input a JSON object a line: {"path"}, or {"path", "page", "pixels", "side"} to draw a page of at
 most so many pixels. The answer is a JSON object on a line: {"pages"}, with {"width", "height", "stride"}
-where the grey pixels follow; or {"error": its class in errors.py, "text"}.
+where the grey pixels follow; or {"error": its class in worker/decimer/errors.py, "text"}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_PIXELS = 12_000_000  # of a page: A4 has 8.7 million at 300 dots an inch
 
 
 class _Refused(Exception):
-    """With the name of a class in errors.py and a text."""
+    """With the name of a class in worker/decimer/errors.py and a text."""
 
 
 def main(cpu_s: float, memory_bytes: int) -> None:

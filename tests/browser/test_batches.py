@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import open_page
 from tests.browser.deployment import serve_to_ann
 from tests.browser.places import find_serious
-from tests.worker.queue.helpers import add
+from tests.worker.queue.helpers import add, queue_at
 from tests.worker.queue.test_batch_wishes import change
-from worker.queue import Queue, QueueTarget, open_queue
+from worker.queue import Queue, QueueTarget
 from worker.queue.batch_wishes.work import report_sources
 from worker.queue.statistics.batch_wishes import read_asked
 from worker.settings import read_settings
@@ -54,7 +54,7 @@ def scene(tmp_path: Path) -> Iterator[BatchesScene]:
     for number in range(3):
         (pictures / f"new ones/{number}.png").write_bytes(b"x")
     url = f"sqlite:///{tmp_path / 'queue.db'}"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "there", images=4)
     queue.database.write(partial(report_sources, host="vm1", prefixes=[str(pictures)]))
     with serve_to_ann(tmp_path, url, TOKEN) as address:

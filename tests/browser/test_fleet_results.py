@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import copied_text, find_serious, watch_copying
-from worker.queue import Queue, Result, Usage, open_queue
+from tests.worker.queue.helpers import queue_at
+from worker.queue import Queue, Result, Usage
 
 HOSTILE = (
     "<script>alert(1)</script>.png",
@@ -27,7 +28,7 @@ LONG = "CC(C)C1=CC=C(C=C1)" * 20
 @pytest.fixture(scope="module")
 def queue_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     url = f"sqlite:///{tmp_path_factory.mktemp('fleet') / 'queue.db'}"
-    queue = open_queue(url)
+    queue = queue_at(url)
     fill(queue)
     queue.close()
     return url
@@ -81,7 +82,7 @@ def test_a_long_answer_is_cut_by_its_column_and_whole_when_hovered_over(page: Pa
 
 def test_the_page_of_the_fleet_is_looked_at(page: Page, url: str, queue_url: str) -> None:
     """What the queue says shows by itself while the page is open, and a deadline is counted down."""
-    queue = open_queue(queue_url)
+    queue = queue_at(queue_url)
     queue.add_directories(
         queue.add_batch("dated <b>", "/data", deadline=time.time() + 7200), [("e", ["a.png"])], 5
     )

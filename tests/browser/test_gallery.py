@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import copied_text, find_serious, watch_copying
+from tests.worker.queue.helpers import queue_at
 from worker.answers.notes import notes_on_answer
-from worker.queue import Result, open_queue
+from worker.queue import Result
 
 LONG_MS = 150_000  # for what takes a second on a machine of its own
 RTL = "\u202egnp.exe"
@@ -38,7 +39,7 @@ MANY = 10_000
 def queue_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The batch of those given, and one of many."""
     url = f"sqlite:///{tmp_path_factory.mktemp('fleet') / 'queue.db'}"
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.add_directories(queue.add_batch("given", "/data"), [("d", [name for name, _, _ in GIVEN])], 50)
     halves = [(f"part{n}", [f"{n}-{i:04}.png" for i in range(MANY // 2)]) for n in range(2)]
     queue.add_directories(queue.add_batch("many", "/data"), halves, MANY // 2)

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import find_serious
-from worker.queue import Result, open_queue
+from tests.worker.queue.helpers import queue_at
+from worker.queue import Result
 from worker.recognition import GreyThumbnail
 from worker.review.pack import pack_key
 from worker.runner.thumbnails import Thumbnails
@@ -29,7 +30,7 @@ STRIPES = GreyThumbnail(200, 60, bytes(range(200)) * 60)
 def url(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("fleet")
     queue_url, place = f"sqlite:///{folder}/queue.db", folder / "results"
-    queue, kept = open_queue(queue_url), Thumbnails(folder)
+    queue, kept = queue_at(queue_url), Thumbnails(folder)
     queue.add_directories(queue.add_batch("seen", "/data"), [("d", list(NAMES))], 50)
     held = queue.claim("vm1-1", "vm1", "onnx", "decimer")
     assert held is not None

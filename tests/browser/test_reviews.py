@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
 from tests.browser.places import find_serious
-from worker.queue import Result, open_queue
+from tests.worker.queue.helpers import queue_at
+from worker.queue import Result
 
 LONG_MS = 60_000  # for what takes a second on a machine of its own
 TOKENS = {"anna": "anna-s-token-0123456789", "bert": "bert-s-token-0123456789"}
@@ -26,7 +27,7 @@ TOO_LONG = "C" * 4001
 def queue_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A batch for each test, of five pictures, the least sure first."""
     url = f"sqlite:///{tmp_path_factory.mktemp('fleet') / 'queue.db'}"
-    queue = open_queue(url)
+    queue = queue_at(url)
     for name in BATCHES:
         names = [f"{number}{HOSTILE}.png" for number in range(len(SMILES))]
         queue.add_directories(queue.add_batch(name, f"/{name}"), [("d", names)], 50)

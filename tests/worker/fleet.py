@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tests.services.needs import need
 from tests.services.support import PATIENCE_S
+from tests.worker.queue.helpers import queue_at
 from worker.gate.temporary import lock_file
-from worker.queue import Queue, ResultRow, open_queue
+from worker.queue import Queue, ResultRow
 
 ROOT = Path(__file__).parents[2]
 RUN = (sys.executable, "-m", "worker", "run", "--until-empty")
@@ -82,7 +83,7 @@ class Fleet:
         queue.close()
 
     def queue(self) -> Queue:
-        return open_queue(self.database_url)
+        return queue_at(self.database_url)
 
     def start(self, command: Sequence[str] = FAULTY_RUN, **environment: str) -> subprocess.Popen[bytes]:
         """A supervisor in a session of its own; its output goes to supervisor-N.log."""

@@ -26,14 +26,14 @@ from tests.services.needs import need
 from tests.services.postgres import Postgres
 from tests.services.programs import run_for_bytes
 from tests.services.support import open_way_to, wait_until
-from tests.worker.queue.helpers import answers, claim, complete
+from tests.worker.queue.helpers import answers, claim, complete, queue_at
 from worker.__main__ import run
 from worker.answers.notes import Note
 from worker.commands.run import warn_of_results
 from worker.exports.base import CHEMISTRY, COLUMNS, OF_0_2_0, WITHOUT_LISTS, ExportRefused
 from worker.exports.csv import CsvFormat
 from worker.exports.export import export_to_file
-from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage, open_queue
+from worker.queue import HostReport, Queue, Result, ResultRow, StatedNeed, Usage
 from worker.queue.machines.machines import Offer, change_group
 from worker.queue.statistics.queue import read_figures
 from worker.settings import read_settings
@@ -79,7 +79,7 @@ class Fleet:
         return output.getvalue().decode() if exit_code == 0 else said
 
     def queue(self) -> Queue:
-        return open_queue(self.url)
+        return queue_at(self.url)
 
 
 @pytest.fixture

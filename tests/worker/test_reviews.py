@@ -18,13 +18,13 @@ from cloud_monitor.reviews import LINE_MAX, Review, write_line
 from tests.services.answering import Answer, answering
 from tests.services.raw_http import Send, run_raw_server
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import claim
+from tests.worker.queue.helpers import claim, queue_at
 from tests.worker.test_commands import Fleet
 from webapp import create_app
 from webapp.settings import read_settings
 from worker.exports.base import REVIEW
 from worker.exports.reviews import ReviewsRefused, ReviewTable, read_reviews
-from worker.queue import Result, Usage, open_queue
+from worker.queue import Result, Usage
 
 TOKEN = "anna-s-token-0123456789"
 
@@ -47,7 +47,7 @@ LINES = "".join(map(write_line, GIVEN))
 def fleet(tmp_path: Path) -> Fleet:
     """Batch `b` of four images, the last with an error."""
     fleet = Fleet(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}")
-    queue = open_queue(fleet.url)
+    queue = queue_at(fleet.url)
     queue.add_directories(queue.add_batch("b", "/data"), [("d", [f"{n}.png" for n in range(4)])], 4)
     held = claim(queue)
     made = [Result(n, f"C{n}", ("C",), (0.5,), sha256=file_hash(n)) for n in range(3)]

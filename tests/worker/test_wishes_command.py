@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from tests.worker.queue.helpers import add
+from tests.worker.queue.helpers import add, queue_at
 from tests.worker.queue.test_batch_wishes import ask, change, take
 from worker.commands.operate import wishes_text
-from worker.queue import Queue, open_queue
+from worker.queue import Queue
 from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.batch_wishes.work import keep_submission, record_fault, report_sources
 from worker.queue.hold import hold_fleet
@@ -32,7 +32,7 @@ def state(url: str) -> str:
 
 def made(tmp_path: Path) -> tuple[Queue, str]:
     url = f"sqlite:///{tmp_path / 'queue.db'}"
-    return open_queue(url), url
+    return queue_at(url), url
 
 
 def test_what_a_wish_waits_for_is_told(tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ def modules() -> tuple[str, ...]:
     return (_ENTRY, *(name for name in names if name not in (_ENTRY, _CLASSIC)))
 
 
+@cache
 def hash_of(*folders: Path) -> str:
-    """Twelve hex digits over names and contents."""
+    """Twelve hex digits over names and contents, as this process first found them."""
     digest = sha256()
     for folder in folders:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -13,8 +13,8 @@ from collector.sources.fleet import collect
 from collector.sources.top_n import cap_batches
 from collector.zerofill import merge_seen
 from tests.collector.support import make_settings
-from tests.worker.queue.helpers import add, answers, claim, complete, let_pass
-from worker.queue import Queue, QueueTarget, Result, Usage, open_queue
+from tests.worker.queue.helpers import add, answers, claim, complete, let_pass, queue_at
+from worker.queue import Queue, QueueTarget, Result, Usage
 from worker.queue.statistics.queue import QueueFigures, read_figures
 
 HOSTILE = "2026.11/<b> run"
@@ -27,7 +27,7 @@ def queue_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(queue_url: str) -> Queue:
-    return open_queue(queue_url)
+    return queue_at(queue_url)
 
 
 def read(queue: Queue, queue_url: str) -> QueueFigures:

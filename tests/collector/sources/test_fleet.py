@@ -11,8 +11,8 @@ import pytest
 from cloud_monitor.metrics.paths import clean, parse_path
 from collector.sources.fleet import collect, fleet_values
 from tests.collector.support import collector_environment, make_settings, run_collector
-from tests.worker.queue.helpers import add, answers, claim
-from worker.queue import DecisionNote, HostReport, Queue, QueuePolicy, Usage, open_queue
+from tests.worker.queue.helpers import add, answers, claim, queue_at
+from worker.queue import DecisionNote, HostReport, Queue, QueuePolicy, Usage
 from worker.queue.statistics.queue import read_figures
 
 REPORT = HostReport(
@@ -35,7 +35,7 @@ def queue_url(tmp_path: Path) -> str:
 @pytest.fixture
 def queue(queue_url: str) -> Queue:
     """Ten images in five chunks: one done (an image of it failed), one active; three hosts."""
-    queue = open_queue(queue_url, QueuePolicy(lease_s=30, attempts=3, backoff_s=10, patience_s=10))
+    queue = queue_at(queue_url, QueuePolicy(lease_s=30, attempts=3, backoff_s=10, patience_s=10))
     add(queue, "b1", 10, chunk_images=2, deadline=time.time() + 100)
     done = claim(queue)
     good, bad = answers(done)
@@ -93,7 +93,7 @@ def test_a_host_of_an_older_version_has_no_limit_of_temporary_files(queue: Queue
 
 
 def test_an_empty_queue_has_no_pace(queue_url: str) -> None:
-    open_queue(queue_url, QueuePolicy()).close()
+    queue_at(queue_url, QueuePolicy()).close()
     own = dict(fleet_values("g", read_figures(queue_url), names_max=9))
     assert own["grids.g.fleet.chunks.total"] == 0
     assert "grids.g.fleet.oldest_pending_s" not in own

@@ -12,7 +12,8 @@ from cloud_monitor.metrics.paths import parse_path
 from collector.sources.fleet import collect
 from collector.sources.machines_of_fleet import machine_values
 from tests.collector.support import make_settings
-from worker.queue import HostReport, Queue, open_queue
+from tests.worker.queue.helpers import queue_at
+from worker.queue import HostReport, Queue
 from worker.queue.machines.lease import MachineBook
 from worker.queue.machines.machines import (
     MachineRow,
@@ -42,7 +43,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def queue(url: str) -> Queue:
     """Group `workers`: one machine works for an hour, one boots, one has died."""
-    queue = open_queue(url)
+    queue = queue_at(url)
     rows = [
         MachineRow(name, "workers", "moon", "moon/large", state, 0, reason="asked", price_per_hour=2.0)
         for name, state in (
@@ -133,7 +134,7 @@ def test_machines_and_groups_beyond_the_cap_are_left_out_and_counted(queue: Queu
 
 
 def test_a_fleet_without_machines_or_of_an_older_schema_says_nothing_of_them(url: str) -> None:
-    queue = open_queue(url)
+    queue = queue_at(url)
     assert list(machine_values("g", read_fleet_machines(url), 9)) == []
     queue.database.write(
         lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from worker.queue import HostReport, Queue, open_queue
+from tests.worker.queue.helpers import queue_at
+from worker.queue import HostReport, Queue
 from worker.queue.machines.lease import MachineBook
 from worker.queue.machines.machines import (
     MachineRow,
@@ -58,7 +59,7 @@ HOST = {"cpus": 16, "images_done": 4000, "busy_s": 2000, "memory_limit_bytes": 6
 
 
 def open_sample(url: str) -> Queue:
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.database.write(fill)
     queue.report_host(HostReport("m-run", "openstack", 4, 0, 71.4, 38.0, 0, HOST))
     MachineBook(queue.database).take_lease("me", 60)

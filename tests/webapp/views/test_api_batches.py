@@ -17,13 +17,12 @@ from flask.testing import FlaskClient
 from tests.services.postgres import Postgres
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.test_api_machines import documented_grants
-from tests.worker.queue.helpers import add
+from tests.worker.queue.helpers import add, queue_at
 from tests.worker.queue.test_batch_wishes import change, told
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.batches import reading
 from webapp.views.fleet.reading import forget
-from worker.queue import open_queue
 from worker.queue.batch_wishes.work import report_sources
 from worker.queue.statistics.batch_wishes import read_asked
 from worker.settings import read_settings as read_worker_settings
@@ -40,7 +39,7 @@ Open = Callable[..., FlaskClient]
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'queue.db'}"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "there", images=4)
     queue.close()
     return url
@@ -103,7 +102,7 @@ def test_what_is_asked_is_a_wish_with_its_asker_and_an_audit(
     ]
     audited = [record.message for record in caplog.records]
     assert audited[1] == "ann (by token, from 127.0.0.1) asked for pause there {} (wish 2)"
-    queue = open_queue(url)
+    queue = queue_at(url)
     change(queue)
     assert (
         "batch_wish",
@@ -209,7 +208,7 @@ def test_one_key_at_the_same_time_asks_once(client: FlaskClient, url: str) -> No
 
 
 def test_sources_are_told_only_to_whom_is_known(client: FlaskClient, url: str) -> None:
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.database.write(partial(report_sources, host="vm1", prefixes=["/secret-place", "azure://scans"]))
     queue.database.write(partial(report_sources, host="vm2", prefixes=["/secret-place"]))
     queue.close()
@@ -272,7 +271,7 @@ def test_the_documented_role_may_ask_and_nothing_else(
     open_client: Open, own_postgres: Postgres, tmp_path: Path
 ) -> None:
     owner = own_postgres.create_database()
-    queue = open_queue(owner)
+    queue = queue_at(owner)
     add(queue, "there", images=4)
     with psycopg.connect(owner, autocommit=True) as connection:
         for statement in documented_grants():

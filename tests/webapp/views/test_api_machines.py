@@ -15,10 +15,10 @@ from sqlalchemy import select
 from tests.services.postgres import Postgres
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import HOSTILE, open_sample
+from tests.worker.queue.helpers import queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.machines import reading
-from worker.queue import open_queue
 from worker.queue.machines.schema import machine_wishes
 from worker.queue.schema import events
 
@@ -53,7 +53,7 @@ def client(open_client: Open, url: str) -> FlaskClient:
 
 
 def wishes_of(url: str) -> list[tuple[str, str, str, str, dict[str, Any]]]:
-    queue = open_queue(url)
+    queue = queue_at(url)
     rows = queue.database.read(lambda connection: connection.execute(select(machine_wishes)).all())
     queue.close()
     return [(row.kind, row.group_name, row.machine, row.asked_by, row.details) for row in rows]
@@ -186,7 +186,7 @@ def test_the_documented_role_may_wish_and_nothing_else(open_client: Open, own_po
     client = open_client(fleet_database_url=owner, wishes_database_url=guest)
     assert client.post("/api/machines", json={"preset": "large"}, headers=PROOF).status_code == 202
     assert wishes_of(owner)[0][0] == "create"
-    queue = open_queue(owner)
+    queue = queue_at(owner)
     (event,) = queue.database.read(
         lambda connection: connection.execute(
             select(events.c.message).where(events.c.kind == "machine_wish")

@@ -15,11 +15,11 @@ from sqlalchemy import Connection, update
 
 from tests.services.postgres import Postgres
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import add, claim, complete
+from tests.worker.queue.helpers import add, claim, complete, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
-from worker.queue import Result, open_queue
+from worker.queue import Result
 from worker.queue.hold import hold_fleet
 from worker.queue.schema import batches, chunks
 
@@ -56,7 +56,7 @@ def text_of(html: str) -> str:
 def test_a_role_that_may_only_look_is_enough(fleet: Fleet, postgres: Postgres) -> None:
     """What SECURITY.md says of the page's role: SELECT, and nothing else."""
     url = postgres.create_database()
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "looked-at", 6, chunk_images=2)
     complete(queue, claim(queue))
     name = url.rpartition("/")[2]
@@ -78,7 +78,7 @@ def test_a_role_that_may_only_look_is_enough(fleet: Fleet, postgres: Postgres) -
 
 def test_the_queues_figures_are_on_the_page(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "run-<b>1", 10, chunk_images=2, priority=3, deadline=time.time() + 7300)
     complete(queue, claim(queue))
     claim(queue)
@@ -121,7 +121,7 @@ def attention_of(html: str) -> str:
 def test_the_reasons_sum_to_all_failed_pictures(fleet: Fleet, tmp_path: Path) -> None:
     """Also those without a result, whose chunk was given up."""
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "run", 8, chunk_images=4)
     held = claim(queue)
     errors = ("TruncatedImage: ends at byte 7", "BlankImage: grey", "TruncatedImage: ends at byte 9")
@@ -140,7 +140,7 @@ def test_the_reasons_sum_to_all_failed_pictures(fleet: Fleet, tmp_path: Path) ->
 
 def test_a_fleet_that_is_held_says_so_first(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "run", 4)
     queue.database.write(partial(hold_fleet, reason="<b>maintenance"))
     html = fleet(url).get("/fleet").text
@@ -150,7 +150,7 @@ def test_a_fleet_that_is_held_says_so_first(fleet: Fleet, tmp_path: Path) -> Non
 
 def test_a_page_on_which_nothing_happens_is_not_sent_again(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "run", 4, chunk_images=2, deadline=time.time() + 7300)
     complete(queue, claim(queue))
     client = fleet(url)
@@ -165,7 +165,7 @@ def test_a_page_on_which_nothing_happens_is_not_sent_again(fleet: Fleet, tmp_pat
 
 def test_the_latest_results_are_shown_whatever_they_are_called(fleet: Fleet, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     hostile = "<img src=x onerror=alert(1)>"
     queue.add_directories(queue.add_batch("run", "/data"), [(hostile, ["a.png", "b.png"])], 2)
     claimed = claim(queue)

@@ -16,12 +16,12 @@ from sqlalchemy import Connection, update
 
 from cloud_monitor.metrics.paths import clean, parse_path
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import claim
+from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
 from worker.answers.notes import Note
-from worker.queue import HostReport, Result, Usage, open_queue
+from worker.queue import HostReport, Result, Usage
 from worker.queue.schema import chunks
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -33,7 +33,7 @@ IMAGES = 130
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     names = [f"{number:03}.png" for number in range(IMAGES)]
     queue.add_directories(queue.add_batch(NAME, "/data"), [(HOSTILE, names)], IMAGES)
     held = claim(queue)
@@ -113,7 +113,7 @@ def named_in(html: str) -> list[int]:
 
 def test_every_reason_leads_to_its_pictures_and_they_are_all_that_failed(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     for name in ("run", "other"):
         names = [f"{number}.png" for number in range(4)]
         queue.add_directories(queue.add_batch(name, "/data"), [(f"of_{name}", names)], 4)
@@ -150,7 +150,7 @@ def test_every_reason_leads_to_its_pictures_and_they_are_all_that_failed(tmp_pat
 
 def test_failed_pictures_page_by_page(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     names = [f"{number:03}.png" for number in range(IMAGES)]
     queue.add_directories(queue.add_batch("run", "/data"), [("d", names)], IMAGES)
     held = claim(queue)
@@ -176,7 +176,7 @@ def test_failed_pictures_page_by_page(tmp_path: Path) -> None:
 
 def test_unsure_is_what_the_hosts_have_set(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.add_directories(queue.add_batch("run", "/data"), [("d", ["0.png", "1.png", "2.png"])], 3)
     sure = ((1.0, 0.1), (1.0, 0.65), (1.0, 0.8))
     queue.store(claim(queue), [Result(number, "C", ("C", "O"), sure[number]) for number in range(3)])
@@ -206,7 +206,7 @@ def facts_of(html: str) -> dict[str, str]:
 
 def test_the_head_of_a_batch_says_what_it_took(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     batch = queue.add_batch("run <i>", "/data/<b>", deadline=time.time() + 7200)
     queue.add_directories(batch, [("d", [f"{number}.pdf" for number in range(8)])], 4)
     queue.release(claim(queue), "leaves", None)
@@ -238,7 +238,7 @@ def test_the_head_of_a_batch_says_what_it_took(tmp_path: Path) -> None:
 
 def test_a_batchs_figures_are_plotted_where_they_are_sent(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.add_directories(queue.add_batch("run 1", "/data"), [("d", ["a.png"])], 4)
     queue.close()
     write_sample(tmp_path / "state", batches=("run 1",))

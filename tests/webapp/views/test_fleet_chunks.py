@@ -11,11 +11,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import add, claim, complete
+from tests.worker.queue.helpers import add, claim, complete, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
-from worker.queue import Queue, QueuePolicy, QueueTarget, open_queue
+from worker.queue import Queue, QueuePolicy, QueueTarget
 from worker.queue.hold import hold_fleet
 from worker.review.chunks import ATTEMPTS_SHOWN, read_chunks_page
 
@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(url: str) -> Queue:
-    queue = open_queue(url, QueuePolicy(attempts=2, backoff_s=600))
+    queue = queue_at(url, QueuePolicy(attempts=2, backoff_s=600))
     add(queue, NAME, 8, chunk_images=2)
     return queue
 

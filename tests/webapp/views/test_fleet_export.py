@@ -15,14 +15,14 @@ from flask.testing import FlaskClient
 
 from cloud_monitor.metrics.paths import clean
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import claim
+from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.results.export import AT_ONCE
 from worker.answers.chemistry import Chemist
 from worker.exports.base import CHEMISTRY, WITHOUT_LISTS
 from worker.exports.export import export_to_stream, with_chemistry
-from worker.queue import Queue, Result, open_queue
+from worker.queue import Queue, Result
 from worker.review.export import TOGETHER, export_pieces
 from worker.review.sdf import sdf_pieces
 
@@ -39,7 +39,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def queue(url: str) -> Queue:
     """A batch of one large chunk and a small one, and another batch."""
-    queue = open_queue(url)
+    queue = queue_at(url)
     names = [f"=cmd{number}.png" for number in range(COUNT)]
     queue.add_directories(queue.add_batch(NAME, "/data"), [("", names), ("e", ["a.png"])], COUNT)
     queue.add_directories(queue.add_batch("other", "/data"), [("f", ["b.png"])], 5)

@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from cloud_monitor.settings import SettingsRefused
 from tests.services.support import PATIENCE_S
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import add, claim
+from tests.worker.queue.helpers import add, claim, queue_at
 from webapp import create_app
 from webapp.serving.places import AT_ONCE
 from webapp.settings import read_settings
 from worker.decimer.images.thumbnail import encode_png
-from worker.queue import Claim, Result, open_queue
+from worker.queue import Claim, Result
 from worker.recognition import GreyThumbnail
 from worker.review.pack import pack_key
 from worker.runner.thumbnails import Thumbnails
@@ -34,7 +34,7 @@ SHA256 = "cd" * 32
 def make_queue(folder: Path) -> tuple[str, Claim]:
     """One answered picture."""
     url = f"sqlite:///{folder}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, images=1)
     held = claim(queue)
     queue.store(held, [Result(0, "C", sha256=SHA256)])

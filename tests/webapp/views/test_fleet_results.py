@@ -13,12 +13,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.webapp.sample import clock, write_sample
-from tests.worker.queue.helpers import claim
+from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
 from webapp.serving.kept import FAULT_KEPT_S
 from webapp.settings import read_settings
 from worker.answers.notes import Note
-from worker.queue import Result, open_queue
+from worker.queue import Result
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 IMAGES = 30
@@ -28,7 +28,7 @@ IMAGES = 30
 def client(tmp_path: Path) -> FlaskClient:
     """Numbers from 3 on by confidence; 0 failed, 1 is no molecule, 2 has no tokens."""
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     names = [f"{number:03}{HOSTILE}.png" for number in range(IMAGES)]
     queue.add_directories(queue.add_batch("run", "/data"), [("d", names)], IMAGES)
     held = claim(queue)

@@ -10,13 +10,12 @@ from flask.testing import FlaskClient
 
 from cloud_monitor.metrics.paths import build_path
 from tests.webapp.sample import NOW, clock, sample_values
-from tests.worker.queue.helpers import add, claim
+from tests.worker.queue.helpers import add, claim, queue_at
 from webapp import create_app
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.state_files import Polled, write_outcome, write_polled
 from webapp.settings import read_settings
-from worker.queue import open_queue
 
 TOKEN = "a-token-of-anna-0123456789"
 
@@ -61,7 +60,7 @@ def test_what_graphite_knows(tmp_path: Path) -> None:
 
 def test_what_the_queue_says_itself(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    queue = open_queue(url)
+    queue = queue_at(url)
     add(queue, "run", 10, chunk_images=5)
     claim(queue)
     queue.close()

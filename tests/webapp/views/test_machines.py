@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from cloud_monitor.system.text import format_number
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import open_sample
+from tests.worker.queue.helpers import queue_at
 from webapp import create_app
 from webapp.pages.cells import NOTHING
 from webapp.settings import read_settings
 from webapp.views.machines import reading
-from worker.queue import open_queue
 from worker.queue.machines.machines import change_group, change_machine
 from worker.queue.machines.wishes import MachineWish, add_wish
 
@@ -86,7 +86,7 @@ def test_what_has_not_changed_is_not_sent_again(open_client: Open, url: str) -> 
     first = client.get("/machines?part=cells")
     again = client.get("/machines?part=cells", headers={"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, again.status_code, again.text) == (200, 304, "")
-    queue = open_queue(url)
+    queue = queue_at(url)
     queue.database.write(lambda connection: change_machine(connection, "m-run", "", images_done=4001))
     queue.close()
     kept = client.get("/machines?part=cells", headers={"If-None-Match": first.headers["ETag"]})
@@ -99,7 +99,7 @@ def test_what_has_not_changed_is_not_sent_again(open_client: Open, url: str) -> 
 
 
 def test_wishes_faults_and_a_manager_that_is_away_are_told(open_client: Open, url: str) -> None:
-    queue = open_queue(url)
+    queue = queue_at(url)
 
     def change(connection: Any) -> None:
         add_wish(connection, MachineWish("delete", "workers", "m-run", "<ann>", {"now": True}))
@@ -124,7 +124,7 @@ def test_without_a_queue_the_page_says_what_is_to_be_done(open_client: Open, tmp
     away = open_client(fleet_database_url=f"sqlite:///{tmp_path / 'missing.db'}").get("/machines")
     assert (away.status_code, "missing.db" in away.text) == (200, True)
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
-    open_queue(empty).close()
+    queue_at(empty).close()
     body = open_client(fleet_database_url=empty).get("/machines").text
     assert "No group of machines is known yet" in body
     assert "No machine manager has been here" in body

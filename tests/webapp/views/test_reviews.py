@@ -12,11 +12,11 @@ from flask import Flask
 
 from cloud_monitor.reviews import read_line
 from tests.webapp.sample import NOW, clock, write_sample
-from tests.worker.queue.helpers import claim
+from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
 from webapp.reviews.store import FILE_NAME
 from webapp.settings import read_settings
-from worker.queue import Result, Usage, open_queue
+from worker.queue import Result, Usage
 
 TOKENS = {"anna": "anna-s-token-0123456789", "bert": "bert-s-token-0123456789"}
 BATCH = "a/b <i>"
@@ -46,7 +46,7 @@ def app(tmp_path: Path) -> Flask:
 
 
 def read_batch(url: str, name: str, smiles: tuple[str | None, ...]) -> None:
-    queue = open_queue(url)
+    queue = queue_at(url)
     names = [f"{number}.png" for number in range(len(smiles))]
     queue.add_directories(queue.add_batch(name, f"/{name}"), [("d", names)], 200)
     held = claim(queue)

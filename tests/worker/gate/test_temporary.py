@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.services.support import PATIENCE_S, open_way_to
+from tests.worker.queue.helpers import queue_at
 from worker.gate.temporary import TempFolder, lock_file, read_temp_use, sweep_temp, temp_claims
-from worker.queue import open_queue
 from worker.settings import Settings
 from worker.supervisor.supervisor import Supervisor
 
@@ -145,7 +145,7 @@ def test_two_workers_cannot_have_the_same_folder(tmp_path: Path) -> None:
 
 def test_a_folder_out_of_reach_does_not_end_its_supervisor(tmp_path: Path) -> None:
     settings = Settings.model_validate({"state_dir": tmp_path, "temp_dir": tmp_path / ("x" * 300)})
-    queue = open_queue(settings.queue_url)
+    queue = queue_at(settings.queue_url)
     supervisor = Supervisor(queue, settings, "host", ["false"], until_empty=False)
     supervisor.leave("the test is over")
     supervisor.run()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.services.postgres import Postgres
-from tests.worker.queue.helpers import LEASE_S, open_new_queue
-from worker.queue import Queue, QueuePolicy, open_queue
+from tests.worker.queue.helpers import LEASE_S, queue_at
+from worker.queue import Queue, QueuePolicy
 
 RULES = QueuePolicy(lease_s=LEASE_S, attempts=3, backoff_s=10, patience_s=10)
 
@@ -24,8 +24,6 @@ def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def queue(queue_url: str) -> Iterator[Queue]:
-    file = Path(queue_url.removeprefix("sqlite:///"))
-    is_new = queue_url.startswith("sqlite:///") and not file.exists()
-    opened = open_new_queue(file, RULES) if is_new else open_queue(queue_url, RULES)
+    opened = queue_at(queue_url, RULES)
     yield opened
     opened.close()

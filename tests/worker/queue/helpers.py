@@ -24,6 +24,14 @@ def open_new_queue(file: Path, policy: QueuePolicy | None = None) -> Queue:
     return open_queue(f"sqlite:///{file}", policy or QueuePolicy())
 
 
+def queue_at(url: str, policy: QueuePolicy | None = None) -> Queue:
+    """`open_queue`, where an SQLite file that is not there yet is made as by `open_new_queue`."""
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not file.exists():
+        return open_new_queue(file, policy)
+    return open_queue(url, policy)
+
+
 @cache
 def _new_queue() -> bytes:
     with tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.worker.queue.helpers import add, answers, claim, nothing, row
+from tests.worker.queue.helpers import add, answers, claim, nothing, queue_at, row
 from worker.errors import WorkerError
 from worker.listing import enqueue
-from worker.queue import Added, Queue, QueueRefused, open_queue
+from worker.queue import Added, Queue, QueueRefused
 from worker.queue.enqueue import split
 from worker.storage import Directory
 
@@ -54,7 +54,7 @@ def test_what_is_given_again_changes_the_batch_and_what_it_has_left(queue: Queue
 
 
 def test_two_who_enqueue_the_same_at_once_add_it_once(queue: Queue, queue_url: str) -> None:
-    other = open_queue(queue_url)
+    other = queue_at(queue_url)
     listing = [(f"d{number}", [f"{image}.png" for image in range(20)]) for number in range(30)]
 
     def fill(into: Queue) -> int:

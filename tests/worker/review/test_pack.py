@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.services.azurite import ACCOUNT, KEY, Azurite
-from tests.worker.queue.helpers import add, answers, claim
+from tests.worker.queue.helpers import add, answers, claim, queue_at
 from worker.decimer.images.thumbnail import encode_png
-from worker.queue import Claim, Queue, Result, open_queue
+from worker.queue import Claim, Queue, Result
 from worker.recognition import GreyThumbnail
 from worker.review.pack import (
     ENTRY,
@@ -117,7 +117,7 @@ class Stored:
 
     def __init__(self, folder: Path, storage: Storage, place: FilePlace) -> None:
         self.url = f"sqlite:///{folder}/queue.db"
-        self.queue: Queue = open_queue(self.url)
+        self.queue: Queue = queue_at(self.url)
         self.storage, self.place, self.folder = storage, place, folder
         add(self.queue, "a batch", images=4, chunk_images=4)
 
@@ -284,7 +284,7 @@ def test_no_link_is_followed_and_no_fifo_waited_for(local: Stored, tmp_path: Pat
 
 def test_a_batch_whose_name_leads_out_has_no_pictures(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/queue.db"
-    with_queue = open_queue(url)
+    with_queue = queue_at(url)
     (tmp_path / "1" / "1").mkdir(parents=True)
     (tmp_path / "results" / "below").mkdir(parents=True)
     for name in ("..", "../..", ".", "a//b", "/", "x\u202e"):

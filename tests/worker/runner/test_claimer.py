@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.services.support import wait_until
+from tests.worker.queue.helpers import queue_at
 from worker.decimer.stub import StubRecogniser
 from worker.gate.limits import THUMBNAIL_BYTES, gate_limits
 from worker.gate.temporary import TempFolder, read_temp_use
-from worker.queue import Queue, Result, open_queue
+from worker.queue import Queue, Result
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.claimer import Claimer
 from worker.runner.fetched import Pages
@@ -48,7 +49,7 @@ def queue(settings: Settings, tmp_path: Path) -> Iterator[Queue]:
     names = [f"{number}.png" for number in range(IMAGES)]
     for name in names:
         (tmp_path / "images" / name).write_bytes(bytes(10_000))
-    queue = open_queue(settings.queue_url)
+    queue = queue_at(settings.queue_url)
     queue.add_directories(queue.add_batch("b", str(tmp_path / "images")), [("", names)], IMAGES)
     yield queue
     queue.close()

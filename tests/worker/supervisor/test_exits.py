@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.worker.queue.helpers import add, claim, let_pass, row
-from worker.queue import QueuePolicy, open_queue
+from tests.worker.queue.helpers import add, claim, let_pass, queue_at, row
+from worker.queue import QueuePolicy
 from worker.runner.worker_status import ChunkStatus, WorkerStatus, WorkerStatusPage, explain_exit
 from worker.supervisor.exits import ExitHandler
 from worker.supervisor.outbox import Outbox
@@ -21,7 +21,7 @@ class AtOnce(Outbox):
 
 
 def test_only_the_chunk_in_hand_is_charged_and_all_are_free(tmp_path: Path) -> None:
-    queue = open_queue(f"sqlite:///{tmp_path}/queue.db")
+    queue = queue_at(f"sqlite:///{tmp_path}/queue.db")
     add(queue, images=3, chunk_images=1)
     in_hand, ahead, untold = (claim(queue, worker="w1") for _ in range(3))
     told = (
@@ -41,7 +41,7 @@ def test_only_the_chunk_in_hand_is_charged_and_all_are_free(tmp_path: Path) -> N
 
 
 def test_a_chunk_that_a_crash_was_the_last_fault_of_is_counted(tmp_path: Path) -> None:
-    queue = open_queue(f"sqlite:///{tmp_path}/queue.db", QueuePolicy(attempts=2))
+    queue = queue_at(f"sqlite:///{tmp_path}/queue.db", QueuePolicy(attempts=2))
     add(queue, images=1)
     outbox = AtOnce(queue, "stub")
     handler = ExitHandler(queue, outbox, "host")

@@ -6,7 +6,7 @@ import re
 import string
 import tomllib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -244,9 +244,7 @@ def parse_alert_settings(given: dict[str, Any], name: str = "alerts") -> AlertSe
 
 def _complete(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rules built in, each with what the file says of it, then the file's own; all with channels."""
-    rules: dict[str, dict[str, Any]] = {}
-    for table in tomllib.loads(BUILT_IN.read_text())["rule"]:
-        rules[table["name"]] = table
+    rules = {table["name"]: table for table in _built_in()}
     own: list[dict[str, Any]] = []
     seen: set[str] = set()
     for table in given.get("rule", ()):
@@ -262,6 +260,12 @@ def _complete(given: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"channels": every if table.get("when") == CHANNEL_FAILING else default, **table}
         for table in (*rules.values(), *own)
     ]
+
+
+@cache
+def _built_in() -> list[dict[str, Any]]:
+    tables: list[dict[str, Any]] = tomllib.loads(BUILT_IN.read_text())["rule"]
+    return tables
 
 
 def _explain(error: ValidationError, name: str, rules: list[dict[str, Any]]) -> list[str]:

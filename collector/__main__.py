@@ -175,7 +175,7 @@ def _told_once(state_dir: Path) -> Iterator[None]:
     finally:
         log.removeFilter(failures)
     for line in failures.finish():
-        log.error("%s", line)
+        log.warning("%s", line)
 
 
 def _print_points(points: Sequence[tuple[str, int, float]], as_json: bool) -> None:

@@ -212,21 +212,33 @@ def _open_to_read(state_dir: Path) -> Iterator[AlertStore | None]:
         yield None if connection is None else AlertStore(connection)
 
 
+def load_alerts(state_dir: Path) -> AlertsState:
+    """What is remembered; nothing where there is no file yet. Raises sqlite3.Error; ValueError, TypeError or
+    KeyError where it is of another program.
+    """
+    with _open_to_read(state_dir) as store:
+        return AlertsState() if store is None else store.read_state()
+
+
 def read_alerts(state_dir: Path) -> AlertsState:
     """What is remembered; nothing where there is no file that can be read."""
     try:
-        with _open_to_read(state_dir) as store:
-            return AlertsState() if store is None else store.read_state()
+        return load_alerts(state_dir)
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         log.warning("%s cannot be read: %s", state_dir / FILE_NAME, error)
         return AlertsState()
 
 
+def load_history(state_dir: Path, entries_max: int, alert: str = "") -> tuple[HistoryEntry, ...]:
+    """What has happened, the newest first; of one alert where its id is given. Raises sqlite3.Error."""
+    with _open_to_read(state_dir) as store:
+        return () if store is None else store.read_history(entries_max, alert)
+
+
 def read_history(state_dir: Path, entries_max: int = 200, alert: str = "") -> tuple[HistoryEntry, ...]:
-    """What has happened, the newest first; of one alert where its id is given."""
+    """The same; nothing where there is no file that can be read."""
     try:
-        with _open_to_read(state_dir) as store:
-            return () if store is None else store.read_history(entries_max, alert)
+        return load_history(state_dir, entries_max, alert)
     except sqlite3.Error as error:
         log.warning("%s cannot be read: %s", state_dir / FILE_NAME, error)
         return ()

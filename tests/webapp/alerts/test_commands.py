@@ -13,6 +13,7 @@ import pytest
 from tests.services.programs import run_program
 from tests.services.receivers import http_receiver, mailbox
 from tests.webapp.alerts.test_evaluate import Deployment, write_rules
+from webapp.alerts.rules.current import CurrentRules
 
 
 class Shell:
@@ -100,3 +101,31 @@ def test_another_user_may_not_write(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "belongs to user 12345" in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["list", "history"])
+def test_what_cannot_be_read_is_not_called_well(command: str, tmp_path: Path) -> None:
+    (tmp_path / "alerts.sqlite").mkdir()
+    ended = Shell(tmp_path).run(command)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"WEBAPP_STATE_DIR={tmp_path}: ")
+
+
+def test_rules_that_there_is_no_way_to_any_more_stay_as_they_were(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a folder above them is closed, which root would not notice: here a link leads in a circle."""
+    file = tmp_path / "folder/alerts.toml"
+    file.parent.mkdir()
+    file.write_text('base_url = "https://a.example"\n')
+    rules = CurrentRules(file)
+    file.parent.rename(tmp_path / "away")
+    file.parent.symlink_to(file.parent)
+    for _ in range(3):
+        assert rules.read().base_url == "https://a.example"
+    assert caplog.text.count("the rules of before stay") == 1
+    file.parent.unlink()
+    file.parent.mkdir()
+    file.write_text('base_url = "https://b.example"\n')
+    assert rules.read().base_url == "https://b.example"

@@ -120,3 +120,11 @@ def test_verify_finds_a_changed_byte(source: ModelSource) -> None:
 def test_the_machines_key_changes_with_the_runtime() -> None:
     assert machine_key("onnxruntime-1") != machine_key("onnxruntime-2")
     assert machine_key("onnxruntime-1") == machine_key("onnxruntime-1")
+
+
+def test_a_model_that_there_is_no_way_to_is_told_with_its_setting(tmp_path: Path) -> None:
+    """As below a closed folder, which a test by root cannot meet: the name is too long for any."""
+    nowhere = ModelSource(tmp_path / ("m" * 300), hand_drawn=False, archive=None)
+    for find in (find_model, lambda source: ensure_model(source, make_small, silent)):
+        with pytest.raises(ModelError, match=r"name too long.*WORKER_MODEL_DIR"):
+            find(nowhere)

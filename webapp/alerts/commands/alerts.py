@@ -41,7 +41,7 @@ from webapp.alerts.rules.rules import AlertSettings, read_alert_settings
 from webapp.alerts.sending.message import shown_place
 from webapp.alerts.sending.outbox import OutMessage
 from webapp.alerts.sending.sender import start_sender
-from webapp.alerts.store import HistoryEntry, open_store, read_alerts, read_history
+from webapp.alerts.store import HistoryEntry, load_alerts, load_history, open_store
 from webapp.graphite.client import GraphiteFault
 from webapp.model.build import GridOrder
 from webapp.settings import PollSettings
@@ -96,7 +96,7 @@ def run_command(
     except (ChangeRefused, GraphiteFault) as refused:
         print(without_controls(str(refused)), file=sys.stderr)
         return EXIT_REFUSED
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, ValueError, TypeError, KeyError) as error:
         print(f"WEBAPP_STATE_DIR={state_dir}: {error}", file=sys.stderr)
         return EXIT_REFUSED
     if options.json:
@@ -109,7 +109,7 @@ def run_command(
 def _list(
     options: argparse.Namespace, state_dir: Path, settings: AlertSettings, *_: object
 ) -> tuple[Any, str]:
-    state, now = read_alerts(state_dir), time.time()
+    state, now = load_alerts(state_dir), time.time()
     alerts = sorted(state.known.alerts.values(), key=lambda one: (one.cause is not None, one.since))
     lines = [_line(one, now) for one in alerts] or ["nothing is wrong"]
     for silence in state.silences:
@@ -233,7 +233,7 @@ def _unsilence(
 
 
 def _history(options: argparse.Namespace, state_dir: Path, *_: object) -> tuple[Any, str]:
-    entries = read_history(state_dir, 200, options.id)
+    entries = load_history(state_dir, 200, options.id)
     lines = [
         f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(one.at))}  {one.what}"
         + (f" by {one.by}" if one.by else "")

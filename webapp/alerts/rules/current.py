@@ -18,11 +18,16 @@ class CurrentRules:
     def __init__(self, file: Path | None) -> None:
         """Raises SettingsRefused where the file says what cannot be."""
         self._file = file
-        self._stamp = stamp_of(file) if file else None
         self._settings = read_alert_settings(file)
+        self._stamp = stamp_of(file) if file else None
 
     def read(self) -> AlertSettings:
-        stamp = stamp_of(self._file) if self._file else None
+        try:
+            stamp = stamp_of(self._file) if self._file else None
+        except OSError as error:  # a folder above it was closed to this user
+            if self._stamp is not None:
+                log.error("the rules of before stay: %s: %s", self._file, error.strerror)
+            self._stamp = stamp = None
         if stamp is not None and stamp != self._stamp:
             self._stamp = stamp
             try:

@@ -228,8 +228,10 @@ def read_alert_settings(file: Path | None) -> AlertSettings:
     if file is not None:
         try:
             given = tomllib.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise SettingsRefused(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+        except OSError as error:
+            raise SettingsRefused(f"WEBAPP_ALERTS_FILE={file}: {error.strerror}") from None
+        except ValueError as error:
+            raise SettingsRefused(f"{file}: {error}") from None
     return parse_alert_settings(given, str(file))
 
 

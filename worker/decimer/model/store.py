@@ -63,8 +63,9 @@ class Model:
 def find_model(source: ModelSource) -> Model | None:
     """The converted model, if it is there: its files have the sizes of the manifest. Raises ModelError."""
     folder = source.folder
-    if not folder.is_dir():
-        return None
+    with _translate_disk_errors(folder):
+        if not folder.is_dir():
+            return None
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         for name, file in manifest["files"].items():
@@ -86,8 +87,9 @@ def ensure_model(source: ModelSource, make: Callable[[Path], None], report: Repo
 
 def ensure_folder(folder: Path, make: Callable[[Path], None], report: Report) -> None:
     """Build `folder` if it is not there: by one process, whole or not at all. Raises ModelError."""
-    if folder.is_dir():
-        return
+    with _translate_disk_errors(folder):
+        if folder.is_dir():
+            return
     with _translate_disk_errors(folder.parent), _lock(folder.parent, report):
         if not folder.is_dir():  # another process may have built it while we waited
             _build(folder, make)

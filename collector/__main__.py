@@ -44,12 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
     )
-    if (
-        options.every
-    ):  # its process waits most of the time, and carries nothing of a run, not even the settings
+    if options.every:
         from collector.loop import run_loop
 
-        return run_loop(options.every, _arguments_of_one_run(options))
+        run_loop(options.every, _arguments_of_one_run(options))
+    if options.run_of:
+        from collector.loop import bind_to_loop
+
+        if not bind_to_loop(options.run_of):
+            return 0
     from cloud_monitor.settings import SettingsRefused
     from collector.settings import read_settings
 
@@ -91,6 +94,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     mode.add_argument(
         "--every", type=_seconds, metavar="SECONDS", help="run again and again, in step with the clock"
     )
+    mode.add_argument("--run-of", type=int, help=argparse.SUPPRESS)
     mode.add_argument(
         "--check", action="store_true", help="reach every source and destination, print a table"
     )

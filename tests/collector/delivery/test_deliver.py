@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from cloud_monitor.metrics.paths import clean
 from collector.delivery.destinations import parse_destinations
 from collector.delivery.spool import Kept, Spool, read_figures
+from collector.loop import RUN_OF
 from tests.collector.support import ROOT, collector_environment, peer, read_to_end, run_collector
 from tests.services.graphite import Graphite
 from tests.services.support import PATIENCE_S, wait_until
@@ -160,16 +162,20 @@ def test_every_minute_in_step_with_the_clock_until_a_signal(graphite: Graphite, 
     process = subprocess.Popen([sys.executable, "-m", "collector", "--every", "2"], env=environment, cwd=ROOT)
     try:
         wait_until(lambda: beats(graphite, "every"), "the first run, at once")
-        wait_until(lambda: len(children(process.pid)) == 1, "a second run")
-        child = children(process.pid)[0]
+        wait_until(lambda: run_of(process.pid), "a second run")
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
-    wait_until(lambda: not Path(f"/proc/{child}").exists(), "the run's end")
+    wait_until(lambda: run_of(process.pid) is None, "the run's end")
 
 
-def children(pid: int) -> list[int]:
-    return [int(number) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def run_of(loop: int) -> int | None:
+    """The run that it waits for."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().endswith(f"\0{RUN_OF}\0{loop}\0".encode()) and path.parent.name != str(loop):
+                return int(path.parent.name)
+    return None
 
 
 def test_a_cluster_gets_each_point_once_and_a_dead_node_keeps_only_its_share(

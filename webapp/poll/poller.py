@@ -19,6 +19,7 @@ from typing import Any
 
 from cloud_monitor.metrics.paths import ROOT
 from cloud_monitor.system.locks import take_lock
+from cloud_monitor.system.process import give_back_memory
 from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.snapshot_view import PollOutcome
@@ -111,6 +112,7 @@ class Poller:
         if (stamp := self._latest.view().stamp) != self._stamp:
             self._stamp = stamp
             self._on_news()
+            give_back_memory()  # that polling and rendering have left in gaps
         if now >= self._flush_at:
             self._counters.flush()
             self._flush_at = now + _FLUSH_S

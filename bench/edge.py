@@ -4,12 +4,14 @@ The edge profile runs with each service in a memory group of its own (as root; p
 of it 300 MB), over a grid of 2,000 series collected each minute, with one page request each half second. Its
 PSS is read each minute between two collector runs, and four times a second for the peak. At the end comes a
 burst of 1,000 requests. Then the default profile runs in the same way for some minutes, without limits.
+`--report FILE` keeps all of it as JSON, for docs/small-machine.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import threading
@@ -21,8 +23,8 @@ from pathlib import Path
 import requests
 
 from bench.edge_grid import write_cloud_status
-from bench.edge_load import Visits, burst, visit_steadily
-from bench.edge_record import Record, record_step, watch_peak
+from bench.edge_load import burst, visit_steadily
+from bench.edge_record import Record, record_as_json, record_steps, visits_as_json, watch_peak
 from bench.installed import folder_mb, packages_mb
 from bench.limits import can_limit
 from bench.stack import Stack
@@ -39,7 +41,9 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a few steps of 5 s, and a small grid")
     parser.add_argument("--minutes", type=int, default=60, help="how long the edge profile runs")
     parser.add_argument("--default-minutes", type=int, default=10, help="how long the default profile runs")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="keep what was measured as JSON")
     options = parser.parse_args()
+    began_at = time.time()
     limits_mb = LIMITS_MB if can_limit() else None
     with tempfile.TemporaryDirectory(prefix="bench-edge-") as temporary:
         clouds = Path(temporary) / "clouds.json"
@@ -55,18 +59,29 @@ def main() -> None:
         }
         edge = Stack("edge", Path(temporary) / "edge", given, limits_mb)
         with running(edge) as record:
-            for _ in range(edge_steps):
-                record_step(edge, record, step_s)
-            report_run(record, edge)
-            report_burst(edge)
-            show("edge.killed", edge.kills(), "processes", limited=limits_mb is not None, ended=edge.ended())
+            record_steps(edge, record, edge_steps, step_s)
+            report_run(record)
+            burst_told = report_burst(edge)
+            kills = edge.kills()
+            show("edge.killed", kills, "processes", limited=limits_mb is not None, ended=edge.ended())
 
         default = Stack("default", Path(temporary) / "default", given, None)
         with running(default) as beside:
-            for _ in range(default_steps):
-                record_step(default, beside, step_s)
+            record_steps(default, beside, default_steps, step_s)
     report_memory(record, beside)
-    report_installed()
+    installed_mb = report_installed()
+    if options.report is not None:
+        told = {
+            "began_at": round(began_at),
+            "cpus": os.cpu_count(),
+            "step_s": step_s,
+            "limits_mb": limits_mb,
+            "installed_mb": round(installed_mb, 1),
+            "burst": burst_told,
+            "killed": kills,
+            "profiles": {"edge": record_as_json(record), "default": record_as_json(beside)},
+        }
+        options.report.write_text(json.dumps(told) + "\n")
 
 
 @contextmanager
@@ -108,12 +123,12 @@ def wait_for_data(stack: Stack, timeout_s: float = 150) -> None:
         time.sleep(0.5)
 
 
-def report_run(record: Record, stack: Stack) -> None:
+def report_run(record: Record) -> None:
     """Visits, polls, and whether memory stays flat."""
     minutes = len(record.between)
     show("edge.series", record.series, "series")
     show("edge.polls_missed", record.polls_missed, "polls", of=minutes)
-    show_visits("edge.visits", record.visits)
+    show("edge.visits", len(record.visits.taken_s), "pages", **visits_as_json(record.visits))
     totals = record.totals_mb()
     if minutes >= 20:
         first, last = totals[minutes // 4 : minutes // 2], totals[-(minutes // 4) :]
@@ -121,9 +136,11 @@ def report_run(record: Record, stack: Stack) -> None:
         show("edge.growth", growth_mb, "MB", minutes=minutes, least_mb=min(totals), most_mb=max(totals))
 
 
-def report_burst(stack: Stack) -> None:
+def report_burst(stack: Stack) -> dict[str, object]:
     visits, seconds = burst(f"{stack.page}/", BURST)
-    show_visits("edge.burst", visits, per_s=round(len(visits.taken_s) / seconds))
+    told = visits_as_json(visits) | {"per_s": round(len(visits.taken_s) / seconds)}
+    show("edge.burst", BURST, "pages", **told)
+    return told
 
 
 def report_memory(edge: Record, default: Record) -> None:
@@ -147,7 +164,8 @@ def report_memory(edge: Record, default: Record) -> None:
         )
 
 
-def report_installed() -> None:
+def report_installed() -> float:
+    """MB of packages and store."""
     python_mb, store_mb = packages_mb(["collector", "webapp"]), store_program().stat().st_size / 2**20
     graphite_mb = folder_mb(install_graphite())
     ratio = round((python_mb + store_mb) / (python_mb + graphite_mb), 3)
@@ -160,12 +178,7 @@ def report_installed() -> None:
         ratio=round(store_mb / graphite_mb, 3),
     )
     show("edge.installed", python_mb + store_mb, "MB", against="default profile", ratio=ratio)
-
-
-def show_visits(name: str, visits: Visits, **more: object) -> None:
-    taken_ms = sorted(1000 * seconds for seconds in visits.taken_s)
-    p99_ms = round(taken_ms[int(len(taken_ms) * 0.99)], 1) if taken_ms else None
-    show(name, len(taken_ms), "pages", failed=len(visits.failures), p99_ms=p99_ms, **more)
+    return python_mb + store_mb
 
 
 def show(name: str, value: float, unit: str, **more: object) -> None:

@@ -18,10 +18,10 @@ from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid, Host
 from webapp.pages.details import DetailPage, cloud_page, grid_page, host_page
 from webapp.pages.happened import happened_lines
-from webapp.pages.job_list import JOBS
-from webapp.pages.list_page import list_links, list_table
+from webapp.pages.lists.jobs import JOBS
+from webapp.pages.lists.page import list_links, list_table
+from webapp.pages.lists.vms import VMS
 from webapp.pages.tables import Table
-from webapp.pages.vm_list import VMS
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, health_of, show_page

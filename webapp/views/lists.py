@@ -13,9 +13,9 @@ from webapp.inventory.query import read_query
 from webapp.model.links import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
-from webapp.pages.job_list import HELD, JOBS, job_page
-from webapp.pages.list_page import ROWS_MAX, ListSpec, list_page
-from webapp.pages.vm_list import VMS, vm_page
+from webapp.pages.lists.jobs import HELD, JOBS, job_page
+from webapp.pages.lists.page import ROWS_MAX, ListSpec, list_page
+from webapp.pages.lists.vms import VMS, vm_page
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, show_page

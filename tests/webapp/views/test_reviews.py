@@ -14,7 +14,7 @@ from cloud_monitor.reviews import read_line
 from tests.webapp.sample import NOW, clock, write_sample
 from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
-from webapp.reviews.store import FILE_NAME
+from webapp.reviews import FILE_NAME
 from webapp.settings import read_settings
 from worker.queue import Result, Usage
 

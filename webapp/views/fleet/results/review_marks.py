@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloud_monitor.reviews import CORRECTED, RIGHT, SMILES_MAX, WRONG
 from cloud_monitor.system.text import format_number, one_line
 from webapp.pages.cells import NOTHING, Cell, day_and_time
-from webapp.reviews.store import KeptReview
+from webapp.reviews import KeptReview
 
 if TYPE_CHECKING:
     from worker.review import BandAgreement, ResultRow

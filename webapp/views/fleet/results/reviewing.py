@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cloud_monitor.reviews import SMILES_MAX
 from webapp.errors import RequestRefused
-from webapp.reviews.store import AnswerKey, ReviewsRead
+from webapp.reviews import AnswerKey, ReviewsRead
 from webapp.serving.context import current_settings
 from webapp.serving.identity import obstacle_to_changes
 from webapp.serving.kept import KeptReading

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cloud_monitor.reviews import CORRECTED, SMILES_MAX, Review, write_line
 from cloud_monitor.system.text import one_line, without_controls
 from webapp.errors import RequestRefused
-from webapp.reviews.store import (
+from webapp.reviews import (
     KeptReview,
     ReviewedMeanwhile,
     ReviewsFull,

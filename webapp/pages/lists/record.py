@@ -11,7 +11,7 @@ from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
 from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
-from webapp.pages.list_cells import AGE, age_cell, is_stale, since, status_cell, text, utc
+from webapp.pages.lists.cells import AGE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.tables import Column, Row, Table, words
 
 Fact = tuple[str, Cell]

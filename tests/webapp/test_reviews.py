@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.reviews import Review
-from webapp.reviews.store import (
+from webapp.reviews import (
     FILE_NAME,
     HISTORY_MAX,
     PIECE,

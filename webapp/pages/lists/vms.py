@@ -9,9 +9,16 @@ from webapp.inventory.model import ListSummary, TrackedRecord, VmRecord
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import Cell
 from webapp.pages.details import DetailPage
-from webapp.pages.list_cells import number, since, status_cell, text
-from webapp.pages.list_page import ListColumn, ListSpec
-from webapp.pages.record import Fact, facts_table, history_table, jobs_table_of, record_finding, seen_facts
+from webapp.pages.lists.cells import number, since, status_cell, text
+from webapp.pages.lists.page import ListColumn, ListSpec
+from webapp.pages.lists.record import (
+    Fact,
+    facts_table,
+    history_table,
+    jobs_table_of,
+    record_finding,
+    seen_facts,
+)
 
 
 def _vm(tracked: TrackedRecord) -> VmRecord:

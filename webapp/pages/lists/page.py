@@ -13,7 +13,7 @@ from webapp.inventory.query import RecordQuery
 from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.cells import BAD, Cell
-from webapp.pages.list_cells import LEAVING, WORDS, age_cell, is_stale
+from webapp.pages.lists.cells import LEAVING, WORDS, age_cell, is_stale
 from webapp.pages.tables import Column, Row, Table, words
 
 ROWS_MAX = 500  # of a page of a list

@@ -15,8 +15,8 @@ from webapp.alerts.store import open_store
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import HealthRules
 from webapp.model.judge import judge_health
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 
 LIMIT_S = 0.5

@@ -22,7 +22,7 @@ from webapp.serving import assets, page_cache
 from webapp.serving.context import keep_parts
 from webapp.serving.errors import handle_refusals
 from webapp.serving.middleware import Middleware
-from webapp.serving.prerender import Prerenderer
+from webapp.serving.page_cache import Prerenderer
 from webapp.serving.telemetry import trace_requests
 from webapp.settings import FORWARDED, Settings
 from webapp.views import register_views

@@ -22,10 +22,8 @@ from cloud_monitor.setting_types import (
 from cloud_monitor.settings import Reader, Warn
 from cloud_monitor.telemetry.addresses import STANDARD_NAMES
 from cloud_monitor.telemetry.settings import TelemetryFields
-from webapp.model.columns import DEFAULT_COLUMNS, check_columns
 from webapp.model.health import HealthRules
-from webapp.model.links import open_names
-from webapp.model.thresholds import complete_thresholds
+from webapp.model.options import DEFAULT_COLUMNS, check_columns, complete_thresholds, open_names
 
 PREFIX = "WEBAPP_"
 FORWARDED = ("for", "proto", "host", "port", "prefix")  # X-Forwarded-...

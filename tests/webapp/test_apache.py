@@ -25,7 +25,7 @@ from tests.services.support import free_port, listens, stop_process, wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.listings import TOKEN, job, listing, vm, write_token
 from tests.webapp.sample import sample_values
-from webapp.poll.targets import poll_targets
+from webapp.poll.plan import poll_targets
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 BATCH = len(poll_targets()) + 1

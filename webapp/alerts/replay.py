@@ -22,9 +22,9 @@ from webapp.model.health import HealthRules
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
+from webapp.poll.plan import poll_targets
 from webapp.poll.retention import carry_forward, group_of
-from webapp.poll.store_steps import LOOK_S, find_steps
-from webapp.poll.targets import poll_targets
+from webapp.poll.times import LOOK_S, find_steps
 from webapp.settings import PollSettings
 
 CHUNK_S = 3600  # so much of the past is asked for and held at once

@@ -13,20 +13,23 @@ from cloud_monitor.system.text import duration_text, format_number
 from webapp.annotations.model import (
     CLOUD_DISABLED,
     CLOUD_ENABLED,
+    MACHINE_CREATED,
+    MACHINE_ENDED,
     QUOTA,
     RESTART,
     VMS_LOST,
     Annotation,
     at_once,
 )
-from webapp.annotations.of_machines import machines_between
-from webapp.model.tree import Cloud, Grid, Host, Snapshot, Value
+from webapp.model.tree import Cloud, Grid, Host, Snapshot, Value, path_of
 
 LOST_AT_ONCE = 5.0  # VMs, or
 LOST_SHARE = 0.2  # of a cloud's VMs
 GAP_S = 180.0  # a collector that was silent for longer has stopped
 _AGE, _DAEMONS = ".age_s", ".condor."
 _AGE_SLACK_S = 30.0  # ages are taken at another moment than they are sent
+_MACHINES = ".fleet.machines."
+YOUNG_S = 900.0  # an older machine that is new here was left out before: a cap, or a store that was away
 
 
 def derive(before: Snapshot, after: Snapshot) -> Iterator[Annotation]:
@@ -121,3 +124,47 @@ def _changed(before: Value | None, after: Value | None) -> tuple[float, float, i
 
 def _key(kind: str, at: float, *names: str) -> str:
     return " ".join((kind, f"{at:.0f}", *names))
+
+
+def machines_between(before: Snapshot, after: Snapshot) -> Iterator[Annotation]:
+    """Machines of the fleet that were created, then those that have ended.
+
+    Each machine that there is has an age; one that has none any more, while its group is told of, has ended.
+    """
+    was, is_now = dict(_machines(before)), dict(_machines(after))
+    for names, age in is_now.items():
+        if names in was or _group_at(before, *names[:2]) is None:
+            continue
+        if age.value is not None and age.timestamp is not None and age.value < YOUNG_S:
+            yield _note(MACHINE_CREATED, "created", age.timestamp - age.value, names)
+    for names in was.keys() - is_now.keys():
+        ended_at = was[names].timestamp
+        if ended_at is not None and _group_at(after, *names[:2]) is not None:
+            yield _note(MACHINE_ENDED, "ended", ended_at, names)
+
+
+def _machines(snapshot: Snapshot) -> Iterator[tuple[tuple[str, str, str], Value]]:
+    """(grid, group, machine) of each that is told of as newly as its group is."""
+    for path, age in snapshot.values.items():
+        if not path.endswith(_AGE) or _MACHINES not in path:
+            continue
+        matched = match_path(path)
+        if matched is None or matched[0].key != "fleet_machine_age_s":
+            continue
+        grid, group, machine = (matched[1][name] for name in ("grid", "group", "machine"))
+        told_at = _group_at(snapshot, grid, group)
+        if told_at is not None and age.timestamp is not None and age.timestamp >= told_at:
+            yield (grid, group, machine), age
+
+
+def _group_at(snapshot: Snapshot, grid: str, group: str) -> int | None:
+    """When the group was told of last."""
+    total = snapshot.values.get(path_of("fleet_machines_states", grid=grid, group=group, state="total"))
+    return None if total is None else total.timestamp
+
+
+def _note(kind: str, word: str, at: float, names: tuple[str, str, str]) -> Annotation:
+    grid, group, machine = names
+    return at_once(
+        at, kind, f"{machine} {word}", grid, "fleet", machine, key=f"{kind} {grid} {group} {machine}"
+    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cloud_monitor.metrics.paths import STEP_S
 from cloud_monitor.metrics.statistics import SUM
 from webapp.graphite.gate import GraphiteGate
-from webapp.graphite.series import Sampled, merge, place, resample, sample
+from webapp.graphite.series import Sampled, Values, merge, place, resample, sample
 from webapp.graphite.steps import (
     DAY_S,
     SeriesPoint,
@@ -29,7 +29,6 @@ from webapp.graphite.steps import (
 )
 from webapp.graphite.targets import PlotTarget
 from webapp.graphite.timerange import Range
-from webapp.graphite.values import Values
 
 _KEPT_POINTS_MAX = 20_000  # stored points that are read as they are: a request less, and soon decoded
 _LOOK_S = 2 * 3600  # enough to see the step of the coarsest archive

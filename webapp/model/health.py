@@ -16,8 +16,8 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from cloud_monitor.system.text import age_text
+from webapp.model.options import Threshold, tone_of
 from webapp.model.snapshot_view import SnapshotView
-from webapp.model.thresholds import Threshold, tone_of
 from webapp.model.tree import Cloud, Grid, Host, Value
 
 POLL_FAILING = "poll_failing"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from webapp.model.build import add_up
-from webapp.model.columns import DEFAULT_COLUMNS, STATES
 from webapp.model.health import Finding, Health
+from webapp.model.options import DEFAULT_COLUMNS, STATES
 from webapp.model.tree import Cloud, Grid, Value, VmType, path_of
 from webapp.pages.cells import Cell, show
 from webapp.pages.tables import below, natural, occurring, words

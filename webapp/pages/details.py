@@ -10,11 +10,10 @@ from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.health import CHUNKS_FAILED, Finding, Health, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
-from webapp.pages.azure import azure_tables
 from webapp.pages.cells import BAD, WARN, Cell, show
 from webapp.pages.fleet import failures_table, pace_table, work_table, workers_table
 from webapp.pages.happened import HappenedLine
-from webapp.pages.hosts import figures_table, heartbeat_cell, path_above, sources_table
+from webapp.pages.hosts import azure_tables, figures_table, heartbeat_cell, path_above, sources_table
 from webapp.pages.jobs import held_table, jobs_table
 from webapp.pages.pool import daemon_tables, slots_table, waiting_table
 from webapp.pages.status import AddressOf, GridCard, grid_card

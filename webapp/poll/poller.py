@@ -24,11 +24,10 @@ from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_serie
 from webapp.metrics.counters import POLL_DURATION, POLLS, SharedCounters
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
-from webapp.poll.clocks import CLOCK_TARGETS, LOOK_AHEAD_S, Clock, observe_all, set_right
 from webapp.poll.current import Latest
 from webapp.poll.notes import note_poll
+from webapp.poll.plan import is_whole_due, next_attempt, poll_targets
 from webapp.poll.retention import carry_forward, group_of, is_text, newest_value
-from webapp.poll.schedule import is_whole_due, next_attempt
 from webapp.poll.state_files import (
     Polled,
     read_arrivals,
@@ -37,8 +36,16 @@ from webapp.poll.state_files import (
     write_outcome,
     write_polled,
 )
-from webapp.poll.store_steps import LOOK_S, StoreSteps, find_steps
-from webapp.poll.targets import poll_targets
+from webapp.poll.times import (
+    CLOCK_TARGETS,
+    LOOK_AHEAD_S,
+    LOOK_S,
+    Clock,
+    StoreSteps,
+    find_steps,
+    observe_all,
+    set_right,
+)
 from webapp.settings import PollSettings
 
 log = logging.getLogger(__name__)

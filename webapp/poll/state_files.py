@@ -14,8 +14,7 @@ from pathlib import Path
 from cloud_monitor.system.files import replace_file
 from webapp.model.snapshot_view import AlertCount, PollOutcome
 from webapp.model.tree import Value
-from webapp.poll.clocks import Clock
-from webapp.poll.store_steps import NEVER, StoreSteps
+from webapp.poll.times import NEVER, Clock, StoreSteps
 
 SNAPSHOT_NAME = "snapshot.json"
 OUTCOME_NAME = "outcome.json"
@@ -31,7 +30,7 @@ class Polled:
 
     taken_at: float = 0.0  # epoch seconds; 0.0 before the first good poll
     values: Sequence[Value] = ()
-    clocks: Mapping[str, Clock] = field(default_factory=dict)  # by owner, see webapp.poll.clocks
+    clocks: Mapping[str, Clock] = field(default_factory=dict)  # by owner, see webapp.poll.times
     steps: StoreSteps = NEVER
 
 

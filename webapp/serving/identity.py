@@ -12,13 +12,16 @@ A person is proven by a token of WEBAPP_TOKEN_FILE, or by the login of the web s
 which it sets itself and no visitor can) where WEBAPP_REMOTE_USERS names who may. A browser sends a login
 along with whatever any site has it ask for; so what it says of the asking page counts, and a body is JSON,
 which no form of another site can send.
+
+Other secrets in files, such as those that collectors bring, are read and compared here too.
 """
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -29,14 +32,15 @@ from pydantic import BaseModel, ValidationError
 from cloud_monitor.system.text import without_controls
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
-from webapp.serving.tokens import bearer_token, fits_any, read_tokens
 
-log = logging.getLogger("cloud_monitor.audit")
+log = logging.getLogger(__name__)
+AUDIT_LOG = logging.getLogger("cloud_monitor.audit")
 
 TOKEN_LENGTH_MIN = 16
 Body = TypeVar("Body", bound=BaseModel)
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,80}\Z")
 _AUDIT_MAX = 500
+_FILE_MAX_BYTES = 1 << 20
 
 
 class ProvenUser(NamedTuple):
@@ -116,7 +120,7 @@ def read_change_as(model: type[Body]) -> Body:
 def audit(who: ProvenUser, did: str, what: str) -> None:
     """One line of the log for a change that was made: by whom, how that was proven, from where, of what."""
     text = without_controls(f"{did} {what}")[:_AUDIT_MAX]
-    log.info("%s (by %s, from %s) %s", who.name, who.proven_by, request.remote_addr or "nowhere", text)
+    AUDIT_LOG.info("%s (by %s, from %s) %s", who.name, who.proven_by, request.remote_addr or "nowhere", text)
 
 
 def tokens_by_name(text: bytes) -> Iterator[tuple[str, bytes]]:
@@ -159,3 +163,32 @@ def _refuse_other_sites() -> None:
         is_ours = origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
     if not is_ours:
         raise RequestRefused(403, "other_site", "a page of another site may change nothing here")
+
+
+def read_tokens(file: Path, setting: str) -> bytes:
+    """The file's text, read for each request, so that a change counts at once.
+
+    Raises RequestRefused (503) where there is none; it names the setting, not the file's path.
+    """
+    try:
+        with open(file, "rb") as opened:
+            text = opened.read(_FILE_MAX_BYTES)
+    except OSError as error:
+        log.error("%s=%s: %s", setting, file, error.strerror)
+        fault = f"{setting} cannot be read: {error.strerror}"
+        raise RequestRefused(503, "token_unreadable", fault) from None
+    if not text.strip():
+        raise RequestRefused(503, "token_unreadable", f"{setting} is empty")
+    return text
+
+
+def bearer_token() -> bytes | None:
+    """The word of the request at hand; None where it brings no such header."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return given.strip().encode("utf-8", "replace") if scheme.lower() == "bearer" else None
+
+
+def fits_any(word: bytes, tokens: Iterable[bytes]) -> bool:
+    """Whether it is one of them. All are compared: time tells nothing."""
+    fits = [hmac.compare_digest(word, token) for token in tokens]
+    return any(fits)

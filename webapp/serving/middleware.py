@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from webapp.metrics.counters import LATENCY, REQUESTS, SharedCounters
 from webapp.poll.current import Latest
 from webapp.serving.assets import MAX_AGE_S
-from webapp.serving.page_cache import PageCache
-from webapp.serving.prerender import Prerenderer
+from webapp.serving.page_cache import PageCache, Prerenderer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

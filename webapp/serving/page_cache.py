@@ -1,29 +1,39 @@
 """Rendered bytes, kept as long as they are true: per snapshot, outcome of the last poll, and minute.
 
 Freshness is judged while rendering, and the minute is part of the key, so it is never cached past its time.
+The status page is rendered ahead, as soon as what it shows is new, so that no visitor waits for that: only
+while somebody visits.
 """
 
 from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Response, current_app, request
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 EXTENSION = "cloud_monitor.page_cache"
 _KEPT_MAX = 64  # pages; each is a few hundred KB at most
 _GZIP_FROM_BYTES = 600  # below that, the saving is less than a packet
 _ADDRESSES_MAX = 512
 _ADDRESS_LENGTH_MAX = 300
+_AHEAD_QUERIES = ("", "part=cells")  # the status page, and what an open one asks for each minute
+_AHEAD_ASKED_WITHIN_S = 150.0
+_AHEAD_MAX = 8  # addresses
 
 Headers = list[tuple[str, str]]
 
@@ -181,3 +191,33 @@ def uncached_response(
 
 def _address(environ: Mapping[str, Any]) -> str:
     return f"{environ.get('SCRIPT_NAME', '')} {environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"
+
+
+class Prerenderer:
+    """Notes who asks for the status page, and asks the app itself in their place.
+
+    An address counts for a few minutes after this process was last asked for it.
+    """
+
+    def __init__(self, flask: WSGIApplication, clock: Callable[[], float] = time.monotonic) -> None:
+        self._flask = flask
+        self._clock = clock
+        self._asked_at: dict[tuple[str, str], float] = {}  # of prefix and query
+
+    def note(self, environ: WSGIEnvironment) -> None:
+        address = (environ.get("SCRIPT_NAME", ""), environ.get("QUERY_STRING", ""))
+        if environ["PATH_INFO"] != "/" or address[1] not in _AHEAD_QUERIES:
+            return
+        if address in self._asked_at or len(self._asked_at) < _AHEAD_MAX:
+            self._asked_at[address] = self._clock()
+
+    def render(self) -> None:
+        """Have the page rendered and kept for every address that somebody has asked for lately."""
+        for address, asked_at in list(self._asked_at.items()):
+            if self._clock() - asked_at > _AHEAD_ASKED_WITHIN_S:
+                del self._asked_at[address]
+                continue
+            prefix, query = address
+            environ = EnvironBuilder(path="/", query_string=query).get_environ()
+            environ["SCRIPT_NAME"] = prefix
+            run_wsgi_app(self._flask, environ, buffered=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, Response, url_for
 
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.across import held_sections, user_sections, waiting_sections
+from webapp.pages.status import held_sections, user_sections, waiting_sections
 from webapp.serving.context import current_settings
 from webapp.views.render import Values, health_of, show_page
 

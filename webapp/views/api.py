@@ -10,8 +10,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
-from webapp.graphite.incomplete import IncompleteSpan
-from webapp.graphite.notes import read_notes
+from webapp.graphite.notes import IncompleteSpan, read_notes
 from webapp.graphite.reading import Reading, Wish, read_targets
 from webapp.graphite.targets import check_targets, check_work
 from webapp.graphite.timerange import parse_range

@@ -14,8 +14,7 @@ from webapp.alerts.azure import parse_azure, take_in
 from webapp.alerts.store import HistoryEntry, open_store
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings, current_time
-from webapp.serving.identity import TOKEN_LENGTH_MIN, read_change
-from webapp.serving.tokens import fits_any, read_tokens
+from webapp.serving.identity import TOKEN_LENGTH_MIN, fits_any, read_change, read_tokens
 
 blueprint = Blueprint("api_azure", __name__, url_prefix="/api")
 

@@ -11,8 +11,7 @@ from flask import Blueprint, Response, request
 from webapp.errors import RequestRefused
 from webapp.inventory.model import RECORD_TYPES, ListSummary, TrackedRecord
 from webapp.inventory.query import RecordQuery, read_query, sortable
-from webapp.model.freshness import judge
-from webapp.model.snapshot_view import SnapshotView
+from webapp.model.snapshot_view import SnapshotView, judge
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
 from webapp.views.api import read_number

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, url_for
 from webapp.annotations.store import find_annotations
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import Finding, Level
-from webapp.model.links import links_about
+from webapp.model.options import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid, Host
 from webapp.pages.details import DetailPage, cloud_page, grid_page, host_page

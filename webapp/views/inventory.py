@@ -11,8 +11,7 @@ from flask import Blueprint, Response, json, request
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings, current_time
-from webapp.serving.identity import ProvenUser, audit
-from webapp.serving.tokens import bearer_token, fits_any, read_tokens
+from webapp.serving.identity import ProvenUser, audit, bearer_token, fits_any, read_tokens
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from cloud_monitor.metrics.paths import is_clean
 from webapp.inventory.model import ListSummary, TrackedRecord, VmRecord
 from webapp.inventory.query import read_query
-from webapp.model.links import links_about
+from webapp.model.options import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.pages.details import DetailPage
 from webapp.pages.lists.jobs import HELD, JOBS, job_page

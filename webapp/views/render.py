@@ -14,13 +14,12 @@ from typing import Any
 from flask import Flask, Response, abort, json, render_template, request
 
 from webapp.model.conditions import read_conditions, read_since
-from webapp.model.events import Event, events_of
 from webapp.model.health import Finding, Health
 from webapp.model.judge import judge_health
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import Cell
+from webapp.pages.cells import Cell, FilledBody, render_body
 from webapp.pages.clouds import CloudColumn
-from webapp.pages.live_cells import FilledBody, render_body
+from webapp.pages.happened import Event, events_of
 from webapp.serving.assets import modules
 from webapp.serving.context import current_settings
 from webapp.serving.page_cache import cached_response, uncached_response

@@ -12,7 +12,7 @@ from pathlib import Path
 from webapp.alerts.evaluate import EACH_MINUTE, Evaluator, Pace
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules
-from webapp.model.thresholds import complete_thresholds
+from webapp.model.options import complete_thresholds
 from webapp.poll.current import Latest
 
 PACE = Pace(every_s=1.0, after_s=0.0, look_for_due_s=0.2, tick_s=0.05, back_off_s=(0.3, 0.3, 0.6))

@@ -18,8 +18,8 @@ from webapp.alerts.evaluate import EACH_MINUTE, LOCK_NAME, Evaluator
 from webapp.alerts.store import FILE_NAME, open_store, read_alerts, read_history
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome
-from webapp.model.thresholds import complete_thresholds
 from webapp.poll.current import Latest
 from webapp.poll.state_files import Polled, write_outcome, write_polled
 

@@ -11,8 +11,8 @@ from webapp.alerts.rules.rules import AlertRule, parse_alert_settings
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import Health, HealthRules, Key
 from webapp.model.judge import judge_health
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 
 RULES = parse_alert_settings(

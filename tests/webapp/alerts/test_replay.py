@@ -22,7 +22,7 @@ from webapp.alerts.rules.rules import parse_alert_settings
 from webapp.graphite.steps import Series, SeriesPoint
 from webapp.model.build import GridOrder
 from webapp.model.health import HealthRules
-from webapp.model.thresholds import complete_thresholds
+from webapp.model.options import complete_thresholds
 from webapp.settings import PollSettings
 
 MINUTES = 150

@@ -31,8 +31,8 @@ from webapp.metrics.exposition import expose
 from webapp.model.build import GridOrder, build_snapshot
 from webapp.model.health import HealthRules
 from webapp.model.judge import judge_health
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 
 FILE = Path(__file__).resolve().parents[3] / "docs/prometheus/alerts.yml"

@@ -14,7 +14,7 @@ from tests.services.support import wait_until
 from tests.services.victoriametrics import VictoriaMetrics
 from tests.webapp.feed import feed
 from webapp import create_app
-from webapp.graphite.incomplete import IncompleteSpan, find_pairs, incomplete_spans, peers_of
+from webapp.graphite.notes import IncompleteSpan, find_pairs, incomplete_spans, peers_of
 from webapp.graphite.steps import Step
 from webapp.graphite.targets import check_target
 from webapp.model.tree import Value

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_monitor.metrics.statistics import LAST, MAX, MEAN, SUM, Statistic
-from webapp.graphite.series import Sampled, join, merge, resample, sample
+from webapp.graphite.series import Sampled, Values, join, merge, resample, sample
 from webapp.graphite.steps import Series, SeriesPoint, Step
-from webapp.graphite.values import Values
 
 
 def steps(*starts: int, step_s: int) -> list[Step]:

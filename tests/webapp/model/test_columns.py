@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from webapp.model.columns import check_columns
+from webapp.model.options import check_columns
 
 
 def test_columns_are_checked() -> None:

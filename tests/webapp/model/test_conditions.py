@@ -25,12 +25,12 @@ from webapp.model.conditions import (
     read_since,
     remember,
 )
-from webapp.model.events import Event, events_of
 from webapp.model.health import Health, HealthRules, Key, Level, Since
 from webapp.model.judge import judge_health
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
+from webapp.pages.happened import Event, events_of
 
 RULES = HealthRules(complete_thresholds({}), {"g": "Grid G"}, {"condor": "HTCondor"})
 OLD_LOG = Path(__file__).resolve().parents[2] / "data/webapp/events.json"

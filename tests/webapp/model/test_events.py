@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tests.webapp.sample import NOW
 from webapp.model.conditions import Episode
-from webapp.model.events import Event, events_of
 from webapp.model.health import Key, Level
+from webapp.pages.happened import Event, events_of
 
 POLL = Episode(
     Key("poll_failing"), NOW, NOW, NOW + 60, 0, Level.BAD, "Graphite: poll fails: down", "poll answered again"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webapp.model.freshness import Freshness, judge
+from webapp.model.snapshot_view import Freshness, judge
 
 values = st.none() | st.floats()
 

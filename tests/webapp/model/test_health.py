@@ -16,8 +16,8 @@ from cloud_monitor.metrics.paths import build_path
 from webapp.model.build import build_snapshot
 from webapp.model.health import OK, Condition, Finding, Health, HealthRules, Key, Level, Since, worst
 from webapp.model.judge import judge_health
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 
 NOW = 1_800_000_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.settings import SettingsRefused
-from webapp.model.thresholds import DEFAULTS, complete_thresholds
+from webapp.model.options import DEFAULTS, complete_thresholds
 from webapp.settings import read_settings
 
 

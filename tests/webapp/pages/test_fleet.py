@@ -9,8 +9,8 @@ from webapp.model.build import build_snapshot
 from webapp.model.fleet_queue import FleetQueue, FleetQueueBatch, FleetQueueHost
 from webapp.model.health import Finding, HealthRules, Level
 from webapp.model.judge import judge_health, judge_queue
+from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
-from webapp.model.thresholds import complete_thresholds
 from webapp.model.tree import Value
 from webapp.pages.details import QueueView, fleet_page
 

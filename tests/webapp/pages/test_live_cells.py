@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
-from webapp.pages.cells import Cell
-from webapp.pages.live_cells import LiveCells
+from webapp.pages.cells import Cell, LiveCells
 from webapp.settings import read_settings
 
 NOW = 1_800_000_000

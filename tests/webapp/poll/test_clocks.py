@@ -16,10 +16,10 @@ from webapp.graphite.steps import SeriesPoint
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.tree import Value
-from webapp.poll.clocks import Clock, observe, observe_all, owner_of, set_right
 from webapp.poll.current import Latest
 from webapp.poll.poller import Poller
 from webapp.poll.state_files import note_arrival, read_arrivals, read_outcome, write_outcome
+from webapp.poll.times import Clock, observe, observe_all, owner_of, set_right
 from webapp.settings import Settings
 
 NOW = 1_800_000_000

@@ -22,15 +22,15 @@ from webapp import create_app
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
 from webapp.model.conditions import read_conditions, read_since
-from webapp.model.events import events_of
 from webapp.model.health import Key, Since
 from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
+from webapp.pages.happened import events_of
 from webapp.poll.current import Latest
+from webapp.poll.plan import poll_targets
 from webapp.poll.poller import Poller
 from webapp.poll.state_files import Polled, read_outcome, read_polled, write_outcome, write_polled
-from webapp.poll.store_steps import StoreSteps
-from webapp.poll.targets import poll_targets
+from webapp.poll.times import StoreSteps
 from webapp.settings import Settings
 
 BATCH = len(poll_targets()) + 1

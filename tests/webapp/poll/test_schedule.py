@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from webapp.model.snapshot_view import PollOutcome
-from webapp.poll.schedule import is_whole_due, next_attempt
+from webapp.poll.plan import is_whole_due, next_attempt
 
 MINUTE = 1_800_000_000  # a multiple of 60
 

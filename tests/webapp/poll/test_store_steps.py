@@ -15,14 +15,13 @@ from tests.webapp.feed import feed
 from webapp.graphite.steps import Series, SeriesPoint
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder, build_snapshot
-from webapp.model.freshness import Freshness
 from webapp.model.judge import judge_health
-from webapp.model.snapshot_view import PollOutcome, SnapshotView
+from webapp.model.snapshot_view import Freshness, PollOutcome, SnapshotView
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.poller import Poller
 from webapp.poll.state_files import Polled, read_polled, write_polled
-from webapp.poll.store_steps import StoreSteps, find_steps
+from webapp.poll.times import StoreSteps, find_steps
 from webapp.settings import Settings
 
 NOW = 1_800_000_000

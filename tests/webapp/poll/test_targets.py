@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cloud_monitor.metrics.paths import METRICS
-from webapp.poll.targets import poll_targets
+from webapp.poll.plan import poll_targets
 
 
 def pattern_of(glob: str) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from tests.webapp.sample import clock, write_sample
 from webapp.app import POLLER, create_app
 from webapp.poll import current
 from webapp.serving import page_cache
-from webapp.serving.prerender import Prerenderer
+from webapp.serving.page_cache import Prerenderer
 from webapp.settings import Settings
 
 

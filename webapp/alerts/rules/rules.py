@@ -35,7 +35,7 @@ from webapp.model.health import (
     Key,
     Level,
 )
-from webapp.model.thresholds import DEFAULTS
+from webapp.model.options import DEFAULTS
 
 BUILT_IN = Path(__file__).with_name("built_in.toml")
 CHANNEL_FAILING = "channel_failing"

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from cloud_monitor.system.text import age_text, format_number
 from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import GONE, UNLISTED, ListSummary, TrackedRecord
-from webapp.model.freshness import Freshness, judge
-from webapp.model.snapshot_view import SnapshotView
+from webapp.model.snapshot_view import Freshness, SnapshotView, judge
 from webapp.pages.cells import BAD, Cell
 from webapp.pages.tables import words
 

@@ -1,12 +1,38 @@
-"""When the store is polled, and for how much. Pure."""
+"""What a poll asks for, few globs that together cover every path of the catalog; and when it comes. Pure."""
 
 from __future__ import annotations
 
+from functools import cache
+
+from cloud_monitor.metrics.paths import METRICS
 from webapp.model.snapshot_view import PollOutcome
 
 _SOON_S = 3.0  # a newcomer should see the first points within seconds
 _SOON_MAX = 60  # but a Graphite that stays empty or away is not asked so often for ever
 _BACK_OFF_MAX = 5  # steps
+
+
+@cache
+def poll_targets() -> tuple[str, ...]:
+    """One glob for every first name and depth in the catalog.
+
+    Where the paths of one depth differ in a literal, the glob lists the literals; where one of them has a
+    name there, it takes any. It so covers more than the catalog, and what is not in it is left out later.
+    """
+    groups: dict[tuple[str, int], list[list[str]]] = {}
+    for metric in METRICS:
+        segments = metric.template.split(".")
+        groups.setdefault((segments[0], len(segments)), []).append(segments)
+    return tuple(
+        ".".join(_glob({segments[at] for segments in group}) for at in range(depth))
+        for (_, depth), group in sorted(groups.items())
+    )
+
+
+def _glob(alternatives: set[str]) -> str:
+    if any("{" in segment for segment in alternatives):
+        return "*"
+    return alternatives.pop() if len(alternatives) == 1 else f"{{{','.join(sorted(alternatives))}}}"
 
 
 def next_attempt(outcome: PollOutcome, now: float, every_s: float, after_s: float) -> float:

@@ -1,8 +1,12 @@
-"""How far collectors' clocks are ahead, told by when their points arrive; and ages set right by it.
+"""What polls learn of the times of points: how far collectors' clocks are ahead, by when their points arrive,
+with ages set right by it; and how far apart a grid's points are in the store.
 
 A store hides points that lie in its future. A collector whose clock is ahead would so look alive, after its
 end, for as long as it was ahead. Every run sends its clock; what is new to a poll has arrived since the one
-before, and is compared with the store's own time, or with the page's where a list of VMs and jobs came. Pure.
+before, and is compared with the store's own time, or with the page's where a list of VMs and jobs came.
+
+What is kept by the hour is not stale after three minutes: a point of a coarse step has the time of the step's
+beginning, and stands for all of it. Pure.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
-from cloud_monitor.metrics.paths import ROOT
-from webapp.graphite.steps import Series, SeriesPoint
+from cloud_monitor.metrics.paths import ROOT, STEP_S
+from webapp.graphite.steps import Series, SeriesPoint, step_of
 from webapp.model.tree import Value
 
 LOOK_AHEAD_S = 3600
@@ -21,6 +25,8 @@ CLOCK_TARGETS = tuple(
 )
 _RUN_MAX_S = 600  # a run is not longer, so that a clock is no further from the minute it is sent for
 _NOISE_S = 5.0  # whole seconds on both sides, and the way between them
+LOOK_S = 7200  # for the store's steps
+_KNOWN_FOR_S = 3600.0
 
 
 class Clock(NamedTuple):
@@ -84,3 +90,31 @@ def set_right(values: Sequence[Value], clocks: Mapping[str, Clock]) -> list[Valu
         else value
         for value in values
     ]
+
+
+class StoreSteps(NamedTuple):
+    """Steps in seconds by grid, of those whose points are further apart than a minute."""
+
+    seen_at: float = 0.0  # epoch seconds; 0.0 never
+    by_grid: Mapping[str, int] = {}
+
+    def is_known(self, now: float) -> bool:
+        return 0 <= now - self.seen_at < _KNOWN_FOR_S
+
+    def window_s(self, window_s: float) -> float:
+        """How far back a poll has to look for one point of each grid, at least `window_s`."""
+        return max(window_s, 2.0 * max(self.by_grid.values(), default=0))
+
+
+NEVER = StoreSteps()
+
+
+def find_steps(heartbeats: Iterable[Series], now: float) -> StoreSteps:
+    """From the heartbeats of LOOK_S, gaps included: of a grid's series the shortest step."""
+    found: dict[str, int] = {}
+    for series in heartbeats:
+        first, _, rest = series.target.partition(".")
+        if first == ROOT and series.points:
+            grid, step_s = rest.partition(".")[0], step_of(series.points)
+            found[grid] = min(step_s, found.get(grid, step_s))
+    return StoreSteps(now, {grid: step_s for grid, step_s in found.items() if step_s > STEP_S})

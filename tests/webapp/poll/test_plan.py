@@ -1,12 +1,15 @@
-"""When the next poll is."""
+"""When the next poll is; that its globs cover every path there can be, and stay few."""
 
 from __future__ import annotations
+
+import re
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from cloud_monitor.metrics.paths import METRICS
 from webapp.model.snapshot_view import PollOutcome
-from webapp.poll.plan import is_whole_due, next_attempt
+from webapp.poll.plan import is_whole_due, next_attempt, poll_targets
 
 MINUTE = 1_800_000_000  # a multiple of 60
 
@@ -73,3 +76,21 @@ def test_polling_always_goes_on_and_never_at_once_again(
     )
     at = next_attempt(outcome, attempted, every_s, after_s)
     assert attempted < at <= attempted + 6 * every_s
+
+
+def pattern_of(glob: str) -> re.Pattern[str]:
+    """Graphite's globs: * within a segment, {a,b} alternatives."""
+    text = re.escape(glob).replace(r"\*", r"[^.]+")
+    return re.compile(re.sub(r"\\{([^}]*)\\}", lambda found: f"(?:{found[1].replace(',', '|')})", text))
+
+
+def test_every_metric_is_asked_for_once() -> None:
+    patterns = [pattern_of(target) for target in poll_targets()]
+    paths = (re.sub(r"\{(\w+)\}", r"some-\1", metric.template) for metric in METRICS)
+    asked = {path: sum(bool(pattern.fullmatch(path)) for pattern in patterns) for path in paths}
+    assert len(asked) > 100
+    assert {path: times for path, times in asked.items() if times != 1} == {}
+
+
+def test_the_batch_is_small() -> None:
+    assert len(poll_targets()) <= 8

@@ -1,4 +1,4 @@
-"""Thresholds: what may be set, and what the documentation says of the defaults."""
+"""Which columns and thresholds may be set, and what the documentation says of the defaults."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.settings import SettingsRefused
-from webapp.model.options import DEFAULTS, complete_thresholds
+from webapp.model.options import DEFAULTS, check_columns, complete_thresholds
 from webapp.settings import read_settings
+
+
+def test_columns_are_checked() -> None:
+    assert check_columns(("running", "idle", "manual")) == ("running", "idle", "manual")
+    for wrong in ((), ("running", "running"), ("a b",)):
+        with pytest.raises(ValueError, match="column"):
+            check_columns(wrong)
 
 
 def test_thresholds_are_checked() -> None:

@@ -1,6 +1,6 @@
-"""`/health`: is the page's data young enough to be trusted? For load balancers and monitors.
-
-With `?detail=1`, for whoever may change something: the fleet's active chunks, its queue, Azure's figures.
+"""How it stands, for other programs and pages: `/health`, whether the page's data are young enough to be
+trusted, for load balancers; `/metrics` for Prometheus; `/badge/<grid>.svg`, a grid's state as a small
+picture.
 """
 
 from __future__ import annotations
@@ -9,20 +9,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, json, request
+from markupsafe import escape
 
+from webapp.alerts.store import read_alerts
 from webapp.errors import RequestRefused
+from webapp.metrics.exposition import CONTENT_TYPE, expose
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Grid, Value
 from webapp.poll.current import current_view
-from webapp.serving.context import current_settings
+from webapp.serving.context import current_counters, current_settings
 from webapp.serving.identity import identify
+from webapp.serving.page_cache import cached_response
+from webapp.views.render import health_of
 
-blueprint = Blueprint("health", __name__)
+health = Blueprint("health", __name__)
+metrics = Blueprint("metrics", __name__)
+badge = Blueprint("badge", __name__)
+
+_COLOURS = {"ok": "#1a7f37", "warn": "#9a6700", "stale": "#57606a", "bad": "#b3261e"}
+_LETTER_PX = 7
 
 
-@blueprint.get("/health")
-def show() -> Response:
-    """200 while the snapshot is younger than WEBAPP_HEALTH_MAX_AGE_S, 503 when it is older or absent."""
+@health.get("/health", endpoint="show")
+def show_health() -> Response:
+    """200 while the snapshot is younger than WEBAPP_HEALTH_MAX_AGE_S, 503 when it is older or absent.
+
+    With `?detail=1`, for whoever may change something: the fleet's active chunks, its queue, Azure's figures.
+    """
     settings = current_settings()
     view = current_view()
     age_s = view.age_s
@@ -96,3 +109,51 @@ def _fresh(figures: Mapping[str, Any], view: SnapshotView) -> dict[str, Any]:
         elif inner := _fresh(below, view):
             found[name] = inner
     return found
+
+
+@metrics.get("/metrics", endpoint="show")
+def show_metrics() -> Response:
+    """The same whichever process answers."""
+    view = current_view()
+    judged = health_of(view)
+    levels = {grid.name: judged.grid(grid).level for grid in view.snapshot.grids}
+    failures = {one.name: one.failures for one in read_alerts(current_settings().state_dir).channels}
+    return Response(
+        expose(view, current_counters().totals(), levels, failures),
+        content_type=CONTENT_TYPE,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@badge.get("/badge/<grid>.svg", endpoint="show")
+def show_badge(grid: str) -> Response:
+    if all(known.name != grid for known in current_view().snapshot.grids):
+        raise RequestRefused(404, "no_such_grid", "no grid of that name is shown")
+    return cached_response(lambda view: _draw(grid, view), content_type="image/svg+xml")
+
+
+def _draw(name: str, view: SnapshotView) -> str:
+    grid = next((grid for grid in view.snapshot.grids if grid.name == name), None)
+    finding = health_of(view).grid(grid) if grid is not None else None
+    word, kind = (finding.level.word, finding.level.kind) if finding is not None else ("gone", "stale")
+    return draw_badge(current_settings().grid_names.get(name, name), word, _COLOURS[kind])
+
+
+def draw_badge(label: str, word: str, colour: str) -> str:
+    """An SVG of two fields. Only attributes, no style: the strict policy of other pages may forbid that."""
+    left, right = (len(text) * _LETTER_PX + 12 for text in (label, word))
+    width = left + right
+    texts = "".join(
+        f'<text x="{x}" y="14" fill="#fff" font-family="DejaVu Sans,Verdana,sans-serif" font-size="11" '
+        f'text-anchor="middle" textLength="{len(text) * _LETTER_PX}">{escape(text)}</text>'
+        for x, text in ((left / 2, label), (left + right / 2, word))
+    )
+    title = f"{escape(label)}: {escape(word)}"
+    fields = (
+        f'<rect width="{left}" height="20" fill="#444"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" '
+        f'aria-label="{title}"><title>{title}</title>{fields}{texts}</svg>'
+    )

@@ -29,7 +29,7 @@ from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Snapshot, Value
 from webapp.poll.notes import note_poll
 from webapp.settings import Settings
-from webapp.views.export import write_json, write_separated
+from webapp.views.plot import write_json, write_separated
 
 TOKEN = "anna-s-token-0123456789"
 PROOF = {"Authorization": f"Bearer {TOKEN}"}

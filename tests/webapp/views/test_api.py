@@ -19,7 +19,7 @@ from tests.webapp.sample import write_sample
 from webapp import create_app
 from webapp.model.tree import Value
 from webapp.settings import Settings
-from webapp.views.export import exact
+from webapp.views.plot import exact
 
 MINUTE = int(time.time()) // 60 * 60
 IDLE, HELD = "grids.plots.jobs.all.idle", "grids.plots.jobs.all.held"

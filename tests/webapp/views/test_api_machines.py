@@ -18,7 +18,7 @@ from tests.webapp.views.machines import HOSTILE, open_sample
 from tests.worker.queue.helpers import queue_at
 from webapp import create_app
 from webapp.settings import read_settings
-from webapp.views.machines import reading
+from webapp.views.machines.queue import forget
 from worker.queue.machines.schema import machine_wishes
 from worker.queue.schema import events
 
@@ -38,7 +38,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def open_client(tmp_path: Path) -> Open:
     def make(**given: Any) -> FlaskClient:
-        reading.forget()
+        forget()
         write_sample(tmp_path / "state")
         (tmp_path / "tokens").write_text(f"ann {TOKEN}\n")
         settings = read_settings(state_dir=tmp_path / "state", token_file=tmp_path / "tokens", **given)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from tests.webapp.sample import clock, write_sample
 from webapp import create_app
 from webapp.settings import Settings
-from webapp.views.badge import draw_badge
+from webapp.views.health import draw_badge
 
 
 def test_a_grid_has_a_badge_under_its_shown_name(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.worker.queue.helpers import queue_at
 from webapp import create_app
 from webapp.pages.cells import NOTHING
 from webapp.settings import read_settings
-from webapp.views.machines import reading
+from webapp.views.machines.queue import forget
 from worker.queue.machines.machines import change_group, change_machine
 from worker.queue.machines.wishes import MachineWish, add_wish
 
@@ -27,7 +27,7 @@ Open = Callable[..., FlaskClient]
 @pytest.fixture
 def open_client(tmp_path: Path) -> Open:
     def make(**given: Any) -> FlaskClient:
-        reading.forget()
+        forget()
         write_sample(tmp_path / "state")
         settings = read_settings(state_dir=tmp_path / "state", **given)
         return create_app(settings, poll=False, clock=clock).test_client()
@@ -91,7 +91,7 @@ def test_what_has_not_changed_is_not_sent_again(open_client: Open, url: str) -> 
     queue.close()
     kept = client.get("/machines?part=cells", headers={"If-None-Match": first.headers["ETag"]})
     assert kept.status_code == 304, "the queue is asked once within two seconds, however many look"
-    reading.forget()
+    forget()
     news = client.get("/machines?part=cells", headers={"If-None-Match": first.headers["ETag"]})
     assert news.status_code == 200
     assert news.json is not None

@@ -24,7 +24,7 @@ def show() -> Response:
     """Kept by nobody, and not sent again where it is as the browser has it."""
     page, why = None, ""
     try:
-        from webapp.views.machines.reading import read_machines
+        from webapp.views.machines.queue import read_machines
 
         found = read_machines()
     except RequestRefused as refused:

@@ -37,7 +37,7 @@ class GroupChange(BaseModel):
 
 @blueprint.get("/machines")
 def machines() -> Response:
-    from webapp.views.machines.reading import read_machines
+    from webapp.views.machines.queue import read_machines
 
     return _json(_describe(read_machines()))
 
@@ -46,7 +46,7 @@ def machines() -> Response:
 def preview() -> Response:
     """Which machine it would be, its price, and what the quota leaves."""
     from webapp.views.machines.choice import MachineRequest, NothingFits, choose_offer
-    from webapp.views.machines.reading import read_machines
+    from webapp.views.machines.queue import read_machines
 
     given = {name: value for name, value in request.args.items() if value}
     try:
@@ -122,19 +122,19 @@ def change_group(name: str) -> Response:
 
 
 def _found() -> FleetMachines:
-    from webapp.views.machines.reading import read_machines
+    from webapp.views.machines.queue import read_machines
 
     return read_machines()
 
 
 def _check_writing() -> None:
     """Raises RequestRefused: 409 with the remedy."""
-    from webapp.views.machines import reading
+    from webapp.views.machines import queue
 
     if not wishing.is_on():
-        raise RequestRefused(409, "wishes_off", reading.WRITE_OFF)
-    if not reading.is_on():
-        raise RequestRefused(409, "fleet_off", reading.READ_OFF)
+        raise RequestRefused(409, "wishes_off", queue.WRITE_OFF)
+    if not queue.is_on():
+        raise RequestRefused(409, "fleet_off", queue.READ_OFF)
 
 
 def _group(found: FleetMachines, name: str) -> GroupFigures:
@@ -146,7 +146,7 @@ def _group(found: FleetMachines, name: str) -> GroupFigures:
 
 def _wish(who: ProvenUser, *wishes: MachineWish) -> Response:
     """202: the manager does it in its next round."""
-    from webapp.views.machines.writing import send_wishes
+    from webapp.views.machines.queue import send_wishes
 
     sent = send_wishes(wishes)
     for wish in sent:

@@ -1,16 +1,23 @@
-"""The fleet's machines out of its queue database, for the page and for programs, kept for moments."""
+"""The queue database of the fleet as far as machines go: they are read, kept for moments; wishes for their
+manager are written.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
 from webapp.serving.kept import KeptReading
+from webapp.views import wishing
 from webapp.views.wishing import HOW
 
 if TYPE_CHECKING:
+    from worker.queue.machines.wishes import MachineWish
     from worker.queue.statistics.machines import FleetMachines
 
 EVENTS = 20
@@ -55,3 +62,13 @@ def read_machines() -> FleetMachines:
 def forget() -> None:
     """What is kept is not true any more."""
     _kept().forget()
+
+
+def send_wishes(wishes: Sequence[MachineWish]) -> list[MachineWish]:
+    """All or none of them, with their numbers. Raises RequestRefused (503)."""
+    from worker.queue.machines.wishes import write_wishes
+
+    numbers = wishing.write(lambda url, patience_s: write_wishes(url, wishes, patience_s))
+    forget()
+    now = time.time()
+    return [replace(wish, id=number, asked_at=now) for wish, number in zip(wishes, numbers, strict=True)]

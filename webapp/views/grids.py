@@ -1,4 +1,5 @@
-"""`/grids/<grid>`, its `/clouds/<cloud>` and `/hosts/<host>`: everything about one of them.
+"""Pages of the grids: `/`, all at a glance; `/grids/<grid>`, its `/clouds/<cloud>` and `/hosts/<host>`,
+everything about one; `/held`, `/waiting`, `/users`, one thing of all of them.
 
 A cloud's page has its VMs and jobs where they are listed; the grid's own head node has the grid's name.
 """
@@ -21,6 +22,7 @@ from webapp.pages.happened import happened_lines
 from webapp.pages.lists.jobs import JOBS
 from webapp.pages.lists.page import list_links, list_table
 from webapp.pages.lists.vms import VMS
+from webapp.pages.status import held_sections, status_page, user_sections, waiting_sections
 from webapp.pages.tables import Table
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
@@ -29,12 +31,26 @@ from webapp.views.render import Values, health_of, show_page
 if TYPE_CHECKING:
     from webapp.inventory.reader import InventoryReader
 
+status = Blueprint("status", __name__)
 grids = Blueprint("grid", __name__)
 clouds = Blueprint("cloud", __name__)
 hosts = Blueprint("host", __name__)
+held = Blueprint("held", __name__)
+waiting = Blueprint("waiting", __name__)
+users = Blueprint("users", __name__)
 
 _HAPPENED_S, _HAPPENED_MAX = 30 * 86400, 100  # of what a grid's page tells of the past
 _ROWS_MAX = 100  # of each table of a cloud's page; the list itself has all
+
+
+@status.get("/", endpoint="show")
+def show_status() -> Response:
+    """Every grid at a glance."""
+
+    def values(view: SnapshotView) -> Values:
+        return {"page": status_page(health_of(view, with_since=True), current_settings().columns, url_for)}
+
+    return show_page("status", "status_body.html", values, page="status.html", with_events=True)
 
 
 @grids.get("/grids/<grid>", endpoint="show")
@@ -134,3 +150,45 @@ def _find_host(view: SnapshotView, grid_name: str, host_name: str) -> tuple[Grid
         if host.name == host_name:
             return grid, host
     abort(404)
+
+
+@held.get("/held", endpoint="show")
+def show_held() -> Response:
+    """Held jobs by reason, and how that changed since yesterday."""
+
+    def values(view: SnapshotView) -> Values:
+        sections = held_sections(health_of(view), _address)
+        if current_settings().inventory_token_file is not None:
+            sections = tuple(
+                replace(section, list_link=url_for("lists.jobs", grid=section.grid, status="held"))
+                for section in sections
+            )
+        return {"title": "Held jobs", "sections": sections, "with_change": True}
+
+    return show_page("held", "across_body.html", values, heading="Held jobs")
+
+
+@waiting.get("/waiting", endpoint="show")
+def show_waiting() -> Response:
+    """How long idle jobs have been waiting."""
+
+    def values(view: SnapshotView) -> Values:
+        sections = waiting_sections(health_of(view), _address)
+        return {"title": "Waiting", "sections": sections, "with_change": False}
+
+    return show_page("waiting", "across_body.html", values, heading="Waiting")
+
+
+@users.get("/users", endpoint="show")
+def show_users() -> Response:
+    """Jobs by user and accounting group."""
+
+    def values(view: SnapshotView) -> Values:
+        sections = user_sections(health_of(view), _address)
+        return {"title": "Users", "sections": sections, "with_change": False}
+
+    return show_page("users", "across_body.html", values, heading="Users")
+
+
+def _address(grid: str) -> str:
+    return url_for("grid.show", grid=grid)

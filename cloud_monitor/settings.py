@@ -1,4 +1,5 @@
-"""The one settings reader: typed, prefixed variables of the environment over an optional TOML file.
+"""The one settings reader: typed, prefixed variables of the environment over an optional TOML file; a likely
+misspelling is refused with the name that was meant.
 
 Each part declares its fields in its own `settings.py`, with the forms of `setting_types`. Plain pydantic:
 pydantic-settings would cost each process 0.2 CPU-seconds and 6 MB.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args
 
@@ -22,6 +23,9 @@ M = TypeVar("M", bound=BaseModel)
 Warn = Callable[[str], None]
 
 _SHOWN_MAX = 200  # characters of a refused value
+_SHORT = 5  # letters: in so short a name the first must be right, `GPUS` is not `CPUS`
+_LONG = 8  # letters from which two may be wrong
+_UNITS = ("s", "mb", "pct", "days", "bytes", "max")
 _PASSWORD = re.compile(r"//([^/@:\s]*):[^\s'\"]*@")  # of an address
 # What a container platform sets for a service that is called as a part is (Kubernetes, Docker's links).
 _SERVICE_LINK = re.compile(r"(.*_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
@@ -131,8 +135,6 @@ class Reader(Generic[M]):
         return f"{without_controls(self.variable(field))}: there is no such setting{hint}"
 
     def _meant(self, field: str) -> str | None:
-        from cloud_monitor.misspelling import find_meant  # only the mistaken need it
-
         known = self._model.model_fields
         doubled = f"{self._prefix.lower()}{field}"  # WORKER_WORKER_MEMORY_MB
         meant = doubled if doubled in known else find_meant(field, known)
@@ -174,3 +176,37 @@ def is_secret_field(field: FieldInfo) -> bool:
 
 def _is_empty(value: object) -> bool:
     return isinstance(value, str) and not value.strip()
+
+
+def find_meant(name: str, known: Iterable[str]) -> str | None:
+    """The nearest of `known` if `name` is likely a misspelling of it: a letter or two wrong, missing, too
+    many or exchanged, underscores anywhere, words in another order, a unit left out. Names are in lower case.
+    """
+    found = [(_distance(name, other), other) for other in known if _is_like(name, other)]
+    return min(found)[1] if found else None
+
+
+def _is_like(name: str, other: str) -> bool:
+    words, others = name.split("_"), other.split("_")
+    if sorted(words) == sorted(others):
+        return True
+    if len(words) > 1 and words == others[:-1] and others[-1] in _UNITS:
+        return True
+    letters, wanted = "".join(words), "".join(others)
+    if len(letters) <= _SHORT and letters[:1] != wanted[:1]:
+        return False
+    return _distance(letters, wanted) <= (2 if len(letters) >= _LONG else 1)
+
+
+def _distance(one: str, other: str) -> int:
+    """Edits from one to the other, where exchanging two neighbours is one (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != wanted)))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                row[-1] = min(row[-1], before[j - 2] + 1)
+        before, last = last, row
+    return last[-1]

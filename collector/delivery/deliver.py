@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_monitor.metrics.paths import clean
-from collector.delivery.destinations import Destination
-from collector.delivery.hash_ring import Ring
+from collector.delivery.destinations import Destination, Ring
 from collector.delivery.readback import Readback
 from collector.delivery.sender import Options, Report, Sender, send_points
 from collector.delivery.spool import SpoolFigures, read_figures

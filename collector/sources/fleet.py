@@ -10,15 +10,13 @@ from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.system import progress
 from collector.model import Collected
 from collector.settings import FleetSettings
-from collector.sources.batches_of_fleet import batch_values, sent_batches
-from collector.sources.machines_of_fleet import machine_values
+from collector.sources.fleet_figures import TOTAL, batch_values, machine_values, sent_batches
 from collector.sources.top_n import OTHER, top_names
 from worker.queue.statistics.batches import BatchHistory, read_batch_histories
 from worker.queue.statistics.machines import FleetMachines, read_fleet_machines
 from worker.queue.statistics.queue import HostFigures, QueueFigures, read_figures
 
 _BYTES_IN_MB = UNITS["MB"].factor
-TOTAL = "total"
 # Figures of a host that its worker's report may lack: it is older, or the host has no such thing
 _FURTHER = (
     "storage_pct",

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
-from cloud_monitor.misspelling import find_meant
 from cloud_monitor.setting_types import (
     LogLevel,
     Names,
@@ -22,7 +21,7 @@ from cloud_monitor.setting_types import (
     UserPath,
     choose_state_dir,
 )
-from cloud_monitor.settings import Reader, SettingsRefused
+from cloud_monitor.settings import Reader, SettingsRefused, find_meant
 from webapp.settings import Settings as WebappSettings
 from worker.settings import Settings as WorkerSettings
 

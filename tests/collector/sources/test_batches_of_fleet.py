@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.metrics.paths import clean, parse_path
-from collector.sources.batches_of_fleet import batch_values, sent_batches
 from collector.sources.fleet import collect
+from collector.sources.fleet_figures import batch_values, sent_batches
 from collector.sources.top_n import cap_batches
 from collector.zerofill import merge_seen
 from tests.collector.support import make_settings

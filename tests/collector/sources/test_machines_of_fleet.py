@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from cloud_monitor.metrics.paths import parse_path
 from collector.sources.fleet import collect
-from collector.sources.machines_of_fleet import machine_values
+from collector.sources.fleet_figures import machine_values
 from tests.collector.support import make_settings
 from tests.worker.queue.helpers import queue_at
 from worker.queue import HostReport, Queue

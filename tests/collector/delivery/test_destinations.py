@@ -9,8 +9,7 @@ import subprocess
 from pathlib import Path
 
 from collector.delivery.deliver import senders_of
-from collector.delivery.destinations import parse_destinations
-from collector.delivery.hash_ring import Ring
+from collector.delivery.destinations import Ring, parse_destinations
 
 CARBON_ROUTER = """
 import json, sys

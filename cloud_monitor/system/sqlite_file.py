@@ -24,12 +24,19 @@ KEPT_MAX = 3  # broken files kept for whoever wants to look; the oldest goes
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+class ForeignFile(sqlite3.DatabaseError):
+    """A database, but not one that this program wrote: as broken as one that is none."""
+
+    sqlite_errorcode = sqlite3.SQLITE_NOTADB
+
+
 class Tables(NamedTuple):
     """What a file holds: SQL statements, each ended by `;` and a line's end; and which version of them."""
 
     schema: str
     version: int
     probe: str  # a query that a file of another program fails
+    replaces_others: bool = False  # another version's are of no use: the schema drops them
 
 
 class Identity(NamedTuple):
@@ -71,15 +78,19 @@ def connect_to_read(path: Path, busy_s: float) -> sqlite3.Connection:
 
 
 @contextmanager
-def open_to_read(path: Path, busy_s: float) -> Iterator[sqlite3.Connection | None]:
+def open_to_read(
+    path: Path, busy_s: float, version: int | None = None
+) -> Iterator[sqlite3.Connection | None]:
     """A file that `open_transaction` writes, to read alone; None where there is none, or none of its tables:
-    its first transaction goes on, or came to nothing. Raises sqlite3.Error, also where there is no way to it.
+    its first transaction goes on, or came to nothing; or none of `version`, where that is given. Raises
+    sqlite3.Error, also where there is no way to it.
     """
     if is_absent(path):
         yield None
         return
     with closing(connect_to_read(path, busy_s)) as connection:
-        yield connection if connection.execute("PRAGMA user_version").fetchone()[0] else None
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        yield connection if found and version in (None, found) else None
 
 
 def switch_to_wal(connection: sqlite3.Connection, busy_s: float = BUSY_S) -> None:
@@ -115,7 +126,7 @@ def open_transaction(
     except sqlite3.DatabaseError as error:
         if not is_broken(error):
             raise
-        _tell_aside(path, identity)
+        put_aside(path, identity)
         identity = None
         connection = _begin(path, tables, synchronous, is_wal)
     identity = identity or identity_of(path)
@@ -125,7 +136,7 @@ def open_transaction(
             connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         if is_broken(error):  # after the close, which removes the log by its name
-            _tell_aside(path, identity)
+            put_aside(path, identity)
         raise
 
 
@@ -137,7 +148,8 @@ def _begin(
         if is_wal:
             switch_to_wal(connection)
         connection.execute("BEGIN IMMEDIATE")
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if not found or (tables.replaces_others and found != tables.version):
             for statement in filter(str.strip, tables.schema.split(";\n")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {tables.version}")
@@ -148,7 +160,8 @@ def _begin(
     return connection
 
 
-def _tell_aside(path: Path, broken: Identity | None) -> None:
+def put_aside(path: Path, broken: Identity | None) -> None:
+    """As set_aside, and the log says so."""
     if (aside := set_aside(path, broken)) is not None:
         log.error("%s is broken: set aside as %s, a new one is begun", path, aside)
 

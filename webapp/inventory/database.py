@@ -6,26 +6,15 @@ corrupt file comes again with the next list, but for the histories.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from cloud_monitor.system.files import is_absent
-from cloud_monitor.system.sqlite_file import (
-    Identity,
-    connect,
-    identity_of,
-    is_broken,
-    set_aside,
-    switch_to_wal,
-)
-
-log = logging.getLogger(__name__)
+from cloud_monitor.system import sqlite_file
 
 SUFFIX = ".sqlite"
-_VERSION = 2
+READ_S = 2.0
 _SCHEMA = """
 DROP TABLE IF EXISTS lists;
 DROP TABLE IF EXISTS items;
@@ -55,6 +44,7 @@ CREATE TABLE items (
     PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """
+_TABLES = sqlite_file.Tables(_SCHEMA, version=2, probe="SELECT count(*) FROM lists", replaces_others=True)
 
 
 class InventoryFault(Exception):
@@ -62,55 +52,39 @@ class InventoryFault(Exception):
 
 
 @contextmanager
-def open_database(file: Path, *, create: bool = False) -> Iterator[sqlite3.Connection | None]:
-    """The database in `file`, without a transaction begun; None where there is none and none is to be made.
+def open_lists(file: Path) -> Iterator[sqlite3.Connection | None]:
+    """The lists in `file`, to read; None where there are none, or none of this version.
 
     Raises InventoryFault for whatever the system has against it; a corrupt one is set aside first.
     """
-    if not create and is_absent(file):
-        yield None
-        return
-    found = identity_of(file)
+    found = sqlite_file.identity_of(file)
+    with _told(file):
+        try:
+            with sqlite_file.open_to_read(file, READ_S, _TABLES.version) as connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            if sqlite_file.is_broken(error):
+                sqlite_file.put_aside(file, found)
+            raise
+
+
+@contextmanager
+def change_lists(file: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction on them, committed when the block ends well; raises as `open_lists`."""
+    with (
+        _told(file),
+        sqlite_file.open_transaction(file, _TABLES, synchronous="NORMAL", is_wal=True) as connection,
+    ):
+        yield connection
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
     try:
-        with closing(_connect(file)) as connection:
-            yield connection
+        yield
     except sqlite3.DatabaseError as error:
-        if is_broken(error):
-            _set_aside(file, found)
         raise InventoryFault(
             f"{file}: {error}; the folder must be writable, and its disk not full"
         ) from error
     except OSError as error:
         raise InventoryFault(f"{file}: {error.strerror or error}") from error
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    connection = connect(file, synchronous="NORMAL")
-    try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, once, whoever comes first; those of another version are of no use and go."""
-    switch_to_wal(connection)
-    connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
-    connection.execute("COMMIT")
-
-
-def _set_aside(file: Path, broken: Identity | None) -> None:
-    try:
-        aside = set_aside(file, broken)
-    except OSError as error:
-        log.error("%s is corrupt and cannot be set aside: %s", file, error)
-        return
-    if aside is not None:
-        log.error("%s is corrupt: set aside as %s; the next list begins a new one", file, aside.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.metrics.paths import is_clean
-from webapp.inventory.database import SUFFIX, open_database
+from webapp.inventory.database import SUFFIX, open_lists
 from webapp.inventory.model import (
     RECORD_TYPES,
     UNLISTED,
@@ -115,7 +115,7 @@ def open_reader(folder: Path, grid: str) -> Iterator[InventoryReader | None]:
     if not is_clean(grid):  # it would be a path to somewhere else
         yield None
         return
-    with open_database(folder / f"{grid}{SUFFIX}") as database:
+    with open_lists(folder / f"{grid}{SUFFIX}") as database:
         if database is None:
             yield None
             return

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from cloud_monitor.trouble import STATES_IN_TROUBLE
-from webapp.inventory.database import SUFFIX, InventoryFault, open_database
+from webapp.inventory.database import SUFFIX, InventoryFault, change_lists
 from webapp.inventory.history import begin, goes_on, leave, proceed
 from webapp.inventory.model import GONE, RECORD_TYPES, UNLISTED, Change, InventoryPayload, Record, RecordList
 
@@ -71,13 +71,10 @@ def store_payload(
     """
     file = folder / f"{grid}{SUFFIX}"
     _make_room(folder, file, now - forget_after_s)
-    with open_database(file, create=True) as database:
-        assert database is not None
-        database.execute("BEGIN IMMEDIATE")
+    with change_lists(file) as database:
         _check_age(database, payload, now)
         for list_name, record_list in payload.lists.items():
             _store_list(database, list_name, record_list, payload.taken_at, keep_gone_s)
-        database.execute("COMMIT")
 
 
 def _make_room(folder: Path, file: Path, forget_before: float) -> None:

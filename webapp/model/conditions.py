@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -31,18 +30,14 @@ FLAPPING_FROM = 3  # episodes of one condition within FLAPPING_WITHIN_S: it flap
 FLAPPING_WITHIN_S = 3600.0
 READ_S = 2.0  # longest wait of a page for the process that writes
 _TEXT_LENGTH_MAX = 500
-_VERSION = 1
 _SCHEMA = """
 CREATE TABLE episodes (
     key TEXT NOT NULL, began REAL NOT NULL, again REAL NOT NULL, ended REAL, flaps INTEGER NOT NULL,
     level INTEGER NOT NULL, text TEXT NOT NULL, over TEXT NOT NULL, cause TEXT NOT NULL,
     PRIMARY KEY (key, began)
-) WITHOUT ROWID
+) WITHOUT ROWID;
 """
-
-
-class _Unreadable(Exception):
-    """The file is a database, but not one that this program wrote."""
+_TABLES = sqlite_file.Tables(_SCHEMA, version=1, probe="SELECT 1")  # what is read is looked at row by row
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +139,7 @@ def _read_file(file: Path, where: str) -> tuple[Episode, ...]:
     try:
         with sqlite_file.open_to_read(file, READ_S) as connection:
             return () if connection is None else tuple(_read(connection, where))
-    except (sqlite3.Error, _Unreadable, OSError) as error:
+    except (sqlite3.Error, OSError) as error:
         log.warning("%s cannot be read: %s", file, error)
         return ()
 
@@ -154,39 +149,22 @@ def note_conditions(state_dir: Path, health: Health, at: float, episodes_max: in
 
     Raises OSError or sqlite3.Error where the folder cannot be written; what was remembered stays.
     """
-    file = state_dir / FILE_NAME
-    identity = sqlite_file.identity_of(file)
     try:
-        _note(file, health, at, episodes_max)
-    except (sqlite3.DatabaseError, _Unreadable) as error:
-        if not (isinstance(error, _Unreadable) or sqlite_file.is_broken(error)):
+        _note(state_dir, health, at, episodes_max)
+    except sqlite3.DatabaseError as error:
+        if not sqlite_file.is_broken(error):
             raise
-        aside = sqlite_file.set_aside(file, identity)
-        log.error("%s is broken: set aside as %s, a new one is begun", file, aside)
-        _note(file, health, at, episodes_max)
+        _note(state_dir, health, at, episodes_max)  # the broken file was set aside
 
 
-def _note(file: Path, health: Health, at: float, episodes_max: int) -> None:
-    with _open_to_write(file) as connection:
+def _note(state_dir: Path, health: Health, at: float, episodes_max: int) -> None:
+    """A file without any episode begins with the log of the previous version."""
+    with sqlite_file.open_transaction(state_dir / FILE_NAME, _TABLES, synchronous="NORMAL") as connection:
         known = tuple(_read(connection))
-        after = remember(known, health, at, episodes_max)
-        _write(connection, known, after)
-
-
-@contextmanager
-def _open_to_write(file: Path) -> Iterator[sqlite3.Connection]:
-    """The file in one transaction; one that is new begins with the log of the previous version."""
-    with closing(sqlite_file.connect(file, synchronous="NORMAL")) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        is_new = not connection.execute("PRAGMA user_version").fetchone()[0]
-        if is_new:
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-            _write(connection, (), _taken_over(file.parent))
-        yield connection
-        connection.execute("COMMIT")
-    if is_new:
-        retire_old_log(file.parent)
+        begun_with = known or tuple(_taken_over(state_dir))
+        _write(connection, known, remember(begun_with, health, at, episodes_max))
+    if not known:
+        retire_old_log(state_dir)
 
 
 def _taken_over(state_dir: Path) -> Iterator[Episode]:
@@ -196,10 +174,10 @@ def _taken_over(state_dir: Path) -> Iterator[Episode]:
 
 
 def _read(connection: sqlite3.Connection, where: str = "") -> Iterator[Episode]:
-    """Raises _Unreadable where the file is not what this program writes."""
+    """Raises ForeignFile where the file is not what this program writes."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != _VERSION:
-        raise _Unreadable("it is of another version")
+    if version != _TABLES.version:
+        raise sqlite_file.ForeignFile("it is of another version")
     rows = connection.execute(
         "SELECT key, began, again, ended, flaps, level, text, over, cause "
         f"FROM episodes {where} ORDER BY began DESC"
@@ -211,7 +189,7 @@ def _read(connection: sqlite3.Connection, where: str = "") -> Iterator[Episode]:
                 int(flaps), Level(level), str(text), str(over), Key.parse(cause) if cause else None,
             )  # fmt: skip
         except (ValueError, TypeError, AttributeError) as error:
-            raise _Unreadable(f"a row of it says nothing: {error}") from None
+            raise sqlite_file.ForeignFile(f"a row of it says nothing: {error}") from None
 
 
 def _write(connection: sqlite3.Connection, known: Iterable[Episode], after: Iterable[Episode]) -> None:

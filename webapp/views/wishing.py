@@ -5,10 +5,11 @@ numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
+from webapp.serving.identity import obstacle_to_changes
 
 Written = TypeVar("Written")
 
@@ -21,6 +22,20 @@ HOW = (
 
 def is_on() -> bool:
     return current_settings().wishes_database_url is not None
+
+
+class MayAsk(NamedTuple):
+    """Whether whoever looks at the page at hand may ask for anything; where nobody may, no word of it."""
+
+    is_changeable: bool
+    obstacle: str = ""  # what keeps this one from it, and what is to be done
+
+
+def may_ask() -> MayAsk:
+    if not is_on() or current_settings().fleet_database_url is None:
+        return MayAsk(is_changeable=False)
+    obstacle = obstacle_to_changes()
+    return MayAsk(not obstacle, obstacle)
 
 
 def write(insert: Callable[[str, float], Written]) -> Written:

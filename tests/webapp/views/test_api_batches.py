@@ -251,6 +251,24 @@ def test_the_page_has_buttons_only_where_somebody_is_known(
     for path in ("/fleet", "/fleet/batches/there"):
         assert "data-do" not in nobody.get(path).text
         assert "confirm-dialog" not in nobody.get(path).text
+        assert "Changing is off: nobody is known here: WEBAPP_TOKEN_FILE" in nobody.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("login", "told"), [("eve", "eve may look only"), ("", "log in at the web server first"), ("ann", "")]
+)
+def test_whoever_may_only_look_reads_why_in_place_of_buttons(
+    url: str, tmp_path: Path, login: str, told: str
+) -> None:
+    settings = read_settings(
+        state_dir=tmp_path / "state", fleet_database_url=url, wishes_database_url=url, remote_users="ann"
+    )
+    client = create_app(settings, poll=False, clock=clock).test_client()
+    for path in ("/fleet", "/fleet/batches/there", "/machines"):
+        html = client.get(path, environ_overrides={"REMOTE_USER": login}).text
+        assert ("Changing is off" in html) == bool(told), path
+        assert told in html
+        assert ('class="change"' in html) == (not told), path  # a form
 
 
 def test_names_and_sources_stay_text_on_the_page(client: FlaskClient) -> None:

@@ -108,9 +108,8 @@ def test_wishes_faults_and_a_manager_that_is_away_are_told(open_client: Open, ur
 
     queue.database.write(change)
     queue.close()
-    body = (
-        open_client(fleet_database_url=url, wishes_database_url=url).get("/machines").text.split("<main")[1]
-    )
+    client = open_client(fleet_database_url=url, wishes_database_url=url, remote_users="ann")
+    body = client.get("/machines", environ_overrides={"REMOTE_USER": "ann"}).text.split("<main")[1]
     assert "The machine manager is silent for 16 min" in body
     assert "3 machines in a row died young" in body
     assert 'data-do="resume"' in body

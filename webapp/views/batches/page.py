@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cloud_monitor.system.text import one_line
 from webapp.pages.cells import WARN, Cell, day_and_time
 from webapp.views.fleet.words import clock_minute
+from webapp.views.wishing import MayAsk
 from worker.queue.batch_wishes.wishes import BatchWish
 from worker.queue.statistics.batch_wishes import AskedOfBatches
 from worker.queue.statistics.batches import left_of
@@ -31,16 +32,16 @@ class AskedLine:
 class AskedView:
     """`acts`: what a batch's own page offers, by the API's names with words."""
 
-    is_changeable: bool
+    may: MayAsk
     lines: tuple[AskedLine, ...] = ()
     acts: tuple[tuple[str, str], ...] = ()
 
 
-def asked_view(found: AskedOfBatches, is_changeable: bool, batch: BatchFigures | None = None) -> AskedView:
+def asked_view(found: AskedOfBatches, may: MayAsk, batch: BatchFigures | None = None) -> AskedView:
     """Of one batch, or of all."""
     wishes = (wish for wish in found.wishes if batch is None or batch.name == wish.batch)
     acts = () if batch is None else tuple(_acts(batch))
-    return AskedView(is_changeable, tuple(_line(found, wish) for wish in wishes), acts)
+    return AskedView(may, tuple(_line(found, wish) for wish in wishes), acts)
 
 
 def _acts(batch: BatchFigures) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from webapp.errors import RequestRefused
-from webapp.serving.context import current_settings
 from webapp.serving.kept import KeptReading
-from webapp.views import wishing
 from webapp.views.batches.page import AskedView, asked_view
 from webapp.views.fleet.reach import queue_address
+from webapp.views.wishing import may_ask
 from worker.queue.batch_wishes.wishes import BatchWish
 from worker.queue.statistics.batch_wishes import (
     AskedOfBatches,
@@ -23,13 +22,6 @@ from worker.queue.statistics.queue import BatchFigures
 TOO_OLD = "the queue is of a version that is not asked so: `worker run` of this version brings it up to date"
 
 _kept: KeptReading[AskedOfBatches | None] = KeptReading(QueueError)
-
-
-def is_changeable() -> bool:
-    """Whether somebody can prove who he is, and wishes can be written and read."""
-    settings = current_settings()
-    is_anybody_known = settings.token_file is not None or bool(settings.remote_users)
-    return wishing.is_on() and settings.fleet_database_url is not None and is_anybody_known
 
 
 def read_asked_now() -> AskedOfBatches:
@@ -49,7 +41,7 @@ def read_asked_now() -> AskedOfBatches:
 def shown_asked(batch: BatchFigures | None = None) -> AskedView | None:
     """For a page; None where the queue is not asked so, or cannot be read now."""
     try:
-        return asked_view(read_asked_now(), is_changeable(), batch)
+        return asked_view(read_asked_now(), may_ask(), batch)
     except RequestRefused:
         return None
 

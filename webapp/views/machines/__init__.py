@@ -8,9 +8,9 @@ from webapp.errors import RequestRefused
 from webapp.model.snapshot_view import SnapshotView
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
-from webapp.views import wishing
 from webapp.views.machines import api
 from webapp.views.render import Values, edition_of, show_page
+from webapp.views.wishing import may_ask
 
 __all__ = ["api", "blueprint"]
 
@@ -32,7 +32,7 @@ def show() -> Response:
     else:
         from webapp.views.machines.page import machines_page
 
-        page = machines_page(found, current_view(), wishing.is_on())
+        page = machines_page(found, current_view(), may_ask())
     given = {"page": page, "why": why, "refresh_s": min(REFRESH_S, current_settings().refresh_every_s)}
 
     def values(view: SnapshotView) -> Values:

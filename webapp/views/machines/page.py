@@ -19,6 +19,7 @@ from webapp.views.machines.lines import (
     size_text,
     words_cell,
 )
+from webapp.views.wishing import MayAsk
 from worker.queue.statistics.machines import FleetMachines, GroupFigures, Offer
 
 _CAP_NEAR = 0.8
@@ -59,10 +60,10 @@ class MachinesPage:
     events: tuple[tuple[Cell, ...], ...]
     presets: tuple[str, ...]
     places: tuple[str, ...]
-    is_changeable: bool
+    may: MayAsk
 
 
-def machines_page(found: FleetMachines, view: SnapshotView, is_changeable: bool) -> MachinesPage:
+def machines_page(found: FleetMachines, view: SnapshotView, may: MayAsk) -> MachinesPage:
     grid = _grid_of_fleet(view, found)
     figures = figures_known(found.machines)
     offers = [offer for group in found.groups for offer in group.row.places]
@@ -82,7 +83,7 @@ def machines_page(found: FleetMachines, view: SnapshotView, is_changeable: bool)
         ),
         presets=tuple(sorted({offer.preset for offer in offers if offer.preset})),
         places=tuple(group.row.name for group in found.groups),
-        is_changeable=is_changeable,
+        may=may,
     )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ class Recogniser(Protocol):
     def recognise(self, images: Iterable[SourceImage]) -> Iterator[Recognition]:
         """Yield one answer for each image as it is ready; the order may differ, memory stays bounded.
 
-        A bad image is an answer with `error` set, never an exception.
+        A bad image is an answer with `error` set, never an exception. Raises HostFault where no image can be
+        read now: those without an answer are to be given again.
         """
         ...

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from worker.decimer import open_recogniser
 from worker.decimer.errors import ImageRefused
 from worker.decimer.images.formats import may_have_pages
 from worker.decimer.images.image_file import ImageLimits, count_pages
+from worker.errors import HostFault
 from worker.recognition import Recognition, SourceImage
 from worker.settings import Settings
 from worker.storage.base import IMAGE_SUFFIXES, is_image
@@ -55,7 +56,7 @@ def command(
     recogniser = open_recogniser(settings)
     limits = ImageLimits(settings.image_max_bytes, settings.image_max_pixels)
     refused = 0
-    with ExitStack() as stack:
+    with _named_lack_of_memory(), ExitStack() as stack:
         advance = _open_progress(stack) if sys.stderr.isatty() and "-" not in files else None
         for answer in recogniser.recognise(list_images(files, by_null, limits)):
             refused += answer.error is not None
@@ -64,6 +65,16 @@ def command(
             if advance:
                 advance()
     sys.exit(1 if refused else 0)
+
+
+@contextmanager
+def _named_lack_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise HostFault(
+            "memory ran out: lower WORKER_IMAGE_MAX_PIXELS, WORKER_DECIMER_THREADS or WORKER_DECIMER_SLOTS"
+        ) from None
 
 
 def list_images(files: tuple[str, ...], by_null: bool, limits: ImageLimits) -> Iterator[SourceImage]:

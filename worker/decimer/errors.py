@@ -51,10 +51,6 @@ class TooComplex(ImageRefused):
     """Drawing it takes more time or memory than is given to a page, or ended the library that does it."""
 
 
-class ReaderAway(ImageRefused):
-    """The process that reads it cannot be started now: the host's fault, and no word about the file."""
-
-
 REFUSALS = {kind.__name__: kind for kind in ImageRefused.__subclasses__()}
 
 

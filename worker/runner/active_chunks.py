@@ -79,6 +79,11 @@ class ActiveChunk:
             self.recognised_from_s = self.recognised_from_s or time.time()
             self.in_flight |= {number}
 
+    def drop_image(self, number: int) -> None:
+        """It has no result, and is not in flight any more."""
+        with self._lock:
+            self.in_flight -= {number}
+
     def add_result(self, result: Result, cpu_s: float) -> None:
         """An image has its result, which took that CPU time."""
         with self._lock:
@@ -233,10 +238,19 @@ class ActiveChunks:
             self.images_done += 1
             if self.images_done == 1 or now_s - self._published_s > PUBLISH_S:
                 self._publish()
-            slot = self._slots.pop(_image_of(chunk, result.number), None)
-            if slot is not None:  # an image that could not be had was never in flight
-                self._page.clear_in_flight(slot)
-                self._free_slots.append(slot)
+            self._land(chunk, result.number)
+
+    def drop_image(self, chunk: ActiveChunk, number: int) -> None:
+        """The recogniser has given it up without an answer, for no fault of the image's."""
+        with self._lock:
+            chunk.drop_image(number)
+            self._land(chunk, number)
+
+    def _land(self, chunk: ActiveChunk, number: int) -> None:
+        slot = self._slots.pop(_image_of(chunk, number), None)
+        if slot is not None:  # an image that could not be had was never in flight
+            self._page.clear_in_flight(slot)
+            self._free_slots.append(slot)
 
     def remove(self, chunk: ActiveChunk, done: bool) -> None:
         """The chunk is this worker's no more, done or not."""

@@ -20,6 +20,7 @@ from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
 from worker.queue import NO_NEED, Result, StatedNeed, open_queue
+from worker.queue.statistics.figures import HELD
 from worker.recognition import Recogniser, Recognition, SourceImage
 from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
@@ -98,7 +99,7 @@ def run_worker(
         fetcher.start()
         try:
             kept = thumbnails if settings.thumbnails else None
-            RecognitionLoop(recogniser, fetcher, active, leaving, kept).run()
+            RecognitionLoop(recogniser, fetcher, active, leaving, hold, kept).run()
         except BaseException:
             log.exception("the recogniser failed")
             leaving.set()
@@ -125,13 +126,11 @@ def page_counter(settings: ImageSettings) -> Callable[[Path], int]:
     def count(path: Path) -> int:
         if not may_have_pages(path):
             return 1
-        from worker.decimer.errors import ImageRefused, ReaderAway
+        from worker.decimer.errors import ImageRefused
         from worker.decimer.images.image_file import ImageLimits, count_pages
 
         try:
             return count_pages(path, ImageLimits(settings.image_max_bytes, 0))
-        except ReaderAway as away:  # 1 would lose the other pages
-            raise HostFault(f"{path.name}: {away}") from None
         except ImageRefused:
             return 1
 
@@ -147,8 +146,10 @@ class RecognitionLoop:
         fetcher: Fetcher,
         active: ActiveChunks,
         leaving: threading.Event,
+        hold: HostHold,
         thumbnails: Thumbnails | None = None,
     ) -> None:
+        self._hold = hold
         self._thumbnails = thumbnails
         self._recogniser = recogniser
         self._fetcher = fetcher
@@ -164,10 +165,23 @@ class RecognitionLoop:
                 continue
             alone = self._ready[0].image.quarantined
             images = iter([self._ready.popleft()]) if alone else self._stream()
-            for recognition in self._recogniser.recognise(self._sources(images)):
-                self._answer(recognition)
+            try:
+                for recognition in self._recogniser.recognise(self._sources(images)):
+                    self._answer(recognition)
+            except HostFault as fault:
+                self._give_back(str(fault))
             for key in list(self._in_flight):
                 self._answer(Recognition(key, None, error="NoAnswer: the recogniser gave no answer"))
+
+    def _give_back(self, fault: str) -> None:
+        """What the recogniser has, with its chunks: others, or this host later, can read it."""
+        log.error("no image can be read: %s", fault)
+        self._hold.hold(fault)
+        while self._in_flight:
+            _, fetched = self._in_flight.popitem()
+            self._fetcher.tidy(fetched)
+            fetched.chunk.set_released(f"{HELD}{fault}")
+            self._active.drop_image(fetched.chunk, fetched.image.number)
 
     def _stream(self) -> Iterator[FetchedImage]:
         """What may join the stream. It ends when nothing is ready, or the recogniser would keep what it has
@@ -194,7 +208,11 @@ class RecognitionLoop:
         except StorageError:
             return []  # the fetcher has said whose fault it is
         except HostFault as fault:
-            run.chunk.set_released(str(fault))
+            self._hold.hold(str(fault))
+            run.chunk.set_released(f"{HELD}{fault}")
+            return []
+        except MemoryError:
+            run.chunk.set_released("memory ran out")
             return []
         except OSError as error:
             run.chunk.set_released(f"temporary storage: {error}")

@@ -14,6 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from cloud_monitor.system.files import replacing
+from worker.errors import OF_PROCESS
 from worker.storage.base import (
     BLOCK_BYTES,
     LARGEST_IMAGE_BYTES,
@@ -28,7 +29,6 @@ from worker.storage.base import (
 )
 
 # Of this process or machine, not of what was to be read
-OF_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 OF_IMAGE = frozenset({errno.ELOOP, errno.EISDIR, errno.ENAMETOOLONG, errno.ENXIO})
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 log = logging.getLogger(__name__)

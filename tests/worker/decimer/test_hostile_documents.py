@@ -149,7 +149,7 @@ def test_a_reader_that_cannot_be_started_is_the_hosts_fault(tmp_path: Path) -> N
         capture_output=True, text=True, timeout=PATIENCE_S,
     )  # fmt: skip
     why = "PDF: its reader cannot be started (Too many open files)"
-    told = [f"HostFault a.pdf: {why}", f"ReaderAway {why}", "200"]
+    told = [f"HostFault {why}", f"HostFault {why}", "200"]
     assert done.stdout.splitlines() == told, done.stderr
 
 

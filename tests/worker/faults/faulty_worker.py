@@ -1,7 +1,8 @@
 """A worker process whose recogniser does what its images say: `python -m tests.worker.faults.faulty_worker`.
 
 An image's bytes may be an order: `segfault`, `exit`, `hang`, `raise`, `leak`, `swell`, `slow`, `pause`,
-`hold` (once: it stops itself in a write transaction of the queue). The
+`hold` (once: it stops itself in a write transaction of the queue), `descriptors` (once: a real decoder finds
+none left). The
 answer has as many carbons as the image has bytes (modulo MOST_CARBONS), so that it tells which image it was
 made from. Loading takes FAULTY_LOAD_S seconds.
 """
@@ -9,6 +10,7 @@ made from. Loading takes FAULTY_LOAD_S seconds.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import time
@@ -17,6 +19,8 @@ from collections.abc import Iterable, Iterator
 
 from worker.__main__ import configure_logging
 from worker.commands.work import recognise_with, worker_command
+from worker.decimer.images.image_file import ImageLimits
+from worker.decimer.images.preprocess import read_page
 from worker.recognition import Recognition, SourceImage
 from worker.settings import RunnerSettings, read_settings
 
@@ -64,6 +68,8 @@ class FaultyRecogniser:
                 time.sleep(6)
             case b"hold":
                 hold_queue()
+            case b"descriptors":
+                read_without_descriptors(image)
             case b"leak":
                 self._leaked.append(os.urandom(LEAK_BYTES))
             case b"swell":
@@ -82,6 +88,18 @@ def hold_queue() -> None:
         connection = sqlite3.connect(settings.queue_url.removeprefix("sqlite:///"), isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
         os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def read_without_descriptors(image: SourceImage) -> None:
+    once = read_settings().state_dir / "read"
+    if not once.exists():
+        once.touch()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            read_page(image.path, ImageLimits(bytes=1_000, pixels=1_000))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def open_faulty(settings: RunnerSettings) -> FaultyRecogniser:

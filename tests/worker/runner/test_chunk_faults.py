@@ -75,6 +75,15 @@ def test_a_temporary_folder_that_goes_away_costs_nothing(fleet: Fleet) -> None:
     assert {row.image for row in rows} == set(fleet.contents)
 
 
+def test_a_worker_without_descriptors_charges_neither_image_nor_chunk(fleet: Fleet) -> None:
+    """A decoder that cannot open its file says nothing about it; others are in the recogniser meanwhile."""
+    fleet.add_images("a", [b"C", b"descriptors", b"CC", b"CCC", b"CCCC"])
+    fleet.enqueue()
+    assert fleet.wait(fleet.start(WORKER_ATTEMPTS="1")) == 0, fleet.said()
+    fleet.check_all_once()
+    assert fleet.has_said("given back, held back: images cannot be read: Too many open files"), fleet.said()
+
+
 def test_a_download_that_hangs_ends_its_worker_and_is_its_chunks_fault(fleet: Fleet) -> None:
     """A pipe that nobody writes to stands where an image was, as a file server that does not answer would.
     What an image of another chunk does to the worker meanwhile is told apart from it.

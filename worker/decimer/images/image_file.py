@@ -25,6 +25,7 @@ from worker.decimer.errors import (
 from worker.decimer.images.formats import HEIF, PDF, explain_unidentified, formats_of
 from worker.decimer.images.frames import ANIMATIONS, are_read_each, count_frames
 from worker.decimer.images.pdf import count_pdf_pages, render_page
+from worker.errors import OF_PROCESS, HostFault
 
 LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
 _ORIENTATION = 0x0112  # EXIF's tag
@@ -51,7 +52,7 @@ class OpenedPage:
 @contextlib.contextmanager
 def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[OpenedPage]:
     """Give a page, from 1 on: of a TIFF, an animation or a PDF, the one picture of any other file. Raises
-    ImageRefused.
+    ImageRefused, and HostFault where no image can be read now.
     """
     with _opened(path, limits) as image:
         if image is None:
@@ -71,7 +72,9 @@ def open_image(path: Path, limits: ImageLimits, page: int = 1) -> Iterator[Opene
 
 
 def count_pages(path: Path, limits: ImageLimits) -> int:
-    """Those that are read, each by its number: 1 of a file that is read as its first. Raises ImageRefused."""
+    """Those that are read, each by its number: 1 of a file that is read as its first. Raises ImageRefused,
+    HostFault.
+    """
     with _opened(path, limits) as image:
         pages = count_pdf_pages(path) if image is None else _count_frames(path, image)
         kind, pixels = (PDF, 0) if image is None else (image.format, image.width * image.height)
@@ -117,6 +120,7 @@ def _check_file(path: Path, limits: ImageLimits) -> None:
             raise MissingImage("not a regular file")
         path.open("rb").close()
     except (OSError, ValueError) as error:  # the latter: a name with NUL
+        _blame_process(error)
         raise MissingImage(getattr(error, "strerror", None) or f"cannot be opened ({error})") from None
     if status.st_size == 0:
         raise EmptyFile("0 bytes")
@@ -136,17 +140,26 @@ def _list_formats(path: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Decoders fail in every way there is on hostile bytes; each becomes a named refusal of this image."""
+    """Decoders fail in every way there is on hostile bytes; each becomes a named refusal of this image. Where
+    memory ends nobody knows whose fault that is: whoever reads images alone after such an end finds out.
+    """
     try:
         yield
-    except ImageRefused:
+    except (ImageRefused, HostFault, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise TooManyPixels("a decompression bomb by its header") from None
     except Exception as error:  # noqa: BLE001 - see above
+        _blame_process(error)
         text = " ".join(str(error).split())[:120] or type(error).__name__
         if "security limit" in text.lower():  # libheif's own, before we see the size
             raise TooManyPixels(text) from None
         if isinstance(error, EOFError) or any(sign in text.lower() for sign in _TRUNCATED_SIGNS):
             raise TruncatedImage(text) from None
         raise DamagedImage(text) from None
+
+
+def _blame_process(error: Exception) -> None:
+    """Raises HostFault for what says nothing about the file."""
+    if isinstance(error, OSError) and error.errno in OF_PROCESS:
+        raise HostFault(f"images cannot be read: {error.strerror}") from None

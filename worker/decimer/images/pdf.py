@@ -24,9 +24,9 @@ from worker.decimer.errors import (
     DamagedImage,
     ImageRefused,
     NotAnImage,
-    ReaderAway,
     TooComplex,
 )
+from worker.errors import HostFault
 
 CPU_S = 20.0  # for a page; nearly all take less than 0.2
 MEMORY_BYTES = 1_000_000_000  # for what is on a page, beside PDFium itself
@@ -41,7 +41,7 @@ _ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPD
 
 def count_pdf_pages(path: Path) -> int:
     """Raises NotAnImage where PDFium is not installed or the file asks for a password; DamagedImage;
-    TooComplex; ReaderAway where the process cannot be started.
+    TooComplex; HostFault where the process cannot be started.
     """
     said, _ = _READER.ask({"path": os.fspath(path)})
     return int(said["pages"])
@@ -111,7 +111,7 @@ class PdfReader:
         try:
             return self._open()
         except OSError as error:  # a host out of memory, processes or open files
-            raise ReaderAway(f"PDF: its reader cannot be started ({error.strerror or error})") from None
+            raise HostFault(f"PDF: its reader cannot be started ({error.strerror or error})") from None
 
     def _open(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

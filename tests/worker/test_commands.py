@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,9 @@ def test_operators_commands(fleet: Fleet) -> None:
     ]
     assert "there is no batch c" in fleet.worker("retry", "c", exit_code=1)
     assert "name a batch" in fleet.worker("cancel", exit_code=2)
+    with closing(fleet.queue()) as queue:
+        complete(queue, claim(queue))
+    assert "batch b is done: it cannot be paused" in fleet.worker("pause", "b", exit_code=1)
 
 
 def test_only_enqueue_makes_a_queue(fleet: Fleet, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import socket
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from cloud_monitor.system.process import acting_user
 from worker.queue.attempts import UNCLAIMED
+from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.database.sql import db_now
 from worker.queue.enqueue import apply_to_chunks
 from worker.queue.hosts import add_event
@@ -67,8 +68,10 @@ def drop_failed(connection: Connection, chunk: int) -> None:
 
 
 def cancel(connection: Connection, target: QueueTarget, by: str = "") -> int:
-    """Whoever works on one notices: what it holds is no longer active."""
-    chosen = and_(find(connection, target), chunks.c.state.in_(UNFINISHED))
+    """Whoever works on one notices: what it holds is no longer active. Raises QueueRefused as `find`, and
+    where all is done.
+    """
+    chosen = and_(_not_done(connection, target, "cancelled"), chunks.c.state.in_(UNFINISHED))
     query = select(chunks.c.id, chunks.c.token, chunks.c.state).where(chosen).order_by(chunks.c.id)
     rows = connection.execute(query.with_for_update()).all()
     for chunk, token, state in rows:
@@ -82,22 +85,27 @@ def cancel(connection: Connection, target: QueueTarget, by: str = "") -> int:
 
 def set_paused(connection: Connection, target: QueueTarget, paused: bool, by: str = "") -> int:
     """Chunks at an end, should they be put back, and those that are added to a batch later, are paused with
-    it.
+    it. Raises QueueRefused as `find`, and where all is done and nothing is to be lifted.
     """
-    chosen = and_(find(connection, target), chunks.c.paused != paused)
+    kind = "pause" if paused else "resume"
+    lifts = not paused and _is_paused(connection, target)
+    found = find(connection, target) if lifts else _not_done(connection, target, f"{kind}d")
+    chosen = and_(found, chunks.c.paused != paused)
     states = connection.execute(update(chunks).where(chosen).values(paused=paused).returning(chunks.c.state))
     changed = sum(state in UNFINISHED for state in states.scalars())
     if target.chunk is None:
         batch = update(batches).where(batches.c.name == target.batch)
         connection.execute(batch.values(paused=paused))
-    return noted(connection, "pause" if paused else "resume", target, changed, by)
+    return noted(connection, kind, target, changed, by)
 
 
 def set_deadline(
     connection: Connection, policy: QueuePolicy, target: QueueTarget, deadline: float | None, by: str = ""
 ) -> int:
-    """Of a whole batch; None: it has none any more. What was missed is open again."""
-    chosen = find(connection, target)
+    """Of a whole batch; None: it has none any more. What was missed is open again. Raises QueueRefused as
+    `find`, and where all is done.
+    """
+    chosen = _not_done(connection, target, "given a deadline")
     batch = batches.c.name == target.batch
     batch_id = connection.execute(select(batches.c.id).where(batch).with_for_update()).scalar_one()
     connection.execute(update(batches).where(batch).values(deadline=deadline))
@@ -128,9 +136,35 @@ def find(connection: Connection, target: QueueTarget) -> ColumnElement[bool]:
     return and_(*wanted)
 
 
+def _not_done(connection: Connection, target: QueueTarget, what: str) -> ColumnElement[bool]:
+    """As `find`. A batch that has no chunks yet is not done, nor one that is still being submitted."""
+    chosen = find(connection, target)
+    states = set(connection.execute(select(chunks.c.state).where(chosen).distinct()).scalars())
+    if states == {DONE} and not (target.chunk is None and _is_submitted_now(connection, target.batch)):
+        raise QueueRefused(f"{_named(target)} is done: it cannot be {what}")
+    return chosen
+
+
+def _is_submitted_now(connection: Connection, batch: str | None) -> bool:
+    this = and_(
+        batch_wishes.c.batch == batch, batch_wishes.c.kind == "submit", batch_wishes.c.done_at.is_(None)
+    )
+    return connection.execute(select(batch_wishes.c.id).where(this).limit(1)).first() is not None
+
+
+def _is_paused(connection: Connection, target: QueueTarget) -> bool:
+    this = batches.c.name == target.batch if target.chunk is None else chunks.c.id == target.chunk
+    paused = or_(batches.c.paused, chunks.c.paused)
+    query = select(batches.c.id).outerjoin(chunks, chunks.c.batch_id == batches.c.id).where(this, paused)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _named(target: QueueTarget) -> str:
+    return f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
+
+
 def noted(connection: Connection, kind: str, target: QueueTarget, changed: int, by: str) -> int:
-    what = f"batch {target.batch}" if target.chunk is None else f"chunk {target.chunk}"
     host = socket.gethostname()
-    message = f"{what}: {changed} chunks, by {by or acting_user()} on {host}"
+    message = f"{_named(target)}: {changed} chunks, by {by or acting_user()} on {host}"
     add_event(connection, kind, message, host, chunk=target.chunk)
     return changed

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from tests.worker.queue.helpers import add, claim, row
+from tests.worker.queue.helpers import WHO, add, claim, complete, row
 from worker.queue import Queue, QueueRefused, QueueTarget
 from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
 from worker.queue.batch_wishes.wishes import BatchWish, add_batch_wish, batch_wish_of, check_batch_wish
@@ -186,6 +186,31 @@ def test_what_cannot_be_is_refused_and_the_next_goes_on(queue: Queue) -> None:
         "refused: there is no wish 'erase'; there are submit, pause, resume, cancel, retry, deadline",
         "paused 1 chunk",
     ]
+
+
+def test_a_batch_that_is_done_refuses_all_but_its_retry(queue: Queue) -> None:
+    add(queue, images=2)
+    complete(queue, claim(queue))
+    for kind, details in (("pause", {}), ("cancel", {}), ("deadline", {"deadline": 60}), ("retry", {})):
+        ask(queue, kind, **details)
+    outcomes = [made.outcome for _ in range(4) if (made := change(queue)) is not None]
+    done = [f"refused: batch batch is done: it cannot be {what}" for what in ("paused", "cancelled")]
+    assert outcomes == [
+        *done,
+        "refused: batch batch is done: it cannot be given a deadline",
+        "put back 0 chunks",
+    ]
+
+
+def test_a_submission_that_is_overtaken_by_its_workers_can_be_paused_and_cancelled(queue: Queue) -> None:
+    wish = taken(queue, ask(queue, "submit", "new", **SOURCE))
+    add_all(queue, wish, begin(queue, wish))
+    while (held := queue.claim(**WHO)) is not None:
+        complete(queue, held)
+    ask(queue, "pause", "new")
+    ask(queue, "cancel", "new")
+    outcomes = [made.outcome for _ in range(2) if (made := change(queue)) is not None]
+    assert outcomes == ["paused 0 chunks", "cancelled 0 chunks and the rest of its submission"]
 
 
 def test_a_deadline_after_no_time_is_refused(queue: Queue) -> None:

@@ -64,6 +64,33 @@ def test_what_is_not_there_is_refused(queue: Queue) -> None:
             queue.cancel(target)
 
 
+def test_what_is_done_is_named_and_not_counted_as_nothing(queue: Queue) -> None:
+    add(queue, images=4, chunk_images=2)
+    first = claim(queue)
+    complete(queue, first)
+    one, last = QueueTarget(chunk=first.chunk), claim(queue)
+    changes = ((queue.pause, "paused"), (queue.resume, "resumed"), (queue.cancel, "cancelled"))
+    for act, done in changes:
+        with pytest.raises(QueueRefused, match=f"^chunk {first.chunk} is done: it cannot be {done}$"):
+            act(one)
+    assert queue.pause(ALL) == 1
+    complete(queue, last)
+    assert queue.resume(ALL) == 0, "its mark was to be lifted"
+    for act, done in changes:
+        with pytest.raises(QueueRefused, match=f"^batch batch is done: it cannot be {done}$"):
+            act(ALL)
+    assert not row(queue, first.chunk).paused
+    assert queue.retry(ALL, failed_images=True) == 0
+
+
+def test_a_batch_without_chunks_is_not_done(queue: Queue) -> None:
+    batch = queue.add_batch("batch", "/data")
+    assert queue.pause(ALL) == 0
+    queue.add_directories(batch, [("d", ["1.png"])], 2)
+    assert nothing(queue)
+    assert queue.resume(ALL) == 1
+
+
 def test_retry_of_failed_images_gives_them_another_chance(queue: Queue) -> None:
     add(queue, images=2)
     held = claim(queue)

@@ -111,7 +111,7 @@ def test_what_is_submitted_is_read_and_the_gate_goes_on(fleet: Fleet, queue: Que
     assert list(queue.database.read(read_sources).values()) == [(str(fleet.images),)]
     wait_until(lambda: queue.outstanding().pending + queue.outstanding().active == 0, "all read")
     pause = ask(queue, "pause", "new")
-    assert end_of(fleet, queue, pause).outcome == "paused 0 chunks"
+    assert end_of(fleet, queue, pause).outcome == "refused: batch new is done: it cannot be paused"
     assert stop_process(supervisor, 60) == 0, fleet.said()
     assert queue.database.read(read_sources) == {}
     rows = fleet.rows()

@@ -117,12 +117,14 @@ def _change(connection: Connection, policy: QueuePolicy, wish: BatchWish, by: st
 def _cancel(connection: Connection, wish: BatchWish, by: str) -> str:
     """Also of a batch that is still being submitted, or waits for that."""
     this = OPEN & IS_SUBMISSION & (batch_wishes.c.batch == wish.batch)
+    stops = connection.execute(select(batch_wishes.c.id).where(this).limit(1)).first() is not None
+    said = "cancelled before it was submitted"
+    if not stops or batch_id_of(connection, wish.batch) is not None:
+        changed = operator.cancel(connection, QueueTarget(wish.batch), by)
+        said = f"cancelled {_chunks(changed)}{' and the rest of its submission' if stops else ''}"
     values = {"done_at": db_now(), "outcome": storable(f"stopped: {by} cancelled it")}
-    stopped = connection.execute(update(batch_wishes).where(this).values(values)).rowcount
-    if stopped and batch_id_of(connection, wish.batch) is None:
-        return "cancelled before it was submitted"
-    changed = operator.cancel(connection, QueueTarget(wish.batch), by)
-    return f"cancelled {_chunks(changed)}{' and the rest of its submission' if stopped else ''}"
+    connection.execute(update(batch_wishes).where(this).values(values))
+    return said
 
 
 def _chunks(count: int) -> str:

@@ -18,10 +18,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from html import unescape
 from pathlib import Path
 
 import requests
+from sqlalchemy import Connection, func, select
 
 from bench.pss import read_tree_pss_mb
 from bench.queue import new_place
@@ -32,9 +34,11 @@ from worker.answers.notes import Note
 from worker.queue import Queue, Result, Usage, open_queue
 from worker.queue.chosen import read_all
 from worker.queue.database.connections import Database
+from worker.queue.schema import images, results
 from worker.queue.statistics.queue import read_figures
 
 PEER = "reading the whole batch and sorting it"
+LIKE = "the texts' bare LIKE in SQL, its results counted"
 CHUNK = 500
 TOKENS = ("C", "=", "1") * 20  # as many as a real drawing has
 NOTE = (Note("unparsable", "ring bond 1 is not closed"),)
@@ -47,7 +51,10 @@ ASKED = {
     "folder": "?folder=d7",
     "text": "?text=00777",
     "text_of_none": "?text=nowhere",
+    "text_of_all": "?text=png",
+    "note_of_none": "?note=inverted",
 }
+SEARCHES = ("text", "text_of_none", "text_of_all")
 PAGES = {"fleet": "/fleet", "failed_of_all": "/fleet/failed", "chunks": "/fleet/chunks?batch=b"}
 
 
@@ -116,9 +123,12 @@ def measure(name: str, url: str, address: str, rounds: int) -> None:
     requests.get(f"{address}/fleet/batches/b", timeout=60).raise_for_status()  # which imports what it needs
     whole_s = statistics.median(read_whole(url) for _ in range(rounds))
     say(f"{name}_whole_batch", 1000 * whole_s, "ms")
+    like_s = statistics.median(count_alike(url, "nowhere") for _ in range(rounds))
+    say(f"{name}_like", 1000 * like_s, "ms")
     for what, query in ASKED.items():
         took_s = statistics.median(ask(f"{address}/fleet/batches/b{query}")[0] for _ in range(rounds))
-        say(f"{name}_{what}", 1000 * took_s, "ms", PEER, took_s / whole_s)
+        peer, peer_s = (LIKE, like_s) if what in SEARCHES else (PEER, whole_s)
+        say(f"{name}_{what}", 1000 * took_s, "ms", peer, took_s / peer_s)
     _, html = ask(f"{address}/fleet/batches/b")
     links = [unescape(link) for link in re.findall(r'href="(/fleet/results/[^"]*)"', html)]
     took_s = statistics.median(ask(f"{address}{link}")[0] for link in links[: 5 * rounds])
@@ -170,6 +180,16 @@ def read_whole(url: str) -> float:
     with closing(Database(url, 2, read_only=True)) as database:
         rows = [row for row in read_all(database, "b", {}) if row.result.smiles is not None]
     rows.sort(key=lambda row: (row.result.least_confidence, row.chunk, row.result.number))
+    return time.perf_counter() - started_s
+
+
+def count_alike(url: str, text: str) -> float:
+    """Seconds that the database takes to look through the texts that a search looks through."""
+    started_s = time.perf_counter()
+    with closing(Database(url, 2, read_only=True)) as database:
+        for column in (results.c.smiles, images.c.name):
+            query = select(func.count()).where(column.icontains(text))
+            database.read(partial(Connection.execute, statement=query)).scalar_one()
     return time.perf_counter() - started_s
 
 

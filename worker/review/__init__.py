@@ -23,6 +23,7 @@ from worker.review.choice import (
     TRUNCATED,
     After,
     ResultFilter,
+    Span,
 )
 from worker.review.failed import GIVEN_UP, FailedChoice, FailedPage, read_failed_page
 from worker.review.result import ResultPage, read_result_page
@@ -53,6 +54,7 @@ __all__ = [
     "ResultFilter",
     "ResultPage",
     "ResultRow",
+    "Span",
     "Verdicts",
     "band_of",
     "read_answers",

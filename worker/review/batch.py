@@ -15,7 +15,7 @@ from worker.queue.schema import PICTURES_SINCE, batch_id_of, chunks
 from worker.queue.statistics.batches import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.statistics.hosts import read_doubtful_below
 from worker.queue.statistics.queue import BatchFigures, read_batch
-from worker.review.choice import After, ResultFilter
+from worker.review.choice import After, ResultFilter, Span
 from worker.review.opened import open_results
 from worker.review.reviewed import (
     NO_VERDICTS,
@@ -25,11 +25,16 @@ from worker.review.reviewed import (
     read_agreement,
     schema_for,
 )
+from worker.review.search import SEARCHED_MAX, span_of
+
+ResultRows = tuple[tuple[ResultRow, ...], After | None, Span | None]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """`after` begins the next page; None on the last."""
+    """`after` begins the next page; None on the last. `searched`: what was looked through for these results;
+    None where they are found by an index.
+    """
 
     at: float
     batch: BatchFigures
@@ -38,12 +43,13 @@ class BatchPage:
     failures: Mapping[str, int]  # by kind of error; pictures given up with their chunk are in none
     rows: tuple[ResultRow, ...]
     after: After | None
+    searched: Span | None
     folders: Folders
 
 
 def read_batch_page(
     url: str, name: str, chosen: ResultFilter, after: After | None, count: int,
-    patience_s: float = 2, verdicts: Verdicts = NO_VERDICTS,
+    patience_s: float = 2, verdicts: Verdicts = NO_VERDICTS, searched_max: int = SEARCHED_MAX,
 ) -> BatchPage | None:  # fmt: skip
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
     too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
@@ -58,6 +64,7 @@ def read_batch_page(
                 after=after,
                 count=count,
                 verdicts=verdicts,
+                searched_max=searched_max,
             )
         )
 
@@ -85,13 +92,17 @@ def read_answers(
 
 def read_results_of(
     url: str, name: str, chosen: ResultFilter, after: After | None, count: int,
-    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2,
-) -> tuple[tuple[ResultRow, ...], After | None] | None:  # fmt: skip
-    """The rows alone, and what begins the next page; None where there is no such batch."""
+    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2, searched_max: int = SEARCHED_MAX,
+) -> ResultRows | None:  # fmt: skip
+    """The rows alone, what begins the next page, and what was searched for them; None where there is no such
+    batch.
+    """
 
-    def read(connection: Connection) -> tuple[tuple[ResultRow, ...], After | None] | None:
+    def read(connection: Connection) -> ResultRows | None:
         batch_id = batch_id_of(connection, name)
-        return None if batch_id is None else _read_rows(connection, batch_id, chosen, after, count, verdicts)
+        if batch_id is None:
+            return None
+        return _read_rows(connection, batch_id, chosen, after, count, verdicts, searched_max)
 
     with open_results(url, patience_s, schema_for(chosen)) as (database, _):
         return database.read(read)
@@ -105,13 +116,14 @@ def _read(
     after: After | None,
     count: int,
     verdicts: Verdicts,
+    searched_max: int,
 ) -> BatchPage | None:
     batch_id = batch_id_of(connection, name)
     below = read_doubtful_below(connection)
     batch = None if batch_id is None else read_batch(connection, batch_id, below)
     if batch_id is None or batch is None:
         return None
-    rows, following = _read_rows(connection, batch_id, chosen, after, count, verdicts)
+    rows, following, searched = _read_rows(connection, batch_id, chosen, after, count, verdicts, searched_max)
     return BatchPage(
         at=connection.execute(select(db_now())).scalar_one(),
         batch=batch,
@@ -120,19 +132,24 @@ def _read(
         failures=count_failures(connection, batch_id),
         rows=rows,
         after=following,
+        searched=searched,
         folders=read_folders(connection, batch_id),
     )
 
 
 def _read_rows(
     connection: Connection, batch_id: int, chosen: ResultFilter, after: After | None, count: int,
-    verdicts: Verdicts,
-) -> tuple[tuple[ResultRow, ...], After | None]:  # fmt: skip
-    keys = places_of(connection, batch_id, chosen, after, count + 1, verdicts)
+    verdicts: Verdicts, searched_max: int,
+) -> ResultRows:  # fmt: skip
+    since = 0 if after is None else after.since
+    span = span_of(connection, batch_id, chosen, since, searched_max)
+    keys = places_of(connection, batch_id, chosen, after, count + 1, verdicts, span=span)
     shown = keys[:count]
     rows = read_rows(connection, [(chunk, number) for _, chunk, number in shown])
     some = tuple(rows[chunk, number] for _, chunk, number in shown if (chunk, number) in rows)
-    return some, After(*shown[-1]) if len(keys) > count else None
+    if len(keys) > count:
+        return some, After(*shown[-1], since=since), span
+    return some, None if span is None else span.following, span
 
 
 FOLDERS_MAX = 200  # a batch may have as many as pictures

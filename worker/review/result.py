@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,10 +12,13 @@ from worker.queue.chosen import read_rows
 from worker.queue.model import ResultRow
 from worker.queue.schema import attempts, results
 from worker.queue.statistics.hosts import read_doubtful_below
-from worker.review.choice import FAILED, After, ResultFilter
+from worker.review.choice import FAILED, After, Place, ResultFilter
 from worker.review.opened import open_results
-from worker.review.reviewed import NO_VERDICTS, Place, Verdicts, places_of, schema_for
+from worker.review.reviewed import NO_VERDICTS, Verdicts, places_of, schema_for
+from worker.review.search import SEARCHED_MAX, span_with
 
+# Those before, the nearest first, the one after, and where the page of the list begins
+Neighbours = tuple[list[Place], list[Place], After | None]
 LARGEST = 2**31  # no chunk and no number is
 
 
@@ -36,7 +40,7 @@ class ResultPage:
 
 def read_result_page(
     url: str, chunk: int, number: int, chosen: ResultFilter, before: int,
-    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2,
+    verdicts: Verdicts = NO_VERDICTS, patience_s: float = 2, searched_max: int = SEARCHED_MAX,
 ) -> ResultPage | None:  # fmt: skip
     """`before`: how many results a page of the list has before this one. None where there is no such result.
     Raises QueueUnavailable, QueueError.
@@ -44,12 +48,17 @@ def read_result_page(
     if not (0 < chunk < LARGEST and 0 <= number < LARGEST):
         return None
     with open_results(url, patience_s, schema_for(chosen)) as (database, _):
-        read = partial(_read, key=(chunk, number), chosen=chosen, before=before, verdicts=verdicts)
-        return database.read(read)
+        find = partial(
+            _neighbours, chosen=chosen, before=before, verdicts=verdicts, searched_max=searched_max
+        )
+        return database.read(partial(_read, key=(chunk, number), chosen=chosen, find_neighbours=find))
 
 
 def _read(
-    connection: Connection, key: tuple[int, int], chosen: ResultFilter, before: int, verdicts: Verdicts
+    connection: Connection,
+    key: tuple[int, int],
+    chosen: ResultFilter,
+    find_neighbours: Callable[[Connection, int, After], Neighbours],
 ) -> ResultPage | None:
     same = and_(attempts.c.chunk_id == results.c.chunk_id, attempts.c.token == results.c.token)
     query = select(
@@ -63,10 +72,10 @@ def _read(
         return None
     here = After(found.least_confidence or 0.0, *key)
     is_listed = chosen.show == FAILED or found.least_confidence is not None
-    earlier, later = (
-        ([], [])
-        if found.batch_id is None or not is_listed
-        else _neighbours(connection, found.batch_id, here, chosen, before, verdicts)
+    earlier, later, list_after = (
+        find_neighbours(connection, found.batch_id, here)
+        if found.batch_id is not None and is_listed
+        else ([], [], None)
     )
     return ResultPage(
         row=row,
@@ -75,13 +84,22 @@ def _read(
         claimed_at=found.claimed_at,
         previous=earlier[0][1:] if earlier else None,
         following=later[0][1:] if later else None,
-        list_after=After(*earlier[-1]) if len(earlier) > before else None,
+        list_after=list_after,
     )
 
 
 def _neighbours(
-    connection: Connection, batch_id: int, here: After, chosen: ResultFilter, before: int, verdicts: Verdicts
-) -> tuple[list[Place], list[Place]]:
-    """Those before, the nearest first, and the one after."""
-    read = partial(places_of, connection, batch_id, chosen, here, verdicts=verdicts)
-    return read(count=before + 1, is_backward=True), read(count=1)
+    connection: Connection,
+    batch_id: int,
+    here: After,
+    chosen: ResultFilter,
+    before: int,
+    verdicts: Verdicts,
+    searched_max: int,
+) -> Neighbours:
+    span = span_with(connection, batch_id, chosen, here.chunk, searched_max)
+    read = partial(places_of, connection, batch_id, chosen, here, verdicts=verdicts, span=span)
+    earlier, later = read(count=before + 1, is_backward=True), read(count=1)
+    if len(earlier) > before:
+        return earlier, later, After(*earlier[-1], since=0 if span is None else span.since)
+    return earlier, later, None if span is None else span.beginning

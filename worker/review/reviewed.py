@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Select, and_, bindparam, select
@@ -18,10 +19,10 @@ from worker.answers.confidence import BANDS, band_of, band_text
 from worker.answers.page_names import image_hash, page_name
 from worker.queue.results import IS_ONE_OF_THESE
 from worker.queue.schema import PAGES_SINCE, PICTURES_SINCE, images, results
-from worker.review.choice import REVIEWED, UNREVIEWED, After, ResultFilter
+from worker.review.choice import REVIEWED, UNREVIEWED, After, Place, ResultFilter, Span
+from worker.review.search import find_places
 
 AnswerKey = tuple[str, str]  # the picture's hash, the SMILES
-Place = tuple[float, int, int]  # least confidence, chunk, number
 LOOKED_AT = 500  # results read together
 _MANY = 10**9
 
@@ -72,15 +73,17 @@ def places_of(
     count: int,
     verdicts: Verdicts,
     *,
+    span: Span | None = None,
     is_backward: bool = False,
 ) -> list[Place]:
     """The first `count` results after that place, in the filter's order; or those before it, the nearest
-    first.
+    first. `span` as of worker.review.search.
     """
+    find = partial(find_places, connection, batch_id, chosen, span=span, is_backward=is_backward)
     if not chosen.review:
-        return _places(connection, chosen.keys(batch_id, after, count, is_backward=is_backward))
+        return find(after, count)
     if chosen.review == UNREVIEWED:
-        return _unreviewed(connection, batch_id, chosen, after, count, verdicts, is_backward)
+        return _unreviewed(connection, find, after, count, verdicts)
     wanted = _wanted(chosen.review)
     here = None if after is None else (after.least, after.chunk, after.number)
     found = (
@@ -93,16 +96,14 @@ def places_of(
 
 def _unreviewed(
     connection: Connection,
-    batch_id: int,
-    chosen: ResultFilter,
+    find: Callable[[After | None, int], list[Place]],
     after: After | None,
     count: int,
     verdicts: Verdicts,
-    is_backward: bool,
 ) -> list[Place]:
     found: list[Place] = []
     while len(found) < count:
-        places = _places(connection, chosen.keys(batch_id, after, LOOKED_AT, is_backward=is_backward))
+        places = find(after, LOOKED_AT)
         if not places:
             break
         keys = _answer_keys(connection, places)
@@ -110,10 +111,6 @@ def _unreviewed(
         found += [place for place in places if keys.get(place[1:]) not in reviewed]
         after = After(*places[-1])
     return found[:count]
-
-
-def _places(connection: Connection, query: Select[Any]) -> list[Place]:
-    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def read_agreement(connection: Connection, batch_id: int, verdicts: Verdicts) -> tuple[BandAgreement, ...]:

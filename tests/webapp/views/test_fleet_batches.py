@@ -20,9 +20,12 @@ from tests.worker.queue.helpers import claim, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
+from webapp.views.fleet.results.asked import read_asked
+from webapp.views.fleet.results.gallery import batch_view
 from worker.answers.notes import Note
 from worker.queue import HostReport, Result, Usage
 from worker.queue.schema import chunks
+from worker.review import ResultFilter, read_batch_page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 NAME = "a/b <i>?"
@@ -88,9 +91,50 @@ def test_the_address_chooses_a_folder_of_those_there_are(client: FlaskClient) ->
     assert client.get(f"{ADDRESS}?folder={'x' * 5000}").status_code == 400
 
 
+def test_a_search_in_parts_says_which_and_leads_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = queue_at(url)
+    names = [f"{number}.png" for number in range(6)]
+    queue.add_directories(queue.add_batch("run", "/data"), [("d", names)], 2)
+    for _ in range(3):
+        held = claim(queue)
+        queue.store(held, [Result(image.number, "CO", ("C",), (0.5,)) for image in held.images])
+    queue.close()
+    write_sample(tmp_path / "state")
+    client = create_app(
+        read_settings(state_dir=tmp_path / "state", fleet_database_url=url), poll=False, clock=clock
+    ).test_client()
+    whole = client.get("/fleet/batches/run?text=png").text
+    assert (named_in(whole), "Searched" in whole) == ([0, 1, 2, 3, 4, 5], False)
+    second = client.get("/fleet/batches/run?text=png&after=-1.0,0,0,1").text
+    assert named_in(second) == [2, 3, 4, 5]
+    assert "Searched results 3 to 6 of 6, the least sure of these first" in second
+    none = client.get("/fleet/batches/run?text=x&after=-1.0,0,0,1").text
+    assert "No result is as asked for among results 3 to 6 of 6." in none
+    assert '<a href="?text=x">Search from the first</a>' in none
+    found = read_batch_page(url, "run", ResultFilter(text="x"), None, 60, searched_max=2)
+    assert found is not None
+    page = batch_view(found, read_asked({"text": "x"}))
+    assert page.searched == "the first 2 of 6 results"
+    assert (page.next_query, page.next_words) == ("text=x&after=-1.0%2C0%2C0%2C1", "Search the next results")
+    told = client.get("/api/results?batch=run&text=png&limit=2&after=-1.0,0,0,1").json
+    assert told["searched"] == {"before": 2, "results": 4, "of": 6}
+    assert told["next"] == "0.5,2,1,1"
+    assert client.get("/api/results?batch=run").json["searched"] is None
+
+
 @pytest.mark.parametrize(
     "query",
-    ["show=x", "below=7", "below=nan", "note=x", "after=1", "after=nan,1,2", "after=1,99999999999,2"],
+    [
+        "show=x",
+        "below=7",
+        "below=nan",
+        "note=x",
+        "after=1",
+        "after=nan,1,2",
+        "after=1,99999999999,2",
+        "after=1,2,3,4,5",
+    ],
 )
 def test_what_no_link_asks_for_is_refused(client: FlaskClient, query: str) -> None:
     answer = client.get(f"{ADDRESS}?{query}")

@@ -25,7 +25,7 @@ def results() -> Response:
         after_text,
         read_asked,
     )
-    from webapp.views.fleet.results.described import describe
+    from webapp.views.fleet.results.described import describe, describe_search
     from worker.review import read_results_of
 
     if not (name := request.args.get("batch", "")):
@@ -35,9 +35,14 @@ def results() -> Response:
     read = partial(
         read_results_of, url, name.replace("\0", ""), asked.chosen, asked.after, limit, given_verdicts()
     )
-    rows, after = read_or_refuse(read, "no_such_batch", NO_BATCH)
-    following = None if after is None else after_text(after)
-    return _answer({"batch": name, "results": [describe(row) for row in rows], "next": following})
+    rows, after, searched = read_or_refuse(read, "no_such_batch", NO_BATCH)
+    found = {
+        "batch": name,
+        "results": [describe(row) for row in rows],
+        "next": None if after is None else after_text(after),
+        "searched": None if searched is None else describe_search(searched),
+    }
+    return _answer(found)
 
 
 @blueprint.get("/results/<int:chunk>/<int:number>")

@@ -101,7 +101,8 @@ def _folder_of(word: str) -> str:
 
 def after_text(after: After) -> str:
     """As `after=` says it."""
-    return f"{after.least!r},{after.chunk},{after.number}"
+    place = f"{after.least!r},{after.chunk},{after.number}"
+    return f"{place},{after.since}" if after.since else place
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
@@ -127,10 +128,12 @@ def read_after(value: str) -> After | None:
     if not value:
         return None
     try:
-        least, chunk, number = value.split(",")
-        found = After(float(least), int(chunk), int(number))
+        least, *whole = value.split(",")
+        chunk, number, since = (*map(int, whole), 0)[:3] if len(whole) in (2, 3) else ()
+        found = After(float(least), chunk, number, since)
     except ValueError:
         found = None
-    if found is None or not math.isfinite(found.least) or max(abs(found.chunk), abs(found.number)) >= 2**31:
+    places = () if found is None else (found.chunk, found.number, found.since)
+    if found is None or not math.isfinite(found.least) or max(map(abs, places)) >= 2**31:
         raise RequestRefused(400, "bad_query", "after must be as the link to the next page has it")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.review import LISTS, WITHOUT_LISTS, ResultPage, ResultRow, result_object
+from worker.review import LISTS, WITHOUT_LISTS, ResultPage, ResultRow, Span, result_object
 
 _SHOWN = tuple(name for name in WITHOUT_LISTS if name not in ("batch", "sha256"))
 
@@ -29,6 +29,10 @@ def describe_whole(found: ResultPage) -> dict[str, Any]:
         "previous": _key(found.previous),
         "next": _key(found.following),
     }
+
+
+def describe_search(searched: Span) -> dict[str, int]:
+    return {"before": searched.before, "results": searched.looked_at, "of": searched.total}
 
 
 def _key(key: tuple[int, int] | None) -> dict[str, int] | None:

@@ -82,6 +82,8 @@ class BatchView:
     folders: tuple[tuple[str, str], ...]  # value and words
     more_folders: int  # that are not among these
     next_query: str  # "" on the last page
+    next_words: str
+    searched: str  # which part of the batch, in words; "" where nothing is left out
 
 
 def batch_view(found: BatchPage, asked: Asked) -> BatchView:
@@ -93,7 +95,24 @@ def batch_view(found: BatchPage, asked: Asked) -> BatchView:
         folders=tuple(_folders(found, asked)),
         more_folders=found.folders.count - len(found.folders.first),
         next_query="" if found.after is None else asked.query_from(found.after),
+        next_words=_next_words(found),
+        searched=_searched(found),
     )
+
+
+def _searched(found: BatchPage) -> str:
+    part = found.searched
+    if part is None or (part.before == 0 and part.is_last):
+        return ""
+    of = f"of {format_number(part.total)}"
+    if part.before == 0:
+        return f"the first {format_number(part.looked_at)} {of} results"
+    return f"results {format_number(part.before + 1)} to {format_number(part.before + part.looked_at)} {of}"
+
+
+def _next_words(found: BatchPage) -> str:
+    is_part_over = found.searched is not None and found.after == found.searched.following
+    return "Search the next results" if is_part_over else "Next page"
 
 
 def _folders(found: BatchPage, asked: Asked) -> Iterator[tuple[str, str]]:

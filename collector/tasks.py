@@ -49,6 +49,11 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
         }
         wanted |= {name for name, (is_configured, _) in unset.items() if is_configured}
         absent = {name: f"not configured: {why}" for name, (_, why) in unset.items() if name not in wanted}
+        advice |= {
+            name: f"{name} is left out although {given} is set: {unset[name][1]}"
+            for name in _OWNERS
+            if name in absent and (given := _any_setting_of(name, settings))
+        }
     absent |= {
         name: "not among COLLECTOR_SOURCES"
         for name in get_args(Source)
@@ -69,6 +74,12 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
     return ChosenTasks(names, absent, advice)
+
+
+def _any_setting_of(source: str, settings: Settings) -> str:
+    """The first that is given of those which are for this source alone; "" where none is."""
+    given = sorted(name for name in settings.model_fields_set if name.startswith(f"{source}_"))
+    return f"COLLECTOR_{given[0].upper()}" if given else ""
 
 
 def run_tasks(

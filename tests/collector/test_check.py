@@ -101,6 +101,26 @@ def test_htcondor_that_is_here_and_not_configured_is_told_of(tmp_path: Path) -> 
     assert "set COLLECTOR_CONDOR_CONFIG" in row["text"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "source", "told"),
+    [
+        ("CLOUDSCHEDULER_USER", "eva", "cloudscheduler", "neither COLLECTOR_CLOUDSCHEDULER_URL nor"),
+        ("FLEET_NAMES_MAX", "7", "fleet", "COLLECTOR_FLEET_DATABASE_URL is not set"),
+        ("AZURE_CLIENT_ID", "abc", "azure", "COLLECTOR_AZURE_VMS and its like are not set"),
+    ],
+)
+def test_a_source_with_half_of_its_settings_is_not_left_out_in_silence(
+    setting: str, value: str, source: str, told: str, tmp_path: Path
+) -> None:
+    given = {"SOURCES": "auto", setting: value}
+    row = rows_of(collector_environment(tmp_path, "127.0.0.1:1", **given), 1)["source", source]
+    assert row["level"] == "warning"
+    run = run_collector(environment=collector_environment(tmp_path, "127.0.0.1:1", **given))
+    assert f"{source} is left out although COLLECTOR_{setting} is set: {told}" in run.stderr
+    rows = rows_of(collector_environment(tmp_path, "127.0.0.1:1", SOURCES="auto"), 1)
+    assert rows["source", source]["level"] == "off"
+
+
 def test_a_master_among_the_processes_is_a_trace(tmp_path: Path) -> None:
     for number, name in (("7", "bash"), ("812", "condor_master")):
         (tmp_path / "proc" / number).mkdir(parents=True)

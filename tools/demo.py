@@ -5,7 +5,6 @@ Nothing of it leaves the machine. Mail lies in STATE_DIR/mailbox (a maildir: `ls
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -53,5 +52,4 @@ def demo(ports: Mapping[str, int], state: Path, carbon: str) -> Addition:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("STATE_DIR", "state/demo")
-    sys.exit(main(demo, {"MAIL_PORT": MAIL_PORT}))
+    sys.exit(main(demo, {"MAIL_PORT": MAIL_PORT}, "state/demo"))  # nothing of it among what make run measured

@@ -115,14 +115,23 @@ def add_nothing(ports: Mapping[str, int], state: Path, carbon: str) -> Addition:
     return Addition()
 
 
-def main(add: Add = add_nothing, more_ports: Mapping[str, int] | None = None) -> int:
-    """`more_ports`: of what `add` starts, variable and default."""
-    dotenv = ROOT / ".env"
-    given = (honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}) | dict(os.environ)
+def read_given(dotenv: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the file and of the environment. This wins, but not by an empty one of what nobody set, as
+    make exports them.
+    """
+    kept = honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}
+    return kept | {name: value for name, value in environment.items() if value or name not in kept}
+
+
+def main(
+    add: Add = add_nothing, more_ports: Mapping[str, int] | None = None, state_folder: str = "state"
+) -> int:
+    """`more_ports`: of what `add` starts, variable and default. `state_folder`: unless STATE_DIR is given."""
+    given = read_given(ROOT / ".env", os.environ)
     try:
         profile = choose_profile(given)
         ports = read_ports(given, {**profile.ports, **(more_ports or {})})
-        state = Path(given.get("STATE_DIR") or "state").resolve()
+        state = Path(given.get("STATE_DIR") or state_folder).resolve()
         with lock_state(state):
             check_free(ports, {**dict.fromkeys(ports, "the demo"), **profile.uses})
             commands = read_procfile(profile.procfile)

@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from cloud_monitor import __version__
 from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, CounterValues, Totals
 from webapp.metrics.gauges import expose_grids
 from webapp.model.health import Level
@@ -37,6 +38,9 @@ def expose(
 
 def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
     outcome = view.outcome
+    build = GaugeMetricFamily("cloud_monitor_build_info", "1; its label says what runs.", labels=["version"])
+    build.add_metric([__version__], 1)
+    yield build
     if view.age_s is not None:
         yield _gauge("cloud_monitor_snapshot_age_seconds", "Age of the data that pages show.", view.age_s)
     yield _gauge("cloud_monitor_snapshot_series", "Series in the snapshot.", len(view.snapshot.values))

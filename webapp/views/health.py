@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, json, request
 from markupsafe import escape
 
+from cloud_monitor import __version__
 from webapp.alerts.store import read_alerts
 from webapp.errors import RequestRefused
 from webapp.metrics.exposition import CONTENT_TYPE, expose
@@ -45,6 +46,7 @@ def show_health() -> Response:
         "snapshot_age_s": None if age_s is None else round(age_s),
         "max_age_s": settings.health_max_age_s,
         "series": len(view.snapshot.values),
+        "version": __version__,
         "poll": {
             "failures": view.outcome.failures,
             "error": view.outcome.error or None,

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloud_monitor import __version__
 from cloud_monitor.metrics.paths import build_path
 from tests.services.needs import find_program
 from tests.webapp.sample import clock, write_sample
@@ -48,6 +49,10 @@ def value(families: dict[str, Metric], sample: str, **labels: str) -> float:
     ]  # fmt: skip
     assert len(found) == 1, (sample, labels, found)
     return found[0]
+
+
+def test_a_scrape_tells_what_runs(client: FlaskClient) -> None:
+    assert value(scrape(client), "cloud_monitor_build_info", version=__version__) == 1
 
 
 def test_a_grids_gauges_have_honest_names_and_labels(client: FlaskClient) -> None:

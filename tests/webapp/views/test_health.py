@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cloud_monitor import __version__
 from cloud_monitor.metrics.paths import build_path
 from tests.webapp.sample import NOW, clock, sample_values
 from tests.worker.queue.helpers import add, claim, queue_at
@@ -41,6 +42,10 @@ def detail_of(client: FlaskClient) -> Any:
     answer = client.get("/health?detail=1", headers={"Authorization": f"Bearer {TOKEN}"})
     assert answer.status_code == 200
     return answer.get_json()["detail"]
+
+
+def test_it_tells_what_runs(tmp_path: Path) -> None:
+    assert client_of(tmp_path).get("/health").get_json()["version"] == __version__
 
 
 def test_what_graphite_knows(tmp_path: Path) -> None:

@@ -171,9 +171,14 @@ def test_clean_removes_the_state_and_keeps_the_configuration(run: MakeRun) -> No
     run.interrupt()
     run.wait_gone()
     assert (run.state / "graphite").is_dir()
-    assert clean(run).returncode == 0
+    cleaned = clean(run)
+    assert cleaned.returncode == 0
     assert not run.state.exists()
     assert configuration.exists()
+    removed, left = cleaned.stdout.splitlines()
+    assert removed == f"removed {run.state}"
+    assert left.split()[:3] == ["left:", ".env", ".venv"]
+    assert clean(run).stdout.splitlines() == [f"nothing to remove: {run.state} is not there", left]
     configuration.unlink()
 
 

@@ -43,10 +43,23 @@ def test_what_a_document_names_is_there(document: str) -> None:
     assert missing == [], f"{document} names what is not there"
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "README.md", "SECURITY.md", "CHANGELOG.md"])
-def test_links_between_documents_lead_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", (ROOT / document).read_text())
-    assert [link for link in links if not ((ROOT / document).parent / link).exists()] == []
+def anchors_of(document: Path) -> set[str]:
+    """Of its headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+PAGES = sorted(path for folder in ("", "apache", "docs") for path in (ROOT / folder).glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in PAGES])
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    broken = []
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(f"{name}#{anchor}" if anchor else name)
+    assert broken == []
 
 
 def test_a_name_that_is_gone_is_found(tmp_path: Path) -> None:

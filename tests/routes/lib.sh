@@ -24,3 +24,27 @@ serve_store() { # GRAPHITE_PORT CARBON_PORT: VictoriaMetrics in Graphite's place
     tools/start-victoriametrics "$HOME/store" "127.0.0.1:$1" "127.0.0.1:$2" > "$HOME/store.log" 2>&1 &
     wait_for 60 curl -fsS "http://127.0.0.1:$1/health"
 }
+
+commands() { # PAGE HEADING: the first block of commands below it, as it stands there
+    awk -v heading="$2" '
+        /^#/ && !inside { on = ($0 ~ "^#+ " heading "$") }
+        on && /^ *```/ { if (inside) exit; inside = 1; next }
+        on && inside
+    ' "$1" | grep . || { echo "$1 has no commands below '$2'" >&2; return 1; }
+}
+
+follow_page() { # PAGE HEADING [SED]: they, typed by root
+    local typed
+    typed=$(commands "$1" "$2")
+    typed=$(sed "${3:-}" <<< "$typed")
+    bash -eux -c "$typed" 2>&1
+}
+
+answers() { # WORKER_COMMAND...: picture and SMILES of each result
+    "$@" results --format jsonl | python3 -c '
+import json, sys
+
+for row in sorted(map(json.loads, sys.stdin), key=lambda row: (row["batch"], row["image"])):
+    print(row["batch"], row["image"], row["smiles"])
+'
+}

@@ -7,6 +7,7 @@
 
 git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
 later=$(git log --diff-filter=A --format=%H -- worker/queue/migrations/versions/0002_machines.py)
+git show HEAD:docs/upgrade.md > /tmp/upgrade.md
 git reset -q --hard "$later^"
 echo "from $(git rev-list --count HEAD..origin/HEAD) commits ago"
 
@@ -40,21 +41,66 @@ EOF
 page=http://127.0.0.1:$PORT
 state=/var/lib/cloud-monitor
 fleet() { # ARGUMENTS...: as the unit runs it
+    # shellcheck disable=SC2046
     runuser -u cloud-monitor -- env $(cat /etc/cloud-monitor/worker.env) WORKER_STATE_DIR=$state/worker \
         /opt/cloud-monitor/.venv/bin/cloud-monitor-worker "$@"
 }
-measure() { runuser -u cloud-monitor -- /opt/cloud-monitor/.venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
+measure() { runuser -u cloud-monitor -- .venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
 has() { [ "$(answers fleet | grep -c "^$1 ")" = "$2" ]; }
-tells() { curl -fsS "$page/" | grep -q "$1"; }
+schema() { sqlite3 "$1" 'SELECT version_num FROM alembic_version'; }
+past() { sqlite3 $state/webapp/conditions.sqlite 'SELECT key, began, text FROM episodes WHERE ended IS NOT NULL ORDER BY 1, 2'; }
+happened() { [ -n "$(past)" ]; }
+failing() { curl -s "$page/health" | grep -q '"failures": *[1-9]'; }
 
 tools/install-victoriametrics > /dev/null
 serve_store $((PORT + 1)) $((PORT + 2))
-store=$!
+# What systemd makes of StateDirectory= is made by hand.
+install -d -o cloud-monitor -g cloud-monitor $state/collector $state/webapp $state/worker
 systemctl daemon-reload
 systemctl start cloud-monitor-web
-install -d -o cloud-monitor $state/collector $state/worker
+trap 'ls -l $state/*; tail -n 20 /var/log/journal/*' EXIT
 measure
-wait_for 120 figure "$page" atlas
-kill $store && wait $store || true # what happened: a Graphite that does not answer
-wait_for 120 curl -fsS "$page/health" -o /tmp/health
-exit 3
+wait_for 240 figure "$page" atlas
+fleet enqueue one --name first
+fleet run --until-empty > /tmp/run.log 2>&1
+fleet enqueue two --name waiting
+answers fleet > /tmp/answers
+[ "$(wc -l < /tmp/answers)" = "$(ls /srv/drawings/one | wc -l)" ]
+# Something that is over, for the page to remember: its Graphite was away.
+kill %1 && wait %1 || true
+wait_for 120 failing
+serve_store $((PORT + 1)) $((PORT + 2))
+wait_for 120 happened
+past > /tmp/past
+old=$(schema $state/worker/queue.db)
+echo "schema $old, $(wc -l < /tmp/answers) answers, happened: $(head -n 1 /tmp/past)"
+
+follow_page /tmp/upgrade.md Upgrade "s/\(collector,webapp,worker\)/\1,fleet/; s/--system/--system --with systemd/"
+git worktree add -q /tmp/before before-upgrade
+wait_for 240 has waiting "$(ls /srv/drawings/two | wc -l)" # by the unit, of the new version
+new=$(schema $state/worker/queue.db)
+[ "$new" -gt "$old" ]
+grep -h "brought from schema $old to $new; as it was before it is kept in .*queue.db.before-$new" /var/log/journal/*worker*
+[ "$(schema $state/worker/queue.db.before-"$new")" = "$old" ]
+[ "$(sqlite3 $state/worker/queue.db 'PRAGMA integrity_check')" = ok ]
+answers fleet | grep '^first ' | diff - /tmp/answers
+measure
+wait_for 240 figure "$page" atlas
+past | grep -xF -f /tmp/past | diff - /tmp/past
+curl -fsS "$page/health" | grep '"version"'
+for part in collector webapp worker; do .venv/bin/cloud-monitor-$part config check --help > /dev/null; done
+if (cd /tmp/before && runuser -u cloud-monitor -- env WORKER_STATE_DIR=$state/worker WORKER_STORAGE_URL=/srv/drawings \
+    /opt/cloud-monitor/.venv/bin/python -m worker enqueue two --name more) > /tmp/refused 2>&1; then
+    echo "an older program wrote into a newer queue" && exit 1
+fi
+grep "newer than this program's" /tmp/refused
+
+follow_page /tmp/upgrade.md "The way back" 's/constraints.txt/requirements.txt/; s/\(collector,webapp,worker\)/\1,fleet/'
+[ "$(git rev-parse HEAD)" = "$(git rev-parse before-upgrade)" ]
+[ "$(schema $state/worker/queue.db)" = "$old" ]
+wait_for 240 has waiting "$(ls /srv/drawings/two | wc -l)" # done again, by the old version
+answers fleet | grep '^first ' | diff - /tmp/answers
+measure
+wait_for 240 figure "$page" atlas
+trap - EXIT
+echo "from schema $old to $new and back; $(figure "$page" atlas); $(sed -n 1p /tmp/answers)"

@@ -19,8 +19,8 @@ from webapp.model.build import GridOrder
 from webapp.poll import current
 from webapp.poll.poller import Poller
 from webapp.serving import assets, page_cache
+from webapp.serving.answers import handle_refusals
 from webapp.serving.context import keep_parts
-from webapp.serving.errors import handle_refusals
 from webapp.serving.middleware import Middleware
 from webapp.serving.page_cache import Prerenderer
 from webapp.serving.telemetry import trace_requests

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from webapp.alerts.sending.plots import plot_targets
 from webapp.alerts.store import AlertStore, open_store, read_alerts, read_history
 from webapp.errors import RequestRefused
 from webapp.poll.current import reload_view
+from webapp.serving.answers import json_answer
 from webapp.serving.context import current_alert_settings, current_settings, current_time
 from webapp.serving.identity import audit, identify, read_change_as
 
@@ -66,7 +66,7 @@ def alerts() -> Response:
     state, settings, now = read_alerts(current_settings().state_dir), current_alert_settings(), current_time()
     windows = open_windows(settings.windows, settings.zone, now)
     causes = find_causes(state.known.alerts, settings.rules, silences_of(state, settings, now), now)
-    return _json(
+    return json_answer(
         {
             "evaluated_at": state.evaluated_at or None,
             "alerts": [_describe_cause(cause, settings) for cause in causes],
@@ -92,7 +92,7 @@ def alert(alert_id: str) -> Response:
     described = None if found is None else _describe_alert(found, settings)
     if cause is not None:
         described = _describe_cause(cause, settings)
-    return _json({"alert": described, "history": [asdict(entry) for entry in history]})
+    return json_answer({"alert": described, "history": [asdict(entry) for entry in history]})
 
 
 @blueprint.post("/alerts/<alert_id>/acknowledge")
@@ -104,7 +104,7 @@ def acknowledge(alert_id: str) -> Response:
             store, alert_id, who.name, current_time(), for_s=asked.for_s, note=asked.note
         )
     audit(who, "acknowledged", f"{found.id} ({found.key.rule} {found.key.place})")
-    return _json({"id": found.id, "until": found.acked_until})
+    return json_answer({"id": found.id, "until": found.acked_until})
 
 
 @blueprint.delete("/alerts/<alert_id>/acknowledge")
@@ -119,7 +119,7 @@ def take_back_acknowledgement(alert_id: str) -> Response:
 @blueprint.get("/silences")
 def silences() -> Response:
     state = read_alerts(current_settings().state_dir)
-    return _json({"silences": [_describe_silence(one) for one in state.silences]})
+    return json_answer({"silences": [_describe_silence(one) for one in state.silences]})
 
 
 @blueprint.post("/silences")
@@ -132,7 +132,7 @@ def add_silence() -> Response:
         number, covered = silence_place(store, silence, current_alert_settings())
     lasts = "until it is over" if asked.until_over else f"for {duration_text(asked.for_s)}"
     audit(who, "silenced", f"{asked.place} {asked.rule} {lasts} (number {number})")
-    return _json({"number": number, "covers": covered, "ends_at": ends_at}, 201)
+    return json_answer({"number": number, "covers": covered, "ends_at": ends_at}, 201)
 
 
 @blueprint.delete("/silences/<int:number>")
@@ -194,10 +194,3 @@ def _describe_alert(found: Alert, settings: AlertSettings) -> dict[str, Any]:
 def _describe_silence(silence: Silence) -> dict[str, Any]:
     described = asdict(silence)
     return described if silence.number else {**described, "number": None}
-
-
-def _json(answer: object, status: int = 200) -> Response:
-    # A text may hold markup; not even a careless reader runs it.
-    body = json.dumps(answer).replace("<", "\\u003c")
-    headers = {"Cache-Control": "no-store"}
-    return Response(body, status, content_type="application/json", headers=headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from datetime import UTC
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from webapp.annotations.model import NOTE, PLACE_MAX, TAGS_MAX, TEXT_MAX, Annota
 from webapp.annotations.store import FOUND_MAX, find_annotations, keeping_of, open_annotations
 from webapp.errors import RequestRefused
 from webapp.graphite.timerange import parse_range
+from webapp.serving.answers import json_answer
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import audit, identify, read_change_as
 from webapp.views.api import read_number
@@ -50,7 +50,9 @@ def list_annotations() -> Response:
     )
     limit = read_number("limit", _FOUND_DEFAULT, 1, FOUND_MAX)
     found = shown_annotations(span.from_s, span.until_s, request.args.get("grid", "")[:100], limit)
-    return _json({"from": span.from_s, "until": span.until_s, "annotations": list(map(describe, found))})
+    return json_answer(
+        {"from": span.from_s, "until": span.until_s, "annotations": list(map(describe, found))}
+    )
 
 
 @blueprint.post("/annotations")
@@ -69,7 +71,7 @@ def annotate() -> Response:
     except (OSError, sqlite3.Error) as error:
         raise RequestRefused(503, "cannot_keep", f"it cannot be kept: {error}", retry_after_s=60) from None
     audit(who, "annotated", f"{asked.place or 'everything'}: {asked.text}")
-    return _json(describe(annotation), 201)
+    return json_answer(describe(annotation), 201)
 
 
 def shown_annotations(from_s: float, until_s: float, grid: str, count_max: int) -> tuple[Annotation, ...]:
@@ -90,10 +92,3 @@ def describe(annotation: Annotation) -> dict[str, Any]:
         "by": annotation.by,
         "tags": list(annotation.tags),
     }
-
-
-def _json(answer: object, status: int = 200) -> Response:
-    # A text may hold markup; not even a careless reader runs it.
-    body = json.dumps(answer).replace("<", "\\u003c")
-    headers = {"Cache-Control": "no-store"}
-    return Response(body, status, content_type="application/json", headers=headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +12,7 @@ from webapp.inventory.model import RECORD_TYPES, ListSummary, TrackedRecord
 from webapp.inventory.query import RecordQuery, read_query, sortable
 from webapp.model.snapshot_view import SnapshotView, judge
 from webapp.poll.current import current_view
+from webapp.serving.answers import json_answer
 from webapp.serving.context import current_settings
 from webapp.views.api import read_number
 
@@ -66,9 +66,7 @@ def _answer(list_name: str) -> Response:
             left -= len(result.records)
     except InventoryFault as fault:
         raise RequestRefused(503, "cannot_read", str(fault)) from None
-    # A hold reason may hold markup; not even a careless reader runs it.
-    body = json.dumps({"as_of": view.as_of, "grids": grids, list_name: records}).replace("<", "\\u003c")
-    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+    return json_answer({"as_of": view.as_of, "grids": grids, list_name: records})
 
 
 def _read_query(list_name: str) -> RecordQuery:

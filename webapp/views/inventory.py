@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
+from webapp.serving.answers import json_answer
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import ProvenUser, audit, bearer_token, fits_any, read_tokens
 
@@ -63,7 +64,7 @@ def get(grid: str) -> Response:
     with _told_as_503(), open_reader(current_settings().inventory_folder, grid) as reader:
         if reader is not None:
             found = reader.counts()
-    return Response(json.dumps(found), content_type="application/json", headers={"Cache-Control": "no-store"})
+    return json_answer(found)
 
 
 def _check(grid: str) -> ProvenUser:

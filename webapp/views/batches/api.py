@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict
 
 from webapp.errors import RequestRefused
+from webapp.serving.answers import json_answer
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views import wishing
 from webapp.views.fleet.reach import queue_address
@@ -51,7 +52,7 @@ def batches() -> Response:
     queue_address()
     from webapp.views.batches.described import describe_batches  # SQLAlchemy: only where there is a queue
 
-    return _json(describe_batches())
+    return json_answer(describe_batches())
 
 
 @blueprint.post("/batches")
@@ -98,7 +99,7 @@ def wish(number: int) -> Response:
     found = find(number) if number < 2**31 else None
     if found is None:
         raise RequestRefused(404, "wish_unknown", f"there is no wish {number}, or it is long at its end")
-    return _json({"wish": describe_wish(*found)})
+    return json_answer({"wish": describe_wish(*found)})
 
 
 @blueprint.get("/submit-sources")
@@ -110,7 +111,7 @@ def sources() -> Response:
 
     found = read_asked_now()
     prefixes = sorted({prefix for prefixes in found.sources.values() for prefix in prefixes})
-    return _json({"sources": prefixes, "supervisors": len(found.sources)})
+    return json_answer({"sources": prefixes, "supervisors": len(found.sources)})
 
 
 def _ask_plain(kind: BatchWishKind, name: str) -> Response:
@@ -134,7 +135,7 @@ def _ask(who: ProvenUser, kind: BatchWishKind, name: str, details: dict[str, Any
         raise RequestRefused(400, "body_refused", str(error)) from None
     others = _others()
     if key is not None and (before := find(None, who.name, key)) is not None:
-        return _json({"wish": describe_wish(*_same(before, asked))})
+        return json_answer({"wish": describe_wish(*_same(before, asked))})
     _check_batch(asked, others)
     number = wishing.write(lambda url, patience_s: write_batch_wish(url, asked, patience_s))
     forget()
@@ -142,10 +143,10 @@ def _ask(who: ProvenUser, kind: BatchWishKind, name: str, details: dict[str, Any
     if number is None:  # another request with the key was faster
         if found is None:
             raise RequestRefused(503, "cannot_read", "the first wish of that key cannot be read", 10)
-        return _json({"wish": describe_wish(*_same(found, asked))})
+        return json_answer({"wish": describe_wish(*_same(found, asked))})
     audit(who, "asked for", f"{kind} {name} {json.dumps(details)} (wish {number})")
     described = describe_wish(*(found or (asked, "asked for"))) | {"id": number}
-    return _json({"wish": described}, 202)
+    return json_answer({"wish": described}, 202)
 
 
 def _same(before: tuple[BatchWish, str], asked: BatchWish) -> tuple[BatchWish, str]:
@@ -195,9 +196,3 @@ def _check_batch(asked: BatchWish, others: AskedOfBatches) -> None:
     elif batch is None and (waiting is None or asked.kind != "cancel"):
         text = f"there is no batch {asked.batch!r}" + (", its submission waits" if waiting else "")
         raise RequestRefused(404, "batch_unknown", text)
-
-
-def _json(answer: object, status: int = 200) -> Response:
-    # A path may hold markup; not even a careless reader runs it.
-    body = json.dumps(answer).replace("<", "\\u003c")
-    return Response(body, status, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -5,7 +5,6 @@ keys. Described in openapi.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webapp.errors import RequestRefused
+from webapp.serving.answers import json_answer
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views import wishing
 
@@ -39,7 +39,7 @@ class GroupChange(BaseModel):
 def machines() -> Response:
     from webapp.views.machines.queue import read_machines
 
-    return _json(_describe(read_machines()))
+    return json_answer(_describe(read_machines()))
 
 
 @blueprint.get("/machine-preview")
@@ -57,7 +57,7 @@ def preview() -> Response:
         choice = choose_offer(asked, read_machines().groups)
     except NothingFits as refused:
         raise RequestRefused(422, "nothing_fits", f"no place has that: {refused}") from None
-    return _json(choice.described(asked.count))
+    return json_answer(choice.described(asked.count))
 
 
 @blueprint.post("/machines")
@@ -152,7 +152,7 @@ def _wish(who: ProvenUser, *wishes: MachineWish) -> Response:
     for wish in sent:
         about = " ".join(part for part in (wish.kind, wish.group, wish.machine) if part)
         audit(who, "asked for", f"{about} {json.dumps(dict(wish.details))} (wish {wish.id})")
-    return _json({"wishes": [_describe_wish(wish) for wish in sent]}, 202)
+    return json_answer({"wishes": [_describe_wish(wish) for wish in sent]}, 202)
 
 
 def _describe(found: FleetMachines) -> dict[str, Any]:
@@ -205,10 +205,3 @@ def _describe_wish(wish: MachineWish) -> dict[str, Any]:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return f"{'.'.join(str(part) for part in fault['loc'])[:80]}: {fault['msg']}"
-
-
-def _json(answer: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Response:
-    # A cloud's fault may hold markup; not even a careless reader runs it.
-    body = json.dumps(answer).replace("<", "\\u003c")
-    kept = {"Cache-Control": "no-store", **dict(headers)}
-    return Response(body, status, content_type="application/json", headers=kept)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 
 from webapp.errors import RequestRefused
+from webapp.serving.answers import json_answer
 from webapp.views.api import read_number
 from webapp.views.fleet.reach import NO_BATCH, NO_RESULT, queue_address, read_or_refuse
 from webapp.views.fleet.results.reviewing import given_verdicts
@@ -42,7 +42,7 @@ def results() -> Response:
         "next": None if after is None else after_text(after),
         "searched": None if searched is None else describe_search(searched),
     }
-    return _answer(found)
+    return json_answer(found)
 
 
 @blueprint.get("/results/<int:chunk>/<int:number>")
@@ -55,10 +55,4 @@ def result(chunk: int, number: int) -> Response:
 
     asked = read_asked(request.args)
     read = partial(read_result_page, url, chunk, number, asked.chosen, 1, given_verdicts())
-    return _answer(describe_whole(read_or_refuse(read, "no_such_result", NO_RESULT)))
-
-
-def _answer(content: dict[str, Any]) -> Response:
-    # A file's name may hold markup; not even a careless reader runs it
-    body = json.dumps(content).replace("<", "\\u003c")
-    return Response(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+    return json_answer(describe_whole(read_or_refuse(read, "no_such_result", NO_RESULT)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from webapp.reviews import (
     ReviewStore,
     open_reviews,
 )
+from webapp.serving.answers import json_answer
 from webapp.serving.context import current_settings, current_time
 from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
 from webapp.views.fleet.reach import NO_RESULT, queue_address, read_or_refuse, reviews_unreadable
@@ -109,7 +109,7 @@ def review() -> Response:
     forget_agreements()
     for one in kept:
         audit(who, "reviewed", _told(one.review))
-    return _json({"reviews": [describe(one) for one in kept]}, 201)
+    return json_answer({"reviews": [describe(one) for one in kept]}, 201)
 
 
 @blueprint.delete("/reviews/<int:number>")
@@ -128,14 +128,14 @@ def take_back(number: int) -> Response:
     forget_agreements()
     taken, before = found
     audit(who, "took back", f"review {number}: {_told(taken.review)}")
-    return _json({"review": None if before is None else describe(before)})
+    return json_answer({"review": None if before is None else describe(before)})
 
 
 @blueprint.get("/batches/<path:name>/agreement")
 def agreement(name: str) -> Response:
     """How many of a batch's reviewed answers were right, by band of least confidence."""
     found = read_agreement_of(name)
-    return _json({"batch": name, "bands": [asdict(band) for band in found]})
+    return json_answer({"batch": name, "bands": [asdict(band) for band in found]})
 
 
 def describe(kept: KeptReview) -> dict[str, Any]:
@@ -190,10 +190,3 @@ def _cannot_keep(error: Exception) -> RequestRefused:
 def _told(review: Review) -> str:
     corrected = f", it is {review.corrected_smiles}" if review.corrected_smiles else ""
     return f"{review.image_hash[:12]} {review.smiles[:200]}: {review.verdict}{corrected}"
-
-
-def _json(answer: object, status: int = 200) -> Response:
-    # A text may hold markup; not even a careless reader runs it.
-    body = json.dumps(answer).replace("<", "\\u003c")
-    headers = {"Cache-Control": "no-store"}
-    return Response(body, status, content_type="application/json", headers=headers)

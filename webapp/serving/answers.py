@@ -1,10 +1,13 @@
-"""Answers to what cannot be served: a status, a code for programs, a sentence for people, no traceback."""
+"""Answers for programs, in JSON; and to what cannot be served: a status, a code for programs, a sentence for
+people, no traceback.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from webapp.errors import RequestRefused
@@ -12,6 +15,16 @@ from webapp.errors import RequestRefused
 log = logging.getLogger(__name__)
 
 _FOR_PROGRAMS = ("/api/", "/export", "/metrics", "/health")
+_KEPT_BY_NOBODY = {"Cache-Control": "no-store"}
+
+
+def json_answer(content: object, status: int = 200) -> Response:
+    return Response(_json(content), status, content_type="application/json", headers=_KEPT_BY_NOBODY)
+
+
+def _json(content: object) -> str:
+    """A text in it may hold markup; not even a careless reader runs it."""
+    return json.dumps(content).replace("<", "\\u003c")
 
 
 def handle_refusals(app: Flask) -> None:
@@ -42,10 +55,7 @@ def handle_refusals(app: Flask) -> None:
 def answer(status: int, code: str, message: str) -> Response:
     """JSON for programs, plain text for people; both say the same."""
     if request.path.startswith(_FOR_PROGRAMS):
-        body, content_type = json.dumps({"error": {"code": code, "message": message}}), "application/json"
-        body = body.replace(
-            "<", "\\u003c"
-        )  # a message may quote the request; not even a careless reader runs it
+        body, content_type = _json({"error": {"code": code, "message": message}}), "application/json"
     else:
         body, content_type = f"{status} {message}", "text/plain; charset=utf-8"
-    return Response(f"{body}\n", status, content_type=content_type, headers={"Cache-Control": "no-store"})
+    return Response(f"{body}\n", status, content_type=content_type, headers=_KEPT_BY_NOBODY)

@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     NOTE: "note",
 }
 TEXT_MAX, PLACE_MAX, TAGS_MAX = 500, 500, 10
+TAG = r"[A-Za-z0-9_.:-]{1,40}"  # the whole of one
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,10 +111,15 @@ def read_change_as(model: type[Body]) -> Body:
     try:
         return model.model_validate(read_change())
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])[:80]
-        told = fault["msg"].removeprefix("Value error, ")
-        raise RequestRefused(400, "body_refused", f"{where}: {told}" if where else told) from None
+        raise RequestRefused(400, "body_refused", first_fault(error)) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """In words, with the field's name."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])[:80]
+    told = fault["msg"].removeprefix("Value error, ")
+    return f"{where}: {told}" if where else told
 
 
 def audit(who: ProvenUser, did: str, what: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from webapp.annotations.model import NOTE, PLACE_MAX, TAGS_MAX, TEXT_MAX, Annotation
+from webapp.annotations.model import NOTE, PLACE_MAX, TAG, TAGS_MAX, TEXT_MAX, Annotation
 from webapp.annotations.store import FOUND_MAX, find_annotations, keeping_of, open_annotations
 from webapp.errors import RequestRefused
 from webapp.graphite.timerange import parse_range
@@ -21,7 +21,6 @@ from webapp.views.api import read_number
 blueprint = Blueprint("api_annotations", __name__, url_prefix="/api")
 
 AHEAD_MAX_S = 366 * 86400
-TAG = r"^[A-Za-z0-9_.:-]{1,40}$"
 _FOUND_DEFAULT = 300
 _EPOCH_MAX = 253_402_300_799  # the year 9999
 
@@ -33,7 +32,7 @@ class NewAnnotation(BaseModel):
     place: str = Field("", max_length=PLACE_MAX)
     at: float | None = Field(None, ge=0, le=_EPOCH_MAX)
     until: float | None = Field(None, ge=0, le=_EPOCH_MAX)
-    tags: list[Annotated[str, Field(pattern=TAG)]] = Field([], max_length=TAGS_MAX)
+    tags: list[Annotated[str, Field(pattern=f"^{TAG}$")]] = Field([], max_length=TAGS_MAX)
 
     @model_validator(mode="after")
     def _begins_before_it_ends(self) -> NewAnnotation:

@@ -11,11 +11,9 @@ import time
 
 from webapp.alerts.changes import ChangeRefused
 from webapp.alerts.commands.caller import EXIT_REFUSED, check_owner, in_seconds, name_of_caller
-from webapp.annotations.model import NOTE, PLACE_MAX, TAGS_MAX, TEXT_MAX, Annotation
+from webapp.annotations.model import NOTE, PLACE_MAX, TAG, TAGS_MAX, TEXT_MAX, Annotation
 from webapp.annotations.store import keeping_of, open_annotations
 from webapp.settings import AnnotationSettings
-
-_TAG = re.compile(r"[A-Za-z0-9_.:-]{1,40}\Z")
 
 
 def add_annotate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +59,6 @@ def _is_unicode(text: str) -> bool:
 
 
 def _tag(text: str) -> str:
-    if not _TAG.match(text):
+    if not re.fullmatch(TAG, text):
         raise argparse.ArgumentTypeError("a tag has up to 40 of A-Z a-z 0-9 _ . : -")
     return text

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from webapp.errors import RequestRefused
 from webapp.serving.answers import json_answer
-from webapp.serving.identity import ProvenUser, audit, identify, read_change_as
+from webapp.serving.identity import ProvenUser, audit, first_fault, identify, read_change_as
 from webapp.views import wishing
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def preview() -> Response:
     try:
         asked = MachineRequest.model_validate(given, strict=False)
     except ValidationError as error:
-        raise RequestRefused(400, "query_refused", _first_fault(error)) from None
+        raise RequestRefused(400, "query_refused", first_fault(error)) from None
     try:
         choice = choose_offer(asked, read_machines().groups)
     except NothingFits as refused:
@@ -200,8 +200,3 @@ def _describe_machine(machine: MachineFigures) -> dict[str, Any]:
 
 def _describe_wish(wish: MachineWish) -> dict[str, Any]:
     return {**asdict(wish), "details": dict(wish.details), "is_open": not wish.outcome}
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])[:80]}: {fault['msg']}"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from cloud_monitor.system.text import duration_text
 from webapp.alerts.causes import Cause, CauseState, severity_of
 from webapp.alerts.model import Alert, Silence
+from webapp.alerts.observe import plot_targets
 from webapp.alerts.rules.rules import AlertRule, AlertSettings
 from webapp.alerts.rules.windows import hours_text
 from webapp.alerts.sending.message import shown_place
 from webapp.alerts.sending.outbox import ChannelState
-from webapp.alerts.sending.plots import plot_targets
 from webapp.alerts.store import AlertsState, HistoryEntry
 from webapp.model.health import Finding, Level
 from webapp.pages.cells import BAD, NOTHING, WARN, Cell

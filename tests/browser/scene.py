@@ -167,11 +167,11 @@ def pool_values(grid: str) -> Iterator[tuple[str, float]]:
 
 def host_values(grid: str) -> Iterator[tuple[str, float]]:
     for name, value in (
-        ("load", 2.4), ("cpu", 34 if grid == "belle" else 86), ("ram", 58), ("swap", 3), ("si", 0), ("so", 0),
-        ("disk", 71), ("net_in", 2.1e6), ("net_out", 8.4e5), ("cores", 16), ("ram_mb", 64000),
+        ("load", 2.4), ("cpu", 34 if grid == "belle" else 83), ("ram", 58), ("swap", 3), ("si", 0), ("so", 0),
+        ("disk", 70), ("net_in", 2.1e6), ("net_out", 8.4e5), ("cores", 16), ("ram_mb", 64000),
     ):  # fmt: skip
         yield build_path(f"sysinfo_{name}", grid=grid), value
-    for mount, value in (("root", 71), ("var", 44)):
+    for mount, value in (("root", 70), ("var", 44)):
         yield build_path("sysinfo_disks", grid=grid, mount=mount), value
     yield build_path("collector_duration", grid=grid), 2.7
     yield build_path("collector_points", grid=grid), 640

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 
-LABELS = frozenset("RXYZ")  # what DECIMER writes for groups; Y without a number is yttrium as well
+# What DECIMER writes for groups; argon and yttrium are in no drawing of a molecule
+LABELS = frozenset(("R", "X", "Y", "Z", "Ar"))
 AROMATIC = frozenset(("b", "c", "n", "o", "p", "s", "se", "as"))
 _PERIODIC_TABLE = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb "
@@ -83,7 +84,8 @@ def is_atom(bracket: str) -> bool:
     return found["element"] in ELEMENTS and (is_label or not found["label"])
 
 
-GROUP = re.compile(r"\[(?:[RXYZ](?:\d+[a-f]?)?'?|\*)\]|(?<![\[\d])\*")
+LABEL = rf"\[(?:{'|'.join(sorted(LABELS))})(?:\d+[a-f]?)?'?\]"  # the page's scripts read it too
+GROUP = re.compile(rf"{LABEL}|\[\*\]|(?<![\[\d])\*")
 
 
 def group_labels(smiles: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from worker.answers.confidence import band_of
 from worker.answers.notes import UNPARSABLE
+from worker.answers.smiles import LABEL as GROUP_LABEL
 from worker.exports.base import LISTS, WITHOUT_LISTS, result_object
 from worker.queue.model import QueueError, QueueUnavailable, ResultRow
 from worker.queue.statistics.batches import BatchHistory
@@ -33,6 +34,7 @@ __all__ = [
     "ANSWERS",
     "FAILED",
     "GIVEN_UP",
+    "GROUP_LABEL",
     "LISTS",
     "NOTED",
     "NOTE_NAMES",

@@ -43,6 +43,7 @@ def test_lead_is_said_to_be_phenyl() -> None:
     ("smiles", "evidence"),
     [
         ("C[R1]", "1 x [R1]"),
+        ("C[Ar]C[Ar2]", "1 x [Ar], 1 x [Ar2]"),
         ("[R]C([R'])[X]", "1 x [R], 1 x [R'], 1 x [X]"),
         ("C[Z]C[Z]C[Y2a]", "2 x [Z], 1 x [Y2a]"),
         ("*C[*]", "1 x *, 1 x [*]"),

@@ -13,7 +13,7 @@ const SIZES = { "": { width: 320, height: 240, bond: 26 }, large: { width: 640, 
 
 const wanted = new Set(); // figures in sight that wait
 const kept = new Map(); // by size and SMILES, the newest last
-let drawer = ""; // the worker's address
+let drawer = "", groupLabel = ""; // the worker's address; the pattern of what stands for a group
 let worker = null, isReady = false, task = null, timer = 0, broken = "";
 let observer = null;
 
@@ -85,7 +85,7 @@ function next() {
   if (!isReady) return;
   const [figure] = [...wanted].sort((a, b) => smilesOf(a).length - smilesOf(b).length);
   task = { key: keyOf(figure) };
-  worker.postMessage({ smiles: smilesOf(figure), ...SIZES[figure.dataset.structure] ?? SIZES[""] });
+  worker.postMessage({ smiles: smilesOf(figure), groupLabel, ...SIZES[figure.dataset.structure] ?? SIZES[""] });
   timer = setTimeout(() => stop("takes too long to be drawn"), LIMIT_MS);
 }
 
@@ -106,7 +106,7 @@ export function drawStructure(figure, smiles) {
 export function watchStructures() {
   observer?.disconnect();
   wanted.clear();
-  drawer = document.querySelector("[data-drawer]")?.dataset.drawer ?? "";
+  ({ drawer = "", groupLabel = "" } = document.querySelector("[data-drawer]")?.dataset ?? {});
   if (!drawer) return;
   observer = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {

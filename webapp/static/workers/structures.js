@@ -1,19 +1,18 @@
 /**
  * Draws structures from SMILES, apart from the page: one at a time, and whatever a SMILES makes it do, the page goes on.
- * It takes {smiles, width, height, bond} and gives {svg, formula, text} or {fault}, with the SMILES as it was read; the first word is {ready}.
+ * It takes {smiles, groupLabel, width, height, bond}, where groupLabel is the pattern of labels of groups, and gives {svg, formula, text} or {fault}, with the SMILES as it was read; the first word is {ready}.
  */
 
 import { Molecule } from "../vendor/openchemlib.js";
 
 const LONGEST = 4000; // characters; the model's longest answer has fewer
 const LONGEST_SVG = 1_500_000;
-const GROUPS = /\[(?:[RXYZ](?:\d+[a-f]?)?'?|Ar\d*'?)\]/g; // labels of groups; argon and yttrium are in no drawing of a molecule
 const STAND_INS = [{ symbol: "Lr", number: 103 }, { symbol: "No", number: 102 }, { symbol: "Md", number: 101 }]; // in no drawing
 const WITHOUT = { suppressChiralText: true, suppressCIPParity: true, suppressESR: true, autoCrop: true, autoCropMargin: 6 };
 
-function draw({ smiles, width, height, bond }) {
+function draw({ smiles, groupLabel, width, height, bond }) {
   if (smiles.length > LONGEST) return { fault: "too long to be drawn" };
-  const text = smiles.replace(GROUPS, "*");
+  const text = groupLabel ? smiles.replace(new RegExp(groupLabel, "g"), "*") : smiles;
   if (text === "" || /\s/.test(text)) return { fault: "not a molecule" }; // the library reads on from a blank as a title
   let molecule;
   try {

@@ -38,7 +38,7 @@ def show_batch(name: str) -> Response:
     from webapp.views.fleet.results.batch_head import batch_head, forecast_of
     from webapp.views.fleet.results.gallery import batch_view
     from worker.queue.statistics.batches import forecast
-    from worker.review import read_batch_page
+    from worker.review import GROUP_LABEL, read_batch_page
 
     asked = read_asked(request.args)
     verdicts = given_verdicts()
@@ -53,7 +53,13 @@ def show_batch(name: str) -> Response:
     def values(view: SnapshotView) -> Values:
         here = asked.query_from(asked.after)
         found = {"page": page, "head": head, "asked": asked, "wishes": wishes, "reviewing": reviewing}
-        return {**found, "query_string": here, "picture_of": links, "reviews": REVIEW_CHOICES}
+        return {
+            **found,
+            "query_string": here,
+            "picture_of": links,
+            "reviews": REVIEW_CHOICES,
+            "group_label": GROUP_LABEL,
+        }
 
     edition = edition_of(page, head, wishes, reviewing)
     return show_page(
@@ -66,7 +72,7 @@ def show_result(chunk: int, number: int) -> Response:
     url = queue_address()
     from webapp.views.fleet.results.asked import read_asked  # SQLAlchemy: only where it is asked for
     from webapp.views.fleet.results.result_page import result_view
-    from worker.review import read_result_page
+    from worker.review import GROUP_LABEL, read_result_page
 
     asked = read_asked(request.args)
     verdicts = given_verdicts()
@@ -81,6 +87,7 @@ def show_result(chunk: int, number: int) -> Response:
             "asked": asked,
             "query_string": asked.query_string,
             "picture_of": links,
+            "group_label": GROUP_LABEL,
             "reviewing": reviewing,
         }
 

@@ -46,6 +46,15 @@ class Annotation:
     number: int = 0  # given by the store
 
     @property
+    def kind_words(self) -> str:
+        return KINDS.get(self.kind, self.kind)
+
+    @property
+    def label(self) -> str:
+        """What kind it is, in words; of what people note, the tags they gave it."""
+        return ", ".join(self.tags) if self.kind == NOTE and self.tags else self.kind_words
+
+    @property
     def grid(self) -> str:
         return unquote(self.place.split("/", 1)[0], errors="replace")
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from cloud_monitor.system.text import duration_text
-from webapp.annotations.model import KINDS, NOTE, Annotation
+from webapp.annotations.model import Annotation
 from webapp.model.conditions import Episode
 from webapp.model.health import GRID_SILENT, HEARTBEAT_LOST, POLL_FAILING
 
@@ -59,9 +59,6 @@ class HappenedLine(NamedTuple):
 
 def happened_lines(annotations: Iterable[Annotation]) -> Iterator[HappenedLine]:
     for one in annotations:
-        label = KINDS.get(one.kind, one.kind)
-        if one.kind == NOTE and one.tags:
-            label = ", ".join(one.tags)
         lasted = ""
         if one.until is None:
             lasted = " (goes on)"
@@ -69,4 +66,4 @@ def happened_lines(annotations: Iterable[Annotation]) -> Iterator[HappenedLine]:
             lasted = f" ({duration_text(one.until - one.at)})"
         by = f" by {one.by}" if one.by else ""
         time = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M}"
-        yield HappenedLine(one.at, time, one.kind, label, f"{one.text}{lasted}{by}")
+        yield HappenedLine(one.at, time, one.kind, one.label, f"{one.text}{lasted}{by}")

@@ -85,6 +85,7 @@ def describe(annotation: Annotation) -> dict[str, Any]:
         "at": annotation.at,
         "until": annotation.until,
         "kind": annotation.kind,
+        "label": annotation.label,
         "text": annotation.text,
         "grid": annotation.grid or None,
         "place": annotation.place,

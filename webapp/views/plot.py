@@ -13,7 +13,7 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from webapp.annotations.model import KINDS, Annotation
+from webapp.annotations.model import Annotation
 from webapp.annotations.store import FOUND_MAX
 from webapp.errors import RequestRefused
 from webapp.graphite.notes import Notes, read_notes
@@ -126,9 +126,7 @@ def _by_row(happened: Happened, table: JoinedSeries) -> Mapping[int, list[str]]:
     for one in happened:
         place = bisect_right(table.timestamps, one.at) - 1
         if place >= 0:
-            rows.setdefault(table.timestamps[place], []).append(
-                f"{KINDS.get(one.kind, one.kind)}: {one.text}"
-            )
+            rows.setdefault(table.timestamps[place], []).append(f"{one.kind_words}: {one.text}")
     return rows
 
 

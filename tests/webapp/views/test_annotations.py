@@ -60,7 +60,7 @@ def test_what_is_noted_is_listed_with_who_noted_it(app: Flask) -> None:
     assert answer.status_code == 201
     expected = {
         "at": NOW + 20.0, "until": NOW + 20.0, "kind": "note", "text": "1.4", "grid": "belle",
-        "place": "belle", "by": "anna", "tags": ["deploy"],
+        "place": "belle", "by": "anna", "tags": ["deploy"], "label": "deploy",
     }  # fmt: skip
     assert answer.json == expected
     assert listed(app) == [expected]

@@ -7,11 +7,6 @@ import { formatTime } from "./ranges.js";
 const SETTING = "marks";
 const APART_PX = 9; // marks that are nearer are one
 const LINES_MAX = 8;
-const KINDS = {
-  cloud_enabled: "cloud enabled", cloud_disabled: "cloud disabled", quota: "quota", restart: "restart",
-  vms_lost: "VMs lost", alert: "alert", window: "maintenance", machine_created: "machine created",
-  machine_ended: "machine ended", note: "note",
-};
 const layer = document.getElementById("plot-marks");
 const button = document.getElementById("plot-marks-on");
 let shown = { plot: null, marks: [] };
@@ -34,8 +29,7 @@ export async function fetchMarks(targets, from_s, until_s, signal) {
 }
 
 /** A mark as a line of text. */
-export function describeMark({ at, until, kind, text, by, tags }) {
-  const label = tags.length && kind === "note" ? tags.join(", ") : KINDS[kind] ?? kind;
+export function describeMark({ at, until, label, text, by }) {
   const span = until === null ? ", goes on" : until > at ? ` to ${formatTime(until)}` : "";
   return `${formatTime(at)}${span}  ${label}: ${text}${by ? ` (${by})` : ""}`;
 }

@@ -9,7 +9,6 @@ import { drawStructure } from "./structures.js";
 const KEPT = "cloud-monitor-reviews"; // this tab's own, so that the last can be taken back
 const KEPT_MAX = 200;
 const DRAW_MS = 250; // after the last key
-const WORDS = { right: "✓ right", wrong: "✗ wrong", corrected: "✎ corrected" };
 const find = (id) => document.getElementById(id);
 const sending = new Set(); // results whose review is on its way
 
@@ -36,7 +35,7 @@ function show(result, review) {
   place.dataset.review = review?.number ?? "";
   const verdict = place.querySelector(".verdict");
   verdict.className = `verdict ${review?.verdict ?? "none"}`;
-  verdict.querySelector("b").textContent = review ? WORDS[review.verdict] : "not reviewed";
+  verdict.querySelector("b").textContent = review ? place.querySelector(`[data-say="${review.verdict}"]`).dataset.words : "not reviewed";
   const say = (tag, text) => { const made = document.createElement(tag); made.textContent = text; return made; };
   const more = [];
   if (review?.corrected_smiles) more.push(" ", say("bdi", review.corrected_smiles));

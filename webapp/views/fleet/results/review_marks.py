@@ -14,7 +14,7 @@ from webapp.reviews import KeptReview
 if TYPE_CHECKING:
     from worker.review import BandAgreement, ResultRow
 
-_WORDS = {RIGHT: "✓ right", WRONG: "✗ wrong", CORRECTED: "✎ corrected"}
+VERDICT_WORDS = {RIGHT: "✓ right", WRONG: "✗ wrong", CORRECTED: "✎ corrected"}
 REVIEW_CHOICES = (
     ("", "reviewed or not"),
     ("unreviewed", "not reviewed"),
@@ -57,7 +57,7 @@ def review_mark(kept: KeptReview | None) -> ReviewMark:
     return ReviewMark(
         number=kept.number,
         verdict=review.verdict,
-        words=_WORDS[review.verdict],
+        words=VERDICT_WORDS[review.verdict],
         corrected=one_line(review.corrected_smiles or ""),
         by=one_line(review.reviewer),
         at=f"{day_and_time(review.reviewed_at)} UTC",

@@ -16,6 +16,7 @@ from webapp.serving.identity import obstacle_to_changes
 from webapp.serving.kept import KeptReading
 from webapp.views.fleet.reach import NO_BATCH, queue_address, read_or_refuse
 from webapp.views.fleet.results.review_marks import (
+    VERDICT_WORDS,
     AgreementLine,
     ReviewMark,
     agreement_lines,
@@ -52,6 +53,7 @@ class Reviewing:
     marks: Mapping[tuple[int, int], ReviewMark]
     agreement: tuple[AgreementLine, ...]
     smiles_max: ClassVar[int] = SMILES_MAX  # characters of a correction
+    words: ClassVar[Mapping[str, str]] = VERDICT_WORDS  # by verdict
 
 
 def given_verdicts() -> GivenVerdicts:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.services.postgres import Postgres
+from tests.worker.queue.dialects import compile_once
+
+compile_once()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from cloud_monitor.metrics.paths import STEP_S, build_path, clean
@@ -24,7 +25,7 @@ def sample_values(now: float, grids: tuple[str, ...] = GRIDS) -> list[Value]:
     found = []
     for number, grid in enumerate(grids):
         timestamp = minute - (3600 if grid == "quiet" else 0)
-        found += [Value(path, float(value), timestamp) for path, value in _grid(grid, number + 1)]
+        found += [Value(path, float(value), timestamp) for path, value in _paths(grid, number + 1)]
     return found
 
 
@@ -66,6 +67,11 @@ def _batch_values(now: float, grid: str, batches: tuple[str, ...]) -> Iterator[V
         ):
             path = build_path(f"fleet_batch_{figure}", grid=grid, batch=clean(batch))
             yield Value(path, float(value), int(now) // STEP_S * STEP_S)
+
+
+@cache
+def _paths(grid: str, size: int) -> tuple[tuple[str, float], ...]:
+    return tuple(_grid(grid, size))
 
 
 def _grid(grid: str, size: int) -> Iterator[tuple[str, float]]:

@@ -84,11 +84,19 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
+def new_fleet(tmp_path: Path) -> Fleet:
+    """Without a queue."""
     return Fleet(tmp_path, f"sqlite:///{tmp_path / 'queue.db'}")
 
 
-def test_enqueue_is_idempotent_and_incremental(fleet: Fleet) -> None:
+@pytest.fixture
+def fleet(new_fleet: Fleet) -> Fleet:
+    new_fleet.queue().close()
+    return new_fleet
+
+
+def test_enqueue_is_idempotent_and_incremental(new_fleet: Fleet) -> None:
+    fleet = new_fleet
     fleet.add_images("a", 5)
     fleet.add_images("b/c", 2)
     first = fleet.worker("enqueue", ".", "--name", "run-1", "--priority", "3", "--deadline", "4h")
@@ -179,7 +187,8 @@ def test_operators_commands(fleet: Fleet) -> None:
     assert "batch b is done: it cannot be paused" in fleet.worker("pause", "b", exit_code=1)
 
 
-def test_only_enqueue_makes_a_queue(fleet: Fleet, tmp_path: Path) -> None:
+def test_only_enqueue_makes_a_queue(new_fleet: Fleet, tmp_path: Path) -> None:
+    fleet = new_fleet
     for command in (["pause", "b"], ["results"], ["prune"]):
         said = fleet.worker(*command, exit_code=1)
         assert "queue.db: there is no such file; `enqueue` makes it" in said
@@ -238,7 +247,8 @@ def test_a_full_standard_output_is_one_line(fleet: Fleet, command: list[str]) ->
     assert line.startswith("error: cannot write to standard output: No space left")
 
 
-def test_a_user_without_a_home_needs_none(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_user_without_a_home_needs_none(new_fleet: Fleet, tmp_path: Path) -> None:
+    fleet = new_fleet
     need("root")
     if os.getuid() != 0:
         pytest.skip("only root can be another user")

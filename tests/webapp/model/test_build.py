@@ -66,15 +66,11 @@ def test_one_name_for_a_figure_and_a_group_of_a_command() -> None:
         assert {name: value.value for name, value in commands.items()} == {"c.x": 1.0, "c.x.y": 2.0}
 
 
-def _paths() -> st.SearchStrategy[str]:
-    def fill(metric_and_data: tuple[int, list[str]]) -> str:
-        number, filling = metric_and_data
-        metric = METRICS[number]
-        fields = [part.split("}")[0] for part in metric.template.split("{")[1:]]
-        return build_path(metric.key, **dict(zip(fields, filling, strict=False)))
-
-    filling = st.lists(names, min_size=6, max_size=6)
-    return st.tuples(st.integers(0, len(METRICS) - 1), filling).map(fill)
+@st.composite
+def _paths(draw: st.DrawFn) -> str:
+    metric = draw(st.sampled_from(METRICS))
+    fields = [part.split("}")[0] for part in metric.template.split("{")[1:]]
+    return build_path(metric.key, **{field: draw(names) for field in fields})
 
 
 @given(st.lists(_paths(), max_size=30, unique=True), st.randoms(use_true_random=False))

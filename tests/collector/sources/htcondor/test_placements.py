@@ -22,10 +22,10 @@ from collector.sources.htcondor.placements import slices
     st.sampled_from([0, 10, 11, 40, 99, 1000]),
 )
 def test_slices_select_every_slot_once(names: list[str], expected: int) -> None:
-    constraints = slices(expected, 10, "Name")
+    constraints = [classad2.ExprTree(text) for text in slices(expected, 10, "Name")]
     for name in [*names, None]:
         ad = classad2.ClassAd({"Name": name} if name else {})
-        assert [classad2.ExprTree(text).eval(ad) for text in constraints].count(True) == 1
+        assert [constraint.eval(ad) for constraint in constraints].count(True) == 1
 
 
 def test_slices_spread_hosts_by_their_numbers() -> None:

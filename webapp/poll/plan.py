@@ -1,7 +1,9 @@
-"""What a poll asks for, few globs that together cover every path of the catalog; and when it comes. Pure."""
+"""What a poll asks for, few globs that together cover every path of the catalog; when it comes, and
+what the log is told of it. Pure."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from cloud_monitor.metrics.paths import METRICS
@@ -10,6 +12,7 @@ from webapp.model.snapshot_view import PollOutcome
 _SOON_S = 3.0  # a newcomer should see the first points within seconds
 _SOON_MAX = 60  # but a Graphite that stays empty or away is not asked so often for ever
 _BACK_OFF_MAX = 5  # steps
+_TOLD_AGAIN_AFTER = 60  # failed polls, about an hour
 
 
 @cache
@@ -61,3 +64,20 @@ def is_whole_due(outcome: PollOutcome, now: float, every_s: float) -> bool:
         return True
     steps = min(1 << min(outcome.whole_failures, 10) - 1, _BACK_OFF_MAX)
     return not 0 <= now - outcome.whole_attempted_at < (steps - 0.5) * every_s
+
+
+def log_text(before: PollOutcome, after: PollOutcome, is_first: bool) -> str:
+    """What the log is told at a poll's end: of a failure when it begins or is another one, once an hour, at
+    the first poll of a process, and when it is over; "" for nothing.
+    """
+    if after.failures == 0:
+        return f"polls succeed again, after {before.failures} that failed" if before.failures else ""
+    if is_first or before.failures == 0 or _without_numbers(before.error) != _without_numbers(after.error):
+        return f"poll failed: {after.error}"
+    if after.failures % _TOLD_AGAIN_AFTER == 0:
+        return f"poll still fails ({after.failures} in a row): {after.error}"
+    return ""
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"\d+", "#", text)

@@ -26,7 +26,7 @@ from webapp.model.snapshot_view import PollOutcome
 from webapp.model.tree import Value
 from webapp.poll.current import Latest
 from webapp.poll.notes import note_poll
-from webapp.poll.plan import is_whole_due, next_attempt, poll_targets
+from webapp.poll.plan import is_whole_due, log_text, next_attempt, poll_targets
 from webapp.poll.retention import carry_forward, group_of, is_text, newest_value
 from webapp.poll.state_files import (
     Polled,
@@ -83,6 +83,7 @@ class Poller:
         self._stop = threading.Event()
         self._rest_until = 0.0
         self._asked = 0  # requests of the poll that is under way
+        self._has_polled = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -159,7 +160,8 @@ class Poller:
 
     def _poll(self, now: float) -> None:
         state_dir = self._settings.state_dir
-        outcome = replace(read_outcome(state_dir), attempted_at=now)
+        last = read_outcome(state_dir)
+        outcome = replace(last, attempted_at=now)
         write_outcome(state_dir, outcome)
         known = read_polled(state_dir)
         started, self._asked = time.monotonic(), 0
@@ -183,7 +185,6 @@ class Poller:
                     "every collector has stopped, or it is another Graphite"
                 )
         except GraphiteFault as fault:
-            log.warning("poll failed: %s", fault)
             whole_failures = outcome.whole_failures + 1 if is_whole else 0
             outcome = replace(
                 outcome, failures=outcome.failures + 1, whole_failures=whole_failures, error=str(fault)
@@ -208,6 +209,9 @@ class Poller:
             duration_s=time.monotonic() - started,
             requests=self._asked,
         )
+        if text := log_text(last, outcome, is_first=not self._has_polled):
+            log.warning("%s", text)
+        self._has_polled = True
         before = self._latest.snapshot
         self._latest.reload()
         note_poll(

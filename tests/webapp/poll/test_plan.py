@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cloud_monitor.metrics.paths import METRICS
 from webapp.model.snapshot_view import PollOutcome
-from webapp.poll.plan import is_whole_due, next_attempt, poll_targets
+from webapp.poll.plan import is_whole_due, log_text, next_attempt, poll_targets
 
 MINUTE = 1_800_000_000  # a multiple of 60
 
@@ -94,3 +95,27 @@ def test_every_metric_is_asked_for_once() -> None:
 
 def test_the_batch_is_small() -> None:
     assert len(poll_targets()) <= 8
+
+
+def _failing(count: int, error: str = "refused: 127.0.0.1:1") -> PollOutcome:
+    return PollOutcome(failures=count, error=error if count else "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_first", "told"),
+    [
+        (_failing(0), _failing(0), True, ""),
+        (_failing(0), _failing(1), False, "poll failed: refused: 127.0.0.1:1"),
+        (_failing(1), _failing(2), False, ""),
+        (_failing(1), _failing(2, "refused: 127.0.0.1:2"), False, ""),
+        (_failing(1), _failing(2, "HTML"), False, "poll failed: HTML"),
+        (_failing(7), _failing(8), True, "poll failed: refused: 127.0.0.1:1"),
+        (_failing(59), _failing(60), False, "poll still fails (60 in a row): refused: 127.0.0.1:1"),
+        (_failing(60), _failing(61), False, ""),
+        (_failing(61), _failing(0), False, "polls succeed again, after 61 that failed"),
+    ],
+)
+def test_a_failure_that_goes_on_is_not_a_line_a_minute(
+    before: PollOutcome, after: PollOutcome, is_first: bool, told: str
+) -> None:
+    assert log_text(before, after, is_first) == told

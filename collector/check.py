@@ -32,7 +32,7 @@ from collector.tasks import JOB_LIST, choose_tasks, run_tasks
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
 _CHECK_SLOT = SLOTS  # a run's markers are below
-_ARRIVAL_S = 30  # a store shows new series after up to 12 s
+ARRIVAL_S = 30.0  # a store shows new series after up to 12 s
 _OWNER_WITHIN_S = 10 * STEP_S
 
 
@@ -43,9 +43,14 @@ class CheckRow(NamedTuple):
     text: str
 
 
-def check(settings: Settings, environment: Mapping[str, str], as_json: bool) -> int:
-    """Print the table; 0 where everything answered (warnings do not count), else 1."""
-    rows = [*_check_sources(settings, environment), *_check_destinations(settings)]
+def check(
+    settings: Settings, environment: Mapping[str, str], as_json: bool, arrival_s: float = ARRIVAL_S
+) -> int:
+    """Print the table; 0 where everything answered (warnings do not count), else 1.
+
+    arrival_s: how long a point that was taken is looked for in the store.
+    """
+    rows = [*_check_sources(settings, environment), *_check_destinations(settings, arrival_s)]
     rows += _check_inventory(settings) if settings.has_inventory else []
     rows.append(_check_state(settings))
     rows += _check_layout(settings)
@@ -74,7 +79,7 @@ def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterat
         yield CheckRow("source", source, "warning" if source in tasks.advice else "off", reason)
 
 
-def _check_destinations(settings: DeliverySettings) -> Iterator[CheckRow]:
+def _check_destinations(settings: DeliverySettings, arrival_s: float) -> Iterator[CheckRow]:
     for sender in make_senders(settings):
         started_s = time.monotonic()
         try:
@@ -90,10 +95,12 @@ def _check_destinations(settings: DeliverySettings) -> Iterator[CheckRow]:
         if readback is None:
             yield CheckRow("destination", str(sender.address), "ok", f"{text}; cannot be read back")
         else:
-            yield _check_arrival(settings, sender, readback, text)
+            yield _check_arrival(settings, sender, readback, text, arrival_s)
 
 
-def _check_arrival(settings: DeliverySettings, sender: Sender, readback: Readback, text: str) -> CheckRow:
+def _check_arrival(
+    settings: DeliverySettings, sender: Sender, readback: Readback, text: str, arrival_s: float
+) -> CheckRow:
     """Send one point of the collector's own and look for it in the store."""
     name, timestamp = str(sender.address), int(time.time()) // STEP_S * STEP_S
     marker = readback.make_marker(_CHECK_SLOT, sender.keeps)
@@ -102,8 +109,8 @@ def _check_arrival(settings: DeliverySettings, sender: Sender, readback: Readbac
     try:
         send_frames(sender.address, [frame], make_timeouts(settings), make_tls(settings))
         while not readback.shows(marker, timestamp):
-            if time.monotonic() - sent_s > _ARRIVAL_S:
-                problem = f"{name} took a point, and {readback.url} does not show it after {_ARRIVAL_S} s"
+            if time.monotonic() - sent_s > arrival_s:
+                problem = f"{name} took a point, and {readback.url} does not show it after {arrival_s:g} s"
                 wrong = WRONG_PORT[sender.address.protocol]  # a busy one may have ended after we did
                 text = f"{problem}: do they belong together? Or, {wrong}"
                 return CheckRow("destination", name, "failed", text)

@@ -96,6 +96,22 @@ def test_where_graphite_cannot_be_victoriametrics_takes_its_place(capsys: pytest
         choose_profile({"PROFILE": "tiny"})
 
 
+@pytest.mark.parametrize(("code", "is_taken"), [(3, True), (1, False)])
+def test_the_store_is_victoriametrics_where_graphite_has_no_python(
+    code: int, is_taken: bool, bare: Path
+) -> None:
+    """Not where its installation failed in another way."""
+    python = fake_python(bare, f"exit {code}")
+    store = bare / "victoria-metrics"
+    store.write_text("#!/bin/sh\necho '  -search.graphiteStorageStep duration'\n")
+    store.chmod(0o755)
+    environment = os.environ | {"PYTHON": python, "VICTORIAMETRICS": str(store), "PROFILE": ""}
+    ended = subprocess.run(
+        [ROOT / "tools/install-store"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == ((0, f"{store}\n") if is_taken else (code, ""))
+
+
 def test_the_installer_says_where_there_is_no_python_for_graphite(bare: Path) -> None:
     """By its exit code, so that another store is taken; with advice where Graphite was asked for by name."""
     program = (

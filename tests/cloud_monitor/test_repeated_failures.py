@@ -51,6 +51,13 @@ def test_begun_going_on_and_over(tmp_path: Path) -> None:
     assert run(file, 3960, "host:1: hangs") == ["host:1: hangs"]  # not well
 
 
+def test_lines_that_differ_in_numbers_alone_are_all_told_once(tmp_path: Path) -> None:
+    two = ("schedd1: refused", "schedd2: refused")
+    assert run(tmp_path / "file", 0, *two) == [*two]
+    assert run(tmp_path / "file", 60, *two) == []
+    assert run(tmp_path / "file", 3600, *two) == ["still fails, for 1 h (3 runs): schedd1: refused"]
+
+
 def test_a_clock_set_back_and_a_broken_memory_hide_nothing(tmp_path: Path) -> None:
     file = tmp_path / "failures.json"
     assert run(file, 10_000, "x") == ["x"]

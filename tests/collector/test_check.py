@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from collector.check import check
 from collector.sources.htcondor.configuration import CondorConfiguration, find_configuration
 from collector.tasks import choose_tasks
 from tests.collector.support import collector_environment, make_settings, peer, run_collector, write_script
 from tests.services.graphite import Graphite
+from tests.services.victoriametrics import VictoriaMetrics
 
 
 def rows_of(environment: dict[str, str], code: int) -> dict[tuple[str, str], dict[str, str]]:
@@ -46,6 +48,20 @@ def test_a_port_of_another_protocol_is_told(graphite: Graphite, tmp_path: Path) 
         row = rows_of(environment, 1)["destination", address]
         assert row["level"] == "failed"
         assert re.search(told, row["text"]), row["text"]
+
+
+def test_a_store_that_is_not_the_destinations_is_told(
+    graphite: Graphite, victoriametrics: VictoriaMetrics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Carbon takes the point, and another store is asked for it."""
+    settings = make_settings(
+        tmp_path, carbon=graphite.carbon, graphite_url=victoriametrics.url, sources="host"
+    )
+    assert check(settings, os.environ, as_json=True, arrival_s=0.5) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (told,) = (row["text"] for row in rows if row["kind"] == "destination")
+    assert "took a point, and" in told
+    assert f"{victoriametrics.url} does not show it after 0.5 s: do they belong together?" in told
 
 
 def test_a_run_names_the_other_protocol_where_the_peer_closes(tmp_path: Path) -> None:

@@ -8,14 +8,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.installation import ACCOUNT, STATE, Account, File, Folder, InstallationRefused, Step
 
 SETTINGS = Path("/etc/cloud-monitor")
 Starter = Literal["systemd", "cron", "apache", "none"]
-STARTERS: tuple[Starter, ...] = get_args(Starter)
 # who starts each part; the first where systemd runs, else the second
 CHOICES: dict[str, tuple[Starter, ...]] = {
     "collector": ("systemd", "cron", "none"),

@@ -26,11 +26,10 @@ SECTIONS: Mapping[CauseState, str] = {
 }
 _LEVELS = {"critical": Level.BAD, "warning": Level.WARN, "info": Level.WARN}
 _OLD_S = 180.0  # an evaluation that is older is late
-_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class AlertItem:
+class AlertLine:
     """An alert as a line. `place` and `rule` are those that a silence names."""
 
     id: str
@@ -41,7 +40,7 @@ class AlertItem:
     finding: Finding
     since: Cell
     care: Cell
-    symptoms: tuple[AlertItem, ...] = ()
+    symptoms: tuple[AlertLine, ...] = ()
     targets: tuple[str, ...] = ()
     began: float = 0.0
     is_acknowledged: bool = False
@@ -58,7 +57,7 @@ class AlertsPage:
     """`sections` are headings with their lines; those without any are left out."""
 
     note: Cell
-    sections: tuple[tuple[str, tuple[AlertItem, ...]], ...]
+    sections: tuple[tuple[str, tuple[AlertLine, ...]], ...]
     silences: tuple[SilenceRow, ...]
     windows: tuple[tuple[Cell, ...], ...]
     channels: tuple[tuple[Cell, ...], ...]
@@ -67,10 +66,10 @@ class AlertsPage:
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """One alert. `item` is None when it is over; `history` is what is left of it then."""
+    """One alert. `line` is None when it is over; `history` is what is left of it then."""
 
     title: str
-    item: AlertItem | None
+    line: AlertLine | None
     facts: tuple[tuple[str, Cell], ...]
     history: tuple[tuple[Cell, ...], ...]
     targets: tuple[str, ...] = ()
@@ -100,9 +99,9 @@ def alerts_page(
     now: float,
 ) -> AlertsPage:
     """`open_now`: the maintenance windows that are open."""
-    found: dict[CauseState, list[AlertItem]] = {}
+    found: dict[CauseState, list[AlertLine]] = {}
     for cause in causes:
-        found.setdefault(cause.state, []).append(cause_item(cause, settings.rules, naming, now))
+        found.setdefault(cause.state, []).append(cause_line(cause, settings.rules, naming, now))
     return AlertsPage(
         _evaluated(state, now),
         tuple((heading, tuple(found[state])) for state, heading in SECTIONS.items() if state in found),
@@ -131,46 +130,46 @@ def alert_page(
             ("Rule", Cell(last.rule)),
         )
         return AlertPage(last.text or last.rule, None, over, rows)
-    item = alert_item(found, settings.rules, naming, now)
+    line = alert_line(found, settings.rules, naming, now)
     if cause is not None:
-        item = cause_item(cause, settings.rules, naming, now)
+        line = cause_line(cause, settings.rules, naming, now)
     told = ", ".join(found.told) or "nobody"
     facts = (
         ("State", Cell(found.state if found.clear_since is None else "over, is kept for a while")),
-        ("Place", Cell(item.name)),
+        ("Place", Cell(line.name)),
         ("Rule", Cell(found.key.rule)),
         ("Severity", Cell(severity_of(found, settings.rules))),
-        ("Since", item.since),
+        ("Since", line.since),
         ("Explained by", Cell("" if found.cause is None or cause is not None else found.cause.rule)),
         ("Told", Cell(told)),
-        ("Care", item.care),
+        ("Care", line.care),
         ("Came and went", Cell(f"{found.flaps} times" if found.flaps else "")),
     )
     return AlertPage(
         found.text,
-        item,
+        line,
         tuple((name, cell) for name, cell in facts if cell.text),
         rows,
-        item.targets,
+        line.targets,
         found.since,
         tuple(settings.rules),
     )
 
 
-def cause_item(cause: Cause, rules: Mapping[str, AlertRule], naming: Naming, now: float) -> AlertItem:
-    symptoms = tuple(alert_item(one, rules, naming, now) for one in cause.symptoms)
-    return alert_item(cause.alert, rules, naming, now, symptoms)
+def cause_line(cause: Cause, rules: Mapping[str, AlertRule], naming: Naming, now: float) -> AlertLine:
+    symptoms = tuple(alert_line(one, rules, naming, now) for one in cause.symptoms)
+    return alert_line(cause.alert, rules, naming, now, symptoms)
 
 
-def alert_item(
+def alert_line(
     alert: Alert,
     rules: Mapping[str, AlertRule],
     naming: Naming,
     now: float,
-    symptoms: tuple[AlertItem, ...] = (),
-) -> AlertItem:
+    symptoms: tuple[AlertLine, ...] = (),
+) -> AlertLine:
     age = duration_text(max(0.0, now - alert.since))
-    return AlertItem(
+    return AlertLine(
         alert.id,
         alert.key.place,
         alert.key.rule,

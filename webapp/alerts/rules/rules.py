@@ -48,7 +48,6 @@ LEAST_S = 60.0  # a shorter time is never seen: it is evaluated once a minute
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%\Z")
 _NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
-_ONLY_OF_FIGURES = frozenset({"of", "minus", "while_zero", "above", "below", "clear", "increase_s"})
 _FIELD = re.compile(r"\{([a-z]+)\}")
 
 

@@ -50,9 +50,10 @@ class DeadlineRequest(NothingMore):
 @blueprint.get("/batches")
 def batches() -> Response:
     queue_address()
-    from webapp.views.batches.described import describe_batches  # SQLAlchemy: only where there is a queue
+    from webapp.views.batches.reading import read_batches
+    from webapp.views.batches.shown import describe_batches  # SQLAlchemy: only where there is a queue
 
-    return json_answer(describe_batches())
+    return json_answer(describe_batches(*read_batches()))
 
 
 @blueprint.post("/batches")
@@ -93,8 +94,8 @@ def change_deadline(name: str) -> Response:
 @blueprint.get("/batch-wishes/<int:number>")
 def wish(number: int) -> Response:
     queue_address()
-    from webapp.views.batches.described import describe_wish
     from webapp.views.batches.reading import find
+    from webapp.views.batches.shown import describe_wish
 
     found = find(number) if number < 2**31 else None
     if found is None:
@@ -123,8 +124,8 @@ def _ask_plain(kind: BatchWishKind, name: str) -> Response:
 def _ask(who: ProvenUser, kind: BatchWishKind, name: str, details: dict[str, Any]) -> Response:
     """202: a supervisor carries it out; 200 where the same was asked for before with the same key."""
     _check_set()
-    from webapp.views.batches.described import describe_wish
     from webapp.views.batches.reading import find, forget
+    from webapp.views.batches.shown import describe_wish
     from worker.queue.batch_wishes.wishes import BatchWish, QueueError, check_batch_wish, write_batch_wish
 
     key = request.headers.get("Idempotency-Key")
@@ -182,8 +183,8 @@ def _others() -> AskedOfBatches:
 
 def _check_batch(asked: BatchWish, others: AskedOfBatches) -> None:
     """Raises RequestRefused: 409 for a name that is taken, with how it stands; 404 for one that is not."""
-    from webapp.views.batches.described import open_submission, state_text
     from webapp.views.batches.reading import look_up_batch
+    from webapp.views.batches.shown import open_submission, state_text
 
     batch, waiting = look_up_batch(asked.batch), open_submission(others, asked.batch)
     if asked.kind == "submit":

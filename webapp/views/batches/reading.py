@@ -6,8 +6,9 @@ from functools import partial
 
 from webapp.errors import RequestRefused
 from webapp.serving.kept import KeptReading
-from webapp.views.batches.page import AskedView, asked_view
+from webapp.views.batches.shown import AskedView, asked_view
 from webapp.views.fleet.reach import queue_address
+from webapp.views.fleet.reading import read_queue_figures
 from webapp.views.wishing import may_ask
 from worker.queue.batch_wishes.wishes import BatchWish
 from worker.queue.statistics.batch_wishes import (
@@ -17,7 +18,7 @@ from worker.queue.statistics.batch_wishes import (
     find_wish,
     read_asked,
 )
-from worker.queue.statistics.queue import BatchFigures
+from worker.queue.statistics.queue import BatchFigures, QueueFigures
 
 TOO_OLD = "the queue is of a version that is not asked so: `worker run` of this version brings it up to date"
 
@@ -36,6 +37,22 @@ def read_asked_now() -> AskedOfBatches:
     if found is None:
         raise RequestRefused(409, "queue_too_old", TOO_OLD)
     return found
+
+
+def read_batches() -> tuple[QueueFigures, AskedOfBatches | None]:
+    """Moments old, with what is asked of them; None for that where the queue is older, which has batches all
+    the same. Raises RequestRefused: 404 where the page may not read the queue, 503 where it cannot be read.
+    """
+    try:
+        figures = read_queue_figures(queue_address())
+    except QueueError as error:
+        raise _unread(error) from None
+    try:
+        return figures, read_asked_now()
+    except RequestRefused as refused:
+        if refused.status != 409:
+            raise
+        return figures, None
 
 
 def shown_asked(batch: BatchFigures | None = None) -> AskedView | None:

@@ -13,7 +13,7 @@ from webapp.serving.context import current_settings
 from webapp.views.render import Values, edition_of, health_of, show_page
 
 if TYPE_CHECKING:
-    from webapp.views.batches.page import AskedView
+    from webapp.views.batches.shown import AskedView
     from webapp.views.fleet.page import FleetOverview
 
 blueprint = Blueprint("fleet", __name__)

@@ -1,18 +1,21 @@
-"""What was asked of batches within the hour, as lines of `/fleet` and of a batch's page (pure)."""
+"""Batches and what was asked of them within the hour: as lines of `/fleet` and of a batch's page, in
+sentences, and as `/api/batches` gives them. Pure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from cloud_monitor.system.text import one_line
+from cloud_monitor.system.text import format_number, one_line
 from webapp.pages.cells import WARN, Cell, day_and_time
 from webapp.views.fleet.words import clock_minute
 from webapp.views.wishing import MayAsk
 from worker.queue.batch_wishes.wishes import BatchWish
 from worker.queue.statistics.batch_wishes import AskedOfBatches
-from worker.queue.statistics.batches import left_of
-from worker.queue.statistics.queue import BatchFigures
+from worker.queue.statistics.batches import forecast, left_of
+from worker.queue.statistics.queue import BatchFigures, QueueFigures
 
 _SAID_MAX = 400
 _WORDS = {"deadline": "change the deadline of"}
@@ -83,3 +86,61 @@ def _what(wish: BatchWish) -> str:
     if "priority" in details:
         said += f", priority {details['priority']}"
     return said + (" with failed pictures" if details.get("failed_images") else "")
+
+
+def open_submission(found: AskedOfBatches, name: str) -> str | None:
+    """How it stands and who asked; None where none is open."""
+    for wish in found.wishes:
+        if wish.kind == "submit" and wish.done_at is None and wish.batch == name:
+            return f"asked for by {wish.asked_by} (wish {wish.id}), {found.state_of(wish)}"
+    return None
+
+
+def state_text(batch: BatchFigures) -> str:
+    images = batch.images
+    parts = [f"{format_number(sum(images.values()))} pictures", f"{format_number(images['done'])} read"]
+    parts += [f"{format_number(images[name])} {name}" for name in ("failed", "cancelled") if images[name]]
+    return f"{', '.join(parts)}{', paused' if batch.paused else ''}, from {batch.source}"
+
+
+def describe_batches(figures: QueueFigures, asked: AskedOfBatches | None) -> dict[str, Any]:
+    times = forecast(figures)
+    return {
+        "as_of": figures.at,
+        "is_held": figures.hold is not None,
+        "batches": [
+            {
+                "name": batch.name,
+                "source": batch.source,
+                "priority": batch.priority,
+                "deadline": batch.deadline,
+                "is_paused": batch.paused,
+                "submitted_at": batch.created_at,
+                "ended_at": batch.ended_at,
+                "ready_at": times[batch.name].ready_at,
+                "images": dict(batch.images),
+                "chunks": dict(batch.chunks),
+                "doubtful": batch.doubtful,
+            }
+            for batch in figures.batches
+        ],
+        "wishes": []
+        if asked is None
+        else [describe_wish(wish, asked.state_of(wish)) for wish in asked.wishes],
+    }
+
+
+def describe_wish(wish: BatchWish, state: str) -> dict[str, Any]:
+    return {
+        "id": wish.id,
+        "kind": wish.kind,
+        "batch": wish.batch,
+        "details": dict(wish.details),
+        "asked_by": wish.asked_by,
+        "asked_at": wish.asked_at,
+        "done_at": wish.done_at,
+        "outcome": wish.outcome,
+        "state": state,
+        "is_open": wish.done_at is None,
+        "is_refused": wish.is_refused,
+    }

@@ -28,6 +28,7 @@ SHARED_NAMES = {
     "Settings": "each part's own fields, as users know them",
 }
 FILES_IN_A_ROOT = dict.fromkeys(PARTS, 12)  # beside __init__
+FILES_IN_A_FOLDER = 15  # beside __init__, below a root
 LINES = 300
 # may be longer: they are read by looking something up
 TABLES = {
@@ -180,8 +181,8 @@ def test_no_arrow_of_a_wing_points_upward(wing: str) -> None:
 @pytest.mark.parametrize("wing", FLOORS)
 def test_every_room_of_a_wing_has_its_floor(wing: str) -> None:
     rooms = {room_of(module_name(path)) for path in modules() if path.is_relative_to(ROOT / wing)}
-    is_empty = not (ROOT / wing / "__init__.py").read_text().strip()
-    assert rooms - ({wing} if is_empty else set()) == set(floors_of(wing))
+    is_bare = len(parsed(ROOT / wing / "__init__.py").body) == 1  # what it is, in a docstring
+    assert rooms - ({wing} if is_bare else set()) == set(floors_of(wing))
 
 
 def test_the_wsgi_file_imports_the_webapp_alone() -> None:
@@ -235,6 +236,15 @@ def test_no_class_name_is_defined_twice() -> None:
 def test_the_root_of_a_wing_can_be_taken_in_at_a_glance() -> None:
     counts = {part: len(list((ROOT / part).glob("*.py"))) - 1 for part in PARTS}
     assert {part: count for part, count in counts.items() if count > FILES_IN_A_ROOT[part]} == {}
+
+
+def test_no_folder_is_crowded_and_each_says_what_it_is() -> None:
+    packages = {path.parent for path in modules() if path.name == "__init__.py"}
+    counts = {folder: len(list(folder.glob("*.py"))) - 1 for folder in packages}
+    crowded = {folder: count for folder, count in counts.items() if count > FILES_IN_A_FOLDER}
+    assert {module_name(folder / "__init__.py"): count for folder, count in crowded.items()} == {}
+    silent = {folder for folder in packages if not ast.get_docstring(parsed(folder / "__init__.py"))}
+    assert {module_name(folder / "__init__.py") for folder in silent} == set()
 
 
 def test_no_file_is_long() -> None:

@@ -1,4 +1,4 @@
-"""The routes, one blueprint a file; a page of the app is listed here once."""
+"""Who answers: the routes of pages and of the API; each blueprint is listed here once."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 import requests
+import yaml
 
 from tests.acceptance.test_demo import IN_TROUBLE
 from tests.services.ask import get
@@ -39,6 +40,8 @@ def podman(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
 class Composition(NamedTuple):
     name: str  # of its containers, before _SERVICE_1
     page: str
+    prometheus: str  # with the profile monitoring, as is Alertmanager
+    alertmanager: str
 
 
 @contextmanager
@@ -114,23 +117,25 @@ def test_a_fleet_reads_its_pictures(tmp_path: Path) -> None:
 
 @contextmanager
 def composed(tmp_path: Path, settings: str, *profiles: str) -> Iterator[Composition]:
-    """compose.yaml at work below tmp_path; STORE_IMAGE and POSTGRES_IMAGE name what stands for others' images
-    where a registry's cannot be had."""
+    """compose.yaml at work; STORE_IMAGE, POSTGRES_IMAGE, PROMETHEUS_IMAGE and ALERTMANAGER_IMAGE
+    name what stands for others' images where no registry's can be had."""
     compose = shutil.which("podman-compose")
     if compose is None:
         absent("podman-compose (of PyPI, 1.6 or later) is not installed")
-    shutil.copytree(ROOT / "containers", tmp_path / "containers", dirs_exist_ok=True)
+    kept = {path.name for path in (tmp_path / "containers").glob("*")}  # the test's own
+    shutil.copytree(ROOT / "containers", tmp_path / "containers", dirs_exist_ok=True, ignore=lambda *_: kept)
     (tmp_path / "containers/settings.env").write_text(settings)
-    port = free_port()
-    name = f"cloud-monitor-{port}"
+    ports = {name: free_port() for name in ("PAGE_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")}
+    page, prometheus, alertmanager = (f"http://127.0.0.1:{port}" for port in ports.values())
+    name = f"cloud-monitor-{ports['PAGE_PORT']}"
     command = [compose, "-p", name, "-f", str(tmp_path / "containers/compose.yaml")]
     command += [f"--profile={profile}" for profile in profiles]
-    environment = os.environ | {"PAGE_PORT": str(port)}
+    environment = os.environ | {variable: str(port) for variable, port in ports.items()}
     try:
         subprocess.run(
             [*command, "up", "-d", "--no-build"], env=environment, check=True, timeout=PATIENCE_S * 5
         )
-        yield Composition(name, f"http://127.0.0.1:{port}")
+        yield Composition(name, page, prometheus, alertmanager)
     finally:
         subprocess.run([*command, "down", "-v"], env=environment, check=False, timeout=PATIENCE_S * 3)
 
@@ -181,6 +186,45 @@ def test_the_compositions_fleet_reads_its_pictures(tmp_path: Path) -> None:
         wait_until(read, f"{count} pictures that were read", PATIENCE_S * 3)
         url = f"{composition.page}/fleet/batches/drawings"
         wait_until(lambda: "drawings" in answer(url), "the batch's page", PATIENCE_S)
+
+
+def test_the_compositions_prometheus_has_the_rules_and_tells_alertmanager(tmp_path: Path) -> None:
+    """With shorter times than are shipped; nothing else of its files is changed."""
+    for source, target in (
+        ("containers/prometheus.yml", "containers"),
+        ("docs/prometheus/alerts.yml", "docs/prometheus"),
+    ):
+        (tmp_path / target).mkdir(parents=True)
+        text = re.sub(r"(?m)(_interval:|^ +for:) \d+[sm]$", r"\1 2s", (ROOT / source).read_text())
+        (tmp_path / source).write_text(text)
+    groups = yaml.safe_load((ROOT / "docs/prometheus/alerts.yml").read_text())["groups"]
+    shipped = {rule["alert"] for group in groups for rule in group["rules"]}
+    settings = "COLLECTOR_GRID=composed\nWEBAPP_POLL_EVERY_S=2\n"
+    with composed(tmp_path, settings, "monitoring") as composition:
+
+        def loaded() -> set[str]:
+            found = json.loads(answer(f"{composition.prometheus}/api/v1/rules") or '{"data": {"groups": []}}')
+            return {rule["name"] for group in found["data"]["groups"] for rule in group["rules"]}
+
+        def up() -> bool:
+            found = answer(f"{composition.prometheus}/api/v1/query?query=up")
+            return bool(found) and [
+                series["metric"]["job"]
+                for series in json.loads(found)["data"]["result"]
+                if series["value"][1] == "1"
+            ] == ["cloud_monitor"]
+
+        def told() -> set[str]:
+            found = json.loads(answer(f"{composition.alertmanager}/api/v2/alerts") or "[]")
+            return {alert["labels"]["alertname"] for alert in found}
+
+        wait_until(lambda: loaded() == shipped, "the shipped rules in Prometheus", PATIENCE_S * 3)
+        wait_until(up, "a page that is scraped", PATIENCE_S * 3)
+        figure = '"grids.composed.sysinfo.load"'
+        wait_until(lambda: figure in answer(f"{composition.page}/api/status"), "a figure", PATIENCE_S * 3)
+        wait_until(lambda: "CloudMonitorPollFailing" not in told(), "a poll that goes well", PATIENCE_S * 3)
+        podman("stop", f"{composition.name}_store_1")
+        wait_until(lambda: "CloudMonitorPollFailing" in told(), "an alert of the store", PATIENCE_S * 3)
 
 
 def test_the_demo_is_at_work_in_one_container() -> None:

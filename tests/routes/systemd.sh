@@ -1,4 +1,4 @@
-# README, "A small machine" and "A worker fleet", by their units; docs/upgrade.md, "Uninstall".
+# README, "A small machine" and "A worker fleet", by their units; docs/uninstall.md.
 # suites: bookworm trixie
 # as: root
 # packages: systemd dbus python3-venv
@@ -43,9 +43,10 @@ wait_for 240 figure "http://127.0.0.1:$PORT" atlas
 shown=$(figure "http://127.0.0.1:$PORT" atlas)
 trap - EXIT
 
-sed -n '/^## Uninstall/,/^userdel/p' docs/upgrade.md | sed '1,/^```/d' > /tmp/uninstall
+cp docs/uninstall.md /tmp/
 cd /
-grep -q . /tmp/uninstall && bash -eu /tmp/uninstall
+follow_page /tmp/uninstall.md "What setup made"
+follow_page /tmp/uninstall.md "Programs, settings, state, user"
 left=$(find /etc /opt /run/systemd /var/lib -name '*cloud-monitor*')
 [ -z "$left" ] || { echo "uninstalled, and there is still: $left"; exit 1; }
 echo "$(sed -n 2p ~/smiles.csv | cut -d, -f3,4); $shown"

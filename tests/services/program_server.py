@@ -9,6 +9,7 @@ then run is its `__main__`, with arguments, environment, folder and standard str
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -16,8 +17,9 @@ import os
 import pkgutil
 import runpy
 import sys
+import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 # What each run would import first, but for what binds itself to its environment then: HTCondor's bindings.
 PACKAGES = {
@@ -81,9 +83,29 @@ def become(program: str, order: dict[str, Any]) -> None:
         sys.modules.pop(name, None)
 
 
+def run(program: str) -> NoReturn:
+    """As `python -m PROGRAM` to its end, but that nothing is taken apart then: all pages of this process that
+    the child shares with its parent would be copied for it."""
+    status = 0
+    try:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as the interpreter does at its end
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        status = 120  # what Python itself ends with
+    os._exit(status & 0xFF)
+
+
 if __name__ == "__main__":
     PROGRAM = sys.argv[1]
     import_program(PROGRAM)
     if ORDER := serve(PROGRAM):
         become(PROGRAM, ORDER)
-        runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
+        run(PROGRAM)

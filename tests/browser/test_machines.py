@@ -17,7 +17,7 @@ from tests.services.chromium import TIMEOUT_MS
 from tests.webapp.views.machines import HOSTILE, open_sample
 from worker.queue import Queue
 from worker.queue.machines.machines import MachineRow, MachineState, add_machine, change_machine
-from worker.queue.machines.schema import machine_wishes
+from worker.queue.schema import machine_wishes
 
 TOKEN = "ann-s-token-0123456789"
 

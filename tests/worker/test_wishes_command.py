@@ -11,9 +11,9 @@ from tests.worker.queue.helpers import add, queue_at
 from tests.worker.queue.test_batch_wishes import ask, change, take
 from worker.commands.operate import wishes_text
 from worker.queue import Queue
-from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.batch_wishes.work import keep_submission, record_fault, report_sources
 from worker.queue.hold import hold_fleet
+from worker.queue.schema import batch_wishes
 from worker.queue.statistics.batch_wishes import AskedOfBatches, find_batch, find_wish, read_asked
 
 

@@ -1,5 +1,5 @@
-"""Results chosen by how sure they are, and in that order: read by the index, a page at a time, so that memory
-is bounded whatever a batch holds.
+"""Results read by what is asked of them: how sure they are, in that order, or the latest. By indexes and a
+page at a time, so that memory is bounded whatever a batch holds.
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     func,
     literal,
     or_,
     select,
+    text,
     tuple_,
 )
 
 from worker.queue.database.connections import Database
 from worker.queue.database.migrate import fill_all
 from worker.queue.model import ResultRow
-from worker.queue.results import IS_ONE_OF_THESE, NOTED_ROWS, chunks_with_results, read_results, unpack_row
-from worker.queue.schema import batches, results
+from worker.queue.results import (
+    IS_ONE_OF_THESE,
+    NOTED_ROWS,
+    RESULT_ROWS,
+    chunks_with_results,
+    read_results,
+    unpack_row,
+)
+from worker.queue.schema import attempts, batches, chunks, results
 
 PAGE = 1_000  # results read together
 CHUNKS_TOGETHER = 20
@@ -145,3 +154,60 @@ def count_doubtful(
     if batch_id is not None:
         query = query.where(results.c.batch_id == batch_id)
     return dict(connection.execute(query).all())
+
+
+LATEST_CHUNKS = 20  # of each kind that are looked into
+MOST_ROWS = 20_000  # read at most, but for a chunk that alone has more
+
+# Each store renews the lease
+STORED_TO = (
+    select(chunks.c.id, chunks.c.images_done)
+    .where(text("state = 'active'"), chunks.c.images_done > 0)
+    .order_by(chunks.c.lease_until.desc())
+    .limit(LATEST_CHUNKS)
+)
+ENDED_LAST = (
+    select(attempts.c.chunk_id, attempts.c.ended_at)
+    .where(attempts.c.ended_at.is_not(None))
+    .order_by(attempts.c.ended_at.desc())
+    .limit(LATEST_CHUNKS)
+    .subquery()
+)
+ENDED_LATELY = (
+    select(chunks.c.id, chunks.c.images_done)
+    .join(ENDED_LAST, ENDED_LAST.c.chunk_id == chunks.c.id)
+    .where(chunks.c.images_done > 0)
+    .group_by(chunks.c.id, chunks.c.images_done)
+    .order_by(func.max(ENDED_LAST.c.ended_at).desc())
+)
+NEWEST = (
+    select(results.c.chunk_id, results.c.number)
+    .where(results.c.chunk_id.in_(bindparam("chunks", expanding=True)))
+    .order_by(results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
+    .limit(bindparam("last"))
+)
+LATEST_FIRST = (results.c.stored_at.desc(), results.c.chunk_id.desc(), results.c.number.desc())
+
+
+def read_latest(connection: Connection, last: int, is_newest: bool = True) -> tuple[ResultRow, ...]:
+    """The newest first; an older schema has no notes or pages."""
+    if not last:
+        return ()
+    chosen = choose_chunks(
+        [tuple(row) for query in (STORED_TO, ENDED_LATELY) for row in connection.execute(query)]
+    )
+    keys = [tuple(row) for row in connection.execute(NEWEST, {"chunks": chosen, "last": last})]
+    query = (NOTED_ROWS if is_newest else RESULT_ROWS).where(IS_ONE_OF_THESE).order_by(*LATEST_FIRST)
+    return tuple(unpack_row(row) for row in connection.execute(query, {"keys": json.dumps(keys)}))
+
+
+def choose_chunks(counted: list[tuple[int, int]]) -> list[int]:
+    """The first of the chunks (id, results) that have no more than MOST_ROWS together; at least one."""
+    chosen: list[int] = []
+    rows = 0
+    for chunk, count in counted:
+        rows += count
+        if chosen and rows > MOST_ROWS:
+            break
+        chosen.append(chunk)
+    return chosen

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, text, update
 
 from worker.queue.attempts import end_attempt, record_failure
-from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
 from worker.queue.database.migrate import fill_piece
 from worker.queue.database.sql import db_now
 from worker.queue.hosts import add_event
-from worker.queue.machines.schema import machine_wishes, machines
 from worker.queue.model import MaintenanceRound
 from worker.queue.policy import QueuePolicy, effective_priority
 from worker.queue.schema import (
@@ -26,14 +24,18 @@ from worker.queue.schema import (
     PENDING,
     UNFINISHED,
     attempts,
+    batch_wishes,
     batches,
     chunks,
     decisions,
     events,
     hosts,
     images,
+    machine_wishes,
+    machines,
     results,
     samples,
+    submit_sources,
 )
 
 MAINTENANCE_LOCK = 7_201_608  # PostgreSQL's advisory lock: one host does it at a time

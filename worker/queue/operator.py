@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or
 
 from cloud_monitor.system.process import acting_user
 from worker.queue.attempts import UNCLAIMED
-from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.database.sql import db_now
 from worker.queue.enqueue import apply_to_chunks
 from worker.queue.hosts import add_event
@@ -26,6 +25,7 @@ from worker.queue.schema import (
     UNFINISHED,
     attempts,
     batch_id_of,
+    batch_wishes,
     batches,
     chunks,
     images,

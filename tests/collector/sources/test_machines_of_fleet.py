@@ -23,7 +23,7 @@ from worker.queue.machines.machines import (
     change_group,
     change_machine,
 )
-from worker.queue.machines.schema import machines
+from worker.queue.schema import machines
 from worker.queue.statistics.machines import SILENT_MANAGER_S, read_fleet_machines
 
 FIGURES = {

@@ -18,7 +18,7 @@ from worker.queue.machines.machines import (
     change_group,
     change_machine,
 )
-from worker.queue.machines.schema import machines
+from worker.queue.schema import machines
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 OFFERS = (

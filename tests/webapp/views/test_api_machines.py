@@ -19,8 +19,7 @@ from tests.worker.queue.helpers import queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.machines.queue import forget
-from worker.queue.machines.schema import machine_wishes
-from worker.queue.schema import events
+from worker.queue.schema import events, machine_wishes
 
 TOKEN = "ann-s-token-to-change"
 PROOF = {"Authorization": f"Bearer {TOKEN}"}

@@ -36,8 +36,8 @@ from worker.queue import (
 from worker.queue.machines.lease import MachineView, read_view
 from worker.queue.machines.machines import MachineRow, MachineState, add_machine, change_group, change_machine
 from worker.queue.machines.places import read_learned_places
-from worker.queue.machines.schema import machine_wishes
 from worker.queue.machines.wishes import MachineWish, add_wish, check_wish
+from worker.queue.schema import machine_wishes
 from worker.queue.statistics.queue import read_figures
 
 CONFIG = """

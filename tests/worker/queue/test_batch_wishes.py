@@ -13,7 +13,6 @@ from sqlalchemy import insert, select, update
 
 from tests.worker.queue.helpers import WHO, add, claim, complete, row
 from worker.queue import Queue, QueueRefused, QueueTarget
-from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
 from worker.queue.batch_wishes.wishes import BatchWish, add_batch_wish, batch_wish_of, check_batch_wish
 from worker.queue.batch_wishes.work import (
     TRIES,
@@ -35,7 +34,7 @@ from worker.queue.batch_wishes.work import (
     waiting_submissions,
 )
 from worker.queue.hold import hold_fleet, lift_hold
-from worker.queue.schema import NO_DEADLINE, batches, events
+from worker.queue.schema import NO_DEADLINE, batch_wishes, batches, events, submit_sources
 
 SOURCE = {"source": "/data/new"}
 LISTING = [("d", ["1.png", "2.png", "3.pdf"])]

@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.worker.queue.helpers import LEASE_S, add, answers, claim, complete, let_pass
 from worker.queue import DecisionNote, HostReport, Queue, QueueError, QueueTarget, Usage, open_queue
+from worker.queue.chosen import choose_chunks
 from worker.queue.database.connections import Database
-from worker.queue.statistics.latest import choose
 from worker.queue.statistics.queue import read_figures
 
 REPORT = HostReport(
@@ -146,8 +146,8 @@ def test_the_latest_results_are_those_of_active_and_ended_chunks_alike(queue: Qu
 
 
 def test_of_large_chunks_only_as_many_are_read_as_a_page_may_wait_for() -> None:
-    assert choose([(7, 90_000), (8, 1)]) == [7]
-    assert choose([(number, 500) for number in range(60)]) == list(range(40))
+    assert choose_chunks([(7, 90_000), (8, 1)]) == [7]
+    assert choose_chunks([(number, 500) for number in range(60)]) == list(range(40))
 
 
 def test_a_reader_can_write_nothing(queue: Queue, queue_url: str) -> None:

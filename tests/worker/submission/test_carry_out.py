@@ -24,7 +24,6 @@ from tests.worker.fleet import RUN, Fleet, command_line
 from tests.worker.queue.test_batch_wishes import ask, told, wish_row
 from worker.exit_codes import NOTHING_TO_SUBMIT
 from worker.queue import Queue, QueueUnavailable
-from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.batch_wishes.wishes import BatchWish
 from worker.queue.batch_wishes.work import (
     TRIES,
@@ -34,7 +33,7 @@ from worker.queue.batch_wishes.work import (
     waiting_submissions,
 )
 from worker.queue.hold import hold_fleet, lift_hold
-from worker.queue.schema import batches, chunks, hosts, images
+from worker.queue.schema import batch_wishes, batches, chunks, hosts, images
 from worker.settings import read_settings
 from worker.storage import Directory
 from worker.storage.folder import FolderStorage

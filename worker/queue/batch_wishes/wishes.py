@@ -13,13 +13,12 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Connection, Row
 
-from worker.queue.batch_wishes.schema import batch_wishes
 from worker.queue.database.connections import Database
 from worker.queue.database.sql import db_now, insert_or_ignore
 from worker.queue.enqueue import BATCH_NAME, BATCH_NAME_TEXT
 from worker.queue.hosts import add_event
 from worker.queue.model import QueueError, QueueRefused
-from worker.queue.schema import NO_DEADLINE
+from worker.queue.schema import NO_DEADLINE, batch_wishes
 
 __all__ = [
     "BatchWish",

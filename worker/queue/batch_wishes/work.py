@@ -11,7 +11,6 @@ from typing import Any, assert_never
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from worker.queue import operator
-from worker.queue.batch_wishes.schema import batch_wishes, submit_sources
 from worker.queue.batch_wishes.wishes import REFUSED, BatchWish, batch_wish_of, check_batch_wish
 from worker.queue.database.sql import db_now, insert_or_ignore, insert_or_replace, storable
 from worker.queue.enqueue import DEFAULT_PRIORITY, Listing, add_directories, batch_of
@@ -19,7 +18,7 @@ from worker.queue.hold import is_held
 from worker.queue.hosts import add_event
 from worker.queue.model import Added, Batch, QueueError, QueueRefused, QueueTarget
 from worker.queue.policy import QueuePolicy
-from worker.queue.schema import batch_id_of, batches, chunks
+from worker.queue.schema import batch_id_of, batch_wishes, batches, chunks, submit_sources
 
 LOCK = 7_201_609  # PostgreSQL's advisory lock: one supervisor makes changes at a time, in their order
 TRIES = 5  # of a submission that faults stop

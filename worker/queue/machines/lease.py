@@ -24,9 +24,9 @@ from worker.queue.machines.machines import (
     read_machines,
     read_work,
 )
-from worker.queue.machines.schema import machines, manager_lease
 from worker.queue.machines.wishes import MachineWish, open_wishes
 from worker.queue.model import QueueError
+from worker.queue.schema import machines, manager_lease
 
 T = TypeVar("T")
 

@@ -13,9 +13,8 @@ from worker.queue.claims import deadline_of
 from worker.queue.database.sql import db_now, insert_or_ignore, insert_or_replace, storable
 from worker.queue.hold import is_held
 from worker.queue.hosts import add_event
-from worker.queue.machines.schema import machine_groups, machines
 from worker.queue.model import NO_NEED, StatedNeed
-from worker.queue.schema import ACTIVE, UNFINISHED, batches, chunks, hosts
+from worker.queue.schema import ACTIVE, UNFINISHED, batches, chunks, hosts, machine_groups, machines
 from worker.queue.statistics.figures import SILENT_S
 
 T = TypeVar("T")

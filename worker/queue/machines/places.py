@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from worker.queue import StatedNeed
 from worker.queue.machines.machines import LEARNED_FROM, GroupRow, MachineRow, change_group, made, read_groups
-from worker.queue.machines.schema import machines
+from worker.queue.schema import machines
 
 _KEY = "refused"  # in a group's memory
 FORGOTTEN_S = 86_400.0  # after which a refusal is no longer counted as one in a row

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from worker.queue.database.connections import Database
 from worker.queue.database.sql import db_now, storable
 from worker.queue.hosts import add_event
-from worker.queue.machines.schema import machine_wishes
 from worker.queue.model import QueueError, QueueRefused
+from worker.queue.schema import machine_wishes
 
 __all__ = [
     "MachineWish",

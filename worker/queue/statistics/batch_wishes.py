@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
 
-from worker.queue.batch_wishes.schema import WISHES_SINCE, batch_wishes
 from worker.queue.batch_wishes.wishes import BatchWish, batch_wish_of
 from worker.queue.batch_wishes.work import TRIES, read_sources
 from worker.queue.database.connections import Database
@@ -16,7 +15,7 @@ from worker.queue.database.migrate import require_queue
 from worker.queue.database.sql import read_now
 from worker.queue.hold import read_hold
 from worker.queue.model import QueueError
-from worker.queue.schema import batch_id_of, batches, chunks
+from worker.queue.schema import WISHES_SINCE, batch_id_of, batch_wishes, batches, chunks
 from worker.queue.statistics.queue import BATCHES, COUNTS, BatchFigures, read_batches
 
 __all__ = ["AskedOfBatches", "QueueError", "find_batch", "find_wish", "read_asked"]

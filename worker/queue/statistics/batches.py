@@ -17,8 +17,7 @@ from sqlalchemy import Connection, case, func, select
 from worker.queue.database.connections import Database
 from worker.queue.database.migrate import require_queue
 from worker.queue.database.sql import error_kind, read_now
-from worker.queue.machines.schema import machines
-from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts, results
+from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts, machines, results
 from worker.queue.statistics.figures import Forecast, forecast, in_order, left_of
 
 __all__ = [

@@ -27,10 +27,9 @@ from worker.queue.machines.machines import (
     read_learned,
     read_machines,
 )
-from worker.queue.machines.schema import machine_wishes, machines, manager_lease
 from worker.queue.machines.wishes import MachineWish, wish_of
 from worker.queue.model import QueueError
-from worker.queue.schema import MACHINES_SINCE, events
+from worker.queue.schema import MACHINES_SINCE, events, machine_wishes, machines, manager_lease
 from worker.queue.statistics.figures import EventFigures, HostFigures
 from worker.queue.statistics.hosts import read_hosts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
-from worker.queue.chosen import count_doubtful
+from worker.queue.chosen import count_doubtful, read_latest
 from worker.queue.claims import deadline_of
 from worker.queue.database.connections import Database
 from worker.queue.database.migrate import require_queue
@@ -47,7 +47,6 @@ from worker.queue.statistics.figures import (
     QueueFigures,
 )
 from worker.queue.statistics.hosts import decision_of, read_doubtful_below, read_hosts
-from worker.queue.statistics.latest import read_latest
 
 __all__ = [
     "SILENT_S",

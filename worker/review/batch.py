@@ -9,14 +9,14 @@ from functools import partial
 from sqlalchemy import Connection, func, select
 
 from worker.queue.chosen import read_rows
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import db_now
 from worker.queue.model import ResultRow
-from worker.queue.schema import PICTURES_SINCE, batch_id_of, chunks
+from worker.queue.schema import PAGES_SINCE, PICTURES_SINCE, batch_id_of, chunks
 from worker.queue.statistics.batches import NOTHING_TAKEN, BatchHistory, count_failures, read_histories
 from worker.queue.statistics.hosts import read_doubtful_below
 from worker.queue.statistics.queue import BatchFigures, read_batch
 from worker.review.choice import After, ResultFilter, Span
-from worker.review.opened import open_results
 from worker.review.reviewed import (
     NO_VERDICTS,
     BandAgreement,
@@ -54,7 +54,7 @@ def read_batch_page(
     """None where there is no such batch. Raises QueueUnavailable; QueueError when there is no queue, or one
     too old to know how sure answers are, or, where reviews are asked for, to find results by their pictures.
     """
-    with open_results(url, patience_s, schema_for(chosen)) as (database, revision):
+    with open_to_read(url, patience_s, schema_for(chosen)) as (database, revision):
         return database.read(
             partial(
                 _read,
@@ -73,7 +73,7 @@ def read_batch_agreement(
     url: str, name: str, verdicts: Verdicts, patience_s: float = 2
 ) -> tuple[BandAgreement, ...] | None:
     """None where there is no such batch. Raises as `read_batch_page`."""
-    with open_results(url, patience_s, PICTURES_SINCE) as (database, _):
+    with open_to_read(url, patience_s, PICTURES_SINCE) as (database, _):
 
         def read(connection: Connection) -> tuple[BandAgreement, ...] | None:
             batch_id = batch_id_of(connection, name)
@@ -86,7 +86,7 @@ def read_answers(
     url: str, pairs: Sequence[tuple[int, int]], patience_s: float = 2
 ) -> dict[tuple[int, int], ResultRow]:
     """Results by chunk and number, those that are there. Raises QueueUnavailable, QueueError."""
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         return database.read(partial(read_rows, pairs=pairs))
 
 
@@ -104,7 +104,7 @@ def read_results_of(
             return None
         return _read_rows(connection, batch_id, chosen, after, count, verdicts, searched_max)
 
-    with open_results(url, patience_s, schema_for(chosen)) as (database, _):
+    with open_to_read(url, patience_s, schema_for(chosen)) as (database, _):
         return database.read(read)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from worker.queue.claims import deadline_of
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import read_now
-from worker.queue.schema import STATES, attempts, batch_id_of, chunks
-from worker.review.opened import open_results
+from worker.queue.schema import PAGES_SINCE, STATES, attempts, batch_id_of, chunks
 
 CHUNK_STATES = STATES
 ATTEMPTS_SHOWN = 10  # of one chunk, the last ones
@@ -80,7 +80,7 @@ def read_chunks_page(
             after=shown[-1].id if len(rows) > count else None,
         )
 
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         return database.read(read)
 
 

@@ -15,10 +15,10 @@ from worker.exports.base import COLUMNS, WITHOUT_LISTS, Columns
 from worker.exports.csv import encode, write_rows
 from worker.exports.jsonl import JsonLinesFormat
 from worker.queue.database.connections import Database
+from worker.queue.database.migrate import open_to_read
 from worker.queue.model import ResultRow
 from worker.queue.results import NOTED_ROWS, chunks_with_results, unpack_row
-from worker.queue.schema import batch_id_of, results
-from worker.review.opened import open_results
+from worker.queue.schema import PAGES_SINCE, batch_id_of, results
 
 TOGETHER = 500  # results
 _CHUNKS_TOGETHER = 20
@@ -37,7 +37,7 @@ def export_pieces(
     """
     columns = COLUMNS if with_tokens else WITHOUT_LISTS
     write: _Write = write_rows if form == "csv" else JsonLinesFormat().write
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         if batch is not None and not database.read(partial(_is_batch, name=batch)):
             return
         ids = [chunk for chunk, _ in database.read(partial(chunks_with_results, batch=batch))]
@@ -50,7 +50,7 @@ def export_pieces(
 
 def export_rows(url: str, batch: str | None, patience_s: float = 2) -> Iterator[ResultRow]:
     """The same results one by one. Raises as `export_pieces`; QueueRefused where there is no such batch."""
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         ids = [chunk for chunk, _ in database.read(partial(chunks_with_results, batch=batch))]
         for rows in _portions(database, ids):
             yield from rows
@@ -58,7 +58,7 @@ def export_rows(url: str, batch: str | None, patience_s: float = 2) -> Iterator[
 
 def is_batch(url: str, name: str, patience_s: float = 2) -> bool:
     """Raises as `export_pieces`."""
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         return database.read(partial(_is_batch, name=name))
 
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Select, Text, and_, bindparam, func, literal,
 
 from worker.answers.page_names import page_name
 from worker.queue.chosen import read_rows
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import given_pairs
 from worker.queue.model import Result, ResultRow
 from worker.queue.schema import FAILED as FAILED_CHUNK
-from worker.queue.schema import attempts, batch_id_of, batches, chunks, images, results
+from worker.queue.schema import PAGES_SINCE, attempts, batch_id_of, batches, chunks, images, results
 from worker.review.choice import FAILED, After, ResultFilter
-from worker.review.opened import open_results
 
 GIVEN_UP = "given_up"  # in place of FAILED: those without a result
 
@@ -59,7 +59,7 @@ def read_failed_page(
         last = After(0.0, *shown[-1]) if len(places) > count else None
         return FailedPage(_rows(connection, chosen, shown), last)
 
-    with open_results(url, patience_s) as (database, _):
+    with open_to_read(url, patience_s, PAGES_SINCE) as (database, _):
         return database.read(read)
 
 

@@ -4,15 +4,13 @@ has it. All that is read is checked; of what does not fit nothing is given.
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Connection, select
 
 from worker.errors import WorkerError
-from worker.queue.database.connections import Database
-from worker.queue.database.migrate import require_queue
+from worker.queue.database.migrate import open_to_read
 from worker.queue.schema import ACTIVE, batches, chunks, results
 from worker.review.pack import (
     ENTRY,
@@ -85,8 +83,7 @@ def read_picture(
     """
     if not (0 <= chunk <= _LARGEST and 0 <= number < MOST_NUMBERS):
         raise NoPicture("there is no such result")
-    with closing(Database(database_url, patience_s, read_only=True)) as database:
-        require_queue(database)
+    with open_to_read(database_url, patience_s) as (database, _):
         answer = database.read(partial(_find, chunk=chunk, number=number))
     if answer is None:
         raise NoPicture("there is no such result")

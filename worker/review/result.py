@@ -9,11 +9,11 @@ from functools import partial
 from sqlalchemy import Connection, and_, select
 
 from worker.queue.chosen import read_rows
+from worker.queue.database.migrate import open_to_read
 from worker.queue.model import ResultRow
 from worker.queue.schema import attempts, results
 from worker.queue.statistics.hosts import read_doubtful_below
 from worker.review.choice import FAILED, After, Place, ResultFilter
-from worker.review.opened import open_results
 from worker.review.reviewed import NO_VERDICTS, Verdicts, places_of, schema_for
 from worker.review.search import SEARCHED_MAX, span_with
 
@@ -47,7 +47,7 @@ def read_result_page(
     """
     if not (0 < chunk < LARGEST and 0 <= number < LARGEST):
         return None
-    with open_results(url, patience_s, schema_for(chosen)) as (database, _):
+    with open_to_read(url, patience_s, schema_for(chosen)) as (database, _):
         find = partial(
             _neighbours, chosen=chosen, before=before, verdicts=verdicts, searched_max=searched_max
         )

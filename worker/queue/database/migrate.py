@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from worker.answers.notes import notes_on_answer
 from worker.queue.database.connections import Database
 from worker.queue.model import QueueError, QueueRefused
 from worker.queue.results import pack_derived, unpack
-from worker.queue.schema import REVISION, chunks, results
+from worker.queue.schema import READABLE_SINCE, REVISION, chunks, results
 
 log = logging.getLogger(__name__)
 LOCK = 7_201_606  # PostgreSQL's advisory lock of this program's migrations; SQLite's writer is alone anyway
@@ -75,6 +76,21 @@ def require_queue(database: Database) -> str:
     if revision is None:
         raise QueueError(f"{database.named}: it holds no queue; `enqueue` makes one")
     return revision
+
+
+@contextmanager
+def open_to_read(url: str, patience_s: float, needed: str = READABLE_SINCE) -> Iterator[tuple[Database, str]]:
+    """A queue that is read and never written, with its schema's revision, `needed` at least. Raises
+    QueueUnavailable; QueueError when there is no queue, or one that is too old.
+    """
+    with closing(Database(url, patience_s, read_only=True)) as database:
+        revision = require_queue(database)
+        if revision < needed:
+            raise QueueError(
+                f"{database.named}: its schema {revision} is older than {needed}: `worker enqueue` or "
+                "`worker run` brings it up to date"
+            )
+        yield database, revision
 
 
 def check_encoding(database: Database) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
 
 from worker.queue.batch_wishes.wishes import BatchWish, batch_wish_of
 from worker.queue.batch_wishes.work import TRIES, read_sources
-from worker.queue.database.connections import Database
-from worker.queue.database.migrate import require_queue
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import read_now
 from worker.queue.hold import read_hold
 from worker.queue.model import QueueError
@@ -56,8 +54,8 @@ def read_asked(url: str, patience_s: float = 2) -> AskedOfBatches | None:
     """All of one moment. None of a queue that is older than this. Raises QueueUnavailable; QueueError when
     there is no queue.
     """
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        if require_queue(database) < WISHES_SINCE:
+    with open_to_read(url, patience_s) as (database, revision):
+        if revision < WISHES_SINCE:
             return None
         return database.read(_read)
 
@@ -87,8 +85,8 @@ def find_wish(
         wish = batch_wish_of(row)
         return wish, _read(connection).state_of(wish)
 
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        return None if require_queue(database) < WISHES_SINCE else database.read(read)
+    with open_to_read(url, patience_s) as (database, revision):
+        return None if revision < WISHES_SINCE else database.read(read)
 
 
 def find_batch(url: str, name: str, patience_s: float = 2) -> BatchFigures | None:
@@ -101,6 +99,5 @@ def find_batch(url: str, name: str, patience_s: float = 2) -> BatchFigures | Non
         counts = connection.execute(COUNTS.where(chunks.c.batch_id == number)).all()
         return read_batches(connection, counts, {}, {}, BATCHES.where(batches.c.id == number))[0]
 
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        require_queue(database)
+    with open_to_read(url, patience_s) as (database, _):
         return database.read(read)

@@ -8,14 +8,12 @@ time that all chunks were. Idle machines are charged to no batch.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from worker.queue.database.connections import Database
-from worker.queue.database.migrate import require_queue
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import error_kind, read_now
 from worker.queue.schema import MACHINES_SINCE, attempts, batches, chunks, hosts, machines, results
 from worker.queue.statistics.figures import Forecast, forecast, in_order, left_of
@@ -54,8 +52,7 @@ def read_batch_histories(
     url: str, names: Collection[str], patience_s: float = 2
 ) -> Mapping[str, BatchHistory]:
     """By name, of those that are there. Raises QueueUnavailable; QueueError."""
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        revision = require_queue(database)
+    with open_to_read(url, patience_s) as (database, revision):
 
         def read(connection: Connection) -> Mapping[str, BatchHistory]:
             ids = _ids(connection, names)

@@ -8,13 +8,11 @@ currency that the operator writes them in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from worker.queue.database.connections import Database
-from worker.queue.database.migrate import require_queue
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import db_now
 from worker.queue.machines.machines import (
     LEARNED_FROM,
@@ -100,8 +98,8 @@ def read_fleet_machines(
     """All of one moment; `last`: how many events. None of a queue that is older than machines. Raises
     QueueUnavailable; QueueError when there is no queue.
     """
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        if require_queue(database) < MACHINES_SINCE:
+    with open_to_read(url, patience_s) as (database, revision):
+        if revision < MACHINES_SINCE:
             return None
         return database.read(lambda connection: count_machines(connection, last, recent_s))
 

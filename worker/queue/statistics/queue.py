@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from worker.queue.chosen import count_doubtful, read_latest
 from worker.queue.claims import deadline_of
-from worker.queue.database.connections import Database
-from worker.queue.database.migrate import require_queue
+from worker.queue.database.migrate import open_to_read
 from worker.queue.database.sql import db_now, error_kind
 from worker.queue.enqueue import count_documents
 from worker.queue.hold import read_hold_of
@@ -26,7 +24,6 @@ from worker.queue.schema import (
     NO_DEADLINE,
     PAGES_SINCE,
     PENDING,
-    READABLE_SINCE,
     STATES,
     UNFINISHED,
     attempts,
@@ -69,13 +66,7 @@ def read_figures(
     result is doubtful below that least confidence, None: as the hosts have it. Raises QueueUnavailable;
     QueueError.
     """
-    with closing(Database(url, patience_s, read_only=True)) as database:
-        revision = require_queue(database)
-        if revision < READABLE_SINCE:
-            raise QueueError(
-                f"{database.named}: its schema {revision} is older than {READABLE_SINCE}, "
-                "the oldest that this program reads: update its fleet"
-            )
+    with open_to_read(url, patience_s) as (database, revision):
         figures = database.read(lambda connection: count(connection, revision, last, latest, doubtful_below))
         return figures.held_by(read_hold_of(database, revision))
 

@@ -72,3 +72,8 @@ def format_number(value: float) -> str:
     rounded = f"{value:,.{digits}f}"
     shortened = rounded.rstrip("0").rstrip(".") if "." in rounded else rounded
     return shortened.replace(",", _THIN_SPACE)
+
+
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """`1 chunk`, `1,200 chunks`, for command lines, logs and events; `nouns` where no s makes them."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cloud_monitor.system.text import (
     TEXT_LENGTH_MAX,
     age_text,
+    counted,
     duration_text,
     one_line,
     parse_duration,
@@ -70,3 +71,8 @@ def test_durations_as_people_give_them(text: str, seconds: float) -> None:
 def test_a_duration_that_cannot_be_read_is_refused_with_what_can(text: str) -> None:
     with pytest.raises(ValueError, match="no time such as 30s, 10m, 4h or 2d"):
         parse_duration(text)
+
+
+def test_one_is_said_without_its_plural() -> None:
+    assert [counted(number, "chunk") for number in (0, 1, 1200)] == ["0 chunks", "1 chunk", "1,200 chunks"]
+    assert (counted(1, "batch", "batches"), counted(2, "batch", "batches")) == ("1 batch", "2 batches")

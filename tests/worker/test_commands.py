@@ -175,10 +175,10 @@ def test_operators_commands(fleet: Fleet) -> None:
     said = [(event.kind, event.message) for event in read_figures(fleet.url).events]
     who = f", by {acting_user()} on {socket.gethostname()}"
     assert said[:4] == [
-        ("retry", f"batch b: 1 chunks{who}"),
-        ("cancel", f"chunk 1: 1 chunks{who}"),
-        ("resume", f"batch b: 1 chunks{who}"),
-        ("pause", f"batch b: 1 chunks{who}"),
+        ("retry", f"batch b: 1 chunk{who}"),
+        ("cancel", f"chunk 1: 1 chunk{who}"),
+        ("resume", f"batch b: 1 chunk{who}"),
+        ("pause", f"batch b: 1 chunk{who}"),
     ]
     assert "there is no batch c" in fleet.worker("retry", "c", exit_code=1)
     assert "name a batch" in fleet.worker("cancel", exit_code=2)

@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cloud_monitor.system.text import without_controls
+from cloud_monitor.system.text import counted, without_controls
 from worker.decimer.names import models_here
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
@@ -95,7 +95,7 @@ def command(
     if storage.unlisted:
         tell_unlisted(storage.unlisted)
         raise WorkerError(
-            f"{len(storage.unlisted)} director{'y' if len(storage.unlisted) == 1 else 'ies'} could not be "
+            f"{counted(len(storage.unlisted), 'directory', 'directories')} could not be "
             "listed, all others are in the queue: make them readable and enqueue again, or use --exclude"
         )
 

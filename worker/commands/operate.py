@@ -12,7 +12,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from cloud_monitor.system.text import age_text, without_controls
+from cloud_monitor.system.text import age_text, counted, without_controls
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueTarget, open_queue
@@ -49,7 +49,7 @@ def _change(
         changed = run(queue, QueueTarget(batch, chunk))
     finally:
         queue.close()
-    click.echo(f"{what} {changed} {'chunk' if changed == 1 else 'chunks'}")
+    click.echo(f"{what} {counted(changed, 'chunk')}")
 
 
 @click.command()

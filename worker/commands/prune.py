@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from cloud_monitor.system.text import counted
 from worker.errors import WorkerError
 from worker.gate.limits import queue_policy
 from worker.gate.temporary import sweep_temp
@@ -50,7 +51,7 @@ def confirm(old: list[OldBatch], yes: bool) -> None:
         click.echo(f"batch {batch.name}: {batch.results:,} results{note}", err=True)
     if not old or yes:
         return
-    what = f"delete {len(old)} {'batch' if len(old) == 1 else 'batches'} with all results in the queue"
+    what = f"delete {counted(len(old), 'batch', 'batches')} with all results in the queue"
     if not sys.stdin.isatty():
         raise WorkerError(f"nothing was deleted: say --yes to {what}")
     if not click.confirm(f"{what[0].upper()}{what[1:]}?", err=True):
@@ -69,4 +70,4 @@ def sweep(settings: Settings) -> None:
         raise WorkerError(f"WORKER_TEMP_DIR={settings.temp_dir}: {error.strerror}") from None
     for name in swept:
         click.echo(name)
-    click.echo(f"removed {len(swept)} folder{'' if len(swept) == 1 else 's'} below {settings.temp_dir}")
+    click.echo(f"removed {counted(len(swept), 'folder')} below {settings.temp_dir}")

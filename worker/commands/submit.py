@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import click
 
+from cloud_monitor.system.text import counted
 from worker.condor.fleet import CondorFleet
 from worker.condor.jobs import JobState
 from worker.settings import Settings
@@ -54,7 +55,7 @@ def show(jobs: Sequence[JobState], as_json: bool) -> None:
     for job in jobs:
         minutes = (time.time() - job.since) / 60
         click.echo(f"{job.id:>10}  {job.status:<12} {minutes:7.0f} min  {job.slot or job.reason}")
-    click.echo(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}")
+    click.echo(counted(len(jobs), "job"))
 
 
 @click.command()
@@ -62,4 +63,4 @@ def show(jobs: Sequence[JobState], as_json: bool) -> None:
 def withdraw(settings: Settings) -> None:
     """Remove the fleet's jobs from the HTCondor pool; their work is stored and the rest goes back."""
     removed = CondorFleet(settings).withdraw()
-    click.echo(f"withdrew {removed} {'job' if removed == 1 else 'jobs'}")
+    click.echo(f"withdrew {counted(removed, 'job')}")

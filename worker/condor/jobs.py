@@ -23,8 +23,7 @@ from cloud_monitor.htcondor.job_status import (
     status_of,
 )
 from worker.errors import WorkerError
-from worker.gate.model import ResourceEstimate
-from worker.gate.resource_estimate import MB
+from worker.gate.model import MB, ResourceEstimate
 from worker.settings import QueueSettings, Settings
 
 if TYPE_CHECKING:

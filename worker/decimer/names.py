@@ -6,9 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from worker.decimer.errors import ModelError
 from worker.decimer.model.store import ModelSource, find_model
+from worker.decimer.stub import STUB
 from worker.settings import EngineSettings
-
-STUB = "stub"
 
 
 def upstream_model(package_version: str, hand_drawn: bool) -> str:

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from worker.settings import EngineSettings
 
 
+STUB = "stub"
+
+
 class StubRecogniser:
     """Sleeps for `seconds_per_image` and answers methane; a file that cannot be read is its image's error.
     Thumbnails, where `settings` ask for them, are those of the real engine.
     """
 
-    engine = "stub"
-    model = "stub"
+    engine = model = STUB
     precision = "full"
 
     def __init__(self, seconds_per_image: float, settings: EngineSettings | None = None) -> None:

@@ -21,6 +21,7 @@ from worker.gate.model import (
     TempUse,
     WorkerView,
 )
+from worker.queue.policy import growing_pause_s
 
 BACKOFF_DOUBLINGS = 6  # a host that failed often is asked again after at most 2**6 times the first pause
 
@@ -102,7 +103,7 @@ def others_first(decision: Decision) -> Decision:
 
 def pause_s(setbacks_s: tuple[float, ...], first_s: float) -> float:
     """Twice as long after each further setback, so that a host out of balance is not shaken for ever."""
-    return float(first_s * 2 ** min(max(len(setbacks_s) - 1, 0), BACKOFF_DOUBLINGS))
+    return growing_pause_s(first_s, len(setbacks_s), first_s * 2**BACKOFF_DOUBLINGS)
 
 
 def expected_growth_bytes(history: History) -> int:

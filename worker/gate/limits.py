@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from worker.gate.admission import effective_max_chunks
-from worker.gate.model import GateLimits, MemoryArea, ResourceEstimate, WorkerView
-from worker.gate.resource_estimate import MB
+from worker.gate.model import MB, GateLimits, MemoryArea, ResourceEstimate, WorkerView
 from worker.queue import QueuePolicy
 from worker.settings import GateSettings, QueueSettings
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MB = 1_000_000
+
 
 class GateVerdict(StrEnum):
     ADMIT = "admit"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from worker.gate.model import MARGIN, ResourceEstimate, WorkerMemory
+from worker.gate.model import MARGIN, MB, ResourceEstimate, WorkerMemory
 from worker.queue import NO_NEED, StatedNeed, UsageStatistics
 from worker.settings import EngineSettings, NeedSettings
 
-MB = 1_000_000
 ESTIMATES = {
     "upstream": ResourceEstimate(
         5_000 * MB, cpus=1.3

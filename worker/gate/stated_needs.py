@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from worker.gate.admission import admit
 from worker.gate.model import (
+    MB,
     Decision,
     GateInput,
     GateLimits,
@@ -21,7 +22,6 @@ from worker.gate.model import (
 )
 from worker.queue import NO_NEED, Outstanding, StatedNeed
 
-MB = 1_000_000
 _SLACK = 1.05  # of CPUs, as the gate has it
 _FULL = frozenset({Reason.MEMORY_NEED, Reason.CPU_NEED})
 

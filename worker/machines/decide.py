@@ -15,6 +15,7 @@ from worker.machines.scaling import Due, Memory, ScalingDecision, ScalingInput
 from worker.queue.machines.lease import MachineView
 from worker.queue.machines.machines import STAYING, GroupRow, MachineRow, MachineState, Offer, QueuedWork
 from worker.queue.model import NO_NEED, StatedNeed
+from worker.queue.policy import growing_pause_s
 
 _PAUSES_S = (30.0, 1800.0)  # after a first failure, at most
 
@@ -89,7 +90,7 @@ def kept_memory(memory: Memory) -> dict[str, Any]:
 def pause_s(failures: int) -> float:
     """After so many failures in a row, from 1."""
     first, most = _PAUSES_S
-    return float(min(first * 2.0 ** min(failures - 1, 30), most))
+    return growing_pause_s(first, failures, most)
 
 
 def has_proven(rows: Sequence[MachineRow], since: float | None, now: float, young_s: float) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from cloud_monitor.system.text import duration_text
+from cloud_monitor.system.text import counted, duration_text
 
 _SHORTEST_S = 60.0  # time to a deadline is never reckoned as less
 
@@ -121,8 +121,8 @@ class DeadlineRule:
             "due_in_s": deadline_s - given.now_s,
         }
         work = (
-            f"{images:,.0f} images; those due in {duration_text(deadline_s - given.now_s)} need {needed} "
-            f"machine{'' if needed == 1 else 's'} at {given.images_per_s:.3g} images/s each"
+            f"{images:,.0f} images; those due in {duration_text(deadline_s - given.now_s)} need "
+            f"{counted(needed, 'machine')} at {given.images_per_s:.3g} images/s each"
         )
         wanted, reason, text = needed, ScalingReason.DEADLINE, work
         if needed < given.machines:

@@ -9,6 +9,7 @@ import socket
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from cloud_monitor.system.process import acting_user
+from cloud_monitor.system.text import counted
 from worker.queue.attempts import UNCLAIMED
 from worker.queue.database.sql import db_now
 from worker.queue.enqueue import apply_to_chunks
@@ -165,6 +166,6 @@ def _named(target: QueueTarget) -> str:
 
 def noted(connection: Connection, kind: str, target: QueueTarget, changed: int, by: str) -> int:
     host = socket.gethostname()
-    message = f"{_named(target)}: {changed} chunks, by {by or acting_user()} on {host}"
+    message = f"{_named(target)}: {counted(changed, 'chunk')}, by {by or acting_user()} on {host}"
     add_event(connection, kind, message, host, chunk=target.chunk)
     return changed

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, case
 
 from worker.queue.database.sql import db_now
 from worker.queue.schema import chunks
+
+_DOUBLINGS = 40  # at most: thousands of years from a second on, and no number overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +44,9 @@ def backoff_s(policy: QueuePolicy, faults: int, jitter: float) -> float:
     spread by `jitter` (0 to 1) over the upper half, so that chunks that failed together do not come back
     together.
     """
-    whole = min(policy.backoff_s * 2.0 ** (faults - 1), policy.backoff_most_s)
-    return whole * (0.5 + jitter / 2)
+    return growing_pause_s(policy.backoff_s, faults, policy.backoff_most_s) * (0.5 + jitter / 2)
+
+
+def growing_pause_s(first_s: float, faults: int, most_s: float = math.inf) -> float:
+    """After so many faults in a row (from 1): doubled by each, up to the most."""
+    return min(first_s * 2.0 ** min(max(faults - 1, 0), _DOUBLINGS), most_s)

@@ -19,7 +19,7 @@ from typing import Any
 from cloud_monitor.system.text import duration_text
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
-from worker.queue.statistics.figures import HELD
+from worker.queue.statistics.figures import HELD_BACK
 from worker.review.kept_files import answering_tokens
 from worker.review.pack import pack_key
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
@@ -204,7 +204,7 @@ class Committer:
                 self._hold.hold(fault)
             if isinstance(error, StorageError) and any(key for _, key in self._queue.ended_files()):
                 outcome = "released"  # others could: this host's fault, and not charged to the chunk
-                self._queue.release(chunk.claim, f"{HELD}{fault}", usage)
+                self._queue.release(chunk.claim, f"{HELD_BACK}{fault}", usage)
             else:
                 self._fail(chunk, fault, usage)
             log.error("%s: %s", chunk.claim.name, fault)

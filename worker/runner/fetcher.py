@@ -23,7 +23,7 @@ from pathlib import Path
 
 from worker.gate.temporary import TempFolder
 from worker.queue import QueuedImage
-from worker.queue.statistics.figures import HELD
+from worker.queue.statistics.figures import HELD_BACK
 from worker.runner.active_chunks import ActiveChunk, ActiveChunks
 from worker.runner.fetched import FetchedImage, ImageRun, LocalFile, Pages, discard, is_of_one_file, remove
 from worker.runner.host_hold import HostHold, StorageTrial
@@ -235,6 +235,6 @@ class Fetcher:
         if chunk.over:
             return
         if self._trial.is_known_good(chunk.claim):
-            chunk.set_released(f"{HELD}{reason}")
+            chunk.set_released(f"{HELD_BACK}{reason}")
         else:
             chunk.set_fault(reason)

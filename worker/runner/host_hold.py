@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from worker.queue import Claim, QueueError
-from worker.queue.statistics.figures import HELD
+from worker.queue.policy import growing_pause_s
+from worker.queue.statistics.figures import HELD_BACK
 from worker.runner.active_chunks import ActiveChunk
 from worker.storage import StorageError
 
-DOUBLINGS_MOST = 20
 OTHERS = 2  # further images of a chunk that are tried
 
 
@@ -38,7 +38,7 @@ class HostHold:
             now_s = time.monotonic()
             if now_s < self._until_s:
                 return
-            pause_s = min(self._first_s * 2 ** min(self._faults, DOUBLINGS_MOST), self._most_s)
+            pause_s = growing_pause_s(self._first_s, self._faults + 1, self._most_s)
             self._faults += 1
             self._until_s = now_s + pause_s * random.uniform(0.8, 1)
             self._reason = reason
@@ -55,14 +55,14 @@ class HostHold:
     @property
     def fault(self) -> str:
         """What the host could not do last, until it can; empty where it is well."""
-        return f"{HELD}{self._reason}" if self._faults else ""
+        return f"{HELD_BACK}{self._reason}" if self._faults else ""
 
     @property
     def reason(self) -> str:
         """Why nothing is to be claimed now; empty where something may be."""
         with self._lock:
             left_s = self._until_s - time.monotonic()
-            return f"{HELD}{self._reason} (for {left_s:.0f} s more)" if left_s > 0 else ""
+            return f"{HELD_BACK}{self._reason} (for {left_s:.0f} s more)" if left_s > 0 else ""
 
 
 class StorageTrial:

@@ -20,7 +20,7 @@ from worker.gate.limits import gate_limits, queue_policy
 from worker.gate.resource_estimate import most_private_bytes
 from worker.gate.temporary import TempFolder
 from worker.queue import NO_NEED, Result, StatedNeed, open_queue
-from worker.queue.statistics.figures import HELD
+from worker.queue.statistics.figures import HELD_BACK
 from worker.recognition import Recogniser, Recognition, SourceImage
 from worker.runner.active_chunks import ActiveChunks
 from worker.runner.claimer import Claimer
@@ -180,7 +180,7 @@ class RecognitionLoop:
         while self._in_flight:
             _, fetched = self._in_flight.popitem()
             self._fetcher.tidy(fetched)
-            fetched.chunk.set_released(f"{HELD}{fault}")
+            fetched.chunk.set_released(f"{HELD_BACK}{fault}")
             self._active.drop_image(fetched.chunk, fetched.image.number)
 
     def _stream(self) -> Iterator[FetchedImage]:
@@ -209,7 +209,7 @@ class RecognitionLoop:
             return []  # the fetcher has said whose fault it is
         except HostFault as fault:
             self._hold.hold(str(fault))
-            run.chunk.set_released(f"{HELD}{fault}")
+            run.chunk.set_released(f"{HELD_BACK}{fault}")
             return []
         except MemoryError:
             run.chunk.set_released("memory ran out")

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 
+from cloud_monitor.system.text import counted
 from worker.errors import WorkerError
 from worker.listing import Enqueued, enqueue
 from worker.queue import Added, Batch, Queue, QueueRefused, QueueUnavailable
@@ -211,6 +212,5 @@ class Submitter:
 def unlisted_text(unlisted: Sequence[str]) -> str:
     if not unlisted:
         return ""
-    noun = "directory" if len(unlisted) == 1 else "directories"
     more = ", ..." if len(unlisted) > 1 else ""
-    return f"; {len(unlisted)} {noun} could not be listed: {unlisted[0]}{more}"
+    return f"; {counted(len(unlisted), 'directory', 'directories')} could not be listed: {unlisted[0]}{more}"

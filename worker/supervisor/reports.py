@@ -16,7 +16,7 @@ from cloud_monitor.system.memory_pages import read_memory_pages
 from cloud_monitor.system.usage import read_disk
 from worker.gate.model import Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
-from worker.queue.statistics.figures import HELD
+from worker.queue.statistics.figures import HELD_BACK
 from worker.settings import SupervisorSettings
 from worker.supervisor.activity import Activity
 from worker.supervisor.averages import Averages
@@ -103,7 +103,7 @@ class Reporter:
 
     def _tell_held(self, reasons: list[str]) -> None:
         """An event when a worker begins to hold back for its host, and when none does any more."""
-        held = next((reason for reason in reasons if reason.startswith(HELD)), "")
+        held = next((reason for reason in reasons if reason.startswith(HELD_BACK)), "")
         if bool(held) != self._is_held:
             self._is_held = bool(held)
             self.event(

@@ -16,8 +16,15 @@ from tests.worker.queue.helpers import (
     row,
 )
 from worker.queue import LeaseLost, Queue, Usage
+from worker.queue.policy import growing_pause_s
 
 KILLED = "SIGSEGV"
+
+
+def test_pauses_double_up_to_the_most_however_many_faults_there_were() -> None:
+    pauses = [growing_pause_s(2, faults, 30) for faults in (0, 1, 2, 3, 5, 6, 5_000)]
+    assert pauses == [2, 2, 4, 8, 30, 30, 30]
+    assert growing_pause_s(2, 5_000) > growing_pause_s(2, 40) > 10**12
 
 
 def test_a_crash_frees_the_chunk_at_once_and_its_images_in_flight_come_first(queue: Queue) -> None:

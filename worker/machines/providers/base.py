@@ -34,6 +34,7 @@ NAME_TAG = "cloud-monitor-machine"
 KINDS = ("openstack", "ec2", "azure", "condor", "local")
 # kind -> the extra of this package that has its library
 EXTRAS = {"openstack": "openstack", "ec2": "ec2", "azure": "azure-machines", "condor": "worker"}
+MIB_OF_GIB = 1024  # clouds tell memory in MiB
 ANSWER_S = 30  # that a cloud has for one answer
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from worker.machines.model import CloudMachine, CloudState, Leftover, MachineSize
 from worker.machines.providers.base import (
+    MIB_OF_GIB,
     NAME_TAG,
     CapacityRefused,
     ProviderError,
@@ -20,7 +21,6 @@ from worker.machines.providers.base import (
     tagged_names,
 )
 
-GIB_MB = 1024
 STATES = {
     "pending": CloudState.BOOTING,
     "running": CloudState.RUNNING,
@@ -63,7 +63,7 @@ def read_type(found: Mapping[str, Any]) -> MachineSize:
     return MachineSize(
         found["InstanceType"],
         found["VCpuInfo"]["DefaultVCpus"],
-        found["MemoryInfo"]["SizeInMiB"] / GIB_MB,
+        found["MemoryInfo"]["SizeInMiB"] / MIB_OF_GIB,
         bandwidth_mbps=bandwidth_mbps(found.get("NetworkInfo", {}).get("NetworkPerformance", "")),
         gpus=gpus,
     )

@@ -32,6 +32,7 @@ from worker.machines.providers.base import (
     ANSWER_S,
     FLEET_TAG,
     GROUP_TAG,
+    MIB_OF_GIB,
     NAME_TAG,
     CapacityRefused,
     Provider,
@@ -47,7 +48,6 @@ from worker.machines.providers.base import (
 )
 
 T = TypeVar("T")
-GIB_MB = 1024
 _STATES = {
     "BUILD": CloudState.BOOTING,
     "ERROR": CloudState.FAILED,
@@ -90,7 +90,7 @@ class OpenStackProvider:
             MachineSize(
                 flavor.name,
                 flavor.vcpus,
-                flavor.ram / GIB_MB,
+                flavor.ram / MIB_OF_GIB,
                 (flavor.disk or 0) + (flavor.ephemeral or 0),
                 gpus=_gpus(flavor.extra_specs or {}),
                 storage_fixed=not self._options.volume,
@@ -189,7 +189,7 @@ class OpenStackProvider:
             lambda: CloudQuota(
                 machines=_use(given.instances_used, given.instances),
                 cores=_use(given.total_cores_used, given.total_cores),
-                memory_gb=_use(given.total_ram_used, given.total_ram, GIB_MB),
+                memory_gb=_use(given.total_ram_used, given.total_ram, MIB_OF_GIB),
             )
         )
 

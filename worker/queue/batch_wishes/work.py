@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from cloud_monitor.system.text import counted
 from worker.queue import operator
 from worker.queue.batch_wishes.wishes import REFUSED, BatchWish, batch_wish_of, check_batch_wish
 from worker.queue.database.sql import db_now, insert_or_ignore, insert_or_replace, storable
@@ -17,7 +18,7 @@ from worker.queue.enqueue import DEFAULT_PRIORITY, Listing, add_directories, bat
 from worker.queue.hold import is_held
 from worker.queue.hosts import add_event
 from worker.queue.model import Added, Batch, QueueError, QueueRefused, QueueTarget
-from worker.queue.policy import QueuePolicy
+from worker.queue.policy import QueuePolicy, growing_pause_s
 from worker.queue.schema import batch_id_of, batch_wishes, batches, chunks, submit_sources
 
 LOCK = 7_201_609  # PostgreSQL's advisory lock: one supervisor makes changes at a time, in their order
@@ -98,15 +99,15 @@ def _change(connection: Connection, policy: QueuePolicy, wish: BatchWish, by: st
     match wish.kind:
         case "pause" | "resume":
             changed = operator.set_paused(connection, target, wish.kind == "pause", by)
-            return f"{wish.kind}d {_chunks(changed)}"
+            return f"{wish.kind}d {counted(changed, 'chunk')}"
         case "cancel":
             return _cancel(connection, wish, by)
         case "retry":
             changed = operator.retry(connection, target, bool(wish.details.get("failed_images")), by)
-            return f"put back {_chunks(changed)}"
+            return f"put back {counted(changed, 'chunk')}"
         case "deadline":
             changed = operator.set_deadline(connection, policy, target, wish.deadline, by)
-            return f"changed for {_chunks(changed)}"
+            return f"changed for {counted(changed, 'chunk')}"
         case "submit":
             raise QueueRefused("a submission is no change")
         case _:
@@ -120,14 +121,10 @@ def _cancel(connection: Connection, wish: BatchWish, by: str) -> str:
     said = "cancelled before it was submitted"
     if not stops or batch_id_of(connection, wish.batch) is not None:
         changed = operator.cancel(connection, QueueTarget(wish.batch), by)
-        said = f"cancelled {_chunks(changed)}{' and the rest of its submission' if stops else ''}"
+        said = f"cancelled {counted(changed, 'chunk')}{' and the rest of its submission' if stops else ''}"
     values = {"done_at": db_now(), "outcome": storable(f"stopped: {by} cancelled it")}
     connection.execute(update(batch_wishes).where(this).values(values))
     return said
-
-
-def _chunks(count: int) -> str:
-    return f"{count:,} {'chunk' if count == 1 else 'chunks'}"
 
 
 def waiting_submissions(connection: Connection) -> list[BatchWish]:
@@ -235,7 +232,7 @@ def record_fault(connection: Connection, wish: BatchWish, fault: str) -> None:
         "lease_until": 0,
         "holder": "",
         "faults": wish.faults + 1,
-        "not_before": db_now() + TRY_AGAIN_S * 2.0**wish.faults,
+        "not_before": db_now() + growing_pause_s(TRY_AGAIN_S, wish.faults + 1),
         "progress": storable(fault),
     }
     connection.execute(update(batch_wishes).where(_held(wish)).values(values))
@@ -258,8 +255,7 @@ def contents_text(connection: Connection, batch_id: int) -> str:
     query = select(func.count(), *(func.coalesce(func.sum(column), 0) for column in columns))
     count, pictures, documents = connection.execute(query.where(chunks.c.batch_id == batch_id)).one()
     least = "at least " if documents else ""
-    noun = "picture" if pictures == 1 else "pictures"
-    return f"{least}{int(pictures):,} {noun} in {_chunks(count)}"
+    return f"{least}{counted(int(pictures), 'picture')} in {counted(count, 'chunk')}"
 
 
 def _left_text(connection: Connection, wish: BatchWish) -> str:

@@ -12,7 +12,7 @@ from worker.queue.hold import FleetHold
 from worker.queue.model import ResultRow
 
 SILENT_S = 120  # a host that has not reported for so long is gone
-HELD = "held back: "  # how the reason of a worker begins whose host cannot do what others can
+HELD_BACK = "held back: "  # how the reason of a worker begins whose host cannot do what others can
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class HostFigures:
     def held(self) -> tuple[str, ...]:
         """Why workers hold back, of each that does: their host cannot do what others can."""
         reasons = (str(worker.get("held_reason") or "") for worker in self.workers_detail)
-        return tuple(reason for reason in reasons if reason.startswith(HELD))
+        return tuple(reason for reason in reasons if reason.startswith(HELD_BACK))
 
 
 @dataclass(frozen=True, slots=True)

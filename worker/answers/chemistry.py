@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud_monitor.system.text import one_line
-from worker.answers.smiles import GROUP, grammar_fault, group_labels
+from worker.answers.smiles import grammar_fault, group_labels, without_labels
 from worker.errors import WorkerError
 
 LONGEST_SMILES = 5_000  # characters; the longest answers have some 700
@@ -71,7 +71,7 @@ class Chemist:
 
     def _read(self, smiles: str) -> Any:
         """The molecule, labels of groups as R groups; or why there is none."""
-        molecule = self._chem.MolFromSmiles(GROUP.sub("*", smiles), sanitize=False)
+        molecule = self._chem.MolFromSmiles(without_labels(smiles), sanitize=False)
         if molecule is None:
             return Chemistry(refused=grammar_fault(smiles) or "not a SMILES")
         if (atoms := molecule.GetNumAtoms()) > MOST_ATOMS:

@@ -85,14 +85,14 @@ def is_atom(bracket: str) -> bool:
 
 
 LABEL = rf"\[(?:{'|'.join(sorted(LABELS))})(?:\d+[a-f]?)?'?\]"  # the page's scripts read it too
-GROUP = re.compile(rf"{LABEL}|\[\*\]|(?<![\[\d])\*")
+_GROUP = re.compile(rf"{LABEL}|\[\*\]|(?<![\[\d])\*")
 
 
 def group_labels(smiles: str) -> list[str]:
     """`[R1]`, `[X]`, `*`, in order of appearance, each as often as it stands."""
-    return GROUP.findall(smiles)
+    return _GROUP.findall(smiles)
 
 
 def without_labels(smiles: str) -> str:
     """The same with each label as `*`, which is SMILES."""
-    return GROUP.sub("*", smiles)
+    return _GROUP.sub("*", smiles)

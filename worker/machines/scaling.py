@@ -76,7 +76,6 @@ class ScalingDecision:
     reason: ScalingReason
     text: str
     figures: Mapping[str, float]
-    look_again_s: float  # from now
     memory: Memory = field(default_factory=Memory)
 
 
@@ -149,7 +148,7 @@ class DeadlineRule:
     def _within(
         self, wanted: int, reason: ScalingReason, text: str, figures: Mapping[str, float], memory: Memory
     ) -> ScalingDecision:
-        return _limited(wanted, reason, text, figures, memory, self.least, self.most, self.every_s)
+        return _limited(wanted, reason, text, figures, memory, self.least, self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,6 @@ class ThresholdRule:
     up_share: float = 0.8
     down_share: float = 0.2
     cooldown_s: float = 60
-    every_s: float = 60
 
     def __call__(self, given: ScalingInput, memory: Memory) -> ScalingDecision:
         images = sum(part.images for part in given.work)
@@ -198,7 +196,7 @@ class ThresholdRule:
     def _within(
         self, wanted: int, reason: ScalingReason, text: str, figures: Mapping[str, float], memory: Memory
     ) -> ScalingDecision:
-        return _limited(wanted, reason, text, figures, memory, self.least, self.most, self.every_s)
+        return _limited(wanted, reason, text, figures, memory, self.least, self.most)
 
 
 def machines_needed(given: ScalingInput, aim: float, spare: float, drain_s: float) -> tuple[int, float]:
@@ -234,13 +232,10 @@ def _limited(
     memory: Memory,
     least: int,
     most: int,
-    every_s: float,
 ) -> ScalingDecision:
     """The decision within the group's limits, which are named where they decide."""
     if wanted > most:
-        return ScalingDecision(most, ScalingReason.MOST, f"{text}; at most {most}", figures, every_s, memory)
+        return ScalingDecision(most, ScalingReason.MOST, f"{text}; at most {most}", figures, memory)
     if wanted < least:
-        return ScalingDecision(
-            least, ScalingReason.LEAST, f"{text}; at least {least}", figures, every_s, memory
-        )
-    return ScalingDecision(wanted, reason, text, figures, every_s, memory)
+        return ScalingDecision(least, ScalingReason.LEAST, f"{text}; at least {least}", figures, memory)
+    return ScalingDecision(wanted, reason, text, figures, memory)

@@ -131,7 +131,6 @@ def test_every_decision_is_within_the_limits_and_explains_itself(
         assert least <= decision.wanted <= most
         assert decision.text
         assert all(math.isfinite(value) for value in decision.figures.values())
-        assert decision.look_again_s > 0
 
 
 @given(INPUTS, st.floats(0, 1e5))

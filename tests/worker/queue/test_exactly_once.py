@@ -26,8 +26,18 @@ from sqlalchemy import delete, select
 
 from tests.services.postgres import Postgres
 from tests.worker.queue.helpers import WHO, let_pass
-from worker.queue import Claim, LeaseLost, Queue, QueuePolicy, QueueTarget, Result, Usage, open_queue
-from worker.queue.schema import chunks, metadata
+from worker.queue import (
+    Claim,
+    LeaseLost,
+    Queue,
+    QueuePolicy,
+    QueueRefused,
+    QueueTarget,
+    Result,
+    Usage,
+    open_queue,
+)
+from worker.queue.schema import batches, chunks, metadata
 
 LEASE_S = 1000.0  # far longer than a test runs: time passes by `let_pass` alone
 RULES = QueuePolicy(lease_s=LEASE_S, attempts=3, backoff_s=100, backoff_most_s=400)
@@ -152,10 +162,21 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["pause", "resume", "cancel", "retry"]))
     def operate(self, what: str) -> None:
-        getattr(self.queue, what)(QueueTarget(batch="b1"))
+        self.operate_on("b1", what)
         if what == "cancel":
             for holding in self.holdings:
                 holding.over = holding.over or holding.claim.batch == "b1"
+
+    def operate_on(self, batch: str, what: str) -> None:
+        """Only what is done may be refused."""
+        try:
+            getattr(self.queue, what)(QueueTarget(batch=batch))
+        except QueueRefused:
+            states = (
+                select(chunks.c.state).join(batches, batches.c.id == chunks.c.batch_id)
+                .where(batches.c.name == batch)
+            )  # fmt: skip
+            assert set(self.queue.database.read(lambda c: c.execute(states).scalars().all())) == {"done"}
 
     # what must hold
 
@@ -176,7 +197,7 @@ class Fleet(RuleBasedStateMachine):
         let_pass(self.queue, LEASE_S)  # of the longest backoffs too
         self.queue.maintain()
         for batch in self.batches:
-            self.queue.resume(QueueTarget(batch=batch))
+            self.operate_on(batch, "resume")
             self.queue.retry(QueueTarget(batch=batch))
         while (found := self.queue.claim(**WHO)) is not None:
             self.queue.store(found, [Result(image.number, "end") for image in found.images])

@@ -2,9 +2,6 @@
 
 import errno
 
-OF_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Of an OSError, when a process or its host lacks what any file would need: no word about this one."""
-
 
 class WorkerError(Exception):
     """The message names the thing and what to do."""
@@ -12,3 +9,11 @@ class WorkerError(Exception):
 
 class HostFault(WorkerError):
     """What this host cannot do now, and another can, or this one later."""
+
+
+def is_of_process(error: BaseException) -> bool:
+    """Whether a process or its host lacks what any work would need: descriptors or memory."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _OF_PROCESS
+
+
+_OF_PROCESS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})

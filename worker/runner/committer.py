@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud_monitor.system.text import duration_text
+from worker.errors import is_of_process
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
 from worker.queue.statistics.figures import HELD_BACK
@@ -121,9 +122,13 @@ class Committer:
             log.warning("%s: %s", chunk.claim.name, error)
         except Exception as error:
             log.exception("%s", chunk.claim.name)
+            told, is_charged = f"{type(error).__name__}: {error}", not is_of_process(error)
             with suppress(QueueError):
-                self._fail(chunk, f"{type(error).__name__}: {error}", None)
-            self._drop(chunk, "failed", str(error))
+                if is_charged:
+                    self._fail(chunk, told, None)
+                else:
+                    self._queue.release(chunk.claim, told, chunk.usage())
+            self._drop(chunk, "failed" if is_charged else "released", told)
 
     def _store(self, chunk: ActiveChunk, all_of_it: bool) -> bool:
         """Store what is due; whether nothing waits any more."""
@@ -279,7 +284,7 @@ class Committer:
 def _passes(error: BaseException) -> bool:
     """Whether the same upload may go well a little later, without anybody's doing."""
     full_disk = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return full_disk or isinstance(error, QueueUnavailable)
+    return full_disk or is_of_process(error) or isinstance(error, QueueUnavailable)
 
 
 def _log_failure(task: Future[Any]) -> None:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 
 from cloud_monitor.system.files import replacing
-from worker.errors import OF_PROCESS
+from worker.errors import is_of_process
 from worker.storage.base import (
     BLOCK_BYTES,
     LARGEST_IMAGE_BYTES,
@@ -136,7 +136,7 @@ class FolderStorage:
         """The image's own where others are beside it; else it cannot be told from one file: a share that is
         not mounted is an empty folder.
         """
-        if error.errno in OF_PROCESS:
+        if is_of_process(error):
             return error
         own = error.errno in OF_IMAGE or (error.errno == errno.ENOENT and self._has_images(key))
         return (ImageMissing if own else StorageError)(f"{self.url}: cannot read {key}: {error.strerror}")

@@ -25,7 +25,7 @@ from worker.decimer.errors import (
 from worker.decimer.images.formats import HEIF, PDF, explain_unidentified, formats_of
 from worker.decimer.images.frames import ANIMATIONS, are_read_each, count_frames
 from worker.decimer.images.pdf import count_pdf_pages, render_page
-from worker.errors import OF_PROCESS, HostFault
+from worker.errors import HostFault, is_of_process
 
 LONGEST_SIDE = 32_768  # pixels: what a side costs beside the pixels stays within 200 MB
 _ORIENTATION = 0x0112  # EXIF's tag
@@ -161,5 +161,5 @@ def _translate_errors() -> Iterator[None]:
 
 def _blame_process(error: Exception) -> None:
     """Raises HostFault for what says nothing about the file."""
-    if isinstance(error, OSError) and error.errno in OF_PROCESS:
+    if isinstance(error, OSError) and is_of_process(error):
         raise HostFault(f"images cannot be read: {error.strerror}") from None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from cloud_monitor.inventory import LISTED_MAX
 from cloud_monitor.metrics.paths import build_path, clean
 from cloud_monitor.setting_types import (
     LogLevel,
@@ -243,7 +244,7 @@ class InventorySettings(GridSettings):
         1000, ge=0, le=10_000, description="most jobs in the list, held ones first; 0: none are asked for"
     )
     inventory_vms_max: int = Field(
-        5000, ge=0, le=20_000, description="most VMs in the list, those with a problem first"
+        5000, ge=0, le=LISTED_MAX, description="most VMs in the list, those with a problem first"
     )
 
     @field_validator("inventory_token_file")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import NamedTuple
 
+from cloud_monitor.inventory import LOST, vm_rank
 from cloud_monitor.metrics.paths import build_path
 from cloud_monitor.system.text import one_line
-from cloud_monitor.trouble import LOST, vm_rank
 from collector.clouds import CloudFacts, Home, VmNames, homes_of, read_cloud_facts
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, CondorJob, Machine, VmDetails

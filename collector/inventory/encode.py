@@ -6,17 +6,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, takewhile
 
+from cloud_monitor.inventory import LIST_BYTES_MAX, LIST_VERSION
 from collector.inventory.compose import Inventory, ListedJob, ListedVm
 from collector.sources.shares import shares_by_interest
 
-VERSION = 1
-BODY_BYTES_MAX = 4 << 20
 
-
-def encode_inventory(inventory: Inventory, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+def encode_inventory(inventory: Inventory, bytes_max: int = LIST_BYTES_MAX) -> bytes:
     """At most `bytes_max` bytes; where these are not enough for all rows, the lists lack their last ones."""
     head = {
-        "version": VERSION,
+        "version": LIST_VERSION,
         "taken_at": inventory.taken_at,
         "vms_total": inventory.vms_total,
         "jobs_total": inventory.jobs_total,

@@ -8,11 +8,11 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
+from cloud_monitor.inventory import UNREGISTERED, YEAR_2100_S, is_unregistered
 from cloud_monitor.metrics.paths import NAME_LENGTH_MAX
-from cloud_monitor.trouble import UNREGISTERED, is_unregistered
+from cloud_monitor.system.text import TEXT_LENGTH_MAX
 
 _NAME = r"^[A-Za-z0-9_-]*$"  # of metric paths, so that lists and figures name the same records alike
-TEXT_LENGTH_MAX = 300
 TYPES_MAX = 100  # job types of one job
 
 Name = Annotated[str, Field(pattern=_NAME, max_length=NAME_LENGTH_MAX)]  # may be empty: not known
@@ -21,7 +21,7 @@ Text = Annotated[str, Field(max_length=TEXT_LENGTH_MAX)]
 Key = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
 Code = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-Time = Annotated[int, Field(ge=0, lt=4_102_444_800)]  # epoch seconds before the year 2100
+Time = Annotated[int, Field(ge=0, lt=YEAR_2100_S)]
 
 GONE, UNLISTED = "gone", "unlisted"  # absent from a complete list; from one that had no room for all
 

@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cloud_monitor.inventory import LIST_BYTES_MAX, LISTED_MAX
 from cloud_monitor.system.text import without_controls
 from webapp.inventory.model import Count, InventoryPayload, JobRecord, RecordList, Status, Time, VmRecord
 
-PACKED_MAX_BYTES = 4 * 2**20 + 64 * 1024  # what cannot be packed grows a little
-BODY_MAX_BYTES = 4 * 2**20
-_ITEMS_MAX = 20_000
+PACKED_BYTES_MAX = LIST_BYTES_MAX + 64 * 1024  # what cannot be packed grows a little
 _GZIP = 31  # zlib's word for a gzip header
 
 
@@ -25,29 +24,29 @@ class ListRefused(ValueError):
 
 
 class ListTooLarge(ListRefused):
-    """A list is over BODY_MAX_BYTES once unpacked."""
+    """A list is over LIST_BYTES_MAX once unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    version: Literal[1]
+    version: Literal[1]  # LIST_VERSION
     taken_at: Time
     vms_total: Count | None = None
     vms_cut: bool = False
-    vms: Annotated[tuple[VmRecord, ...], Field(max_length=_ITEMS_MAX)] | None = None
+    vms: Annotated[tuple[VmRecord, ...], Field(max_length=LISTED_MAX)] | None = None
     jobs_total: Annotated[dict[Status, Count], Field(max_length=50)] | None = None
     jobs_cut: bool = False
-    jobs: Annotated[tuple[JobRecord, ...], Field(max_length=_ITEMS_MAX)] | None = None
+    jobs: Annotated[tuple[JobRecord, ...], Field(max_length=LISTED_MAX)] | None = None
 
 
 _READER = TypeAdapter(_Body)
 
 
 def unpack(packed: bytes) -> bytes:
-    """The body out of gzip. Raises ListTooLarge before more than BODY_MAX_BYTES are unpacked."""
+    """The body out of gzip. Raises ListTooLarge before more than LIST_BYTES_MAX are unpacked."""
     reader = zlib.decompressobj(_GZIP)
     try:
-        body = reader.decompress(packed, BODY_MAX_BYTES + 1)
+        body = reader.decompress(packed, LIST_BYTES_MAX + 1)
     except zlib.error as error:
         raise ListRefused(f"Content-Encoding is gzip, and the body is not: {error}") from None
     check_size(body)
@@ -57,8 +56,8 @@ def unpack(packed: bytes) -> bytes:
 
 
 def check_size(body: bytes) -> None:
-    if len(body) > BODY_MAX_BYTES:
-        raise ListTooLarge(f"the list is larger than {BODY_MAX_BYTES} bytes: send fewer VMs and jobs")
+    if len(body) > LIST_BYTES_MAX:
+        raise ListTooLarge(f"the list is larger than {LIST_BYTES_MAX} bytes: send fewer VMs and jobs")
 
 
 def read_payload(body: bytes) -> InventoryPayload:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
 
-from cloud_monitor.trouble import STATES_IN_TROUBLE
+from cloud_monitor.inventory import STATES_IN_TROUBLE
 from webapp.inventory.database import SUFFIX, InventoryFault, change_lists
 from webapp.inventory.history import begin, goes_on, leave, proceed
 from webapp.inventory.model import GONE, RECORD_TYPES, UNLISTED, Change, InventoryPayload, Record, RecordList

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from cloud_monitor.metrics.catalog import BY_KEY
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Counts, Grid, Host, Value
-from webapp.pages.cells import Cell, show
+from webapp.pages.cells import BAD, Cell, show
 from webapp.pages.tables import Column, Row, Table, below, figure_label, natural, row_of, words
 
 _SHOWN = {"load": "Load", "cpu": "CPU", "ram": "RAM", "swap": "Swap", "si": "In", "so": "Out", "disk": "Disk"}
@@ -63,7 +63,7 @@ def sources_table(host: Host, view: SnapshotView, at: str) -> Table:
         Column("Points", below("source_points", source="$")),
         Column("Failed", below("source_failed", source="$")),
     )
-    rows = (row_of(name, counts, figures, view, {"failed": "b"}) for name, counts in host.sources.items())
+    rows = (row_of(name, counts, figures, view, {"failed": BAD}) for name, counts in host.sources.items())
     return Table("Sources of the collector", "Source", columns, tuple(rows), at)
 
 

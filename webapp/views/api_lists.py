@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from cloud_monitor.inventory import LIST_BYTES_MAX
 from cloud_monitor.metrics.paths import is_clean
 from webapp.errors import RequestRefused
 from webapp.inventory.model import RECORD_TYPES, ListSummary, TrackedRecord
@@ -126,7 +127,7 @@ def _check_token(grid: str) -> ProvenUser:
 
 
 def _read_body() -> bytes:
-    from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES, unpack
+    from webapp.inventory.payload import PACKED_BYTES_MAX, unpack
 
     if request.mimetype != "application/json":
         raise RequestRefused(415, "type_refused", "Content-Type: application/json is expected")
@@ -134,7 +135,7 @@ def _read_body() -> bytes:
     if encoding not in ("gzip", "identity"):
         raise RequestRefused(415, "encoding_refused", "Content-Encoding: gzip, or none, is expected")
     is_packed = encoding == "gzip"
-    request.max_content_length = PACKED_MAX_BYTES if is_packed else BODY_MAX_BYTES
+    request.max_content_length = PACKED_BYTES_MAX if is_packed else LIST_BYTES_MAX
     body = request.get_data(cache=False)
     return unpack(body) if is_packed else body
 

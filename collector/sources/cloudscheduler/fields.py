@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-YEAR_2100_S = 4_102_444_800  # later ones are milliseconds, or somebody's joke
+from cloud_monitor.inventory import YEAR_2100_S
+
 COUNT_MAX = 10**9
 
 

@@ -25,10 +25,11 @@ from cloud_monitor.htcondor.job_status import (
     TRANSFERRING_OUTPUT,
     status_of,
 )
+from cloud_monitor.inventory import YEAR_2100_S
 from cloud_monitor.system.text import one_line
 from collector.model import Collected, CondorJob
 from collector.settings import CondorSettings
-from collector.sources.cloudscheduler.fields import COUNT_MAX, YEAR_2100_S
+from collector.sources.cloudscheduler.fields import COUNT_MAX
 from collector.sources.htcondor.jobs import ANSWER_SHARE, QUERY_SHARE, SCHEDDS_SETTING, hash_user, told_errors
 from collector.sources.htcondor.jobtypes import JobTypes
 from collector.sources.htcondor.peers import ask_each

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud_monitor.inventory import LIST_BYTES_MAX
 from cloud_monitor.metrics.paths import clean
 from cloud_monitor.system.text import one_line
 from collector.clouds import cloud_values, live_host_values
 from collector.inventory.compose import Inventory, ListedJob, ListedVm, compose_inventory
-from collector.inventory.encode import BODY_BYTES_MAX, encode_inventory
+from collector.inventory.encode import encode_inventory
 from collector.isolate import SourceOutcome
 from collector.model import CloudVm, Collected, CondorJob, Machine, VmDetails, read_collected, write_collected
 from collector.sources.cloudscheduler import v1, v2
@@ -324,7 +325,7 @@ def test_the_largest_lists_that_may_be_asked_for_keep_within_the_bound() -> None
     ]
     inventory = Inventory(NOW, tuple(vms), len(vms), False, tuple(jobs), {"held": 10_000}, False)
     body = encode_inventory(inventory)
-    assert BODY_BYTES_MAX - 10_000 < len(body) <= BODY_BYTES_MAX
+    assert LIST_BYTES_MAX - 10_000 < len(body) <= LIST_BYTES_MAX
     found = json.loads(body)
     assert found["vms_cut"]
     assert found["jobs_cut"]

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from cloud_monitor.inventory import LIST_BYTES_MAX
 from tests.webapp.listings import TOKEN, job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
-from webapp.inventory.payload import BODY_MAX_BYTES, PACKED_MAX_BYTES
+from webapp.inventory.payload import PACKED_BYTES_MAX
 from webapp.settings import Settings
 
 
@@ -192,12 +193,12 @@ def test_a_new_field_of_a_later_collector_is_no_fault(app: Flask) -> None:
 
 
 def test_what_unpacks_to_more_than_fits_is_refused_before_it_is_unpacked(app: Flask) -> None:
-    bomb = gzip.compress(b" " * (BODY_MAX_BYTES * 50))
-    assert len(bomb) < PACKED_MAX_BYTES
+    bomb = gzip.compress(b" " * (LIST_BYTES_MAX * 50))
+    assert len(bomb) < PACKED_BYTES_MAX
     answer = put_list(app, "belle", bomb)
     assert (answer.status_code, answer.json["error"]["code"]) == (413, "list_too_large")
-    assert put_list(app, "belle", os.urandom(PACKED_MAX_BYTES + 1)).status_code == 413
-    plain = put_list(app, "belle", b" " * (BODY_MAX_BYTES + 1), **{"Content-Encoding": "identity"})
+    assert put_list(app, "belle", os.urandom(PACKED_BYTES_MAX + 1)).status_code == 413
+    plain = put_list(app, "belle", b" " * (LIST_BYTES_MAX + 1), **{"Content-Encoding": "identity"})
     assert plain.status_code == 413
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from cloud_monitor.inventory import IN_TROUBLE
 from cloud_monitor.system.text import age_text, format_number
-from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import GONE, UNLISTED, ListSummary, TrackedRecord
 from webapp.model.snapshot_view import Freshness, SnapshotView, judge
 from webapp.pages.cells import BAD, Cell

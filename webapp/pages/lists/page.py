@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from cloud_monitor.inventory import IN_TROUBLE, UNREGISTERED
 from cloud_monitor.system.text import format_number
-from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import ListSummary, QueryResult, TrackedRecord
 from webapp.inventory.query import RecordQuery
 from webapp.model.health import OK, Finding, Level
@@ -17,7 +17,7 @@ from webapp.pages.lists.cells import LEAVING, WORDS, age_cell, is_stale
 from webapp.pages.tables import Column, Row, Table, words
 
 ROWS_MAX = 500  # of a page of a list
-_NAMES = {"unreg": "unregistered", **LEAVING}
+_NAMES = {UNREGISTERED: "unregistered", **LEAVING}
 
 
 @dataclass(frozen=True, slots=True)

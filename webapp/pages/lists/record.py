@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
+from cloud_monitor.inventory import IN_TROUBLE
 from cloud_monitor.system.text import age_text
-from cloud_monitor.trouble import IN_TROUBLE
 from webapp.inventory.model import JobRecord, ListSummary, TrackedRecord
 from webapp.model.health import OK, Finding, Level
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import Cell
+from webapp.pages.cells import BAD, Cell
 from webapp.pages.lists.cells import AGE, age_cell, is_stale, since, status_cell, text, utc
 from webapp.pages.tables import Column, Row, Table, words
 
@@ -46,7 +46,7 @@ def history_table(tracked: TrackedRecord, view: SnapshotView) -> Table:
     end = view.as_of
     for change in reversed(tracked.changes):
         lasted = age_text(max(0, end - change.at))
-        status = text(words(change.status), "b" if change.status in IN_TROUBLE else "")
+        status = text(words(change.status), BAD if change.status in IN_TROUBLE else "")
         rows.append(Row(utc(change.at, view), (status, Cell(lasted, AGE), text(change.host))))
         end = change.at
     columns = (Column("Status"), Column("For"), Column("Host"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from cloud_monitor.inventory import UNREGISTERED
 from webapp.inventory.model import ListSummary, TrackedRecord, VmRecord
 from webapp.model.snapshot_view import SnapshotView
-from webapp.pages.cells import Cell
+from webapp.pages.cells import WARN, Cell
 from webapp.pages.details import DetailPage
 from webapp.pages.lists.cells import number, since, status_cell, text
 from webapp.pages.lists.page import ListColumn, ListSpec
@@ -28,7 +29,7 @@ def _vm(tracked: TrackedRecord) -> VmRecord:
 
 def _status(tracked: TrackedRecord, view: SnapshotView) -> Cell:
     vm = _vm(tracked)
-    unregistered = ["unregistered"] if "unreg" in vm.states else []
+    unregistered = ["unregistered"] if UNREGISTERED in vm.states else []
     return status_cell(tracked, view, *(["idle"] if vm.idle else []), *unregistered)
 
 
@@ -41,7 +42,7 @@ def _slots(tracked: TrackedRecord, view: SnapshotView) -> Cell:
 
 def _registered(tracked: TrackedRecord, view: SnapshotView) -> Cell:
     registered = _vm(tracked).registered
-    tone = "w" if "unreg" in _vm(tracked).states else ""
+    tone = WARN if UNREGISTERED in _vm(tracked).states else ""
     return Cell("") if registered is None else text("yes" if registered else "no", tone)
 
 

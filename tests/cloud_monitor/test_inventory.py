@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloud_monitor.trouble import IN_TROUBLE, STATES_IN_TROUBLE, is_unregistered, vm_rank
+from cloud_monitor.inventory import IN_TROUBLE, STATES_IN_TROUBLE, is_unregistered, vm_rank
 
 
 def test_the_states_in_trouble() -> None:

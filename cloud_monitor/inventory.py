@@ -1,6 +1,13 @@
-"""What counts as trouble of a VM or job: by it lists are cut, ordered, filtered and coloured (pure)."""
+"""Lists of single VMs and jobs, as collectors send them and the page takes and shows them: how much one
+holds, and what counts as trouble, by which they are cut, ordered, filtered and coloured (pure).
+"""
 
 from __future__ import annotations
+
+LIST_VERSION = 1  # of its JSON
+LIST_BYTES_MAX = 4 << 20  # unpacked
+LISTED_MAX = 20_000  # VMs, and jobs
+YEAR_2100_S = 4_102_444_800  # later times are milliseconds, or somebody's joke
 
 ERROR, HELD = "error", "held"  # statuses of a VM and of a job
 LOST = "lost"  # a VM that HTCondor knows, and the cloud scheduler does not

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from webapp.errors import RequestRefused
 from webapp.serving.context import current_settings
 from webapp.serving.identity import obstacle_to_changes
+from webapp.views.fleet.reach import queue_address
 
 Written = TypeVar("Written")
 
@@ -22,6 +23,16 @@ HOW = (
 
 def is_on() -> bool:
     return current_settings().wishes_database_url is not None
+
+
+def check_on(what: str) -> None:
+    """Raises RequestRefused: 409 with the remedy, where nothing can be asked of `what`."""
+    if not is_on():
+        raise RequestRefused(409, "wishes_off", f"nothing can be asked of {what} here: {HOW}")
+    try:
+        queue_address(what)
+    except RequestRefused as refused:
+        raise RequestRefused(409, refused.code, refused.message) from None
 
 
 class MayAsk(NamedTuple):

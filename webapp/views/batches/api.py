@@ -123,7 +123,7 @@ def _ask_plain(kind: BatchWishKind, name: str) -> Response:
 
 def _ask(who: ProvenUser, kind: BatchWishKind, name: str, details: dict[str, Any]) -> Response:
     """202: a supervisor carries it out; 200 where the same was asked for before with the same key."""
-    _check_set()
+    wishing.check_on("batches")
     from webapp.views.batches.reading import find, forget
     from webapp.views.batches.shown import describe_wish
     from worker.queue.batch_wishes.wishes import BatchWish, QueueError, check_batch_wish, write_batch_wish
@@ -157,16 +157,6 @@ def _same(before: tuple[BatchWish, str], asked: BatchWish) -> tuple[BatchWish, s
         text = f"this Idempotency-Key was of {first.kind} {first.batch}: choose another for another request"
         raise RequestRefused(422, "key_reused", text)
     return before
-
-
-def _check_set() -> None:
-    """Raises RequestRefused: 409 with the remedy."""
-    if not wishing.is_on():
-        raise RequestRefused(409, "wishes_off", f"nothing can be asked of batches here: {wishing.HOW}")
-    try:
-        queue_address()
-    except RequestRefused as refused:
-        raise RequestRefused(409, refused.code, refused.message) from None
 
 
 def _others() -> AskedOfBatches:

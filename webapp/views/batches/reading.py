@@ -7,7 +7,7 @@ from functools import partial
 from webapp.errors import RequestRefused
 from webapp.serving.kept import KeptReading
 from webapp.views.batches.shown import AskedView, asked_view
-from webapp.views.fleet.reach import queue_address
+from webapp.views.fleet.reach import queue_address, unread
 from webapp.views.fleet.reading import read_queue_figures
 from webapp.views.wishing import may_ask
 from worker.queue.batch_wishes.wishes import BatchWish
@@ -33,7 +33,7 @@ def read_asked_now() -> AskedOfBatches:
     try:
         found = _kept.get(url, partial(read_asked, url))
     except QueueError as error:
-        raise _unread(error) from None
+        raise unread(error) from None
     if found is None:
         raise RequestRefused(409, "queue_too_old", TOO_OLD)
     return found
@@ -46,7 +46,7 @@ def read_batches() -> tuple[QueueFigures, AskedOfBatches | None]:
     try:
         figures = read_queue_figures(queue_address())
     except QueueError as error:
-        raise _unread(error) from None
+        raise unread(error) from None
     try:
         return figures, read_asked_now()
     except RequestRefused as refused:
@@ -68,7 +68,7 @@ def find(number: int | None = None, asked_by: str = "", key: str = "") -> tuple[
     try:
         return find_wish(queue_address(), number, asked_by, key)
     except QueueError as error:
-        raise _unread(error) from None
+        raise unread(error) from None
 
 
 def look_up_batch(name: str) -> BatchFigures | None:
@@ -76,13 +76,9 @@ def look_up_batch(name: str) -> BatchFigures | None:
     try:
         return find_batch(queue_address(), name)
     except QueueError as error:
-        raise _unread(error) from None
+        raise unread(error) from None
 
 
 def forget() -> None:
     """What is kept is not true any more."""
     _kept.forget()
-
-
-def _unread(error: QueueError) -> RequestRefused:
-    return RequestRefused(503, "cannot_read", str(error), retry_after_s=10)

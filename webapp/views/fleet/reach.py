@@ -1,6 +1,4 @@
-"""The queue's database for pages of single results: whether there is one, and what is said when it cannot be
-read.
-"""
+"""The queue's database for pages: whether there is one, and what is said when it cannot be read."""
 
 from __future__ import annotations
 
@@ -14,20 +12,20 @@ from webapp.serving.kept import KeptFault
 
 Found = TypeVar("Found")
 
-OFF = (
-    "batches are not shown: WEBAPP_FLEET_DATABASE_URL is not set; name there the queue database of the "
-    "worker fleet, with a role that may only read"
+HOW = (
+    "WEBAPP_FLEET_DATABASE_URL is not set; name there the queue database of the worker fleet, with a role "
+    "that may only read"
 )
 NO_BATCH = "There is no such batch; /fleet shows those there are."
 NO_RESULT = "There is no such result; /fleet shows the batches there are."
 _faults = KeptFault()
 
 
-def queue_address() -> str:
-    """Raises RequestRefused (404) where no queue is set."""
+def queue_address(what: str = "batches") -> str:
+    """Raises RequestRefused (404) where no queue is set that `what` could be read from."""
     url = current_settings().fleet_database_url
     if url is None:
-        raise RequestRefused(404, "fleet_off", OFF)
+        raise RequestRefused(404, "fleet_off", f"{what} are not shown: {HOW}")
     return url
 
 
@@ -42,7 +40,7 @@ def read_or_refuse(read: Callable[[], Found | None], code: str, missing: str) ->
     try:
         found = _faults.run(current_settings().fleet_database_url, read, QueueUnavailable)
     except QueueError as error:
-        raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
+        raise unread(error) from None
     except sqlite3.Error as error:  # a queue's are QueueError
         raise reviews_unreadable(error) from None
     if found is None:
@@ -50,5 +48,9 @@ def read_or_refuse(read: Callable[[], Found | None], code: str, missing: str) ->
     return found
 
 
+def unread(error: object) -> RequestRefused:
+    return RequestRefused(503, "cannot_read", str(error), retry_after_s=10)
+
+
 def reviews_unreadable(error: sqlite3.Error) -> RequestRefused:
-    return RequestRefused(503, "cannot_read", f"the reviews cannot be read: {error}", retry_after_s=10)
+    return unread(f"the reviews cannot be read: {error}")

@@ -63,7 +63,7 @@ def preview() -> Response:
 @blueprint.post("/machines")
 def create() -> Response:
     who = identify()
-    _check_writing()
+    wishing.check_on("machines")
     from webapp.views.machines.choice import MachineRequest, NothingFits, choose_offer
     from worker.queue.machines.wishes import MachineWish
 
@@ -83,7 +83,7 @@ def create() -> Response:
 def delete(name: str) -> Response:
     """Drains the machine, then it is deleted; with `now=true` it is deleted at once."""
     who = identify()
-    _check_writing()
+    wishing.check_on("machines")
     from worker.queue.machines.wishes import MachineWish
     from worker.queue.statistics.machines import MachineState
 
@@ -100,7 +100,7 @@ def delete(name: str) -> Response:
 @blueprint.put("/machines/groups/<name>")
 def change_group(name: str) -> Response:
     who = identify()
-    _check_writing()
+    wishing.check_on("machines")
     from worker.queue.machines.wishes import MachineWish
 
     asked = read_change_as(GroupChange)
@@ -125,16 +125,6 @@ def _found() -> FleetMachines:
     from webapp.views.machines.queue import read_machines
 
     return read_machines()
-
-
-def _check_writing() -> None:
-    """Raises RequestRefused: 409 with the remedy."""
-    from webapp.views.machines import queue
-
-    if not wishing.is_on():
-        raise RequestRefused(409, "wishes_off", queue.WRITE_OFF)
-    if not queue.is_on():
-        raise RequestRefused(409, "fleet_off", queue.READ_OFF)
 
 
 def _group(found: FleetMachines, name: str) -> GroupFigures:

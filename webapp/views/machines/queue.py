@@ -11,10 +11,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from webapp.errors import RequestRefused
-from webapp.serving.context import current_settings
 from webapp.serving.kept import KeptReading
 from webapp.views import wishing
-from webapp.views.wishing import HOW
+from webapp.views.fleet.reach import queue_address, unread
 
 if TYPE_CHECKING:
     from worker.queue.machines.wishes import MachineWish
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 
 EVENTS = 20
 
-READ_OFF = (
-    "machines are not shown: WEBAPP_FLEET_DATABASE_URL is not set; name there the queue database of the "
-    "worker fleet, with a role that may only read"
-)
-WRITE_OFF = f"machines cannot be changed here: {HOW}"
 TOO_OLD = "the queue is of a version without machines: `worker enqueue` or `worker run` brings it up to date"
 
 
@@ -37,23 +31,17 @@ def _kept() -> KeptReading[FleetMachines | None]:
     return KeptReading(QueueError)
 
 
-def is_on() -> bool:
-    return current_settings().fleet_database_url is not None
-
-
 def read_machines() -> FleetMachines:
     """Moments old. Raises RequestRefused: 404 where the page may not read the queue or it has no
     machines, 503 where it cannot be read.
     """
-    url = current_settings().fleet_database_url
-    if url is None:
-        raise RequestRefused(404, "fleet_off", READ_OFF)
+    url = queue_address("machines")
     from worker.queue.statistics.machines import QueueError, read_fleet_machines
 
     try:
         found = _kept().get(url, partial(read_fleet_machines, url, last=EVENTS))
     except QueueError as error:
-        raise RequestRefused(503, "cannot_read", str(error), retry_after_s=10) from None
+        raise unread(error) from None
     if found is None:
         raise RequestRefused(404, "queue_too_old", TOO_OLD)
     return found

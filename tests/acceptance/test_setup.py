@@ -204,3 +204,25 @@ def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     with pytest.raises(InstallationRefused, match="link is not a file: move it away"):
         File(tmp_path / "link", "x", "root", "root", 0o644).is_made()
+
+
+def test_what_a_run_under_cron_tells_goes_to_the_log_and_not_by_mail(tmp_path: Path) -> None:
+    """The shipped line as cron's shell runs it: a `logger` of the test's stands for the system's."""
+    shipped = (ROOT / "cron/cloud-monitor").read_text()
+    assert 'MAILTO=""' in shipped.splitlines()
+    (command,) = re.findall(r"^\* \* \* \* \* cloud-monitor (.*)$", shipped, re.MULTILINE)
+    for name, text in (
+        ("logger", f'[ "$*" = "-t cloud-monitor-collector" ] && cat >> {tmp_path}/log'),
+        ("collector", "echo told; echo wrong >&2; exit 1"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    ran = subprocess.run(
+        ["sh", "-c", command.replace("/opt/cloud-monitor/.venv/bin/cloud-monitor-collector", "collector")],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == ("", "")
+    assert (tmp_path / "log").read_text() == "told\nwrong\n"

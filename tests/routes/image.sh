@@ -30,4 +30,8 @@ worker enqueue /pictures --name patents
 worker run --until-empty > "$HOME/run.log" 2>&1 || { tail "$HOME/run.log"; exit 1; }
 worker results --format csv > "$HOME/smiles.csv"
 [ "$(wc -l < "$HOME/smiles.csv")" = $(($(ls samples/molecules | wc -l) + 1)) ]
-echo "$(sed -n 2p "$HOME/smiles.csv" | cut -d, -f3,4); $(figure "http://127.0.0.1:$PORT" contained)"
+shown=$(figure "http://127.0.0.1:$PORT" contained)
+trap - EXIT
+podman rm --force --time 5 "$page" > /dev/null 2>&1 # a podman without systemd warns of it
+kill $(jobs -p)
+echo "$(sed -n 2p "$HOME/smiles.csv" | cut -d, -f3,4); $shown"

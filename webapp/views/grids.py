@@ -6,6 +6,7 @@ A cloud's page has its VMs and jobs where they are listed; the grid's own head n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from flask import Blueprint, Response, abort, url_for
 
 from webapp.annotations.store import find_annotations
 from webapp.inventory.query import RecordQuery
-from webapp.model.health import Finding, Level
+from webapp.model.health import Finding, Health, Level
 from webapp.model.options import links_about
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Grid, Host
@@ -22,7 +23,7 @@ from webapp.pages.happened import happened_lines
 from webapp.pages.lists.jobs import JOBS
 from webapp.pages.lists.page import list_links, list_table
 from webapp.pages.lists.vms import VMS
-from webapp.pages.status import held_sections, status_page, user_sections, waiting_sections
+from webapp.pages.status import Section, held_sections, status_page, user_sections, waiting_sections
 from webapp.pages.tables import Table
 from webapp.poll.current import current_view
 from webapp.serving.context import current_settings
@@ -156,38 +157,40 @@ def _find_host(view: SnapshotView, grid_name: str, host_name: str) -> tuple[Grid
 def show_held() -> Response:
     """Held jobs by reason, and how that changed since yesterday."""
 
-    def values(view: SnapshotView) -> Values:
-        sections = held_sections(health_of(view), _address)
-        if current_settings().inventory_token_file is not None:
-            sections = tuple(
-                replace(section, list_link=url_for("lists.jobs", grid=section.grid, status="held"))
-                for section in sections
-            )
-        return {"title": "Held jobs", "sections": sections, "with_change": True}
+    def sections(health: Health) -> tuple[Section, ...]:
+        found = held_sections(health, _address)
+        if current_settings().inventory_token_file is None:
+            return found
+        return tuple(
+            replace(one, list_link=url_for("lists.jobs", grid=one.grid, status="held")) for one in found
+        )
 
-    return show_page("held", "across_body.html", values, heading="Held jobs")
+    return _show_across("held", "Held jobs", sections, with_change=True)
 
 
 @waiting.get("/waiting", endpoint="show")
 def show_waiting() -> Response:
     """How long idle jobs have been waiting."""
-
-    def values(view: SnapshotView) -> Values:
-        sections = waiting_sections(health_of(view), _address)
-        return {"title": "Waiting", "sections": sections, "with_change": False}
-
-    return show_page("waiting", "across_body.html", values, heading="Waiting")
+    return _show_across("waiting", "Waiting", lambda health: waiting_sections(health, _address))
 
 
 @users.get("/users", endpoint="show")
 def show_users() -> Response:
     """Jobs by user and accounting group."""
+    return _show_across("users", "Users", lambda health: user_sections(health, _address))
 
+
+def _show_across(
+    page_name: str,
+    title: str,
+    sections: Callable[[Health], tuple[Section, ...]],
+    *,
+    with_change: bool = False,
+) -> Response:
     def values(view: SnapshotView) -> Values:
-        sections = user_sections(health_of(view), _address)
-        return {"title": "Users", "sections": sections, "with_change": False}
+        return {"title": title, "sections": sections(health_of(view)), "with_change": with_change}
 
-    return show_page("users", "across_body.html", values, heading="Users")
+    return show_page(page_name, "across_body.html", values, heading=title)
 
 
 def _address(grid: str) -> str:

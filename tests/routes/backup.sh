@@ -1,0 +1,125 @@
+# docs/backup.md: copied by its commands while a fleet works, all of it destroyed, restored by its commands; the queue in
+# SQLite, then in PostgreSQL; figures in VictoriaMetrics and in a Carbon.
+# suites: bookworm
+# as: root
+# packages: systemd dbus python3-venv sqlite3 postgresql graphite-carbon
+# init: systemd
+. /srv/lib.sh
+
+git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
+python3 -m venv .venv && .venv/bin/pip install -qq --no-input -c constraints.txt -e '.[collector,webapp,worker]'
+for part in collector webapp worker; do .venv/bin/cloud-monitor-$part setup --system > /dev/null; done
+# Ports of this machine that others may have.
+export PGPORT=$((PORT + 5))
+sed -i "s/^port = .*/port = $PGPORT/" /etc/postgresql/*/main/postgresql.conf
+systemctl restart postgresql
+sed -i "s/^\(LINE_RECEIVER_PORT\) = .*/\1 = $((PORT + 3))/; s/^\(PICKLE_RECEIVER_PORT\) = .*/\1 = $((PORT + 4))/
+    s/^\(CACHE_QUERY_PORT\) = .*/\1 = $((PORT + 6))/; s/^\(\w*_INTERFACE\) = .*/\1 = 127.0.0.1/" /etc/carbon/carbon.conf
+tools/install-victoriametrics > /dev/null
+sed "s/8428/$((PORT + 1))/; s/2003/$((PORT + 2))/" systemd/cloud-monitor-store.service > /etc/systemd/system/cloud-monitor-store.service
+cat > /etc/cloud-monitor/collector.toml <<EOF
+grid = "atlas"
+carbon = "tcp+plain://127.0.0.1:$((PORT + 2)),127.0.0.1:$((PORT + 4))"
+state_dir = "/var/lib/cloud-monitor/collector"
+EOF
+cat > /etc/cloud-monitor/webapp.toml <<EOF
+graphite_url = "http://127.0.0.1:$((PORT + 1))"
+port = $PORT
+poll_every_s = 2
+poll_after_step_s = 0.2
+state_dir = "/var/lib/cloud-monitor/webapp"
+EOF
+cat > /etc/cloud-monitor/worker.env <<EOF
+WORKER_STORAGE_URL=/srv/drawings
+WORKER_RESULTS_URL=/srv/results
+WORKER_DECIMER_ENGINE=stub
+WORKER_STUB_S=1
+WORKER_STORE_S=0.5
+WORKER_LEASE_S=5
+WORKER_CHUNK_IMAGES=10
+WORKER_MAX_WORKERS=1
+WORKER_CPU_THRESHOLD_PCT=100
+WORKER_MEMORY_THRESHOLD_PCT=100
+WORKER_MEMORY_DRAIN_PCT=100
+WORKER_SCHEDULED_EVENTS_URL=off
+WORKER_SPOT_NOTICE_URL=off
+EOF
+mkdir -p /srv/results /srv/drawings/a && chown cloud-monitor /srv/results
+for number in $(seq 10 89); do cp samples/molecules/benzene.png /srv/drawings/a/$number.png; done
+page=http://127.0.0.1:$PORT
+state=/var/lib/cloud-monitor
+store="s/8428/$((PORT + 1))/"
+fleet() { # ARGUMENTS...: as the unit runs it
+    # shellcheck disable=SC2046
+    runuser -u cloud-monitor -- env $(cat /etc/cloud-monitor/worker.env) WORKER_STATE_DIR=$state/worker \
+        .venv/bin/cloud-monitor-worker "$@"
+}
+measure() { runuser -u cloud-monitor -- .venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
+has() { [ "$(answers fleet | wc -l)" -ge "$1" ]; }
+well() { fleet status --json > /dev/null; }
+stored() { curl -fsS "http://127.0.0.1:$((PORT + 1))/render?target=grids.atlas.sysinfo.load&format=json&from=-1h" | grep -o '\[[0-9.]*,[0-9]*\]'; }
+carbon_has() { whisper-fetch /var/lib/graphite/whisper/grids/atlas/sysinfo/load.wsp | grep -qv None; }
+
+trap 'ls -lR /var/backups/cloud-monitor | head -60; journalctl --no-pager -o cat -u "cloud-monitor*" -u carbon-cache | tail -40' EXIT
+systemctl daemon-reload
+systemctl restart cloud-monitor-store carbon-cache cloud-monitor-web
+wait_for 60 curl -fsS "http://127.0.0.1:$((PORT + 1))/health"
+wait_for 60 measure
+wait_for 120 carbon_has
+wait_for 240 figure "$page" atlas
+runuser -u cloud-monitor -- .venv/bin/cloud-monitor-webapp --config /etc/cloud-monitor/webapp.toml annotate "a kernel was updated"
+
+copy_at_work() { # the copy is in $to
+    fleet enqueue a --name patents
+    systemctl start cloud-monitor-worker
+    wait_for 400 has 15
+    find $state/webapp -name '*.sqlite' | sort > /tmp/files
+    answers fleet > /tmp/answers
+    follow_page docs/backup.md Copy
+    to=$(find /var/backups/cloud-monitor/* -maxdepth 0 | tail -n 1)
+    [ "$(answers fleet | wc -l)" -lt 80 ] # it was at work
+}
+
+# 1. SQLite, with the figures.
+copy_at_work
+sqlite3 "$to/state/worker/queue.db" 'PRAGMA integrity_check' | grep -x ok
+for heading in "Of VictoriaMetrics" "Of Graphite"; do
+    (export to && follow_page docs/backup.md "$heading" "$store")
+done
+systemctl stop cloud-monitor-worker cloud-monitor-web cloud-monitor-store carbon-cache
+rm -rf $state/webapp $state/worker $state/store/* /etc/cloud-monitor/*.toml /etc/cloud-monitor/*.env /srv/results /var/lib/graphite/whisper/*
+for part in collector webapp worker; do .venv/bin/cloud-monitor-$part setup --system > /dev/null; done # as on a new machine
+for heading in "Into VictoriaMetrics" "Into Graphite" Restore; do follow_page docs/backup.md "$heading"; done
+wait_for 60 well
+answers fleet | grep -xF -f /tmp/answers | diff - /tmp/answers
+carbon_has
+stored
+find $state/webapp -name '*.sqlite' | sort | diff - /tmp/files
+sqlite3 $state/webapp/annotations.sqlite .dump | grep "a kernel was updated"
+measure
+wait_for 240 figure "$page" atlas
+wait_for 400 has 80
+sqlite3 $state/worker/queue.db 'PRAGMA integrity_check' | grep -x ok
+systemctl stop cloud-monitor-worker
+echo "SQLite: $(wc -l < /tmp/answers) answers and more were copied, 80 are there"
+
+# 2. PostgreSQL: what was stored before the dump is there after it.
+runuser -u postgres -- psql -qc "CREATE ROLE fleet LOGIN PASSWORD 'SECRET'"
+runuser -u postgres -- createdb --owner=fleet --encoding=UTF8 --template=template0 fleet
+rm -rf $state/worker/queue.db*
+echo "WORKER_DATABASE_URL=postgresql://fleet:SECRET@127.0.0.1:$PGPORT/fleet" >> /etc/cloud-monitor/worker.env
+copy_at_work
+(export to && follow_page docs/backup.md "Of PostgreSQL")
+systemctl stop cloud-monitor-worker
+runuser -u postgres -- dropdb --force fleet
+rm -rf /srv/results/*
+follow_page docs/backup.md "Into PostgreSQL"
+answers fleet | grep -xF -f /tmp/answers | diff - /tmp/answers
+cp -a "$to/results/." /srv/results
+systemctl start cloud-monitor-worker
+wait_for 400 has 80
+systemctl stop cloud-monitor-worker
+trap - EXIT
+measure
+wait_for 240 figure "$page" atlas
+echo "restored: $(figure "$page" atlas); PostgreSQL: $(wc -l < /tmp/answers) answers were dumped, $(answers fleet | wc -l) are there"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cloud_monitor.system.child import ChildAnswer, ChildCall, describe_error, error_text, run_calls
+from cloud_monitor.system.child import ChildAnswer, ChildCall, run_calls
+from cloud_monitor.system.text import describe_error, error_text
 from collector.model import Collected, read_collected, write_collected
 
 

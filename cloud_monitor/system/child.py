@@ -18,10 +18,10 @@ from typing import NamedTuple, NoReturn
 
 from cloud_monitor.system import progress
 from cloud_monitor.system.process import die_with_parent
+from cloud_monitor.system.text import describe_error
 
 _ANSWER_BYTES_MAX = 64 << 20
 _REAP_S = 1.0
-_MESSAGE_LENGTH_MAX = 500
 
 Describe = Callable[[BaseException], str]
 
@@ -47,16 +47,6 @@ class _Child:
     timeout_s: float
     started_s: float
     received: bytearray = field(default_factory=bytearray)
-
-
-def describe_error(error: BaseException) -> str:
-    """Its class and text in one line, for whoever does not know the class."""
-    return f"{type(error).__name__}: {error_text(error)}"
-
-
-def error_text(error: BaseException) -> str:
-    """Its text alone, in one line of bounded length."""
-    return " ".join(str(error).split())[:_MESSAGE_LENGTH_MAX]
 
 
 def run_calls(calls: Mapping[str, ChildCall], describe: Describe = describe_error) -> dict[str, ChildAnswer]:

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 TEXT_LENGTH_MAX = 300
+_ERROR_LENGTH_MAX = 500
 _THIN_SPACE = " "  # narrow and unbreakable, between thousands
 _READ_MAX = 4 * TEXT_LENGTH_MAX  # runs of blanks shrink, so a little more is looked at than shown
 
@@ -27,6 +28,16 @@ def without_controls(text: str, instead: str = "\ufffd") -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else instead for character in text)
+
+
+def describe_error(error: BaseException) -> str:
+    """Its class and text in one line, for whoever does not know the class."""
+    return f"{type(error).__name__}: {error_text(error)}"
+
+
+def error_text(error: BaseException) -> str:
+    """Its text alone, in one line of bounded length."""
+    return " ".join(str(error).split())[:_ERROR_LENGTH_MAX]
 
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor.system import progress
-from cloud_monitor.system.child import ChildAnswer, ChildCall, error_text, run_calls
+from cloud_monitor.system.child import ChildAnswer, ChildCall, run_calls
 from cloud_monitor.system.progress import split_messages
+from cloud_monitor.system.text import error_text
 from tests.services.support import PATIENCE_S, wait_until
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cloud_monitor.system.child import ChildCall, error_text, run_calls
+from cloud_monitor.system.child import ChildCall, run_calls
+from cloud_monitor.system.text import error_text
 from worker.condor.jobs import FLEET_ATTRIBUTE, JobState, read_job
 from worker.errors import WorkerError
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from worker.gate.model import (
     MARGIN,
+    MB,
     Decision,
     GateInput,
     GateLimits,
@@ -253,4 +254,4 @@ def _figures(inputs: GateInput, history: History) -> dict[str, float]:
 
 
 def _mb(value_bytes: int) -> str:
-    return f"{value_bytes / 1e6:,.0f} MB"
+    return f"{value_bytes / MB:,.0f} MB"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cloud_monitor.system.text import duration_text
+from cloud_monitor.system.text import describe_error, duration_text
 from worker.errors import is_of_process
 from worker.exports.jsonl import write_result_file
 from worker.queue import LeaseLost, Queue, QueueError, QueueUnavailable, Usage
@@ -122,7 +122,7 @@ class Committer:
             log.warning("%s: %s", chunk.claim.name, error)
         except Exception as error:
             log.exception("%s", chunk.claim.name)
-            told, is_charged = f"{type(error).__name__}: {error}", not is_of_process(error)
+            told, is_charged = describe_error(error), not is_of_process(error)
             with suppress(QueueError):
                 if is_charged:
                     self._fail(chunk, told, None)

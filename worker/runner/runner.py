@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from cloud_monitor.system.text import describe_error
 from worker.decimer.images.formats import may_have_pages
 from worker.errors import HostFault
 from worker.gate.limits import gate_limits, queue_policy
@@ -219,7 +220,7 @@ class RecognitionLoop:
             return []
         except Exception as error:
             log.exception("%s", run.chunk.claim.name)
-            run.chunk.set_fault(f"{type(error).__name__}: {error}")
+            run.chunk.set_fault(describe_error(error))
             return []
         if run.chunk.over:
             discard(fetched)

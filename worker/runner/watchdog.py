@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from cloud_monitor.system.usage import read_process_memory
+from worker.gate.model import MB
 from worker.runner.active_chunks import ActiveChunks
 from worker.runner.worker_status import EXIT_LATE, EXIT_LEFT
 
@@ -90,8 +91,8 @@ class Watchdog:
         if memory.private_bytes > self._most_private_bytes and self._active.is_ready:
             self._active.set_outgrown()
             self.leave(
-                f"its memory is at {memory.private_bytes / 1e6:,.0f} MB, "
-                f"over {self._most_private_bytes / 1e6:,.0f} MB"
+                f"its memory is at {memory.private_bytes / MB:,.0f} MB, "
+                f"over {self._most_private_bytes / MB:,.0f} MB"
             )
 
     def _see_it_end(self, now_s: float) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 
-from cloud_monitor.system.text import counted
+from cloud_monitor.system.text import counted, describe_error
 from worker.errors import WorkerError
 from worker.listing import Enqueued, enqueue
 from worker.queue import Added, Batch, Queue, QueueRefused, QueueUnavailable
@@ -148,7 +148,7 @@ class Submitter:
                 raise
         except Exception as error:
             log.exception("wish %d", wish.id)
-            write(partial(record_fault, wish=wish, fault=f"{type(error).__name__}: {error}"))
+            write(partial(record_fault, wish=wish, fault=describe_error(error)))
 
     def _submit(self, wish: BatchWish, url: str) -> None:
         storage = self._open_source(url, self._settings)

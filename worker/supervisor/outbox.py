@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloud_monitor.system.text import describe_error
 from worker.gate.stated_needs import too_large_text
 from worker.queue import Outstanding, Queue, QueueUnavailable, StatedNeed, UsageStatistics
 from worker.supervisor.wish_rounds import WishRounds
@@ -112,9 +113,7 @@ class Outbox:
                 self.queue_state = QueueState(statistics=self._statistics, error=str(error))
             except Exception as error:
                 log.exception("the queue could not be read")
-                self.queue_state = QueueState(
-                    statistics=self._statistics, error=f"{type(error).__name__}: {error}"
-                )
+                self.queue_state = QueueState(statistics=self._statistics, error=describe_error(error))
             self._wake.wait(ROUND_S)
             self._wake.clear()
 

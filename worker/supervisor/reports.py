@@ -14,7 +14,7 @@ from pathlib import Path
 from cloud_monitor.system.gpu import GpuReader
 from cloud_monitor.system.memory_pages import read_memory_pages
 from cloud_monitor.system.usage import read_disk
-from worker.gate.model import Decision, GateVerdict, Reason, TempUse
+from worker.gate.model import MB, Decision, GateVerdict, Reason, TempUse
 from worker.queue import DecisionNote, HostReport, Queue
 from worker.queue.statistics.figures import HELD_BACK
 from worker.settings import SupervisorSettings
@@ -91,7 +91,7 @@ class Reporter:
         force: bool = False,
     ) -> None:
         now_s = time.monotonic()
-        self._temp_mb = temp.used_bytes / 1e6
+        self._temp_mb = temp.used_bytes / MB
         if now_s - self._reported_s < REPORT_EVERY_S and not force:
             return
         self._reported_s = now_s

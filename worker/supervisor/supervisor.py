@@ -18,6 +18,7 @@ from cloud_monitor.system.usage import read_host_sample
 from worker.gate.admission import is_warming, others_first, youngest
 from worker.gate.limits import allotted_memory, gate_limits, limit_figures
 from worker.gate.model import (
+    MB,
     Decision,
     GateInput,
     GateLimits,
@@ -246,7 +247,7 @@ class Supervisor:
         settings, now_s = self._settings, time.monotonic()
         for worker in self._workers:
             status = worker.status
-            rotate_log(worker.log, int(settings.log_mb * 1e6), settings.log_files)
+            rotate_log(worker.log, int(settings.log_mb * MB), settings.log_files)
             if worker.asked_to_leave_s is not None:
                 if now_s - worker.asked_to_leave_s > LEAVE_S:
                     worker.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from cloud_monitor.system.text import error_text
 from worker.decimer.errors import (
     DamagedImage,
     EmptyFile,
@@ -151,7 +152,7 @@ def _translate_errors() -> Iterator[None]:
         raise TooManyPixels("a decompression bomb by its header") from None
     except Exception as error:  # noqa: BLE001 - see above
         _blame_process(error)
-        text = " ".join(str(error).split())[:120] or type(error).__name__
+        text = error_text(error)[:120] or type(error).__name__
         if "security limit" in text.lower():  # libheif's own, before we see the size
             raise TooManyPixels(text) from None
         if isinstance(error, EOFError) or any(sign in text.lower() for sign in _TRUNCATED_SIGNS):

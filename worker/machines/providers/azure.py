@@ -20,6 +20,7 @@ from azure.identity import DefaultAzureCredential
 from azure.mgmt.compute import ComputeManagementClient
 from pydantic import Field
 
+from cloud_monitor.system.text import describe_error
 from worker.machines.model import (
     CloudListing,
     CloudQuota,
@@ -228,7 +229,7 @@ class AzureProvider:
             return read()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProviderUnavailable(
-                f"provider {self.name}: its answer is not understood: {type(error).__name__}: {error}"
+                f"provider {self.name}: its answer is not understood: {describe_error(error)}"
             ) from None
 
 

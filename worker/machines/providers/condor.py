@@ -28,6 +28,7 @@ from worker.machines.model import (
 )
 from worker.machines.providers.base import (
     GROUP_TAG,
+    MIB_OF_GIB,
     NAME_TAG,
     Provider,
     ProviderOptions,
@@ -65,7 +66,7 @@ class CondorProvider:
     def sizes(self) -> Sequence[MachineSize]:
         request = self._jobs.request(self._options.cores, self._options.memory_mb)
         disk_gb = request.disk_mb / 1000
-        return (MachineSize(SIZE, request.cpus, request.memory_mb / 1024, disk_gb, storage_fixed=True),)
+        return (MachineSize(SIZE, request.cpus, request.memory_mb / MIB_OF_GIB, disk_gb, storage_fixed=True),)
 
     def create(self, order: MachineOrder) -> str:
         if order.spot:

@@ -22,6 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from cloud_monitor.system.text import describe_error
 from worker.machines.model import (
     CloudListing,
     CloudQuota,
@@ -231,7 +232,7 @@ class Ec2Provider:
             raise ProviderUnavailable(f"provider {self.name}: {error}") from None
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise ProviderUnavailable(
-                f"provider {self.name}: its answer is not understood: {type(error).__name__}: {error}"
+                f"provider {self.name}: its answer is not understood: {describe_error(error)}"
             ) from None
 
 

@@ -28,6 +28,7 @@ from worker.machines.model import (
     QuotaUse,
 )
 from worker.machines.providers.base import (
+    MIB_OF_GIB,
     Provider,
     ProviderOptions,
     ProviderRefused,
@@ -58,7 +59,7 @@ class LocalProvider:
 
     def sizes(self) -> Sequence[MachineSize]:
         options = self._options
-        return (MachineSize("local", options.cores, options.memory_mb / 1024, price_per_hour=0),)
+        return (MachineSize("local", options.cores, options.memory_mb / MIB_OF_GIB, price_per_hour=0),)
 
     def create(self, order: MachineOrder) -> str:
         group = self.root / f"{order.group}@{order.name}"

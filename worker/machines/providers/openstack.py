@@ -18,6 +18,7 @@ import openstack
 from keystoneauth1.exceptions import ClientException
 from openstack import exceptions
 
+from cloud_monitor.system.text import describe_error
 from worker.machines.model import (
     CloudListing,
     CloudMachine,
@@ -203,7 +204,7 @@ class OpenStackProvider:
             raise ProviderUnavailable(f"provider {self.name}: {error}") from None
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ProviderUnavailable(
-                f"provider {self.name}: its answer is not understood: {type(error).__name__}: {error}"
+                f"provider {self.name}: its answer is not understood: {describe_error(error)}"
             ) from None
 
 

@@ -33,5 +33,6 @@ worker results --format csv > "$HOME/smiles.csv"
 shown=$(figure "http://127.0.0.1:$PORT" contained)
 trap - EXIT
 podman rm --force --time 5 "$page" > /dev/null 2>&1 # a podman without systemd warns of it
+# shellcheck disable=SC2046
 kill $(jobs -p)
 echo "$(sed -n 2p "$HOME/smiles.csv" | cut -d, -f3,4); $shown"

@@ -1,8 +1,9 @@
 # docs/upgrade.md: from before the queue's second schema (some 300 commits) to today and back, by the page's own commands,
-# with a fleet's results, work that waits and a page's history. Units are started by Debian's systemctl without systemd.
+# with a fleet's results, work that waits and a page's history.
 # suites: bookworm
 # as: root
-# packages: python3 python3-venv sqlite3 systemctl
+# packages: systemd dbus python3-venv sqlite3
+# init: systemd
 . /srv/lib.sh
 
 git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
@@ -48,17 +49,17 @@ fleet() { # ARGUMENTS...: as the unit runs it
 measure() { runuser -u cloud-monitor -- .venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
 has() { [ "$(answers fleet | grep -c "^$1 ")" = "$2" ]; }
 schema() { sqlite3 "$1" 'SELECT version_num FROM alembic_version'; }
+upgraded() { [ "$(schema $state/worker/queue.db)" != "$old" ]; }
 past() { sqlite3 $state/webapp/conditions.sqlite 'SELECT key, began, text FROM episodes WHERE ended IS NOT NULL ORDER BY 1, 2'; }
 happened() { [ -n "$(past)" ]; }
 failing() { curl -s "$page/health" | grep -q '"failures": *[1-9]'; }
 
 tools/install-victoriametrics > /dev/null
 serve_store $((PORT + 1)) $((PORT + 2))
-# What systemd makes of StateDirectory= is made by hand.
-install -d -o cloud-monitor -g cloud-monitor $state/collector $state/webapp $state/worker
+install -d -o cloud-monitor -g cloud-monitor $state/collector $state/worker
 systemctl daemon-reload
 systemctl start cloud-monitor-web
-trap 'ls -l $state/*; tail -n 20 /var/log/journal/*' EXIT
+trap 'journalctl --no-pager -o cat -u "cloud-monitor*" | tail -40' EXIT
 measure
 wait_for 240 figure "$page" atlas
 fleet enqueue one --name first
@@ -75,12 +76,14 @@ past > /tmp/past
 old=$(schema $state/worker/queue.db)
 echo "schema $old, $(wc -l < /tmp/answers) answers, happened: $(head -n 1 /tmp/past)"
 
-follow_page /tmp/upgrade.md Upgrade "s/\(collector,webapp,worker\)/\1,fleet/; s/--system/--system --with systemd/"
+follow_page /tmp/upgrade.md Upgrade 's/\(collector,webapp,worker\)/\1,fleet/'
 git worktree add -q /tmp/before before-upgrade
-wait_for 240 has waiting "$(ls /srv/drawings/two | wc -l)" # by the unit, of the new version
+wait_for 240 upgraded # by the unit: here no command is to come before it
+wait_for 240 has waiting "$(ls /srv/drawings/two | wc -l)"
 new=$(schema $state/worker/queue.db)
 [ "$new" -gt "$old" ]
-grep -h "brought from schema $old to $new; as it was before it is kept in .*queue.db.before-$new" /var/log/journal/*worker*
+journalctl --no-pager -o cat -u cloud-monitor-worker |
+    grep "brought from schema $old to $new; as it was before it is kept in .*queue.db.before-$new"
 [ "$(schema $state/worker/queue.db.before-"$new")" = "$old" ]
 [ "$(sqlite3 $state/worker/queue.db 'PRAGMA integrity_check')" = ok ]
 answers fleet | grep '^first ' | diff - /tmp/answers
@@ -88,7 +91,6 @@ measure
 wait_for 240 figure "$page" atlas
 past | grep -xF -f /tmp/past | diff - /tmp/past
 curl -fsS "$page/health" | grep '"version"'
-for part in collector webapp worker; do .venv/bin/cloud-monitor-$part config check --help > /dev/null; done
 if (cd /tmp/before && runuser -u cloud-monitor -- env WORKER_STATE_DIR=$state/worker WORKER_STORAGE_URL=/srv/drawings \
     /opt/cloud-monitor/.venv/bin/python -m worker enqueue two --name more) > /tmp/refused 2>&1; then
     echo "an older program wrote into a newer queue" && exit 1

@@ -54,7 +54,7 @@ containers: ## build the images of collector with page, and worker, by buildah
 test-containers: .venv/ready ## run them by podman
 	$(BIN)/pytest -m containers --timeout 0
 
-test-routes: ## follow the documented ways of installing on bare Debians (mmdebstrap, by root; half an hour)
+test-routes: ## follow the documented ways of installing on bare Debians (mmdebstrap, by root; an hour)
 	@tests/routes/run
 
 test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 GB, installed once) and compare

@@ -100,9 +100,17 @@ class MakeRun:
         return found
 
     def pid_of(self, part: str) -> int:
-        """The process whose command line holds `part`; AssertionError where there is not exactly one."""
-        (pid,) = [pid for pid, command in self.pids().items() if part in command]
-        return pid
+        """The process whose command line holds `part`, once there is exactly one: what a shell starts has the
+        shell's own for a moment.
+        """
+        found: list[int] = []
+
+        def is_one() -> bool:
+            found[:] = [pid for pid, command in self.pids().items() if part in command]
+            return len(found) == 1
+
+        wait_until(is_one, f"one process of {part}")
+        return found[0]
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Exit status of make once it has ended by itself."""

@@ -6,16 +6,27 @@ import sys
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import click
 
 from worker.answers.chemistry import Chemist
 from worker.errors import WorkerError
 from worker.exports.base import CHEMISTRY, COLUMNS, REVIEW, WITHOUT_LISTS
-from worker.exports.export import FORMATS, Add, export_to_file, export_to_stream, with_chemistry
+from worker.exports.export import (
+    FORMATS,
+    Add,
+    by_confidence,
+    export_to_file,
+    export_to_stream,
+    with_chemistry,
+)
 from worker.exports.reviews import ReviewTable, read_reviews
 from worker.gate.limits import queue_policy
 from worker.queue import Queue, QueueError, ResultChoice, ResultRow, open_queue
+from worker.review.command_options import filter_options, read_filter
+from worker.review.export import chosen_rows
+from worker.review.reviewed import NO_VERDICTS
 from worker.settings import Settings
 
 
@@ -37,6 +48,7 @@ from worker.settings import Settings
     "--doubtful", is_flag=True, help="Only answers whose least confidence is below WORKER_DOUBTFUL_BELOW."
 )
 @click.option("--sort", type=click.Choice(["confidence"]), help="The least sure first; errors come last.")
+@filter_options
 @click.option(
     "--chemistry",
     is_flag=True,
@@ -51,6 +63,7 @@ from worker.settings import Settings
 @click.pass_obj
 def command(
     settings: Settings,
+    /,
     batch: str | None,
     form: str,
     output: Path | None,
@@ -61,15 +74,23 @@ def command(
     chemistry: bool,
     reviews: str | None,
     tokens: bool,
+    **filters: Any,
 ) -> None:
     """Write the results of a BATCH, or all: one row an image, also of chunks still being worked on."""
     if resume and output is None:
         raise click.UsageError("--resume needs --output")
     below = settings.doubtful_below if doubtful else None
     choice = ResultChoice(min_confidence, below, least_first=sort is not None)
-    if resume and choice != ResultChoice():
+    chosen = read_filter(
+        filters,
+        doubtful_below=below,
+        at_least=min_confidence,
+        has_batch=batch is not None,
+        has_reviews=reviews is not None,
+    )
+    if resume and (chosen is not None or choice != ResultChoice()):
         raise click.UsageError(
-            "--resume goes on with all results: not with --min-confidence, --doubtful or --sort"
+            "--resume goes on with all results: not with --min-confidence, --doubtful, --sort or filters"
         )
     has_chemistry = chemistry or form == "sdf"
     if resume and (has_chemistry or reviews):
@@ -90,17 +111,22 @@ def command(
     def add(rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
         return reduce(lambda added, one: one(added), adds, rows)
 
+    def choose(queue: Queue, batch: str | None) -> Iterator[ResultRow]:
+        if batch is not None and chosen is not None:
+            return chosen_rows(queue.database, batch, chosen, table or NO_VERDICTS)
+        return by_confidence(choice)(queue, batch)
+
     queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
     try:
         if output is None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stream:
-                export_to_stream(queue, form, stream, batch, choice, columns, add)
+                export_to_stream(queue, form, stream, batch, choose, columns, add)
         else:
-            count = export_to_file(queue, form, output, batch, resume, choice, columns, add)
+            count = export_to_file(queue, form, output, batch, resume, choose, columns, add)
             click.echo(f"{count} results written to {output}", err=True)
         if table is not None:
             click.echo(f"{table.matched} of them of results written here", err=True)
-        if not choice.asks_confidence:
+        if chosen is None and not choice.asks_confidence:
             note_export(queue, batch)
     except BrokenPipeError:
         pass  # whoever reads has enough

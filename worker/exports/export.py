@@ -36,8 +36,19 @@ FORMATS: dict[str, Callable[[], Format]] = {
     "sdf": SdfFormat,
 }
 ALL = ResultChoice()
+Choose = Callable[[Queue, str | None], Iterator[ResultRow]]
 Add = Callable[[Iterator[ResultRow]], Iterator[ResultRow]]
 NOTHING_ADDED: Add = iter
+
+
+def by_confidence(choice: ResultChoice) -> Choose:
+    def choose(queue: Queue, batch: str | None) -> Iterator[ResultRow]:
+        return queue.results(batch) if choice == ALL else queue.chosen_results(batch, choice)
+
+    return choose
+
+
+EVERYTHING = by_confidence(ALL)
 
 
 def export_to_stream(
@@ -45,12 +56,12 @@ def export_to_stream(
     form: str,
     stream: BinaryIO,
     batch: str | None,
-    choice: ResultChoice = ALL,
+    choose: Choose = EVERYTHING,
     columns: Columns = COLUMNS,
     add: Add = NOTHING_ADDED,
 ) -> int:
-    """`add` puts more to the rows, as the columns ask for it."""
-    return FORMATS[form]().write(add(chosen(queue, batch, choice)), stream, columns)
+    """`choose` reads the results, `add` puts more to them, as the columns ask for it."""
+    return FORMATS[form]().write(add(choose(queue, batch)), stream, columns)
 
 
 def export_to_file(
@@ -59,7 +70,7 @@ def export_to_file(
     path: Path,
     batch: str | None,
     resume: bool,
-    choice: ResultChoice = ALL,
+    choose: Choose = EVERYTHING,
     columns: Columns = COLUMNS,
     add: Add = NOTHING_ADDED,
 ) -> int:
@@ -68,15 +79,11 @@ def export_to_file(
     ExportRefused.
     """
     if not path.exists():
-        return FORMATS[form]().append(add(chosen(queue, batch, choice)), path, columns)
+        return FORMATS[form]().append(add(choose(queue, batch)), path, columns)
     if not resume:
         raise ExportRefused(f"{path} is there already: add --resume to go on with it, or remove it")
     FORMATS[form]().mend(path)
     return FORMATS[form]().append(missing(queue, FORMATS[form](), path, batch), path, columns)
-
-
-def chosen(queue: Queue, batch: str | None, choice: ResultChoice) -> Iterator[ResultRow]:
-    return queue.results(batch) if choice == ALL else queue.chosen_results(batch, choice)
 
 
 def missing(queue: Queue, form: Format, path: Path, batch: str | None) -> Iterator[ResultRow]:

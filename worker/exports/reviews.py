@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,8 @@ from worker.errors import WorkerError
 from worker.exports.base import REVIEW
 from worker.queue import ResultRow
 
+AnswerKey = tuple[str, str]  # the picture's hash, the SMILES
+TOGETHER = 500  # reviews
 BLOCK_BYTES = 1 << 16
 CONNECT_S, SILENCE_S = 10.0, 60.0
 _SCHEMA = """CREATE TABLE reviews (
@@ -59,6 +61,18 @@ class ReviewTable:
             self.matched += found is not None
             values = (picture, *(found or (None,) * (len(REVIEW) - 1)))
             yield replace(row, more={**row.more, **dict(zip(REVIEW, values, strict=True))})
+
+    def pieces(self) -> Iterator[Mapping[AnswerKey, str]]:
+        """All verdicts by picture and SMILES, some hundred at a time."""
+        rows = self._sql.cursor().execute("SELECT image_hash, smiles, verdict FROM reviews")
+        while piece := rows.fetchmany(TOGETHER):
+            yield {(picture, smiles): verdict for picture, smiles, verdict in piece}
+
+    def find(self, keys: Collection[AnswerKey]) -> Mapping[AnswerKey, str]:
+        """Those of these answers."""
+        query = "SELECT verdict FROM reviews WHERE image_hash = ? AND smiles = ?"
+        found = ((key, self._sql.execute(query, key).fetchone()) for key in keys)
+        return {key: row[0] for key, row in found if row is not None}
 
     def close(self) -> None:
         self._sql.close()

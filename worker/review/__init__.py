@@ -21,10 +21,12 @@ from worker.review.choice import (
     NOTE_NAMES,
     NOTED,
     REVIEWS,
+    SOURCE_ITSELF,
     TRUNCATED,
     After,
     ResultFilter,
     Span,
+    folder_of,
 )
 from worker.review.failed import GIVEN_UP, FailedChoice, FailedPage, read_failed_page
 from worker.review.result import ResultPage, read_result_page
@@ -40,6 +42,7 @@ __all__ = [
     "NOTE_NAMES",
     "NO_MOLECULE",
     "REVIEWS",
+    "SOURCE_ITSELF",
     "TRUNCATED",
     "UNPARSABLE",
     "WITHOUT_LISTS",
@@ -59,6 +62,7 @@ __all__ = [
     "Span",
     "Verdicts",
     "band_of",
+    "folder_of",
     "read_answers",
     "read_batch_agreement",
     "read_batch_page",

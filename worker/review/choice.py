@@ -14,9 +14,11 @@ from worker.queue.schema import chunks, images, results
 
 ANSWERS, NOTED, TRUNCATED = "answers", "noted", "truncated"
 NO_MOLECULE, FAILED = "not_a_molecule", "failed"
+SHOWS = (ANSWERS, NOTED, NO_MOLECULE, TRUNCATED, FAILED)
 NOTE_NAMES = NOTES
 REVIEWED, UNREVIEWED = "reviewed", "unreviewed"
 REVIEWS = (REVIEWED, UNREVIEWED, RIGHT, WRONG)
+SOURCE_ITSELF = "."  # no folder's own name: how an address or a command says it
 _NO_CONFIDENCE = 0.0  # of failed ones
 
 
@@ -62,6 +64,11 @@ class Span:
         return _before_all(self.since) if self.since else None
 
 
+def folder_of(word: str) -> str:
+    """Of the word that says it."""
+    return "" if word == SOURCE_ITSELF else word
+
+
 def _before_all(since: int) -> After:
     return After(-1.0, 0, 0, since)
 
@@ -74,6 +81,7 @@ class ResultFilter:
 
     show: str = ANSWERS
     below: float | None = None  # least confidence
+    at_least: float | None = None  # the same
     note: str = ""  # one of NOTE_NAMES
     error: str = ""  # what stands before the first colon
     text: str = ""  # anywhere in the picture's name, its folder or the SMILES, whatever the case
@@ -196,6 +204,8 @@ class ResultFilter:
         found: list[ColumnElement[bool]] = [results.c.least_confidence.is_not(None)]
         if self.below is not None:
             found.append(results.c.least_confidence < self.below)
+        if self.at_least is not None:
+            found.append(results.c.least_confidence >= self.at_least)
         return found
 
 

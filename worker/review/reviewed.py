@@ -84,14 +84,22 @@ def places_of(
         return find(after, count)
     if chosen.review == UNREVIEWED:
         return _unreviewed(connection, find, after, count, verdicts)
-    wanted = _wanted(chosen.review)
     here = None if after is None else (after.least, after.chunk, after.number)
     found = (
         place
-        for place, verdict in _meet(connection, batch_id, chosen, verdicts)
-        if verdict in wanted and (here is None or (place < here if is_backward else place > here))
+        for place in reviewed_places(connection, batch_id, chosen, verdicts)
+        if here is None or (place < here if is_backward else place > here)
     )
     return heapq.nlargest(count, found) if is_backward else heapq.nsmallest(count, found)
+
+
+def reviewed_places(
+    connection: Connection, batch_id: int, chosen: ResultFilter, verdicts: Verdicts
+) -> Iterator[Place]:
+    """All that were said to be as `chosen.review` asks, in no order."""
+    wanted = _wanted(chosen.review)
+    met = _meet(connection, batch_id, chosen, verdicts)
+    return (place for place, verdict in met if verdict in wanted)
 
 
 def _unreviewed(

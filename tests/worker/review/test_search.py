@@ -23,6 +23,7 @@ from worker.review import (
     read_result_page,
     read_results_of,
 )
+from worker.review.export import chosen_rows
 from worker.review.search import SEARCHED_MAX, TRIED
 
 CHUNK, FOLDERS, COUNT = 50, 2, TRIED + 300
@@ -111,6 +112,15 @@ def test_what_is_searched_for_is_what_one_query_finds(filled: Queue, queue_url: 
         assert {span is not None and span.is_last for span in searched} == {True}
         counts.append(len(whole))
     assert counts[:5] == [325 - 13, 3, 11, 650 - 6, 0]
+
+
+def test_exports_have_all_pages_joined(filled: Queue, queue_url: str) -> None:
+    for chosen in CHOICES:
+        rows = chosen_rows(filled.database, "run", chosen)
+        assert [(row.chunk, row.result.number) for row in rows] == all_of(filled, chosen), chosen
+    sure = ResultFilter(text="png", at_least=0.5, below=0.75)
+    found = [row.result.least_confidence for row in chosen_rows(filled.database, "run", sure)]
+    assert {round(least or 0, 2) for least in found} == {0.5, 0.55, 0.6, 0.65, 0.7}
 
 
 def test_what_an_index_tells_is_not_searched_for(filled: Queue, queue_url: str) -> None:

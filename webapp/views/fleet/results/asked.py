@@ -15,9 +15,11 @@ from worker.review import (
     NOTE_NAMES,
     NOTED,
     REVIEWS,
+    SOURCE_ITSELF,
     TRUNCATED,
     After,
     ResultFilter,
+    folder_of,
 )
 
 SHOWN = {
@@ -27,8 +29,8 @@ SHOWN = {
     TRUNCATED: "truncated",
     FAILED: "failed",
 }
+FILTERS = ("show", "below", "note", "error", "folder", "review", "text")  # as an address names them
 TEXT_MAX, ERROR_MAX = 200, 500
-SOURCE_ITSELF = "."  # no folder's own name: how an address says it
 _FOLDER_MAX = 4096
 
 
@@ -40,7 +42,7 @@ class Asked:
     after: After | None
     query_string: str
     folder: str  # as the address has it; "" asks nothing
-    is_narrowed: bool  # other than what a bare address shows
+    narrowed: tuple[str, ...]  # name and value, where they are other than what a bare address shows
 
     def query_from(self, after: After | None) -> str:
         """The same choice, from another result on."""
@@ -79,24 +81,30 @@ def read_asked(arguments: Mapping[str, str]) -> Asked:
         error=error,
         text=text,
         review=review,
-        folder=_folder_of(asked_folder) if folder else None,
+        folder=folder_of(asked_folder) if folder else None,
     )
     return Asked(
         chosen=chosen,
         after=read_after(after),
         query_string=urlencode({name: value for name, value in kept.items() if value}),
         folder=folder,
-        is_narrowed=any(kept.values()),
+        narrowed=tuple(word for name, value in kept.items() if value for word in (name, value)),
     )
+
+
+def read_chosen(arguments: Mapping[str, str]) -> tuple[ResultFilter | None, tuple[str, ...]]:
+    """For an export: what its address chooses, None where it names no filter, and how a file's name says so.
+    Raises as `read_asked`.
+    """
+    if not any(arguments.get(name) for name in FILTERS):
+        return None, ()
+    asked = read_asked({name: arguments.get(name, "") for name in FILTERS})
+    return asked.chosen, asked.narrowed or ("show", asked.chosen.show)
 
 
 def folder_word(folder: str) -> str:
     """How an address names a folder."""
     return folder or SOURCE_ITSELF
-
-
-def _folder_of(word: str) -> str:
-    return "" if word == SOURCE_ITSELF else word
 
 
 def after_text(after: After) -> str:

@@ -14,8 +14,10 @@ pg_ctlcluster "$version" "$cluster" start
 cd /tmp
 superuser() { runuser -u postgres -- "$@"; }
 commands=$(sed -n '/createuser --pwprompt/,/```/p' /opt/cloud-monitor/docs/operations.md | sed '$d')
-[ "$(wc -l <<< "$commands")" = 3 ]
-printf 'SECRET\nSECRET\n' | superuser bash -eu -c "$commands"
+grep -q 'createuser --pwprompt page' <<< "$commands" || { echo "docs/operations.md has other commands: $commands"; exit 1; }
+while read -r command; do
+    printf 'SECRET\nSECRET\n' | superuser bash -eu -c "$command" # a createuser reads all there is
+done <<< "$commands"
 
 cd /opt/cloud-monitor
 .venv/bin/cloud-monitor-worker setup --system --with none

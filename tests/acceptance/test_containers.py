@@ -16,6 +16,7 @@ import pytest
 import requests
 import yaml
 
+from bench.edge import LIMITS_MB
 from tests.acceptance.test_demo import IN_TROUBLE
 from tests.services.ask import get
 from tests.services.needs import find_program
@@ -24,7 +25,7 @@ from tests.services.support import PATIENCE_S, absent, free_port, listens, wait_
 pytestmark = [pytest.mark.soak, pytest.mark.containers]
 ROOT = Path(__file__).parents[2]
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
-COMPRESSED_MAX_MB = {"collector": 150, "worker": 400}
+COMPRESSED_MAX_MB = {"collector": 150, "worker": 400, "edge": 100}
 
 
 def podman(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -54,8 +55,14 @@ def running(*arguments: str) -> Iterator[str]:
         podman("rm", "--force", "--time", "20", name, check=False)
 
 
+def require_image(target: str) -> None:
+    if podman("image", "exists", f"cloud-monitor-{target}", check=False).returncode != 0:
+        absent(f"cloud-monitor-{target} is not built: tools/build-containers {target}")
+
+
 @pytest.mark.parametrize("target", COMPRESSED_MAX_MB)
 def test_an_image_is_small_and_its_user_is_nobody_special(target: str, tmp_path: Path) -> None:
+    require_image(target)
     archive = tmp_path / "image.tar"
     podman("save", "--format", "oci-archive", "--output", str(archive), f"cloud-monitor-{target}")
     packed = subprocess.run(["gzip", "-1", "-c", archive], stdout=subprocess.PIPE, check=True).stdout
@@ -116,9 +123,11 @@ def test_a_fleet_reads_its_pictures(tmp_path: Path) -> None:
 
 
 @contextmanager
-def composed(tmp_path: Path, settings: str, *profiles: str) -> Iterator[Composition]:
-    """compose.yaml at work; STORE_IMAGE, POSTGRES_IMAGE, PROMETHEUS_IMAGE and ALERTMANAGER_IMAGE
-    name what stands for others' images where no registry's can be had."""
+def composed(
+    tmp_path: Path, settings: str, *profiles: str, over: tuple[str, ...] = ()
+) -> Iterator[Composition]:
+    """compose.yaml, with the files of `over` on top, at work; STORE_IMAGE, POSTGRES_IMAGE, PROMETHEUS_IMAGE
+    and ALERTMANAGER_IMAGE name what stands for others' images where no registry's can be had."""
     compose = shutil.which("podman-compose")
     if compose is None:
         absent("podman-compose (of PyPI, 1.6 or later) is not installed")
@@ -128,7 +137,8 @@ def composed(tmp_path: Path, settings: str, *profiles: str) -> Iterator[Composit
     ports = {name: free_port() for name in ("PAGE_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT")}
     page, prometheus, alertmanager = (f"http://127.0.0.1:{port}" for port in ports.values())
     name = f"cloud-monitor-{ports['PAGE_PORT']}"
-    command = [compose, "-p", name, "-f", str(tmp_path / "containers/compose.yaml")]
+    files = [tmp_path / "containers" / file for file in ("compose.yaml", *over)]
+    command = [compose, "-p", name, *(f"--file={file}" for file in files)]
     command += [f"--profile={profile}" for profile in profiles]
     environment = os.environ | {variable: str(port) for variable, port in ports.items()}
     try:
@@ -154,6 +164,19 @@ def test_the_composition_shows_a_figure_of_its_host(tmp_path: Path) -> None:
         figure = '"grids.composed.sysinfo.load"'
         status = f"{composition.page}/api/status"
         wait_until(lambda: figure in answer(status), "the host's load on the page", PATIENCE_S * 3)
+
+
+def test_the_small_machines_composition_is_of_one_image_and_keeps_its_limits(tmp_path: Path) -> None:
+    require_image("edge")
+    with composed(tmp_path, "COLLECTOR_GRID=composed\n", over=("compose.edge.yaml",)) as composition:
+        figure = '"grids.composed.sysinfo.load"'
+        status = f"{composition.page}/api/status"
+        wait_until(lambda: figure in answer(status), "the host's load on the page", PATIENCE_S * 3)
+        for service, limit_mb in (("page", LIMITS_MB["web"]), ("store", LIMITS_MB["store"])):
+            (told,) = json.loads(podman("inspect", f"{composition.name}_{service}_1").stdout)
+            assert told["ImageName"] == "localhost/cloud-monitor-edge:latest"
+            assert told["HostConfig"]["Memory"] == limit_mb * 2**20
+            assert told["HostConfig"]["ReadonlyRootfs"]
 
 
 def test_the_compositions_fleet_reads_its_pictures(tmp_path: Path) -> None:
@@ -227,10 +250,43 @@ def test_the_compositions_prometheus_has_the_rules_and_tells_alertmanager(tmp_pa
         wait_until(lambda: "CloudMonitorPollFailing" in told(), "an alert of the store", PATIENCE_S * 3)
 
 
+def test_a_small_machine_is_at_work_in_one_container() -> None:
+    """A figure of the host goes through the store to the page, within 300 MB."""
+    require_image("edge")
+    port = free_port()
+    options = [*HARDENED, f"--publish=127.0.0.1:{port}:5000", "--memory=300m", "-e", "COLLECTOR_GRID=edge"]
+    with running(*options, "cloud-monitor-edge") as edge:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: '"grids.edge.sysinfo.load"' in answer(f"{url}/api/status"), "the host's load", 300)
+        plotter = re.search(r'data-plotter="([^"]+)"', answer(url))
+        assert plotter is not None
+        assert answer(url + plotter[1])
+        assert podman("exec", edge, "id", "-u").stdout == "10001\n"
+        assert podman("exec", edge, "touch", "/etc/x", check=False).returncode != 0
+        assert podman("healthcheck", "run", edge, check=False).returncode == 0
+        compiled = podman(
+            "exec", edge, "find", "/var/lib/cloud-monitor/compiled", "-name", "run.*.pyc"
+        ).stdout
+        assert "/collector/run." in compiled, "each run would compile what it needs"
+        podman("stop", "--time", "60", edge)
+        ended = json.loads(podman("inspect", edge).stdout)[0]["State"]
+        assert (ended["ExitCode"], ended["OOMKilled"]) == (0, False)
+
+
+def test_the_small_machines_container_ends_with_its_first_program() -> None:
+    """Here the collector, whose settings name no grid."""
+    require_image("edge")
+    with running(*HARDENED, "--network=none", "cloud-monitor-edge") as edge:
+        status = podman("wait", edge).stdout.strip()
+        said = podman("logs", edge)
+    assert status == "1"
+    assert "COLLECTOR_GRID" in said.stderr
+    assert "one of store, collector and page ended by itself (status 2)" in said.stderr
+
+
 def test_the_demo_is_at_work_in_one_container() -> None:
     """By `tools/build-containers demo`; its fleet waits for a model, which no network is there to fetch."""
-    if podman("image", "exists", "cloud-monitor-demo", check=False).returncode != 0:
-        absent("cloud-monitor-demo is not built: tools/build-containers demo")
+    require_image("demo")
     with running(*HARDENED, "--network=none", "cloud-monitor-demo") as demo:
 
         def said(*command: str) -> str:

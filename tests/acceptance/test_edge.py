@@ -74,7 +74,8 @@ def test_unknown_profile_is_refused(run: MakeRun) -> None:
 
 def test_benchmark_of_the_small_machine_runs(tmp_path: Path) -> None:
     require_program()
-    command = [sys.executable, "-m", "bench.edge", "--tiny"]
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "bench.edge", "--tiny", "--report", str(report)]
     ended = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     lines = {line["name"]: line for line in map(json.loads, ended.stdout.splitlines())}
@@ -89,3 +90,13 @@ def test_benchmark_of_the_small_machine_runs(tmp_path: Path) -> None:
         assert lines[name]["ratio"] > 0
     services = {name.removeprefix("edge.pss.") for name in lines if name.startswith("edge.pss.")}
     assert services >= {"store", "collector", "web"}
+    told = json.loads(report.read_text())
+    edge, default = told["profiles"]["edge"], told["profiles"]["default"]
+    assert [len(edge[name]) for name in ("between_mb", "alone_mb", "peaks_mb", "load")] == [2] * 4
+    assert set(edge["cpu_s"]) == {"web", "collector", "store"}
+    assert edge["cpu_s"]["web"] > 0
+    assert set(default["cpu_s"]) == {"web", "collector", "carbon", "graphite"}
+    assert told["burst"]["pages"] == 1000
+    if can_limit():  # by root, whom the kernel tells which frames are whose
+        for alone_mb, parts in zip(edge["alone_mb"], edge["between_mb"], strict=True):
+            assert alone_mb > 0.7 * (parts["web"] + parts["store"])

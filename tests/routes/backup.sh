@@ -29,9 +29,10 @@ poll_every_s = 2
 poll_after_step_s = 0.2
 state_dir = "/var/lib/cloud-monitor/webapp"
 EOF
+state=/var/lib/cloud-monitor
 cat > /etc/cloud-monitor/worker.env <<EOF
 WORKER_STORAGE_URL=/srv/drawings
-WORKER_RESULTS_URL=/srv/results
+WORKER_RESULTS_URL=$state/worker/results
 WORKER_DECIMER_ENGINE=stub
 WORKER_STUB_S=1
 WORKER_STORE_S=0.5
@@ -44,10 +45,9 @@ WORKER_MEMORY_DRAIN_PCT=100
 WORKER_SCHEDULED_EVENTS_URL=off
 WORKER_SPOT_NOTICE_URL=off
 EOF
-mkdir -p /srv/results /srv/drawings/a && chown cloud-monitor /srv/results
+mkdir -p /srv/drawings/a
 for number in $(seq 10 89); do cp samples/molecules/benzene.png /srv/drawings/a/$number.png; done
 page=http://127.0.0.1:$PORT
-state=/var/lib/cloud-monitor
 store="s/8428/$((PORT + 1))/"
 fleet() { # ARGUMENTS...: as the unit runs it
     # shellcheck disable=SC2046
@@ -87,7 +87,7 @@ for heading in "Of VictoriaMetrics" "Of Graphite"; do
     (export to && follow_page docs/backup.md "$heading" "$store")
 done
 systemctl stop cloud-monitor-worker cloud-monitor-web cloud-monitor-store carbon-cache
-rm -rf $state/webapp $state/worker $state/store/* /etc/cloud-monitor/*.toml /etc/cloud-monitor/*.env /srv/results /var/lib/graphite/whisper/*
+rm -rf $state/webapp $state/worker $state/store/* /etc/cloud-monitor/*.toml /etc/cloud-monitor/*.env /var/lib/graphite/whisper/*
 for part in collector webapp worker; do .venv/bin/cloud-monitor-$part setup --system > /dev/null; done # as on a new machine
 for heading in "Into VictoriaMetrics" "Into Graphite" Restore; do follow_page docs/backup.md "$heading"; done
 wait_for 60 well
@@ -112,10 +112,10 @@ copy_at_work
 (export to && follow_page docs/backup.md "Of PostgreSQL")
 systemctl stop cloud-monitor-worker
 runuser -u postgres -- dropdb --force fleet
-rm -rf /srv/results/*
+rm -rf $state/worker/results/*
 follow_page docs/backup.md "Into PostgreSQL"
 answers fleet | grep -xF -f /tmp/answers | diff - /tmp/answers
-cp -a "$to/results/." /srv/results
+cp -a "$to/results/." $state/worker/results
 systemctl start cloud-monitor-worker
 wait_for 400 has 80
 systemctl stop cloud-monitor-worker

@@ -37,6 +37,12 @@ class SettingsRefused(ValueError):
     """One line for each setting that cannot be used: its name, its value, and what would be accepted."""
 
 
+def read_toml(file: Path) -> dict[str, Any]:
+    """A file of settings in UTF-8, with a byte order mark or without. Raises OSError, and ValueError where it
+    is no TOML."""
+    return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+
+
 class Reader(Generic[M]):
     """Reads the settings of one part. `ancestors` are variables without its prefix that are taken too."""
 
@@ -87,7 +93,7 @@ class Reader(Generic[M]):
 
     def _from_file(self, config: Path, problems: list[str]) -> dict[str, Any]:
         try:
-            rows = tomllib.loads(config.read_text(encoding="utf-8"))
+            rows = read_toml(config)
         except OSError as error:
             raise SettingsRefused(f"--config {config}: cannot be read: {error.strerror}") from None
         except ValueError as error:  # or not UTF-8

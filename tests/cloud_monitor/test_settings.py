@@ -21,7 +21,7 @@ from cloud_monitor.setting_types import (
     UserPath,
     choose_state_dir,
 )
-from cloud_monitor.settings import Reader, SettingsRefused, find_meant
+from cloud_monitor.settings import Reader, SettingsRefused, find_meant, read_toml
 from webapp.settings import Settings as WebappSettings
 from worker.settings import Settings as WorkerSettings
 
@@ -145,6 +145,12 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
         "PART_PASSWORD=(hidden)",
         "PART_DATABASE_URL=(hidden)",
     ]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does(tmp_path: Path) -> None:
+    file = tmp_path / "part.toml"
+    file.write_bytes(b"\xef\xbb\xbfport = 81\r\n# \xc3\xa9\r\n")
+    assert read_toml(file) == {"port": 81}
 
 
 @pytest.mark.parametrize("text", ["port = ", "port = 1\nport = 1\n", "\udc80"])

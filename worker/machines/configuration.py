@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cloud_monitor.settings import read_toml
 from worker.machines.model import GROUP_NAME, MachineError
 from worker.machines.placement import Policy, Preset
 from worker.machines.scaling import DeadlineRule, ScalingRule, ThresholdRule
@@ -141,11 +142,11 @@ class MachinesConfig(BaseModel):
 def read_machines_config(path: Path) -> MachinesConfig:
     """Raises MachineError, which names the file and the line of it that is refused."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
+        content: dict[str, Any] = read_toml(path)
         return MachinesConfig.model_validate(content)
     except OSError as error:
         raise MachineError(f"{path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MachineError(f"{path}: {error}") from None
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

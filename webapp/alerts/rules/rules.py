@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-import tomllib
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,7 +21,7 @@ from pydantic import (
 )
 
 from cloud_monitor.metrics.paths import Metric, match_path
-from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.settings import SettingsRefused, read_toml
 from cloud_monitor.system.text import parse_duration
 from webapp.alerts.model import AZURE_CRITICAL, AZURE_WARNING
 from webapp.alerts.rules.windows import WallHours, Window, parse_hours
@@ -226,7 +225,7 @@ def read_alert_settings(file: Path | None) -> AlertSettings:
     given: dict[str, Any] = {}
     if file is not None:
         try:
-            given = tomllib.loads(file.read_text())
+            given = read_toml(file)
         except OSError as error:
             raise SettingsRefused(f"WEBAPP_ALERTS_FILE={file}: {error.strerror}") from None
         except ValueError as error:
@@ -265,7 +264,7 @@ def _complete(given: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @cache
 def _built_in() -> list[dict[str, Any]]:
-    tables: list[dict[str, Any]] = tomllib.loads(BUILT_IN.read_text())["rule"]
+    tables: list[dict[str, Any]] = read_toml(BUILT_IN)["rule"]
     return tables
 
 

@@ -103,7 +103,7 @@ class File:
             status = self.path.lstat()
             if not stat.S_ISREG(status.st_mode):
                 raise InstallationRefused(f"{self.path} is not a file: move it away")
-            return self.kept or (self.path.read_text() == self.text and _is_owned(self, status))
+            return self.kept or (self.path.read_bytes() == self.text.encode() and _is_owned(self, status))
         except FileNotFoundError:
             return False
 

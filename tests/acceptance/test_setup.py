@@ -204,6 +204,8 @@ def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "file")
     with pytest.raises(InstallationRefused, match="link is not a file: move it away"):
         File(tmp_path / "link", "x", "root", "root", 0o644).is_made()
+    (tmp_path / "file").write_bytes(b"\xff")
+    assert not File(tmp_path / "file", "x", "root", "root", 0o644).is_made()
 
 
 def test_what_a_run_under_cron_tells_goes_to_the_log_and_not_by_mail(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,8 @@ class SharedCounters:
 
     def totals(self) -> Totals:
         """Sum the files, after writing this process's own: only what is written counts, so no sum falls."""
-        self.flush()
+        with suppress(OSError):  # a full disk: the last that was written counts
+            self.flush()
         counters: CounterValues = {}
         cpu_s, memory_bytes, processes = 0.0, 0, 0
         for number, path in self._files():

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloud_monitor.metrics.paths import ROOT
+from cloud_monitor.repeated_failures import TOLD_AGAIN_AFTER_S
 from cloud_monitor.system.locks import take_lock
 from cloud_monitor.system.process import give_back_memory
 from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
@@ -82,6 +83,7 @@ class Poller:
         self._flush_at = 0.0
         self._stop = threading.Event()
         self._rest_until = 0.0
+        self._fault, self._tell_again_at = "", 0.0  # what keeps this process from polling
         self._asked = 0  # requests of the poll that is under way
         self._has_polled = False
         self._thread: threading.Thread | None = None
@@ -122,8 +124,8 @@ class Poller:
             self._on_news()
             give_back_memory()  # that polling and rendering have left in gaps
         if now >= self._flush_at:
-            self._counters.flush()
             self._flush_at = now + _FLUSH_S
+            self._counters.flush()
 
     def _run_thread(self) -> None:
         self._thread = threading.Thread(target=self._run, name="poll", daemon=True)
@@ -131,18 +133,29 @@ class Poller:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                self.tick()
-            except OSError as error:  # a full disk, a folder that went away: the page shows what it has
-                where = self._settings.state_dir
-                log.error("cannot poll: %s; WEBAPP_STATE_DIR=%s must be writable and not full", error, where)
-                self._latest.fail(f"state folder {where}: {error.strerror or error}")
-                self._rest_until = self._clock() + self._settings.poll_every_s
-            except Exception:
-                log.exception("poll ended in a fault of its own")
-                self._latest.fail("the poll ended in a fault of its own; the log says more")
-                self._rest_until = self._clock() + self._settings.poll_every_s
+            self.tick_safely()
             self._stop.wait(_TICK_S)
+
+    def tick_safely(self) -> None:
+        """As `tick`; what goes wrong is shown and logged: when it begins, hourly, and when it is over."""
+        is_resting = self._clock() < self._rest_until
+        try:
+            self.tick()
+        except OSError as error:  # a full disk, a folder that went away: the page shows what it has
+            where, said = self._settings.state_dir, error.strerror or str(error)
+            if said != self._fault or time.monotonic() >= self._tell_again_at:
+                self._fault, self._tell_again_at = said, time.monotonic() + TOLD_AGAIN_AFTER_S
+                log.error("cannot poll: %s; WEBAPP_STATE_DIR=%s must be writable and not full", error, where)
+            self._latest.fail(f"state folder {where}: {said}")
+            self._rest_until = self._clock() + self._settings.poll_every_s
+        except Exception:
+            log.exception("poll ended in a fault of its own")
+            self._latest.fail("the poll ended in a fault of its own; the log says more")
+            self._rest_until = self._clock() + self._settings.poll_every_s
+        else:
+            if self._fault and not is_resting:
+                log.warning("polls again after: %s", self._fault)
+                self._fault = ""
 
     def _is_due(self, outcome: PollOutcome, now: float) -> bool:
         every_s, after_s = self._settings.poll_every_s, self._settings.poll_after_step_s

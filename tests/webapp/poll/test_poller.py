@@ -214,6 +214,28 @@ def test_a_memory_that_cannot_be_written_costs_no_poll(proxy: Proxy, tmp_path: P
     assert ("conditions.sqlite" if fault == "broken" else "cannot be remembered") in ended.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_logged_once_and_when_it_is_well_again(
+    proxy: Proxy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every second something of it would be written: counters, and once a minute the poll's files."""
+    clock, state_dir = Clock(1_800_000_020), tmp_path / "state"
+    known_before(state_dir, clock.now - 60)
+    proxy.mode = "500"
+    poller, latest = poller_for(settings_for(proxy.url, state_dir), clock)
+    state_dir.rename(tmp_path / "away")
+    for _ in range(130):
+        poller.tick_safely()
+        clock.now += 1
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["cannot poll"]
+    assert str(state_dir) in latest.outcome.error
+    (tmp_path / "away").rename(state_dir)
+    for _ in range(130):
+        poller.tick_safely()
+        clock.now += 1
+    assert "polls again after: No such file or directory" in [one.getMessage() for one in caplog.records]
+    assert read_outcome(state_dir).failures >= 1
+
+
 def test_a_poll_that_dies_is_not_made_up_for_before_the_next_step(proxy: Proxy, tmp_path: Path) -> None:
     clock = Clock(1_800_000_020)
     known_before(tmp_path, clock.now - 60)

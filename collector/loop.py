@@ -17,14 +17,17 @@ RUN_OF = "--run-of"  # the option of a run that the shell starts: the process th
 RUN_MAX_S = 60  # a run ends by itself under 50 s
 
 # $1: seconds from run to run; the rest is a run's command. A run that is told to stop is waited for. A date
-# without milliseconds (%3N) gives whole seconds.
+# without milliseconds (%3N) gives whole seconds. A child that was only just forked still has the shell's trap
+# and loses the signal, so that it is told until it is gone.
 _SHELL = r"""
 every_ms=$(($1 * 1000))
 shift
 stop() {
     trap '' TERM INT
-    kill -TERM "$!" 2>/dev/null
-    wait
+    child=$!
+    while kill -TERM "$child"; do sleep 0.2; done >/dev/null 2>&1 &
+    wait "$child"
+    kill -KILL "$!"
     exit 0
 }
 trap stop TERM INT

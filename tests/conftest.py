@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ from tests.services.programs import end_programs
 # Where it is set, each of the hundreds of programs that tests start would compile the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell's background job ignores it, and so would all programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each pytest that starts closes the folder it shares with others to other users, whom tests let in.
 _own = Path(tempfile.gettempdir(), f"cloud-monitor-{crc32(os.fsencode(__file__)):x}")

@@ -77,6 +77,21 @@ def test_a_run_ends_with_its_loop(tmp_path: Path, number: signal.Signals) -> Non
     wait_until(lambda: not is_alive(run) and not is_alive(source), "the end of the run and its source")
 
 
+def test_a_run_that_loses_the_signal_is_told_again(tmp_path: Path) -> None:
+    """As a child does that was only just forked."""
+    (tmp_path / "run").write_text(
+        f"trap 'trap - TERM; touch {tmp_path}/lost' TERM; touch {tmp_path}/runs\n"
+        "while :; do sleep 0.1; done\n"
+    )
+    loop = subprocess.Popen(loop_command(3600, ["sh", str(tmp_path / "run")]))
+    try:
+        wait_until((tmp_path / "runs").exists, "the run")
+    finally:
+        loop.terminate()
+        assert loop.wait(PATIENCE_S) == 0
+    assert (tmp_path / "lost").exists()
+
+
 def test_refused_settings_end_the_loop(tmp_path: Path) -> None:
     environment = collector_environment(tmp_path, "127.0.0.1:1", GRID="g", SOURCES="nothing")
     command = [sys.executable, "-m", "collector", "--every", "3600"]

@@ -118,6 +118,8 @@ class Reader(Generic[M]):
     def _from_environment(
         self, environment: Mapping[str, str], problems: list[str], warn: Warn
     ) -> dict[str, str]:
+        # A shell that sources a file with Windows' line ends leaves them at the values, systemd does not.
+        environment = {name: value.removesuffix("\r") for name, value in environment.items()}
         found = {field: environment[name] for name, field in self._ancestors.items() if environment.get(name)}
         # So sorted, a name in capitals comes last and wins over the same in lower case.
         own = sorted((name for name in environment if name.upper().startswith(self._prefix)), reverse=True)

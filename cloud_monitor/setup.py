@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from cloud_monitor.system.environment_file import find_misread
 from cloud_monitor.system.files import is_absent
 from cloud_monitor.system.installation import ACCOUNT, STATE, Account, File, Folder, InstallationRefused, Step
 
@@ -46,13 +47,12 @@ _FIRST_SETTINGS = {
     ),
 }
 _NEXT = {
-    (
-        "collector",
-        "systemd",
-    ): "systemctl daemon-reload && systemctl enable --now cloud-monitor-collector.timer",
-    ("webapp", "systemd"): "systemctl daemon-reload && systemctl enable --now cloud-monitor-web",
-    ("worker", "systemd"): "systemctl daemon-reload && systemctl enable --now cloud-monitor-worker",
-    ("webapp", "apache"): "a2ensite cloud_monitor && apachectl configtest && systemctl restart apache2",
+    ("collector", "systemd"): (
+        "systemctl daemon-reload && systemctl enable --now cloud-monitor-collector.timer",
+    ),
+    ("webapp", "systemd"): ("systemctl daemon-reload && systemctl enable --now cloud-monitor-web",),
+    ("worker", "systemd"): ("systemctl daemon-reload && systemctl enable --now cloud-monitor-worker",),
+    ("webapp", "apache"): ("a2ensite cloud_monitor && apachectl configtest && systemctl restart apache2",),
 }
 
 
@@ -133,11 +133,13 @@ def run_setup(part: str, starter: Starter, dry_run: bool) -> int:
         return 2
     if not _take(steps, dry_run):
         return 1
+    for text in find_misread_settings(part):
+        print(f"warning: {text}", file=sys.stderr)
     program = f"{sys.prefix}/bin/cloud-monitor-{part}"
-    print(f"next: write {SETTINGS / _FIRST_SETTINGS[part][0]}, then")
-    if part == "collector":
-        print(f"  runuser -u {ACCOUNT} -- {program} --config {SETTINGS}/collector.toml --check")
-    if command := _NEXT.get((part, starter)):
+    commands = [f"runuser -u {ACCOUNT} -- {program} --config {SETTINGS}/collector.toml --check"]
+    commands = [*(commands if part == "collector" else ()), *_NEXT.get((part, starter), ())]
+    print(f"next: write {SETTINGS / _FIRST_SETTINGS[part][0]}{', then' if commands else ''}")
+    for command in commands:
         print(f"  {command}")
     return 0
 
@@ -146,12 +148,18 @@ def _take(steps: Sequence[Step], dry_run: bool) -> bool:
     for step in steps:
         try:
             if step.is_made():
-                print(f"is so       {step}")
+                found = step.found() if isinstance(step, File) else ""
+                print(f"kept as is  file {found}, not {step}" if found else f"is so       {step}")
             elif dry_run:
                 print(f"would make  {step}")
             else:
                 step.make()
                 print(f"made        {step}")
+        except PermissionError as error:
+            if not dry_run:
+                print(f"error: {step}: {error}", file=sys.stderr)
+                return False
+            print(f"cannot see  {step}: only root may look there")
         except (InstallationRefused, OSError) as error:
             print(f"error: {step}: {error}", file=sys.stderr)
             return False
@@ -160,7 +168,19 @@ def _take(steps: Sequence[Step], dry_run: bool) -> bool:
 
 def find_departures(part: str) -> list[str]:
     """What of the layout is there and not as setup makes it; each with the command that mends it."""
-    return [text for step in plan_setup(part, "none") if (text := _departure(step))]
+    departures = [text for step in plan_setup(part, "none") if (text := _departure(step))]
+    return departures + find_misread_settings(part)
+
+
+def find_misread_settings(part: str) -> list[str]:
+    """Lines of the settings that systemd and a shell do not read alike; none where they cannot be read."""
+    path = SETTINGS / _FIRST_SETTINGS[part][0]
+    if not path.name.endswith(".env"):
+        return []
+    try:
+        return [f"{path}: {text}" for text in find_misread(path.read_bytes())]
+    except OSError:
+        return []
 
 
 def _departure(step: Step) -> str:

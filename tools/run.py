@@ -119,7 +119,7 @@ def read_given(dotenv: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Variables of the file and of the environment. This wins, but not by an empty one of what nobody set, as
     make exports them.
     """
-    kept = honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}
+    kept = honcho.environ.parse(dotenv.read_text("utf-8-sig")) if dotenv.exists() else {}
     return kept | {name: value for name, value in environment.items() if value or name not in kept}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cloud_monitor.system.files import replace_file
 
 ACCOUNT = "cloud-monitor"
 STATE = Path("/var/lib/cloud-monitor")
+_SBIN = "/usr/sbin:/sbin"  # not in root's PATH after a `su` without a login
 
 
 class InstallationRefused(Exception):
@@ -42,9 +44,17 @@ class Account:
         return True
 
     def make(self) -> None:
-        options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        try:
+            grp.getgrnam(self.name)
+            group = ["--gid", self.name]
+        except KeyError:
+            group = ["--user-group"]
+        program = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:{_SBIN}")
+        if program is None:
+            raise InstallationRefused("useradd is missing (Debian: apt-get install passwd)")
+        options = ["--system", *group, "--no-create-home", "--shell", "/usr/sbin/nologin"]
         done = subprocess.run(
-            ["useradd", *options, "--home-dir", str(self.home), self.name],
+            [program, *options, "--home-dir", str(self.home), self.name],
             capture_output=True,
             text=True,
             check=False,
@@ -74,14 +84,20 @@ class Folder:
 
     def make(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        if self.owner == "root" and self.path.stat().st_uid != 0 and any(self.path.iterdir()):
-            owner = _user_name(self.path.stat().st_uid)
-            raise InstallationRefused(
-                f"{self.path} belongs to {owner} and has files of an earlier layout: stop what runs, move "
-                f"them to {self.path}/PART (webapp, collector or worker), give that to {ACCOUNT} and "
-                f"{self.path} to root (chown -R), and set state_dir so"
-            )
+        owner = _user_name(self.path.lstat().st_uid)
+        if owner != self.owner and any(self.path.iterdir()):
+            raise InstallationRefused(f"{self.path} belongs to {owner} and has {self._what_to_do()}")
         _give(self)
+
+    def _what_to_do(self) -> str:
+        """With another's files in it: what they are used for is not known here."""
+        if self.path == STATE:
+            return (
+                f"files of an earlier layout: stop what runs, move them to {self.path}/PART (webapp, "
+                f"collector or worker), give that to {ACCOUNT} and {self.path} to root (chown -R), and set "
+                "state_dir so"
+            )
+        return f"files in it: stop what uses them, then chown -R {self.owner}:{self.group} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,14 @@ class File:
             return self.kept or (self.path.read_bytes() == self.text.encode() and _is_owned(self, status))
         except FileNotFoundError:
             return False
+
+    def found(self) -> str:
+        """Owner and mode of one that was kept, where they are not as it would be made; else ""."""
+        status = self.path.lstat()
+        if _is_owned(self, status):
+            return ""
+        owner, group = _user_name(status.st_uid), _group_name(status.st_gid)
+        return f"{self.path} ({owner}:{group} {stat.S_IMODE(status.st_mode):o})"
 
     def make(self) -> None:
         if self.path.exists():

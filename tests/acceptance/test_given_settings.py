@@ -26,6 +26,13 @@ def test_what_make_exports_of_nobody_hides_nothing_of_the_file(
     assert read_given(tmp_path / ".env", environment | {"OTHER": ""}) == {"STATE_DIR": expected, "OTHER": ""}
 
 
+def test_the_file_may_be_an_editors_of_windows(tmp_path: Path) -> None:
+    text = "STATE_DIR=/of/file\r\nCOLLECTOR_COMMANDS='a = b; c = $d'\r\n"
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    given = read_given(tmp_path / ".env", {})
+    assert given == {"STATE_DIR": "/of/file", "COLLECTOR_COMMANDS": "a = b; c = $d"}
+
+
 def test_the_demo_has_a_state_of_its_own(tmp_path: Path) -> None:
     """Not that of `make run`, among whose figures its grids would stay. A port is taken: nothing starts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -7,14 +7,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cloud_monitor.settings import Reader
 from cloud_monitor.setup import CHOICES, SETTINGS, plan_setup, with_places
 from cloud_monitor.system.installation import ACCOUNT, STATE, File, Folder, InstallationRefused
+from collector.settings import READER as of_collector
 from tests.collector.support import ROOT, peer, read_to_end
 from tests.services.needs import find_program, need
 from tests.services.support import PATIENCE_S, wait_until
+from webapp.settings import READER as of_webapp
 
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user and mounts")
 # /etc and the state's place are copies of the test's own; this Python, which may be below a closed /root, and
@@ -98,6 +102,18 @@ def test_first_settings_name_places_that_the_service_can_write(part: str) -> Non
         {"worker_state_dir", "worker_model_dir", "worker_results_url"} if part == "worker" else {"state_dir"}
     )
     assert all(Path(place).is_relative_to(STATE / part) for _, place in named), named
+
+
+@pytest.mark.parametrize(("part", "reader"), [("collector", of_collector), ("webapp", of_webapp)])
+def test_examples_in_first_settings_are_settings(part: str, reader: Reader[Any], tmp_path: Path) -> None:
+    """Taken out of their comments. The collector's names HTCondor's configuration, which only shells know."""
+    (first,) = (step for step in plan_setup(part, "none") if isinstance(step, File))
+    text = re.sub(r"^# (?=\w+ = )", "", first.text, flags=re.MULTILINE)
+    (tmp_path / "file.toml").write_text(text)
+    settings = reader.read({}, tmp_path / "file.toml")
+    assert text.count(" = ") == len(settings.model_fields_set)
+    if part == "collector":
+        assert (settings.grid, settings.condor_config) == ("atlas", Path("/etc/condor/condor_config"))
 
 
 @ONLY_ROOT

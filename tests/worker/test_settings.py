@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.system.environment_file import find_misread
 from worker.settings import PREFIX, Settings, detect_environment, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,7 @@ def test_the_example_settings_are_the_same_in_a_shell_and_for_systemd(
     lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
     of_systemd = {name: text.strip('"') for name, text in (line.split("=", 1) for line in lines)}
     assert of_shell == of_systemd
+    assert list(find_misread(file.read_bytes())) == []
     for name, text in of_shell.items():
         monkeypatch.setenv(name, text)
     assert read_settings().environment == file.stem

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import click
 
 from cloud_monitor.program import part_command
+from cloud_monitor.setup import find_misread_settings
 from cloud_monitor.system.child import ChildCall, run_calls
+from cloud_monitor.system.installation import STATE
 from cloud_monitor.system.text import without_controls
 from worker.decimer.names import configured_model
 from worker.errors import WorkerError
@@ -49,6 +51,7 @@ _RESULTS_ASKED_S = 15.0
 def command(context: click.Context, until_empty: bool, any_outcome: bool, leave_idle: float | None) -> None:
     """Run as many workers on this host as its CPU and memory carry; SIGTERM or Ctrl-C drains them."""
     settings: Settings = context.obj
+    warn_of_settings(settings)
     config = context.find_root().params["config"]
     options = ["--config", str(config)] if config else []
     program = [*part_command("worker"), *options]
@@ -127,6 +130,13 @@ def supervise(
 def closing_s(leaving_s: float) -> float:
     """How long telemetry may take at the end, after so long a leave-taking: to reach the disk is enough."""
     return min(CLOSE_S, max(0.3, GONE_S - leaving_s))
+
+
+def warn_of_settings(settings: Settings) -> None:
+    """What the unit's file has in a form that systemd has not taken, or that a shell would not take so."""
+    if settings.state_dir.is_relative_to(STATE):  # as setup --system has it
+        for text in find_misread_settings("worker"):
+            click.echo(f"warning: {text}", err=True)
 
 
 def warn_of_results(settings: StorageSettings) -> None:

@@ -22,6 +22,36 @@ def version_text(part: str) -> str:
     return f"cloud-monitor-{part} {__version__}"
 
 
+def running_version() -> str:
+    """By which hosts are compared: the version, and of a checkout its commit as it is now (`0.2.0+g1a2b3c4`):
+    whoever asks at the start knows what runs."""
+    commit = commit_of(_ROOT)
+    return f"{__version__}+g{commit[:7]}" if commit else __version__
+
+
+def commit_of(checkout: Path) -> str:
+    """Read without git, which refuses a folder of another user's; "" where that is no checkout."""
+    try:
+        folder = checkout / ".git"
+        if folder.is_file():  # a worktree's
+            folder = checkout / folder.read_text().removeprefix("gitdir:").strip()
+        head = (folder / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        common = (
+            folder / (folder / "commondir").read_text().strip()
+            if (folder / "commondir").is_file()
+            else folder
+        )
+        name = head.removeprefix("ref: ")
+        if (common / name).is_file():
+            return (common / name).read_text().strip()
+        packed = (line.split(" ", 1) for line in (common / "packed-refs").read_text().splitlines())
+        return next((commit for commit, *names in packed if names == [name]), "")
+    except (OSError, ValueError):  # or not UTF-8
+        return ""
+
+
 def part_command(part: str) -> list[str]:
     """The command that starts `part` with this interpreter, wherever that is done.
 

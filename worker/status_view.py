@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cloud_monitor.system.text import duration_text, without_controls
+from cloud_monitor.system.text import counted, duration_text, without_controls
 from worker.queue.statistics.outcome import finished_text
 from worker.queue.statistics.queue import BatchFigures, HostFigures, QueueFigures
 
@@ -26,6 +26,8 @@ def status_view(figures: QueueFigures) -> RenderableType:
         parts.append(_batches(figures))
     if figures.hosts:
         parts.append(_hosts(figures))
+        if len(figures.versions) > 1:
+            parts.append(Text(f"versions differ: {versions_text(figures)}", style="bold yellow"))
     if figures.failures:
         parts.append(_pairs("Images that failed", figures.failures))
     if figures.dead:
@@ -104,11 +106,13 @@ def _deadline(batch: BatchFigures, now: float) -> str | Text:
 
 
 def _hosts(figures: QueueFigures) -> Table:
-    table = _table("host", "workers", "CPU", "memory", "temp MB", "most chunks", "gate", "seen")
+    columns = ("host", "version", "workers", "CPU", "memory", "temp MB", "most chunks", "gate", "seen")
+    table, versions = _table(*columns), list(figures.versions)
     for host in figures.hosts:
         loading = f" ({host.loading} loading)" if host.loading else ""
         table.add_row(
             shown(host.name),
+            _version(host, versions),
             f"{host.workers}{loading}",
             f"{host.cpu_pct:.0f} %",
             f"{host.memory_pct:.0f} %",
@@ -120,6 +124,19 @@ def _hosts(figures: QueueFigures) -> Table:
             else Text("gone", style="bold red"),
         )
     return table
+
+
+def _version(host: HostFigures, versions: Sequence[str]) -> Text:
+    """Another than hosts are compared with stands out."""
+    text = shown(host.version or "earlier")
+    return Text(text.plain, style="bold yellow") if host.alive and host.version != versions[0] else text
+
+
+def versions_text(figures: QueueFigures) -> str:
+    return ", ".join(
+        f"{without_controls(version) or 'earlier'} on {counted(count, 'host')}"
+        for version, count in figures.versions.items()
+    )
 
 
 def _last_word(host: HostFigures) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloud_monitor import __version__
-from cloud_monitor.program import PARTS, part_command, version_text
+from cloud_monitor.program import PARTS, commit_of, part_command, running_version, version_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,6 +23,31 @@ def test_every_program_tells_its_version_without_any_setting(part: str) -> None:
         command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=300, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"cloud-monitor-{part} {__version__}\n", "")
+
+
+def test_the_commit_of_a_checkout_is_read_without_git(tmp_path: Path) -> None:
+    def git(*arguments: str, folder: str = "repo") -> str:
+        options = ["-C", str(tmp_path / folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+        return subprocess.run(
+            ["git", *options, *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    repo, tree = tmp_path / "repo", tmp_path / "tree"
+    repo.mkdir()
+    git("init", "-b", "main")
+    assert commit_of(repo) == ""  # there is none yet
+    for number in range(2):
+        git("commit", "--allow-empty", "-m", f"{number}")
+    assert commit_of(repo) == git("rev-parse", "HEAD")
+    git("branch", "not-main", "HEAD~")
+    git("pack-refs", "--all")
+    assert commit_of(repo) == git("rev-parse", "HEAD")
+    git("worktree", "add", str(tree), "not-main")
+    assert commit_of(tree) == git("rev-parse", "HEAD~")
+    git("checkout", "--detach", folder="tree")
+    assert commit_of(tree) == git("rev-parse", "HEAD~")
+    assert commit_of(tmp_path) == ""
+    assert re.fullmatch(rf"{re.escape(__version__)}(\+g[0-9a-f]{{7}})?", running_version())
 
 
 def test_the_version_has_one_source_and_the_changelog_is_in_its_order() -> None:

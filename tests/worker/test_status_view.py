@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from cloud_monitor.program import running_version
 from tests.services.programs import run_program
 from tests.worker.fleet import ROOT, Fleet
 from worker.queue import QueueTarget
-from worker.queue.statistics.queue import ChunkFigures, read_figures
+from worker.queue.statistics.queue import ChunkFigures, QueueFigures, read_figures
 from worker.status_view import status_view
 
 HOSTILE = "evil\x1b[31m [bold]name\x07"
@@ -42,6 +43,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 def environment_of(fleet: Fleet, more: dict[str, str]) -> dict[str, str]:
     return {**fleet.full_environment(), "COLUMNS": "200", **more}
+
+
+def terminal_of(figures: QueueFigures) -> str:
+    console = Console(file=io.StringIO(), width=250)
+    console.print(status_view(figures))
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def start(fleet: Fleet, *options: str, **environment: str) -> subprocess.Popen[str]:
@@ -72,6 +79,17 @@ def test_table_shows_work_hosts_gate_failures_and_events(fleet: Fleet) -> None:
         next(last.text for last in host.decisions if last.subject != "claim"),
     ):
         assert words in shown, f"{words!r} is not in\n{shown}"
+
+
+def test_versions_are_told_where_they_differ(fleet: Fleet) -> None:
+    figures = read_figures(fleet.database_url)
+    (host,) = (replace(host, alive=True) for host in figures.hosts)
+    assert running_version() in terminal_of(replace(figures, hosts=(host,)))
+    assert "versions differ" not in terminal_of(replace(figures, hosts=(host,)))
+    others = (host, replace(host, name="b", version=HOSTILE), replace(host, name="c", version=""))
+    shown = terminal_of(replace(figures, hosts=others))
+    assert f"versions differ: {running_version()} on 1 host, " in shown
+    assert "evil�[31m [bold]name� on 1 host, earlier on 1 host" in shown
 
 
 def test_cost_follows_from_the_hosts_price_and_the_pace(fleet: Fleet) -> None:
@@ -109,6 +127,8 @@ def test_json_has_the_same_figures(fleet: Fleet) -> None:
     assert figures["batches"][0]["name"] == HOSTILE
     [host] = figures["hosts"]
     assert host["workers"] == 0
+    assert host["version"] == running_version()
+    assert figures["versions"] == {running_version(): 1}
     assert host["figures"]["price_per_hour"] == 3.6
     assert {decision["subject"] for decision in host["decisions"]} == {"spawn", "claim"}
     kinds = {event["kind"] for event in figures["events"]}

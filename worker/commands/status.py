@@ -55,6 +55,7 @@ def status_object(figures: QueueFigures) -> dict[str, Any]:
     return {
         **asdict(figures),
         "eta_s": figures.eta_s,
+        "versions": dict(figures.versions),
         "cost_per_1000_images": figures.cost_per_1000_images,
     }
 

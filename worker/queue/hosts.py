@@ -19,6 +19,7 @@ def report_host(connection: Connection, report: HostReport) -> None:
         "temp_bytes": report.temp_bytes,
         "figures": dict(report.figures),
         "workers_detail": [dict(worker) for worker in report.workers_detail],
+        "version": report.version,
     }
     statement = insert_or_replace(connection, hosts, ["seen_at", *values])
     connection.execute(statement.values(name=report.host, seen_at=db_now(), **values))

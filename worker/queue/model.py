@@ -231,6 +231,7 @@ class HostReport:
     workers_detail: tuple[
         Mapping[str, str | int | float | None], ...
     ] = ()  # one a worker: name, pid, chunk, ...
+    version: str = ""  # of the software
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0008"  # of the newest migration
+REVISION = "0009"  # of the newest migration
 READABLE_SINCE = "0001"  # migrations since then only add what `statistics` does not read, or asks for
 MACHINES_SINCE = "0003"  # machines and their groups have all that is read of them
 CONFIDENCE_SINCE = "0004"  # results have columns of confidence and notes
@@ -38,6 +38,7 @@ PAGES_SINCE = "0005"  # images may be pages of a file
 HOLD_SINCE = "0006"  # the whole fleet may be held
 PICTURES_SINCE = "0007"  # results are found by the hash of their picture's file
 WISHES_SINCE = "0008"  # batches are asked for from outside
+VERSIONS_SINCE = "0009"  # hosts say what they run
 NO_DEADLINE = 253_402_300_800.0  # the year 10000
 
 PENDING, ACTIVE, DONE, FAILED, CANCELLED = STATES = ("pending", "active", "done", "failed", "cancelled")
@@ -221,6 +222,8 @@ hosts = Table(
     Column("temp_bytes", BigInteger, nullable=False),
     Column("figures", JSON, nullable=False),
     Column("workers_detail", JSON, nullable=False),
+    # Of the software that its supervisor runs; "": of before 0009, which does not say
+    Column("version", Text, nullable=False, server_default=text("''")),
 )
 
 decisions = Table(

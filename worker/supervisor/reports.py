@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from cloud_monitor.program import running_version
 from cloud_monitor.system.gpu import GpuReader
 from cloud_monitor.system.memory_pages import read_memory_pages
 from cloud_monitor.system.usage import read_disk
@@ -38,6 +39,7 @@ class Reporter:
         self._outbox = outbox
         self._host = host
         self._environment = settings.environment
+        self._version = running_version()
         self._price_per_hour = settings.price_per_hour
         self._doubtful_below = settings.doubtful_below
         self._meter = HostMeter(settings.temp_dir)
@@ -135,6 +137,7 @@ class Reporter:
             memory_pct=max(area.used_pct for area in averages.memory),
             temp_bytes=temp.used_bytes,
             figures=figures,
+            version=self._version,
             workers_detail=tuple(
                 {
                     "name": worker.name,

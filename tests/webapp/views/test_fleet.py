@@ -19,7 +19,7 @@ from tests.worker.queue.helpers import add, claim, complete, queue_at
 from webapp import create_app
 from webapp.settings import read_settings
 from webapp.views.fleet.reading import forget
-from worker.queue import Result
+from worker.queue import HostReport, Result
 from worker.queue.hold import hold_fleet
 from worker.queue.schema import batches, chunks
 
@@ -161,6 +161,30 @@ def test_a_page_on_which_nothing_happens_is_not_sent_again(fleet: Fleet, tmp_pat
     complete(queue, claim(queue))
     forget()
     assert client.get("/fleet?part=cells", headers=known).status_code == 200
+
+
+def test_machines_of_another_version_are_marked(fleet: Fleet, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/queue.db"
+    queue = queue_at(url)
+    for name, version in (("new-1", "0.2.0"), ("new-2", "0.2.0")):
+        queue.report_host(HostReport(name, "local", 1, 0, 50, 20, 0, version=version))
+    client = fleet(url)
+    html = client.get("/fleet").text
+    assert rows_of(html, "Machines")["new-1"]["Version"] == "0.2.0"
+    assert "Versions differ" not in html
+    queue.report_host(HostReport("old", "local", 1, 0, 50, 20, 0))
+    queue.report_host(HostReport("odd", "local", 1, 0, 50, 20, 0, version="0.1.0<b>"))
+    forget()
+    html = client.get("/fleet").text
+    assert {name: row["Version"] for name, row in rows_of(html, "Machines").items()} == {
+        "new-1": "0.2.0",
+        "new-2": "0.2.0",
+        "odd": "0.1.0&lt;b&gt;",
+        "old": "an earlier one",
+    }
+    assert "Versions differ: 2 on 0.2.0, 1 on 0.1.0&lt;b&gt;, 1 on an earlier one" in html
+    cells = re.findall(r'<td class=(\w+) title="others run 0.2.0">([^<]*)', html)
+    assert cells == [("w", "0.1.0&lt;b&gt;"), ("w", "an earlier one")]
 
 
 def test_the_latest_results_are_shown_whatever_they_are_called(fleet: Fleet, tmp_path: Path) -> None:

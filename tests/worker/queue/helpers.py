@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import inspect, select, text, update
 
 from worker.queue import Batch, Claim, Queue, QueuePolicy, Result, Usage, open_queue
 from worker.queue.schema import NO_DEADLINE, batches, chunks, images, samples
@@ -94,8 +94,15 @@ def drop_confidence(connection: Any) -> None:
         connection.execute(text(f"ALTER TABLE results DROP COLUMN {column}"))
 
 
+def drop_versions(connection: Any) -> None:
+    """Back to the hosts of schema 0008."""
+    if any(column["name"] == "version" for column in inspect(connection).get_columns("hosts")):
+        connection.execute(text("ALTER TABLE hosts DROP COLUMN version"))
+
+
 def drop_pictures(connection: Any) -> None:
     """Back to the results of schema 0006, before wishes of batches."""
+    drop_versions(connection)
     for table in ("batch_wishes", "submit_sources"):
         connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     connection.execute(text("DROP INDEX IF EXISTS results_by_picture"))

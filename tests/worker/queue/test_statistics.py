@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.worker.queue.helpers import LEASE_S, add, answers, claim, complete, let_pass
+from tests.worker.queue.helpers import LEASE_S, add, answers, claim, complete, drop_versions, let_pass
 from worker.queue import DecisionNote, HostReport, Queue, QueueError, QueueTarget, Usage, open_queue
 from worker.queue.chosen import choose_chunks
 from worker.queue.database.connections import Database
@@ -112,6 +112,45 @@ def test_hosts_with_their_last_decisions(queue: Queue, queue_url: str) -> None:
         "claim": ("", 1),
     }
     assert [(note.reason, note.times, note.text) for note in shown.decisions][-1] == ("cpu", 2, "CPU 90 %")
+
+
+def test_hosts_that_run_another_version_stand_out(queue: Queue, queue_url: str) -> None:
+    """Compared is with the highest number, of that with the commit which most hosts have."""
+    versions = ["0.9.0", "0.10.0+gb", "0.10.0+ga", "0.10.0+ga", "0.9.0", "0.9.0", "", "odd"]
+    for number, version in enumerate([*versions, "0.11.0"]):
+        queue.report_host(replace(REPORT, host=f"vm{number}", version=version))
+    gone = "UPDATE hosts SET seen_at = seen_at - 1000 WHERE name = 'vm8'"
+    queue.database.write(lambda connection: connection.execute(text(gone)))
+    shown = read_figures(queue_url)
+    assert [host.version for host in shown.hosts] == [*versions, "0.11.0"]
+    assert list(shown.versions.items()) == [
+        ("0.10.0+ga", 2),
+        ("0.10.0+gb", 1),
+        ("0.9.0", 3),
+        ("odd", 1),
+        ("", 1),
+    ]
+    queue.report_host(replace(REPORT, host="vm0", version="0.10.0+ga"))  # it was upgraded
+    assert read_figures(queue_url).versions["0.10.0+ga"] == 3
+
+
+def test_hosts_of_a_queue_that_does_not_know_versions_are_read(queue: Queue, queue_url: str) -> None:
+    def go_back(connection: Connection) -> None:
+        drop_versions(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+
+    queue.report_host(replace(REPORT, version="1.0"))
+    queue.database.write(go_back)
+    assert [(host.workers, host.version) for host in read_figures(queue_url).hosts] == [(2, "")]
+    assert read_figures(queue_url).versions == {"": 1}
+    open_queue(queue_url).close()
+    with_default = text(
+        "INSERT INTO hosts (name, seen_at, environment, workers, loading, cpu_pct, memory_pct, temp_bytes, "
+        "figures, workers_detail) VALUES ('older', 9999999999, 'local', 1, 0, 1, 1, 1, '{}', '[]')"
+    )  # as a supervisor writes that was started before the upgrade
+    queue.database.write(lambda connection: connection.execute(with_default))
+    queue.report_host(replace(REPORT, version="1.0"))
+    assert {host.name: host.version for host in read_figures(queue_url).hosts} == {"vm1": "1.0", "older": ""}
 
 
 def test_what_was_learned_of_an_engine(queue: Queue) -> None:

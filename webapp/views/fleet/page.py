@@ -50,6 +50,7 @@ class BatchLine:
 class FleetMachineLine:
     name: str
     finding: Finding
+    version: Cell
     workers: Cell
     bars: tuple[Bar | None, ...]  # CPU, memory
     why: Cell
@@ -66,6 +67,7 @@ class FleetOverview:
     reasons: tuple[FailureReason, ...]
     failed: Cell
     machines: tuple[FleetMachineLine, ...]
+    versions: Cell  # where machines run different ones
     results: Table
     tables: tuple[Table, ...]  # for operators
     doubtful_below: str  # what counts as unsure
@@ -98,7 +100,8 @@ def fleet_overview(
         ),
         reasons=reasons,
         failed=Cell(pictures_text(figures.images["failed"])),
-        machines=tuple(_machine(host, figures.at, level_of(host.name)) for host in figures.hosts),
+        machines=tuple(_machine(host, figures, level_of(host.name)) for host in figures.hosts),
+        versions=_versions(figures),
         results=results,
         tables=tables,
         doubtful_below=f"{figures.doubtful_below:g}",
@@ -169,7 +172,28 @@ def _batch(batch: BatchFigures, found: Forecast, at: float, finding: Finding) ->
     )
 
 
-def _machine(host: HostFigures, at: float, finding: Finding) -> FleetMachineLine:
+def _versions(figures: QueueFigures) -> Cell:
+    """How many machines run each, where they are not all alike."""
+    counts = figures.versions
+    each = (f"{count} on {_version_text(version)}" for version, count in counts.items())
+    return Cell(f"Versions differ: {', '.join(each)}", WARN) if len(counts) > 1 else Cell("")
+
+
+def _version_text(version: str) -> str:
+    return one_line(version, 40) or "an earlier one"
+
+
+def _version(host: HostFigures, figures: QueueFigures) -> Cell:
+    if not host.alive:
+        return Cell(_version_text(host.version), "z")
+    wanted = next(iter(figures.versions))
+    if host.version == wanted:
+        return Cell(_version_text(host.version))
+    return Cell(_version_text(host.version), WARN, f"others run {_version_text(wanted)}")
+
+
+def _machine(host: HostFigures, figures: QueueFigures, finding: Finding) -> FleetMachineLine:
+    at = figures.at
     held = next(iter(host.held), "")
     if not host.alive:
         why = Cell(
@@ -181,8 +205,13 @@ def _machine(host: HostFigures, at: float, finding: Finding) -> FleetMachineLine
         why = Cell(one_line(text), f"t {BAD}" if held else "t", one_line(text))
     bars = (_used(host.cpu_pct, "CPU"), _used(host.memory_pct, "memory")) if host.alive else (None, None)
     return FleetMachineLine(
-        host.name, finding, Cell(format_number(host.workers), "" if host.workers else "z"), bars, why,
-    )  # fmt: skip
+        name=host.name,
+        finding=finding,
+        version=_version(host, figures),
+        workers=Cell(format_number(host.workers), "" if host.workers else "z"),
+        bars=bars,
+        why=why,
+    )
 
 
 def _used(share_pct: float, what: str) -> Bar:

@@ -4,6 +4,8 @@ seconds since the epoch by the database's clock, as `at` is; those named `_s` ar
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -80,6 +82,7 @@ class HostFigures:
     figures: Mapping[str, float]
     workers_detail: tuple[Mapping[str, str | int | float | None], ...]
     decisions: tuple[DecisionFigures, ...]  # the last on each subject, newest first
+    version: str = ""  # of the software that it runs; "": an earlier one, which does not say
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -135,6 +138,14 @@ class QueueFigures:
         return left / self.images_per_s if self.images_per_s > 0 else None
 
     @property
+    def versions(self) -> Mapping[str, int]:
+        """How many hosts run each, of those that report. The first is the one to compare with: of the highest
+        number that which most have."""
+        counts = Counter(host.version for host in self.hosts if host.alive)
+        order = sorted(counts, key=lambda version: (_number(version), counts[version], version), reverse=True)
+        return {version: counts[version] for version in order}
+
+    @property
     def cost_per_1000_images(self) -> float | None:
         """From the hosts' own `price_per_hour`; None where none says it, or nothing moves."""
         prices = [
@@ -157,6 +168,12 @@ class Forecast:
     ready_at: float | None
     images_per_s: float
     waits_for: str = ""  # the batch that is read before this one
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """`0.12.1+g1a2b3c4` as (0, 12, 1); of what is none nothing."""
+    number = re.match(r"\d{1,9}(\.\d{1,9})*", version, re.ASCII)
+    return tuple(map(int, number[0].split("."))) if number else ()
 
 
 def left_of(batch: BatchFigures) -> int:

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from worker.answers.confidence import DOUBTFUL_BELOW
-from worker.queue.schema import decisions, hosts
+from worker.queue.schema import VERSIONS_SINCE, decisions, hosts
 from worker.queue.statistics.figures import SILENT_S, DecisionFigures, HostFigures
 
 
-def read_hosts(connection: Connection, now: float) -> tuple[HostFigures, ...]:
+def read_hosts(connection: Connection, now: float, revision: str) -> tuple[HostFigures, ...]:
+    says_version = revision >= VERSIONS_SINCE
+    columns = [column for column in hosts.c if says_version or column is not hosts.c.version]
     last_ids = select(func.max(decisions.c.id)).group_by(decisions.c.host, decisions.c.subject)
     query = select(decisions).where(decisions.c.id.in_(last_ids)).order_by(decisions.c.last_at.desc())
     last = [decision_of(row) for row in connection.execute(query)]
@@ -29,8 +31,9 @@ def read_hosts(connection: Connection, now: float) -> tuple[HostFigures, ...]:
             figures=row.figures,
             workers_detail=tuple(row.workers_detail),
             decisions=tuple(decision for decision in last if decision.host == row.name),
+            version=row.version if says_version else "",
         )
-        for row in connection.execute(select(hosts).order_by(hosts.c.name))
+        for row in connection.execute(select(*columns).order_by(hosts.c.name))
     )
 
 

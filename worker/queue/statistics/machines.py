@@ -101,14 +101,14 @@ def read_fleet_machines(
     with open_to_read(url, patience_s) as (database, revision):
         if revision < MACHINES_SINCE:
             return None
-        return database.read(lambda connection: count_machines(connection, last, recent_s))
+        return database.read(lambda connection: count_machines(connection, revision, last, recent_s))
 
 
-def count_machines(connection: Connection, last: int, recent_s: float) -> FleetMachines:
+def count_machines(connection: Connection, revision: str, last: int, recent_s: float) -> FleetMachines:
     now = connection.execute(select(db_now())).scalar_one()
     seen_at = connection.execute(select(manager_lease.c.seen_at)).scalar()
     rows = read_machines(connection, gone_since=now - recent_s)
-    hosts = {host.name: host for host in read_hosts(connection, now)} if rows else {}
+    hosts = {host.name: host for host in read_hosts(connection, now, revision)} if rows else {}
     groups = {group.name: group for group in read_groups(connection)}
     groups |= {row.group_name: GroupRow(row.group_name) for row in rows if row.group_name not in groups}
     return FleetMachines(

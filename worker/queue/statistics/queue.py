@@ -161,7 +161,7 @@ def count(connection: Connection, revision: str, last: int, latest: int, below: 
         batches=read_batches(connection, counts, doubtful, documents),
         active=read_chunks(connection, ACTIVE, CHUNKS.order_by(chunks.c.id)),
         dead=read_chunks(connection, FAILED, CHUNKS.order_by(chunks.c.ended_at.desc()).limit(last)),
-        hosts=read_hosts(connection, now),
+        hosts=read_hosts(connection, now, revision),
         events=tuple(
             EventFigures(row.at, row.kind, row.message, row.host, row.worker, row.chunk_id)
             for row in connection.execute(newest(events, events.c.id, last))

@@ -25,12 +25,22 @@ Warn = Callable[[str], None]
 _SHOWN_MAX = 200  # characters of a refused value
 _SHORT = 5  # letters: in so short a name the first must be right, `GPUS` is not `CPUS`
 _LONG = 8  # letters from which two may be wrong
-_UNITS = ("s", "mb", "pct", "days", "bytes", "max")
+_UNITS = {
+    *("s", "sec", "secs", "second", "seconds", "ms", "min", "minutes", "h", "hours", "d", "days"),
+    *("b", "bytes", "kb", "mb", "mib", "gb", "gib", "megabytes", "gigabytes", "pct", "percent", "max"),
+}
+_FILE_MIB_MAX = 8
 _PASSWORD = re.compile(r"//([^/@:\s]*):[^\s'\"]*@")  # of an address
 # What a container platform sets for a service that is called as a part is (Kubernetes, Docker's links).
 _SERVICE_LINK = re.compile(r"(.*_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-_PLAIN = {"bool_parsing": "Input should be true or false", "bool_type": "Input should be true or false"}
+_NO_TABLES = "settings stand at the head of the file, in no table; remove that line"
+_PLAIN = {
+    "bool_parsing": "Input should be true or false",
+    "bool_type": "Input should be true or false",
+    "tuple_type": "Input should be a list",
+    "dict_type": "Input should be a table",
+}
 
 
 class SettingsRefused(ValueError):
@@ -39,8 +49,16 @@ class SettingsRefused(ValueError):
 
 def read_toml(file: Path) -> dict[str, Any]:
     """A file of settings in UTF-8, with a byte order mark or without. Raises OSError, and ValueError where it
-    is no TOML."""
-    return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    is no TOML, or larger than any that somebody wrote."""
+    with file.open("rb") as stream:
+        content = stream.read((_FILE_MIB_MAX << 20) + 1)
+    if len(content) > _FILE_MIB_MAX << 20:
+        raise ValueError(f"it is larger than {_FILE_MIB_MAX} MiB")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"it is not UTF-8 (at line {line})") from None
 
 
 class Reader(Generic[M]):
@@ -58,14 +76,17 @@ class Reader(Generic[M]):
     ) -> M:
         """The settings: `given` over the environment, that over the file; what is empty counts as unset.
 
-        Names of the file are those of the environment, with or without the prefix, in any case. Raises
+        Names of the file are those of the environment, with or without the prefix, in any case; blanks around
+        a value are no part of it, but for secrets. Raises
         SettingsRefused with every problem at once. `warn` is told, a line each, of variables with the prefix
         that are no settings nor likely meant as one.
         """
         problems: list[str] = []
         values = self._from_file(config, problems) if config is not None else {}
         values |= self._from_environment(environment, problems, warn)
-        values |= given or {}
+        values = {field: self._without_blanks(field, value) for field, value in values.items()} | dict(
+            given or {}
+        )
         try:
             settings = self._model(**values)
         except ValidationError as error:
@@ -101,7 +122,9 @@ class Reader(Generic[M]):
         found: dict[str, Any] = {}
         for name, value in rows.items():
             field = self._field(name)
-            if field not in self._model.model_fields:
+            if field not in self._model.model_fields and isinstance(value, dict):
+                problems.append(f"--config {config}: [{without_controls(name)}]: {_NO_TABLES}")
+            elif field not in self._model.model_fields:
                 problems.append(self._refuse_unknown(field))
             elif field in found and found[field] != value:
                 problems.append(f"{self.variable(field)}: is given twice in {config}")
@@ -137,6 +160,10 @@ class Reader(Generic[M]):
                     warn(f"{without_controls(name)}: there is no such setting, it has no effect")
         return found
 
+    def _without_blanks(self, field: str, value: object) -> object:
+        is_kept = not isinstance(value, str) or is_secret_field(self._model.model_fields[field])
+        return value if is_kept else str(value).strip()
+
     def _refuse_unknown(self, field: str) -> str:
         meant = self._meant(field)
         hint = f"; is {meant} meant?" if meant else " (docs/settings.md lists them)"
@@ -150,7 +177,11 @@ class Reader(Generic[M]):
 
     def _explain(self, error: ValidationError) -> Iterator[str]:
         fields = self._model.model_fields
-        for fault in error.errors(include_url=False):
+        faults = error.errors(include_url=False)
+        with_faults_below = {fault["loc"][0] for fault in faults if len(fault["loc"]) > 1}
+        for fault in faults:
+            if fault["type"] == "too_short" and fault["loc"][0] in with_faults_below:
+                continue  # of a list whose entries were refused
             name, *below = (str(part) for part in fault["loc"]) if fault["loc"] else ("",)
             field = fields.get(name)
             variable = ".".join([self.variable(name), *below])
@@ -188,22 +219,27 @@ def _is_empty(value: object) -> bool:
 
 def find_meant(name: str, known: Iterable[str]) -> str | None:
     """The nearest of `known` if `name` is likely a misspelling of it: a letter or two wrong, missing, too
-    many or exchanged, underscores anywhere, words in another order, a unit left out. Names are in lower case.
+    many or exchanged, underscores anywhere, words in another order, a unit left out or another. Names are in
+    lower case.
     """
     found = [(_distance(name, other), other) for other in known if _is_like(name, other)]
     return min(found)[1] if found else None
 
 
 def _is_like(name: str, other: str) -> bool:
-    words, others = name.split("_"), other.split("_")
+    words, others = name.replace("-", "_").split("_"), other.split("_")
     if sorted(words) == sorted(others):
         return True
-    if len(words) > 1 and words == others[:-1] and others[-1] in _UNITS:
+    if len(words) > 1 and _without_units(words) == _without_units(others) != []:
         return True
     letters, wanted = "".join(words), "".join(others)
     if len(letters) <= _SHORT and letters[:1] != wanted[:1]:
         return False
     return _distance(letters, wanted) <= (2 if len(letters) >= _LONG else 1)
+
+
+def _without_units(words: list[str]) -> list[str]:
+    return [word for word in words if word not in _UNITS]
 
 
 def _distance(one: str, other: str) -> int:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -126,8 +126,9 @@ Clean = Annotated[str, Field(min_length=1), AfterValidator(clean)]
 Url = Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$"), AfterValidator(_check_no_user)]
 PageUrl = Annotated[str, AfterValidator(_check_page_url)]
 Destinations = Annotated[tuple[Destination, ...], BeforeValidator(_destinations)]
-Source = Literal["host", "condor", "cloudscheduler", "fleet", "azure", "commands"]
-Sources = Annotated[tuple[Source | Literal["auto"], ...], BeforeValidator(split_names)]
+Source = Literal["auto", "host", "condor", "cloudscheduler", "fleet", "azure", "commands"]
+SOURCES = tuple(name for name in get_args(Source) if name != "auto")
+Sources = Annotated[tuple[Source, ...], BeforeValidator(split_names)]
 Attribute = Annotated[str, AfterValidator(_check_attribute)]
 JobTypes = Annotated[Table, AfterValidator(_check_job_types)]
 Commands = Annotated[

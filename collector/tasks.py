@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import Collected
-from collector.settings import Settings, Source
+from collector.settings import SOURCES, Settings
 from collector.sources.htcondor.configuration import find_configuration, use_configuration
 
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
@@ -55,9 +55,7 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
             if name in absent and (given := _any_setting_of(name, settings))
         }
     absent |= {
-        name: "not among COLLECTOR_SOURCES"
-        for name in get_args(Source)
-        if name not in wanted and name not in absent
+        name: "not among COLLECTOR_SOURCES" for name in SOURCES if name not in wanted and name not in absent
     }
     if not settings.commands and "commands" in wanted:
         absent["commands"] = "not configured: COLLECTOR_COMMANDS is not set"

@@ -37,7 +37,12 @@ _BODY_MAX_BYTES = 8 * 2**20  # no request is larger; waitress writes them to a f
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog=program_name("webapp"), description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=program_name("webapp"),
+        description="Serve the pages of what Graphite, or VictoriaMetrics, has of the grids.",
+        epilog="Settings: WEBAPP_ variables (WEBAPP_GRAPHITE_URL, ...) or --config (docs/settings.md). "
+        f"Exit codes: {EXIT_REFUSED} settings refused, {EXIT_CANNOT_SERVE} it cannot serve.",
+    )
     parser.add_argument("--version", action="version", version=version_text("webapp"))
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML; the environment wins")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one the page is served")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from cloud_monitor import __version__
 from cloud_monitor.program import PARTS, commit_of, part_command, running_version, version_text
 
 ROOT = Path(__file__).resolve().parents[2]
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -94,3 +96,24 @@ def test_a_library_that_is_missing_is_named_with_the_extra_that_brings_it(tmp_pa
     assert ended.stderr == (
         "cloud-monitor-worker: click is not installed: pip install 'cloud-monitor[worker]'\n"
     )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_help_and_advice_name_the_program_as_it_was_called(part: str, tmp_path: Path) -> None:
+    script = tmp_path / f"cloud-monitor-{part}"  # as pip writes it
+    script.write_text(f"from cloud_monitor.program import {part}\n{part}()\n")
+    command = [sys.executable, str(script), "--help"]
+    ended = subprocess.run(
+        command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert f"sage: cloud-monitor-{part} " in ended.stdout, ended.stderr
+    assert "python -m" not in ended.stdout
+    for file in (ROOT / part).rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        prose = {
+            ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, _DOCUMENTED)
+        }
+        told = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        assert not [text for text in told if f"python -m {part}" in str(text) and text not in prose], file
+    for template in (ROOT / "webapp" / "templates").iterdir():
+        assert f"python -m {part}" not in template.read_text(), template

@@ -22,6 +22,7 @@ from cloud_monitor.setting_types import (
     choose_state_dir,
 )
 from cloud_monitor.settings import Reader, SettingsRefused, find_meant, read_toml
+from collector.settings import Settings as CollectorSettings
 from webapp.settings import Settings as WebappSettings
 from worker.settings import Settings as WorkerSettings
 
@@ -125,7 +126,7 @@ def test_every_problem_is_told_at_once_a_line_each(tmp_path: Path) -> None:
     environment = {"PART_GRID": "", "PART_PORT": "http", "PART_GRAPHTE_URL": "x", "PART_OWNER": "perhaps"}
     assert sorted(refused(environment | {"PART_LOG_LEVEL": "loud", "PART_GRAPHITE_URL": "ftp:\n"}, file)) == [
         "PART_COLOUR: there is no such setting (docs/settings.md lists them)",
-        "PART_GRAPHITE_URL='ftp:\\n': String should match pattern '^(http://.*)?$', for example http://graphite:8080",
+        "PART_GRAPHITE_URL='ftp:': String should match pattern '^(http://.*)?$', for example http://graphite:8080",
         "PART_GRAPHTE_URL: there is no such setting; is PART_GRAPHITE_URL meant?",
         "PART_GRID: is not set; PART_GRID must be set (GRIDNAME is taken too)",
         "PART_GRIT: there is no such setting; is PART_GRID meant?",
@@ -161,6 +162,31 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     assert refused({}, tmp_path)[0] == f"--config {tmp_path}: cannot be read: Is a directory"
 
 
+def test_a_file_that_nobody_wrote_by_hand_is_not_read_whole() -> None:
+    assert refused({}, Path("/dev/zero")) == ["--config /dev/zero: not TOML: it is larger than 8 MiB"]
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "part.toml"
+    file.write_bytes(b'grid = "g"\nhost = "b\xfcro"\n')
+    assert refused({}, file) == [f"--config {file}: not TOML: it is not UTF-8 (at line 2)"]
+
+
+def test_a_table_around_the_settings_is_told_apart_from_a_misspelling(tmp_path: Path) -> None:
+    file = toml(tmp_path, "[part]\nport = 81\n")
+    assert refused({}, file) == [
+        f"--config {file}: [part]: settings stand at the head of the file, in no table; remove that line"
+    ]
+
+
+def test_blanks_around_a_value_are_no_part_of_it_but_for_secrets(tmp_path: Path) -> None:
+    file = toml(tmp_path, 'grid = " g "\nlog_level = "info "\ndatabase_url = "sqlite:///a "\n')
+    settings = READER.read({"PART_HOST": "h\n", "PART_PASSWORD": " p "}, file)
+    assert (settings.grid, settings.log_level, settings.host) == ("g", "INFO", "h")
+    assert settings.password is not None
+    assert (settings.password.get_secret_value(), settings.database_url) == (" p ", "sqlite:///a ")
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -173,6 +199,12 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
         ("log_levels", "log_level"),
         ("memory_threshold", "memory_threshold_pct"),
         ("memory_treshhold_pct", "memory_threshold_pct"),
+        ("lease_seconds", "lease_s"),
+        ("drain_min", "drain_s"),
+        ("spool_mb", "spool_max_mb"),
+        ("spool_max_gb", "spool_max_mb"),
+        ("spool-max-age-s", "spool_max_age_s"),
+        ("max_s", None),
         ("graphite", None),
         ("gpus", None),
         ("name", None),
@@ -182,7 +214,8 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str) -> None:
     ],
 )
 def test_what_is_likely_meant(name: str, meant: str | None) -> None:
-    known = {*WebappSettings.model_fields, *WorkerSettings.model_fields}
+    parts = (CollectorSettings, WebappSettings, WorkerSettings)
+    known = {field for part in parts for field in part.model_fields}
     assert find_meant(name, known) == meant
 
 

@@ -83,6 +83,18 @@ def test_a_malformed_value_is_refused_with_name_value_and_what_is_accepted(
     assert accepted in text
 
 
+def test_an_unknown_source_is_one_mistake_told_in_one_line() -> None:
+    for sources in ("weather", '["weather"]'):
+        assert refusal({**BASE, "COLLECTOR_SOURCES": sources}) == (
+            "COLLECTOR_SOURCES.0='weather': Input should be 'auto', 'host', 'condor', 'cloudscheduler', "
+            "'fleet', 'azure' or 'commands'"
+        )
+
+
+def test_a_blank_after_the_grids_name_makes_no_other_grid() -> None:
+    assert read_settings({**BASE, "COLLECTOR_GRID": "atlas "}).grid == "atlas"
+
+
 def test_an_unknown_setting_is_a_mistake_and_all_mistakes_come_at_once() -> None:
     assert "COLLECTOR_GIRD: there is no such setting" in refusal({**BASE, "COLLECTOR_GIRD": "x"})
     text = refusal({**BASE, "COLLECTOR_RUN_TIMEOUT_S": "0", "COLLECTOR_OWNER": "perhaps"})

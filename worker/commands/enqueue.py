@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cloud_monitor.program import program_name
 from cloud_monitor.system.text import counted, without_controls
 from worker.decimer.names import models_here
 from worker.errors import WorkerError
@@ -127,9 +128,10 @@ def check_model(queue: Queue, settings: EngineSettings, model: str | None) -> No
         return
     known = sorted({*models_here(settings), *queue.known_models()})
     if model not in known:
+        none = f"none yet (`{program_name('worker')} model fetch` here makes it known)"
         raise WorkerError(
             f"--model {model}: no worker of this queue has had that model, and this host has not; known: "
-            f"{', '.join(known) or 'none yet (`python -m worker model fetch` here makes it known)'}"
+            f"{', '.join(known) or none}"
         )
 
 

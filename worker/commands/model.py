@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cloud_monitor.program import program_name
 from worker.decimer import log_progress
 from worker.decimer.errors import ModelError
 from worker.decimer.model.packages import Report
@@ -77,7 +78,7 @@ def _no_model(source: ModelSource) -> str:
     if source.hand_drawn:
         kind, options = " for hand-drawn structures", " --hand-drawn"
         options += "" if source.archive else " --archive DECIMER_HandDrawn_model.zip"
-    return f"no model{kind} in {source.directory}: run `python -m worker model fetch{options}`"
+    return f"no model{kind} in {source.directory}: run `{program_name('worker')} model fetch{options}`"
 
 
 def _source(settings: ModelSettings, hand_drawn: bool, archive: Path | None = None) -> ModelSource:

@@ -19,7 +19,6 @@ price_per_hour = 0.84
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -146,8 +145,8 @@ def read_machines_config(path: Path) -> MachinesConfig:
         return MachinesConfig.model_validate(content)
     except OSError as error:
         raise MachineError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MachineError(f"{path}: {error}") from None
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise MachineError(f"{path}: {'; '.join(lines)}") from None
+    except ValueError as error:  # of read_toml
+        raise MachineError(f"{path}: {error}") from None

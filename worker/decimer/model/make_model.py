@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from cloud_monitor.program import program_name
 from worker.decimer.engine import prepare
 from worker.decimer.errors import ModelError
 from worker.decimer.model.architecture import PREPARED_GRAPHS
@@ -70,6 +71,7 @@ def _read_printed_words(source: ModelSource) -> Sequence[str]:
         )
     printed = find_model(ModelSource(source.directory, hand_drawn=False, archive=None))
     if printed is None:
-        raise ModelError("it uses the tokens of the other model: run `python -m worker model fetch` first")
+        fetch = f"{program_name('worker')} model fetch"
+        raise ModelError(f"it uses the tokens of the other model: run `{fetch}` first")
     words: list[str] = json.loads(printed.vocabulary.read_text(encoding="utf-8"))
     return words

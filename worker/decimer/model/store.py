@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud_monitor.program import program_name
 from worker.decimer.errors import ModelError
 from worker.decimer.model.architecture import CONVERSION, VOCABULARY
 from worker.decimer.model.archive import hash_file
@@ -129,7 +130,8 @@ def machine_key(runtime: str) -> str:
 
 
 def _damaged(folder: Path, error: Exception) -> ModelError:
-    return ModelError(f"{folder} is damaged ({error}): remove it and run `python -m worker model fetch`")
+    fetch = f"{program_name('worker')} model fetch"
+    return ModelError(f"{folder} is damaged ({error}): remove it and run `{fetch}`")
 
 
 def _build(folder: Path, make: Callable[[Path], None]) -> None:

@@ -74,6 +74,8 @@ def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterat
         found = outcome.collected
         amount = f"{len(found.jobs)} jobs" if outcome.source == JOB_LIST else f"{len(found.values)} values"
         text = outcome.error or f"{amount} in {outcome.duration_s:.2f} s"
+        if outcome.source in tasks.found:
+            text += f" ({tasks.found[outcome.source]})"
         yield CheckRow("source", outcome.source, "failed" if outcome.error else "ok", text)
     for source, reason in tasks.absent.items():
         yield CheckRow("source", source, "warning" if source in tasks.advice else "off", reason)

@@ -9,7 +9,11 @@ from typing import NamedTuple
 from collector.isolate import SourceOutcome, Task, run_isolated
 from collector.model import Collected
 from collector.settings import SOURCES, Settings
-from collector.sources.htcondor.configuration import find_configuration, use_configuration
+from collector.sources.htcondor.configuration import (
+    CondorConfiguration,
+    find_configuration,
+    use_configuration,
+)
 
 CONDOR_TASKS = ("condor_jobs", "condor_slots")
 JOB_LIST = "condor_joblist"
@@ -19,11 +23,12 @@ _OWNERS = ("cloudscheduler", "fleet", "azure")  # asked by one host of a grid
 
 class ChosenTasks(NamedTuple):
     """names: tasks of a run. absent: each source that is not asked, with why. advice: of some of these, what
-    to do, since leaving them out looks like an oversight."""
+    to do, since leaving them out looks like an oversight. found: of some tasks, by which configuration."""
 
     names: tuple[str, ...]
     absent: Mapping[str, str]
     advice: Mapping[str, str]
+    found: Mapping[str, str]
 
 
 def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTasks:
@@ -31,9 +36,10 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
     wanted: set[str] = set(settings.sources)
     absent: dict[str, str] = {}
     advice: dict[str, str] = {}
+    may_ask_condor = not wanted.isdisjoint({"auto", "condor"})
+    condor = find_configuration(settings, environment) if may_ask_condor else CondorConfiguration("")
     if "auto" in wanted:
         wanted |= {"host", "commands"}
-        condor = find_configuration(settings, environment)
         advice = {"condor": condor.advice} if condor.advice else {}
         unset = {
             "condor": (
@@ -71,7 +77,8 @@ def choose_tasks(settings: Settings, environment: Mapping[str, str]) -> ChosenTa
         *(name for name in _OWNERS if name in wanted and settings.owner),
         *(f"{COMMAND_PREFIX}{name}" for name in settings.commands if "commands" in wanted),
     )
-    return ChosenTasks(names, absent, advice)
+    found = dict.fromkeys((*CONDOR_TASKS, JOB_LIST), condor.found) if condor.found else {}
+    return ChosenTasks(names, absent, advice, found)
 
 
 def _any_setting_of(source: str, settings: Settings) -> str:

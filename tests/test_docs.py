@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+
+from embedded.install import ADVICE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("CONTRIBUTING.md", "docs/architecture.md")
@@ -70,6 +73,17 @@ def test_a_name_that_is_gone_is_found(tmp_path: Path) -> None:
     module = tmp_path / "a.py"
     module.write_text("def new():\n    pass\n\nclass One:\n    def of(self): ...\n")
     assert names_in(module) == {"new", "One", "One.of"}
+
+
+def test_readme_says_which_python_each_part_needs() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    lowest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert f"needs Python {lowest.removeprefix('>=')} or later" in readme
+    of_graphite = re.search(r"Graphite needs (Python [\d.]+ to [\d.]+)", ADVICE)
+    assert of_graphite is not None
+    assert of_graphite[0] in readme
+    assert "where there is none (Debian 13, Ubuntu 24.04) VictoriaMetrics takes its place" in readme
+    assert re.search(r"make run PYTHON=/usr/bin/(python3\.\d+).* on RHEL 9 .*dnf install \1\b", readme)
 
 
 def test_make_has_the_targets_that_contributors_are_told() -> None:

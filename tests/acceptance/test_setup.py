@@ -18,6 +18,7 @@ from collector.settings import READER as of_collector
 from tests.collector.support import ROOT, peer, read_to_end
 from tests.services.needs import find_program, need
 from tests.services.support import PATIENCE_S, wait_until
+from webapp.settings import CONFIG
 from webapp.settings import READER as of_webapp
 
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user and mounts")
@@ -152,6 +153,27 @@ def test_what_departs_from_the_layout_is_told_by_the_check_of_each_part(part: st
 
 
 @ONLY_ROOT
+def test_what_departs_is_a_row_of_the_collectors_check(tmp_path: Path) -> None:
+    done = in_namespace(
+        tmp_path,
+        """
+        export COLLECTOR_GRID=g COLLECTOR_CARBON=127.0.0.1:1 COLLECTOR_SOURCES=commands
+        export COLLECTOR_STATE_DIR=/var/lib/cloud-monitor/collector
+        $PYTHON -m collector setup --system --with none > /dev/null
+        $PYTHON -m collector --check || echo ==
+        chmod 755 /var/lib/cloud-monitor/collector
+        $PYTHON -m collector --check || exit 0
+        """,
+    )
+    well, departs = done.stdout.split("==\n")
+    row = (
+        r"^state +layout +warning +/var/lib/cloud-monitor/collector is not .* 700: run setup --system again$"
+    )
+    assert not re.search(r"^state +layout", well, re.MULTILINE), well
+    assert re.search(row, departs, re.MULTILINE), departs
+
+
+@ONLY_ROOT
 def test_an_earlier_layout_is_not_taken_from_its_owner(tmp_path: Path) -> None:
     done = in_namespace(
         tmp_path,
@@ -199,6 +221,34 @@ def test_what_is_installed_is_what_is_shipped_with_the_places_of_this_installati
     assert cron.path == Path("/etc/cron.d/cloud-monitor")
     names = {"cloud-monitor.slice", "cloud-monitor-web.service", "cloud-monitor-worker.service"}
     assert names <= steps.keys()
+
+
+@pytest.mark.parametrize("part", CHOICES)
+def test_every_starter_uses_the_one_layout(part: str) -> None:
+    """User, settings and state of unit, cron and Apache are those that setup makes."""
+    steps = plan_setup(part, "none")
+    settings = next(step.path for step in steps if isinstance(step, File))
+    state = next(step for step in steps if isinstance(step, Folder) and step.path.parent == STATE)
+    name = "web" if part == "webapp" else part
+    unit = (ROOT / f"systemd/cloud-monitor-{name}.service").read_text()
+    lines = {
+        f"User={ACCOUNT}",
+        f"StateDirectory={state.path.relative_to(STATE.parent)}",
+        f"StateDirectoryMode=0{state.mode:o}",
+        f"Environment={part.upper()}_STATE_DIR={state.path}",
+    }
+    assert lines <= set(unit.splitlines())
+    assert f"EnvironmentFile={settings}\n" in unit or f" --config {settings}\n" in unit
+    assert (state.owner, state.group) == (ACCOUNT, ACCOUNT)
+    if part == "collector":
+        cron = (ROOT / "cron/cloud-monitor").read_text()
+        assert re.search(rf"^(\* ){{5}}{ACCOUNT} \S+ --config {settings} ", cron, re.MULTILINE)
+        (log,) = re.findall(r"logger -t (\S+)$", cron, re.MULTILINE)
+        assert f"`journalctl -t {log}`" in (ROOT / "README.md").read_text()
+    if part == "webapp":
+        site = (ROOT / "apache/cloud_monitor.conf").read_text()
+        assert f"Define CLOUD_MONITOR_USER {ACCOUNT}\n" in site
+        assert settings == CONFIG
 
 
 def test_what_is_shipped_fits_an_environment_at_the_documented_place_without_its_checkout() -> None:

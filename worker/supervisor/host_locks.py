@@ -65,9 +65,12 @@ def make_state_folder(folder: Path) -> None:
 
 def claim_host_name(wished: str, folder: Path) -> tuple[str, FileLock | None]:
     """The wished name, else the system's; with the process number where another supervisor with this state
-    folder has it. The lock holds the name until the process ends.
+    folder has it. The lock holds the name until the process ends. Raises WorkerError.
     """
     make_state_folder(folder)
     name = wished or socket.gethostname()
-    holder = take_lock(folder / f"host.{name}.lock")
+    try:
+        holder = take_lock(folder / f"host.{name}.lock")
+    except OSError as error:
+        raise WorkerError(f"WORKER_STATE_DIR={folder}: {error.strerror}: {error.filename or name}") from error
     return (name if holder is not None else f"{name}-{os.getpid()}"), holder

@@ -105,6 +105,11 @@ def test_a_state_folder_that_others_can_write_is_refused(tmp_path: Path) -> None
         claim_host_name("vm", tmp_path)
     tmp_path.chmod(0o750)
     assert claim_host_name("vm", tmp_path)[0] == "vm"
+    (tmp_path / "host.vm2.lock").mkdir()  # as little to be had as another user's
+    with pytest.raises(
+        WorkerError, match=rf"^WORKER_STATE_DIR={tmp_path}: Is a directory: .*/host\.vm2\.lock$"
+    ):
+        claim_host_name("vm2", tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(WorkerError, match=r"WORKER_STATE_DIR=.*file"):
         claim_host_name("vm", tmp_path / "file")

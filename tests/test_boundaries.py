@@ -38,6 +38,11 @@ TABLES = {
 }
 
 
+_IMPORTERS = ("import_module", "__import__")
+# Of the repository, but no part: neither installed with one nor there where it runs
+OTHERS = {path.parent.name for path in ROOT.glob("*/*.py")} - set(PARTS)
+
+
 @cache
 def modules() -> list[Path]:
     return sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
@@ -56,17 +61,29 @@ def module_name(path: Path) -> str:
 @cache
 def imported_modules(path: Path) -> frozenset[str]:
     package = module_name(path).split(".")
-    if path.name != "__init__.py":
-        package = package[:-1]
+    return imports_of(parsed(path), package if path.name == "__init__.py" else package[:-1])
+
+
+def imports_of(tree: ast.Module, package: list[str]) -> frozenset[str]:
+    """What a module of the package imports, wherever in it and however that is written."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             prefix = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             base = ".".join(part for part in (prefix, node.module) if part)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-    return frozenset(found)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _IMPORTERS and node.args:
+            found.add(_beginning_of(node.args[0]))
+    return frozenset(found - {""})
+
+
+def _beginning_of(text: ast.expr) -> str:
+    """The name that an import asks for as a program runs; of one that is put together, what is certain."""
+    first = text.values[0] if isinstance(text, ast.JoinedStr) else text
+    known = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+    return known if first is text else known.rpartition(".")[0]
 
 
 def allowed(importer: str, imported: str) -> bool:
@@ -82,45 +99,92 @@ def test_parts_import_only_what_they_may_of_another() -> None:
         f"{module_name(path)} imports {name}"
         for path in modules()
         for name in imported_modules(path)
-        if name.split(".")[0] in set(PARTS) - {module_name(path).split(".")[0], GROUND_FLOOR}
+        if name.split(".")[0] in {*PARTS, *OTHERS} - {module_name(path).split(".")[0], GROUND_FLOOR}
         and not allowed(module_name(path), name)
     }
     assert crossings == set()
 
 
-def test_psutil_has_one_home() -> None:
-    homes = {
-        module_name(path)
-        for path in modules()
-        if any(n.split(".")[0] == "psutil" for n in imported_modules(path))
-    }
-    assert homes <= {"cloud_monitor.system.usage"}
-
-
-def test_pickle_has_two_homes() -> None:
-    homes = {
-        module_name(path)
-        for path in modules()
-        if any(n.split(".")[0] == "pickle" for n in imported_modules(path))
-    }
-    assert homes <= {"collector.delivery.frames", "worker.decimer.vocabulary"}
-
-
-def test_locks_that_are_had_at_once_or_not_at_all_have_one_home() -> None:
-    """Others lock what is no file of a lock's own, wait, or must not share with a child: each says why."""
-    homes = {
-        module_name(path)
-        for path in modules()
-        if any(n.split(".")[0] == "fcntl" for n in imported_modules(path))
-    }
-    assert homes == {
+# What reaches outside, or is heavy, or dangerous -> the modules and rooms that may import it
+HOMES = {
+    "psutil": {"cloud_monitor.system.usage"},
+    "pickle": {"collector.delivery.frames", "worker.decimer.vocabulary"},
+    # Locks that are had at once or not at all have one home. The others lock what is no file of a lock's own,
+    # wait, or must not share with a child: each says why.
+    "fcntl": {
         "cloud_monitor.system.locks",
         "cloud_monitor.system.sqlite_file",  # waits for who sets aside
         "collector.lock",  # a record lock
         "webapp.metrics.counters",  # looks whether another holds one
         "worker.decimer.model.store",  # waits for who downloads
         "worker.gate.temporary",  # locks folders
+    },
+    "htcondor": {"cloud_monitor.htcondor.bindings"},
+    "htcondor2": {"cloud_monitor.htcondor.bindings"},
+    "classad": {"cloud_monitor.htcondor"},
+    "classad2": {"cloud_monitor.htcondor"},
+    "flask": {"webapp"},
+    "waitress": {"webapp.__main__"},
+    "prometheus_client": {"webapp.metrics.exposition"},
+    "apprise": {"webapp.alerts.sending.channel"},
+    "sqlalchemy": {"worker"},
+    "alembic": {"worker.queue.database.migrate", "worker.queue.migrations"},
+    "psycopg": {"worker.queue.database.postgresql"},
+    "click": {"worker.__main__", "worker.commands", "worker.review.command_options"},
+    "onnx": {"worker.decimer.model"},
+    "onnxruntime": {"worker.decimer.sessions"},
+    "openvino": {"worker.decimer.open_onnx"},
+    "tensorflow": {"worker.decimer.upstream"},
+    "numpy": {"worker"},
+    "PIL": {"worker.decimer.images"},
+    "pypdfium2": {"worker.decimer.images.pdf_process"},
+    "rdkit": {"worker.answers.chemistry"},
+    "pyarrow": {"worker.exports.parquet"},
+    "boto3": {"worker.machines.providers.ec2"},
+    "openstack": {"worker.machines.providers.openstack"},
+    "azure.mgmt.compute": {"worker.machines.providers.azure"},
+    "azure.mgmt.monitor": {"worker.azure_rules"},
+    "azure.monitor.querymetrics": {"collector.sources.azure.client"},
+    "azure.storage.blob": {"worker.storage"},
+}
+
+
+def is_within(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+@pytest.mark.parametrize("client", HOMES)
+def test_an_outside_client_has_its_home(client: str) -> None:
+    importers = {
+        module_name(path)
+        for path in modules()
+        if any(is_within(name, client) for name in imported_modules(path))
     }
+    assert {name for name in importers if not any(is_within(name, home) for home in HOMES[client])} == set()
+    empty = {home for home in HOMES[client] if not any(is_within(name, home) for name in importers)}
+    assert empty == set(), "a home that imports it no more leaves the list"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import worker.queue",
+        "from ..queue import thing",
+        "def late():\n    from worker import queue",
+        "if TYPE_CHECKING:\n    from worker import queue",
+        "importlib.import_module('worker.queue')",
+        "import_module(f'worker.queue.{kind}')",
+        "__import__('worker.queue')",
+    ],
+)
+def test_an_import_is_found_however_it_is_written(text: str) -> None:
+    (found,) = imports_of(ast.parse(text), ["worker", "gate"])
+    assert is_within(found, "worker.queue")
+
+
+def test_every_folder_of_a_part_is_a_package() -> None:
+    """A wheel has packages alone: one without __init__ would work in a clone and nowhere else."""
+    assert {path.parent for path in modules() if not (path.parent / "__init__.py").exists()} == set()
 
 
 # Rooms of a wing (its folders, the modules of its root) from the ground up: each may use those in the rows

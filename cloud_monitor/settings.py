@@ -79,11 +79,15 @@ class Reader(Generic[M]):
         Names of the file are those of the environment, with or without the prefix, in any case; blanks around
         a value are no part of it, but for secrets. Raises
         SettingsRefused with every problem at once. `warn` is told, a line each, of variables with the prefix
-        that are no settings nor likely meant as one.
+        that are no settings nor likely meant as one, and of what the file says in vain.
         """
         problems: list[str] = []
         values = self._from_file(config, problems) if config is not None else {}
-        values |= self._from_environment(environment, problems, warn)
+        set_there = self._from_environment(environment, problems, warn)
+        for field in sorted(values.keys() & set_there):
+            if isinstance(values[field], str | int | float) and not _is_same(values[field], set_there[field]):
+                warn(f"{self.variable(field)}: the environment's is used, that of {config} has no effect")
+        values |= set_there
         values = {field: self._without_blanks(field, value) for field, value in values.items()} | dict(
             given or {}
         )
@@ -211,6 +215,10 @@ def hide_passwords(text: str) -> str:
 
 def is_secret_field(field: FieldInfo) -> bool:
     return is_secret(field.metadata) or SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def _is_same(value: object, text: str) -> bool:
+    return str(value).strip().casefold() == text.strip().casefold()
 
 
 def _is_empty(value: object) -> bool:

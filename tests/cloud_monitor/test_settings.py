@@ -77,6 +77,17 @@ def test_what_is_given_wins_over_the_environment_and_that_over_the_file(tmp_path
     assert READER.read({"GRIDNAME": "old", "PART_GRID": "own"}).grid == "own"
 
 
+def test_what_the_file_says_in_vain_is_told_without_its_value(tmp_path: Path) -> None:
+    """As a unit's own state_dir hides that of the file."""
+    config = tmp_path / "part.toml"
+    config.write_text('state_dir = "/srv/here"\nowner = true\nport = 5000\ngrid = "g"\nhidden = ["a"]\n')
+    told: list[str] = []
+    unit = {"PART_STATE_DIR": "/var/lib/part", "PART_OWNER": "True", "PART_PORT": "5000 ", "PART_HIDDEN": "a"}
+    settings = READER.read(GRID | unit, config, warn=told.append)
+    assert settings.state_dir == Path("/var/lib/part")
+    assert told == [f"PART_STATE_DIR: the environment's is used, that of {config} has no effect"]
+
+
 @pytest.mark.parametrize("name", ["port", "PORT", "PART_PORT", "part_port", "Part_Port"])
 def test_names_of_the_file_go_with_or_without_the_prefix_in_any_case(tmp_path: Path, name: str) -> None:
     assert read({}, toml(tmp_path, f"{name} = 7\n")).port == 7

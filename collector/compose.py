@@ -21,7 +21,7 @@ from collector.zerofill import zero_paths
 @dataclass(frozen=True, slots=True)
 class Composed:
     points: tuple[Point, ...]  # sorted by path, no path twice
-    failures: tuple[str, ...]  # `source: what failed`
+    failures: tuple[str, ...]  # `source, ...: what failed`
     measured: frozenset[str]  # paths that had a value of their own, not one filled in
 
 
@@ -36,7 +36,7 @@ def compose(
 ) -> Composed:
     """`clock_s` is this host's time, in epoch seconds. `seen` says
     when each path last had a value; `spools` what waits per destination as the run began."""
-    failures = [f"{outcome.source}: {outcome.error}" for outcome in outcomes if outcome.error]
+    failures = _failures(outcomes)
     given = [(outcome.source, pair) for outcome in outcomes for pair in _capped(settings, outcome, seen)]
     clouds, clouds_well = _compare_clouds(settings, outcomes, seen)
     values: dict[str, float] = {}
@@ -56,6 +56,15 @@ def compose(
     values[settings.own_path("collector_points")] = float(len(values) + 1)
     points = tuple(Point(path, timestamp, value) for path, value in sorted(values.items()))
     return Composed(points, tuple(failures), measured)
+
+
+def _failures(outcomes: Sequence[SourceOutcome]) -> list[str]:
+    """One for all sources that failed for the same reason."""
+    sources: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.error:
+            sources.setdefault(outcome.error, []).append(outcome.source)
+    return [f"{', '.join(names)}: {error}" for error, names in sources.items()]
 
 
 def _capped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from typing import NamedTuple
 from cloud_monitor.system.child import ChildAnswer, ChildCall, run_calls
 from cloud_monitor.system.text import describe_error, error_text
 from collector.model import Collected, read_collected, write_collected
+
+log = logging.getLogger("collector")
 
 
 class Task(NamedTuple):
@@ -32,8 +35,15 @@ class SourceOutcome:
 
 
 def run_isolated(tasks: Mapping[str, Task]) -> tuple[SourceOutcome, ...]:
-    """Run all tasks at once; returns when the last has answered, failed, or was killed at its deadline."""
-    answers = run_calls({name: _call(task) for name, task in tasks.items()}, describe)
+    """Run all tasks at once; returns when the last has answered, failed, or was killed at its deadline.
+
+    What libraries write to standard error by themselves, each minute anew and with the failure that says the
+    same, is logged at INFO only.
+    """
+    answers = run_calls({name: _call(task) for name, task in tasks.items()}, describe, hear=True)
+    for name, answer in answers.items():
+        for line in answer.said:
+            log.info("%s wrote: %s", name, line)
     return tuple(_outcome(name, answer) for name, answer in answers.items())
 
 

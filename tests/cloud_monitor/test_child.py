@@ -106,3 +106,32 @@ def test_half_an_answer_is_none() -> None:
     assert split_messages(b"") == ("", b"", b"")
     assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\5abc") == ("hi", b"", b"")
     assert split_messages(b"N\0\0\0\0\0\0\0\2hi" + b"A\0\0\0\0\0\0\0\3abc") == ("hi", b"A", b"abc")
+
+
+def test_what_calls_write_by_themselves_is_heard_and_goes_nowhere_else(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def speak() -> bytes:
+        os.write(2, b"one\n\n")
+        subprocess.run(["echo", "two\x1b[31m"], check=True)
+        return b"done"
+
+    def die() -> bytes:
+        os.write(2, b"line 1 is nonsense\n")
+        os._exit(4)
+
+    def never_stop() -> bytes:
+        for _ in range(100):
+            os.write(2, b"x" * 9_999 + b"\n")
+        return b"done"
+
+    calls = {call.__name__: ChildCall(call, PATIENCE_S) for call in (speak, die, never_stop)}
+    answers = run_calls(calls, hear=True)
+    assert (answers["speak"].body, answers["speak"].said) == (b"done", ("one", "two [31m"))
+    error = "its process ended without an answer (status 4): line 1 is nonsense"
+    assert (answers["die"].body, answers["die"].error) == (None, error)
+    assert answers["never_stop"].body == b"done"
+    assert sum(map(len, answers["never_stop"].said)) < 64 << 10
+    assert capfd.readouterr() == ("", "")
+    assert run_calls({"speak": calls["speak"]})["speak"].said == ()
+    assert capfd.readouterr() == ("", "one\n\ntwo\x1b[31m\n")

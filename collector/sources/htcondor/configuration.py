@@ -45,16 +45,29 @@ class CondorConfiguration:
 
 
 def use_configuration(settings: CondorSettings) -> None:
-    """Have HTCondor's library, which this process has not imported yet, read the configured file."""
-    if settings.condor_config is None:
+    """Have HTCondor's library, which this process has not imported yet, read the configured file.
+
+    Raises ConfigurationUnreadable, also of one that the environment names: the library would say that there
+    is no daemon.
+    """
+    check_configuration(settings, os.environ)
+    if settings.condor_config is not None:
+        os.environ["CONDOR_CONFIG"] = str(settings.condor_config)
+
+
+def check_configuration(settings: CondorSettings, environment: Mapping[str, str]) -> None:
+    """Raises ConfigurationUnreadable where the file that is named is none that this user can read."""
+    variable, named = "COLLECTOR_CONDOR_CONFIG", str(settings.condor_config or "")
+    if not named:
+        variable, named = "CONDOR_CONFIG", environment.get("CONDOR_CONFIG", "")
+    # or what HTCondor takes instead: a program's output, the environment alone
+    if not named or named.rstrip().endswith("|") or named.upper() == "ONLY_ENV":
         return
     try:
-        settings.condor_config.open("rb").close()
+        open(named, "rb").close()
     except OSError as error:
-        raise ConfigurationUnreadable(
-            f"COLLECTOR_CONDOR_CONFIG: {settings.condor_config}: {error.strerror}"
-        ) from None
-    os.environ["CONDOR_CONFIG"] = str(settings.condor_config)
+        advice = "name the pool's condor_config, as `condor_config_val -config` shows it"
+        raise ConfigurationUnreadable(f"{variable}={named}: {error.strerror}: {advice}") from None
 
 
 def find_configuration(

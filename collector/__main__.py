@@ -38,9 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_setup("collector", options.starter, options.dry)
     if options.command == "config":
         from cloud_monitor.config_check import check_config
+        from collector.check import refuse_unusable
         from collector.settings import READER
 
-        return check_config(READER, os.environ, options.config, options.json)
+        return check_config(
+            READER,
+            os.environ,
+            options.config,
+            options.json,
+            lambda settings: refuse_unusable(settings, os.environ),
+        )
     logging.basicConfig(
         level=logging.WARNING, format="collector: %(levelname)s: %(message)s", stream=sys.stderr
     )

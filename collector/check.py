@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
+from cloud_monitor.settings import SettingsRefused
+from cloud_monitor.system.probe import probe_folder
 from collector.delivery.carbon import WRONG_PORT, SendFailed, check_receiver, send_frames
 from collector.delivery.deliver import find_orphaned
 from collector.delivery.destinations import RenderFailed
@@ -17,7 +19,8 @@ from collector.delivery.frames import encode_frame
 from collector.delivery.graphite import RenderAnswer, fetch_render
 from collector.delivery.readback import SLOTS, Readback
 from collector.delivery.sender import Sender
-from collector.lock import StateDirOpen, make_state_dir
+from collector.inventory.push import PushFailed, check_page, read_token
+from collector.lock import StateDirOpen, make_state_dir, refuse_open_state_dir
 from collector.model import Point
 from collector.run import (
     describe_orphaned,
@@ -28,7 +31,9 @@ from collector.run import (
     make_tls,
 )
 from collector.settings import DeliverySettings, GridSettings, Settings
-from collector.tasks import JOB_LIST, choose_tasks, run_tasks
+from collector.sources.cloudscheduler.client import CloudSchedulerFailed, read_credentials
+from collector.sources.htcondor.configuration import ConfigurationUnreadable, check_configuration
+from collector.tasks import CONDOR_TASKS, JOB_LIST, choose_tasks, run_tasks
 
 CLOCK_OFF_S = 30  # more, and points fall into the wrong minute
 _CHECK_SLOT = SLOTS  # a run's markers are below
@@ -65,6 +70,30 @@ def check(
             cells = (cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True))
             print("  ".join([*cells, row.text]))
     return int(any(row.level == "failed" for row in rows))
+
+
+def refuse_unusable(settings: Settings, environment: Mapping[str, str]) -> None:
+    """For `config check`: raise SettingsRefused, in the words of a run, a line for each file and folder that
+    is not as a run wants it. Nobody is asked, nothing is made."""
+    checks: list[Callable[[], object]] = [lambda: refuse_open_state_dir(settings.state_dir)]
+    tasks = choose_tasks(settings, environment).names
+    if CONDOR_TASKS[0] in tasks:
+        checks.append(lambda: check_configuration(settings, environment))
+    if "cloudscheduler" in tasks:
+        checks.append(lambda: read_credentials(settings))
+    token_file = settings.inventory_token_file
+    if settings.has_inventory and token_file is not None:
+        checks.append(lambda: read_token(token_file))
+    problems = []
+    for run_check in checks:
+        try:
+            run_check()
+        except (StateDirOpen, ConfigurationUnreadable, CloudSchedulerFailed, PushFailed) as error:
+            problems.append(str(error))
+        except OSError:  # of the folder, which is told with the others
+            pass
+    if problems:
+        raise SettingsRefused("\n".join(problems))
 
 
 def _check_sources(settings: Settings, environment: Mapping[str, str]) -> Iterator[CheckRow]:
@@ -127,8 +156,6 @@ def _check_arrival(
 
 def _check_inventory(settings: Settings) -> Iterator[CheckRow]:
     """The status page, and whether the secret for it is one."""
-    from collector.inventory.push import PushFailed, check_page
-
     page = make_page(settings)
     try:
         check_page(page, make_timeouts(settings))
@@ -146,11 +173,9 @@ def _check_inventory(settings: Settings) -> Iterator[CheckRow]:
 
 def _check_state(settings: DeliverySettings) -> CheckRow:
     directory = settings.state_dir
-    probe = directory / f".check-{os.getpid()}"
     try:
         make_state_dir(directory)
-        probe.write_bytes(b"\0" * 65_536)
-        probe.unlink()
+        probe_folder(directory)
         free_bytes = os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
     except StateDirOpen as error:
         return CheckRow("state", str(directory), "failed", str(error))

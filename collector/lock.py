@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloud_monitor.system.files import open_lock
+from cloud_monitor.system.files import is_absent, open_lock
 
 
 class RunGoing(Exception):
@@ -27,8 +27,13 @@ class StateDirOpen(Exception):
 def make_state_dir(state_dir: Path) -> None:
     """Make it for this user alone where it is not there. Raises OSError, and StateDirOpen."""
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    refuse_open_state_dir(state_dir)
+
+
+def refuse_open_state_dir(state_dir: Path) -> None:
+    """Raises StateDirOpen, and OSError where it cannot be looked at."""
     for directory in (state_dir, state_dir / "spool"):
-        if directory.exists() and directory.stat().st_mode & stat.S_IWOTH:
+        if not is_absent(directory) and directory.stat().st_mode & stat.S_IWOTH:
             raise StateDirOpen(
                 f"COLLECTOR_STATE_DIR={state_dir}: every user of this host can write {directory}, and so "
                 f"have points sent or stop the collector: look what is in it, then chmod o-w {directory}"

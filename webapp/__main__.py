@@ -23,7 +23,6 @@ from cloud_monitor.system.files import is_absent
 from webapp import create_app
 from webapp.alerts.commands.alerts import add_arguments, run_command
 from webapp.alerts.commands.annotate import add_annotate_arguments, run_annotate
-from webapp.alerts.rules.rules import read_alert_settings
 from webapp.model.build import GridOrder
 from webapp.serving.assets import PartsMissing
 from webapp.settings import CONFIG, READER, ServeSettings, Settings, read_settings
@@ -62,12 +61,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command and options.config is None and not is_absent(CONFIG):
         options.config = CONFIG  # as the page that a server or unit started
     if options.command == "config":
+        from webapp.app import refuse_unusable
+
         return check_config(
             READER,
             os.environ,
             options.config,
             options.json,
-            lambda settings: read_alert_settings(settings.alerts_file),
+            refuse_unusable,
         )
     warnings: list[str] = []
     try:

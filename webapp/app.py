@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from cloud_monitor.settings import SettingsRefused
 from webapp.alerts.annotate import note_alerts
 from webapp.alerts.evaluate import Evaluator
+from webapp.alerts.rules.rules import read_alert_settings
 from webapp.graphite.gate import GraphiteGate
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
@@ -87,6 +88,12 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
         )
         evaluator.start()
     return app
+
+
+def refuse_unusable(settings: Settings) -> None:
+    """For `config check`: raises SettingsRefused as create_app does, and makes nothing."""
+    _check_extras(settings)
+    read_alert_settings(settings.alerts_file)
 
 
 def _check_extras(settings: Settings) -> None:

@@ -9,8 +9,11 @@ import os
 import click
 
 from cloud_monitor.config_check import check_config
+from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.setup import CHOICES, default_starter, run_setup
-from worker.settings import READER
+from worker.errors import WorkerError
+from worker.settings import READER, StateSettings
+from worker.supervisor.host_locks import refuse_open_folder
 
 
 @click.command()
@@ -34,4 +37,13 @@ def setup(context: click.Context, system: bool, starter: str | None, dry_run: bo
 def config(context: click.Context, what: str, as_json: bool) -> None:
     """Print the settings that are not left to their defaults, secrets hidden, and whether all can be used."""
     config = context.find_root().params["config"]
-    context.exit(check_config(READER, os.environ, config, as_json))
+    context.exit(check_config(READER, os.environ, config, as_json, _refuse_open_state))
+
+
+def _refuse_open_state(settings: StateSettings) -> None:
+    try:
+        refuse_open_folder(settings.state_dir)
+    except WorkerError as error:
+        raise SettingsRefused(str(error)) from None
+    except OSError:  # it is not there yet, or told with the other files and folders
+        pass

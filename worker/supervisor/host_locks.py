@@ -56,10 +56,14 @@ def make_state_folder(folder: Path) -> None:
     """For this user alone where it is new. Raises WorkerError where others can change what is in it."""
     try:
         make_folder(folder)
-        mode = folder.stat().st_mode
+        refuse_open_folder(folder)
     except OSError as error:
         raise WorkerError(f"WORKER_STATE_DIR={folder}: {error.strerror}") from error
-    if mode & stat.S_IWOTH:
+
+
+def refuse_open_folder(folder: Path) -> None:
+    """Raises WorkerError where others can change what is in it, OSError where it cannot be looked at."""
+    if folder.stat().st_mode & stat.S_IWOTH:
         raise WorkerError(f"WORKER_STATE_DIR={folder}: every user can write there: chmod o-w {folder}")
 
 

@@ -47,7 +47,7 @@ def _query_page(settings: CloudSchedulerSettings, page: str) -> str:
     url = f"{settings.cloudscheduler_url.rstrip('/')}/{page}"
     progress.report(f"asking {url}")
     request = urllib.request.Request(url, headers={"Accept": "application/json", "Referer": url})
-    if credentials := _read_credentials(settings):
+    if credentials := read_credentials(settings):
         request.add_header("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=_tls(settings)), _NoRedirect, urllib.request.ProxyHandler({})
@@ -81,7 +81,7 @@ def _tls(settings: CloudSchedulerSettings) -> ssl.SSLContext:
     return context
 
 
-def _read_credentials(settings: CloudSchedulerSettings) -> str:
+def read_credentials(settings: CloudSchedulerSettings) -> str:
     """`user:password`, of a file (its first line) or the settings; empty where a certificate is to do."""
     file = settings.cloudscheduler_credentials_file
     if file is None:

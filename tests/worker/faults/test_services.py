@@ -4,18 +4,14 @@ and goes on.
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.services.azurite import Azurite
-from tests.services.needs import need
+from tests.services.disks import fill, small_disk
 from tests.services.postgres import Postgres
 from tests.services.postgres_pair import PostgresPair
 from tests.services.support import wait_until
@@ -106,19 +102,6 @@ def test_azurite_is_away(own_azurite: Azurite, tmp_path: Path, away_s: float) ->
         fleet.stop()
 
 
-@contextmanager
-def small_disk(mount_point: Path, size_bytes: int) -> Iterator[Path]:
-    need("root")
-    mount_point.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(mount_point)]
-    if os.getuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    try:
-        yield mount_point
-    finally:
-        subprocess.run(["umount", "-l", str(mount_point)], check=True)
-
-
 def refuses_for_storage(fleet: Fleet) -> bool:
     """A chunk, or another worker: which one is asked for depends on how many workers there were before."""
     notes = read_figures(fleet.database_url).decisions
@@ -135,10 +118,7 @@ def test_a_disk_that_fills(tmp_path: Path) -> None:
             fleet.enqueue(chunk_images=10)
             supervisor = fleet.start(FAULTY_STAY)
             wait_until(lambda: done(fleet) >= 10, "the first results")
-            filler = fleet.temp / "filler"
-            with filler.open("wb", buffering=0) as file, suppress(OSError):
-                while file.write(bytes(100_000)) == 100_000:
-                    pass
+            filler = fill(fleet.temp)
             # As much as nobody gets done meanwhile, so that the gate has something to refuse.
             fleet.add_images("b", contents(60, size=50_000))
             fleet.enqueue(chunk_images=10)

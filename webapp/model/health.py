@@ -8,7 +8,7 @@ the worst below it, so that nothing looks better by getting worse.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -26,6 +26,7 @@ HEARTBEAT_LOST = "heartbeat_lost"
 CLOUD_UNREACHABLE = "cloud_unreachable"
 CLOUD_SILENT = "cloud_silent"
 CHUNKS_FAILED = "chunks_failed"
+FLEET_HELD = "fleet_held"
 COLLECTOR_SERVICE = "cloud_monitor"  # the heartbeat of the collector itself
 _EXPLAINS_NOTHING = 5
 _ABSENCES = frozenset({GRID_SILENT, HEARTBEAT_LOST, CLOUD_SILENT})
@@ -222,10 +223,10 @@ class Health:
     def host_findings(self, grid: Grid, host: Host) -> tuple[Finding, ...]:
         return self._nest(self._of_host(grid, host), 2)
 
-    def fleet_findings(self, without: str = "") -> tuple[Finding, ...]:
-        """Those of the worker fleet, in all grids; `without` is a kind that another source tells better."""
+    def fleet_findings(self, without: Collection[str] = ()) -> tuple[Finding, ...]:
+        """Those of the worker fleet, in all grids; `without` are kinds that another source tells better."""
         found = [one for one in self.conditions if one.key.part == "fleet" or one.producers == {"fleet"}]
-        return self._nest((one for one in found if one.key.kind != without), 0)
+        return self._nest((one for one in found if one.key.kind not in without), 0)
 
     def since_text(self, condition: Condition) -> str:
         """For how long it holds, where the text does not say it; and whether it comes and goes."""

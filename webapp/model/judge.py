@@ -16,6 +16,7 @@ from webapp.model.health import (
     CHUNKS_FAILED,
     CLOUD_SILENT,
     CLOUD_UNREACHABLE,
+    FLEET_HELD,
     GRID_SILENT,
     HEARTBEAT_LOST,
     POLL_FAILING,
@@ -33,6 +34,7 @@ from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 _PRODUCERS = {metric.key: metric.producer for metric in METRICS}
 _HOST_FIGURES = {"cpu": "cpu_pct", "ram": "ram_pct", "swap": "swap_pct", "disk": "disk_pct"}
 _GIVEN_UP = ("{} chunks given up", "1 chunk given up")
+_OF_PEERS = ("asked", "answered")
 _OF_SCHEDULER = PRODUCERS_OF_SERVICE["cloud_scheduler"]
 
 
@@ -41,9 +43,6 @@ def judge_health(view: SnapshotView, rules: HealthRules, since: Mapping[Key, Sin
     check = _HealthCheck(view, rules)
     found = _explain(list(check.find()), view)
     return Health(view, rules, tuple(_in_order(found)), frozenset(check.unknown), since or {})
-
-
-_OF_PEERS = ("asked", "answered")
 
 
 class _HealthCheck:
@@ -74,7 +73,7 @@ class _HealthCheck:
                 (label, "fleet"), *_GIVEN_UP,
             )  # fmt: skip
             yield from self._above(
-                Key("fleet_held", grid.name), "fleet_held", grid.fleet.figures.get("held"),
+                Key(FLEET_HELD, grid.name), "fleet_held", grid.fleet.figures.get("held"),
                 (label, "fleet"), "the whole fleet is held: nothing is claimed",
             )  # fmt: skip
 

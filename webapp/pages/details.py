@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from cloud_monitor.metrics.catalog import BY_KEY
-from webapp.model.health import CHUNKS_FAILED, Finding, Health, worst
+from webapp.model.health import CHUNKS_FAILED, FLEET_HELD, Finding, Health, worst
 from webapp.model.snapshot_view import SnapshotView
 from webapp.model.tree import Cloud, Counts, Grid, Host, Value
 from webapp.pages.cells import BAD, WARN, Cell, show
@@ -256,9 +256,9 @@ def fleet_page(health: Health, link: AddressOf, queue: QueueView | None = None) 
             tone=BAD if status == "failed" else "",
         )
     ]
-    # Of one fleet the queue's own count is the truth; what was sent of it says the same a minute later.
+    # Of one fleet what the queue says itself is the truth; what was sent of it says the same a minute later.
     is_told = queue is not None and queue.is_read and len(grids) == 1
-    findings = health.fleet_findings(CHUNKS_FAILED if is_told else "")
+    findings = health.fleet_findings((CHUNKS_FAILED, FLEET_HELD) if is_told else ())
     if queue is not None:
         tables[:0], findings = queue.tables, (*queue.findings, *findings)
     return DetailPage(

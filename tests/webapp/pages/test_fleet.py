@@ -86,3 +86,20 @@ def test_what_the_queue_says_itself_is_not_told_by_graphite_too(
     health = judge_health(SnapshotView(snapshot, well, NOW, 180), RULES)
     page = fleet_page(health, lambda endpoint, **names: endpoint, queue)
     assert [finding.text for finding in page.findings] == told
+
+
+def test_a_hold_is_told_once_by_who_knows_its_reason() -> None:
+    paths = {
+        build_path("fleet_held", grid="g"): 1.0,
+        build_path("fleet_chunks", grid="g", status="done"): 5.0,
+    }
+    snapshot = build_snapshot(NOW, [Value(path, value, NOW) for path, value in paths.items()])
+    well = PollOutcome(attempted_at=NOW, finished_at=NOW, succeeded_at=NOW)
+    health = judge_health(SnapshotView(snapshot, well, NOW, 180), RULES)
+    (held,) = judge_queue(FleetQueue(0, 0, (), "the whole fleet is held by ann (disk)"), RULES)
+    for queue, told in (
+        (None, ["g / fleet: the whole fleet is held: nothing is claimed"]),
+        (QueueView((), (held,), True), ["queue: the whole fleet is held by ann (disk)"]),
+    ):
+        page = fleet_page(health, lambda endpoint, **names: endpoint, queue)
+        assert [finding.text for finding in page.findings] == told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -100,3 +102,21 @@ def test_hooks_before_a_commit_are_the_checks_of_make_and_download_nothing() -> 
     assert checks is not None
     commands = {line.split("$(BIN)/")[1].split(" --")[0].strip() for line in checks[1].splitlines()}
     assert entries == {command for command in commands if not command.startswith("pytest")}
+
+
+def test_scripts_in_python_are_checked_whatever_their_name() -> None:
+    """Hooks find them by their first line, `ruff check` by its settings alone."""
+
+    def lines_of(*command: str) -> list[str]:
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return ended.stdout.splitlines()
+
+    listed = lines_of(sys.executable, "-m", "ruff", "check", "--show-files")
+    shown = {Path(line).relative_to(ROOT) for line in listed}
+    scripts = {
+        Path(name)
+        for name in lines_of("git", "ls-files")
+        if re.match(rb"#!.*\bpython", (ROOT / name).open("rb").readline(80))
+    }
+    assert Path("tools/install-nova") in scripts
+    assert scripts - shown == set()

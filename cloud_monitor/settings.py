@@ -33,6 +33,7 @@ _FILE_MIB_MAX = 8
 _PASSWORD = re.compile(r"//([^/@:\s]*):[^\s'\"]*@")  # of an address
 # What a container platform sets for a service that is called as a part is (Kubernetes, Docker's links).
 _SERVICE_LINK = re.compile(r"(.*_)?(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_QUOTED = re.compile(r"""(["'])((?:(?!\1).)*)\1""", re.DOTALL)
 _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 _NO_TABLES = "settings stand at the head of the file, in no table; remove that line"
 _PLAIN = {
@@ -162,7 +163,20 @@ class Reader(Generic[M]):
                     problems.append(self._refuse_unknown(field))
                 else:
                     warn(f"{without_controls(name)}: there is no such setting, it has no effect")
-        return found
+        unquoted = {field: self._unquoted(field, value, warn) for field, value in found.items()}
+        return {field: value for field, value in unquoted.items() if not _is_empty(value)}
+
+    def _unquoted(self, field: str, value: str, warn: Warn) -> str:
+        """Without the quotation marks of a line of NAME="value", which a shell and systemd take off and
+        podman's and Docker's --env-file leaves. A secret may have some of its own.
+        """
+        inside = _QUOTED.fullmatch(value.strip())
+        if inside is None:
+            return value
+        if is_secret_field(self._model.model_fields[field]):
+            warn(f"{self.variable(field)}: the quotation marks around it are taken for part of it")
+            return value
+        return inside[2]
 
     def _without_blanks(self, field: str, value: object) -> object:
         is_kept = not isinstance(value, str) or is_secret_field(self._model.model_fields[field])

@@ -77,6 +77,21 @@ def test_what_is_given_wins_over_the_environment_and_that_over_the_file(tmp_path
     assert READER.read({"GRIDNAME": "old", "PART_GRID": "own"}).grid == "own"
 
 
+def test_quotation_marks_that_a_container_was_given_with_a_value_are_no_part_of_it(tmp_path: Path) -> None:
+    """podman's --env-file leaves them, a shell and systemd do not. What TOML has in a value is meant."""
+    told: list[str] = []
+    given = {"PART_GRID": '"atlas"', "PART_PORT": "'7'", "PART_HOST": ' "a b" ', "PART_PASSWORD": '"x"'}
+    settings = READER.read(given, warn=told.append)
+    assert (settings.grid, settings.port, settings.host) == ("atlas", 7, "a b")
+    assert settings.password is not None
+    assert settings.password.get_secret_value() == '"x"'
+    assert told == ["PART_PASSWORD: the quotation marks around it are taken for part of it"]
+    assert read({"PART_PORT": '""', "PART_LEASE_S": "''"}).port == 5000
+    for kept in ('"a" == "b"', "\"a'", '"', '["a"]'):
+        assert read({"PART_HOST": kept}).host == kept
+    assert read({}, toml(tmp_path, "host = '\"a\"'\n")).host == '"a"'
+
+
 def test_what_the_file_says_in_vain_is_told_without_its_value(tmp_path: Path) -> None:
     """As a unit's own state_dir hides that of the file."""
     config = tmp_path / "part.toml"

@@ -1,13 +1,12 @@
 # docs/backup.md: copied by its commands while a fleet works, all of it destroyed, restored by its commands; the queue in
 # SQLite, then in PostgreSQL; figures in VictoriaMetrics and in a Carbon.
-# suites: bookworm
+# suites: bookworm trixie
 # as: root
 # packages: systemd dbus python3-venv sqlite3 postgresql graphite-carbon
 # init: systemd
 . /srv/lib.sh
 
-git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
-python3 -m venv .venv && .venv/bin/pip install -qq --no-input -c constraints.txt -e '.[collector,webapp,worker]'
+install_parts collector,webapp,worker
 for part in collector webapp worker; do .venv/bin/cloud-monitor-$part setup --system > /dev/null; done
 # Ports of this machine that others may have.
 export PGPORT=$((PORT + 5))
@@ -17,50 +16,22 @@ sed -i "s/^\(LINE_RECEIVER_PORT\) = .*/\1 = $((PORT + 3))/; s/^\(PICKLE_RECEIVER
     s/^\(CACHE_QUERY_PORT\) = .*/\1 = $((PORT + 6))/; s/^\(\w*_INTERFACE\) = .*/\1 = 127.0.0.1/" /etc/carbon/carbon.conf
 tools/install-victoriametrics > /dev/null
 sed "s/8428/$((PORT + 1))/; s/2003/$((PORT + 2))/" systemd/cloud-monitor-store.service > /etc/systemd/system/cloud-monitor-store.service
-cat > /etc/cloud-monitor/collector.toml <<EOF
-grid = "atlas"
-carbon = "tcp+plain://127.0.0.1:$((PORT + 2)),127.0.0.1:$((PORT + 4))"
-state_dir = "/var/lib/cloud-monitor/collector"
-EOF
-cat > /etc/cloud-monitor/webapp.toml <<EOF
-graphite_url = "http://127.0.0.1:$((PORT + 1))"
-port = $PORT
-poll_every_s = 2
-poll_after_step_s = 0.2
-state_dir = "/var/lib/cloud-monitor/webapp"
-EOF
 state=/var/lib/cloud-monitor
-cat > /etc/cloud-monitor/worker.env <<EOF
-WORKER_STORAGE_URL=/srv/drawings
-WORKER_RESULTS_URL=$state/worker/results
-WORKER_DECIMER_ENGINE=stub
-WORKER_STUB_S=1
-WORKER_STORE_S=0.5
-WORKER_LEASE_S=5
-WORKER_CHUNK_IMAGES=10
-WORKER_MAX_WORKERS=1
-WORKER_CPU_THRESHOLD_PCT=100
-WORKER_MEMORY_THRESHOLD_PCT=100
-WORKER_MEMORY_DRAIN_PCT=100
-WORKER_SCHEDULED_EVENTS_URL=off
-WORKER_SPOT_NOTICE_URL=off
-EOF
+settings_of_collector "tcp+plain://127.0.0.1:$((PORT + 2)),127.0.0.1:$((PORT + 4))"
+settings_of_page $((PORT + 1))
+echo "state_dir = \"$state/webapp\"" >> /etc/cloud-monitor/webapp.toml # for `annotate`, which the unit does not run
+settings_of_worker STORAGE_URL=/srv/drawings RESULTS_URL=$state/worker/results STUB_S=1 STORE_S=0.5 LEASE_S=5 CHUNK_IMAGES=10 \
+    MAX_WORKERS=1
 mkdir -p /srv/drawings/a
 for number in $(seq 10 89); do cp samples/molecules/benzene.png /srv/drawings/a/$number.png; done
 page=http://127.0.0.1:$PORT
 store="s/8428/$((PORT + 1))/"
-fleet() { # ARGUMENTS...: as the unit runs it
-    # shellcheck disable=SC2046
-    runuser -u cloud-monitor -- env $(cat /etc/cloud-monitor/worker.env) WORKER_STATE_DIR=$state/worker \
-        .venv/bin/cloud-monitor-worker "$@"
-}
-measure() { runuser -u cloud-monitor -- .venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
 has() { [ "$(answers fleet | wc -l)" -ge "$1" ]; }
 well() { fleet status --json > /dev/null; }
 stored() { curl -fsS "http://127.0.0.1:$((PORT + 1))/render?target=grids.atlas.sysinfo.load&format=json&from=-1h" | grep -o '\[[0-9.]*,[0-9]*\]'; }
 carbon_has() { whisper-fetch /var/lib/graphite/whisper/grids/atlas/sysinfo/load.wsp | grep -qv None; }
 
-trap 'ls -lR /var/backups/cloud-monitor | head -60; journalctl --no-pager -o cat -u "cloud-monitor*" -u carbon-cache | tail -40' EXIT
+trap 'ls -lR /var/backups/cloud-monitor | head -60; journal' EXIT
 systemctl daemon-reload
 systemctl restart cloud-monitor-store carbon-cache cloud-monitor-web
 wait_for 60 curl -fsS "http://127.0.0.1:$((PORT + 1))/health"

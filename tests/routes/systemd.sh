@@ -5,9 +5,7 @@
 # init: systemd
 . /srv/lib.sh
 
-git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
-python3 -m venv .venv
-.venv/bin/pip install -qq --no-input -c constraints.txt -e '.[collector,webapp,worker,fleet]'
+install_parts collector,webapp,worker,fleet
 tools/install-victoriametrics && cp systemd/cloud-monitor-store.service /etc/systemd/system
 sed -i "s/:8428/:$((PORT + 1))/; s/:2003/:$((PORT + 2))/" /etc/systemd/system/cloud-monitor-store.service
 for part in collector webapp worker; do .venv/bin/cloud-monitor-$part setup --system; done
@@ -33,7 +31,7 @@ recognised() {
 fleet enqueue /srv/drawings --name patents # by root and before the unit's first start, which has to get on with it
 systemctl daemon-reload
 systemctl enable -q --now cloud-monitor-store cloud-monitor-web cloud-monitor-collector.timer cloud-monitor-worker
-trap 'journalctl --no-pager -o cat -u "cloud-monitor*" | tail -40' EXIT
+trap journal EXIT
 wait_for 240 figure "http://127.0.0.1:$PORT" atlas
 wait_for 600 recognised
 wait_for 60 curl -fsS "http://127.0.0.1:$PORT/fleet/batches/patents"

@@ -1,6 +1,6 @@
 # docs/uninstall.md and docs/version.md, after all three parts were installed and at work: of what was installed no file is
 # left but what the page says.
-# suites: bookworm
+# suites: bookworm trixie
 # as: root
 # packages: systemd dbus python3-venv apache2 libapache2-mod-wsgi-py3 cron bsdutils sqlite3
 # init: systemd
@@ -12,8 +12,7 @@ page=http://127.0.0.1:$PORT
 state=/var/lib/cloud-monitor
 sed -i "s/^Listen 80$/Listen 127.0.0.1:$((PORT + 3))/" /etc/apache2/ports.conf # this machine may serve something there
 files > /tmp/before
-git clone -q /srv/cloud-monitor.git /opt/cloud-monitor && cd /opt/cloud-monitor
-python3 -m venv .venv && .venv/bin/pip install -qq --no-input -c constraints.txt -e '.[collector,webapp,worker]'
+install_parts collector,webapp,worker
 .venv/bin/cloud-monitor-collector setup --system --with systemd
 .venv/bin/cloud-monitor-collector setup --system --with cron
 .venv/bin/cloud-monitor-webapp setup --system --with systemd
@@ -21,19 +20,17 @@ python3 -m venv .venv && .venv/bin/pip install -qq --no-input -c constraints.txt
 .venv/bin/cloud-monitor-worker setup --system --with systemd
 .venv/bin/cloud-monitor-worker setup --system --with systemd > /tmp/again
 [ "$(grep -c '^made' /tmp/again)" = 0 ]
-printf 'grid = "atlas"\ncarbon = "tcp+plain://127.0.0.1:%s"\nstate_dir = "/var/lib/cloud-monitor/collector"\n' $((PORT + 2)) \
-    > /etc/cloud-monitor/collector.toml
+settings_of_collector "tcp+plain://127.0.0.1:$((PORT + 2))"
 printf 'graphite_url = "http://127.0.0.1:%s"\nstate_dir = "/var/lib/cloud-monitor/webapp"\n' $((PORT + 1)) \
     > /etc/cloud-monitor/webapp.toml
-printf 'WORKER_DECIMER_ENGINE=stub\nWORKER_STORAGE_URL=%s\nWORKER_CPU_THRESHOLD_PCT=100\nWORKER_MEMORY_DRAIN_PCT=100\n' $state/worker/pictures \
-    > /etc/cloud-monitor/worker.env
+settings_of_worker STORAGE_URL=$state/worker/pictures
 sed -i "s/5000/$PORT/" /etc/apache2/sites-available/cloud_monitor.conf
 a2ensite -q cloud_monitor
 HOME=/tmp/store-home serve_store $((PORT + 1)) $((PORT + 2))
 systemctl daemon-reload
 systemctl restart apache2 # it serves the page, whose own unit is there and stays off
 systemctl enable -q --now cloud-monitor-collector.timer cloud-monitor-worker
-trap 'journalctl --no-pager -o cat -u "cloud-monitor*" -u cron -u apache2 | tail -40' EXIT
+trap journal EXIT
 wait_for 240 figure "$page" atlas
 figure "$page" atlas | tee /tmp/figure
 wait_for 120 test -e $state/worker/queue.db

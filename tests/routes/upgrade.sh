@@ -1,6 +1,6 @@
 # docs/upgrade.md: from before the queue's second schema (some 300 commits) to today and back, by the page's own commands,
 # with a fleet's results, work that waits and a page's history.
-# suites: bookworm
+# suites: bookworm trixie
 # as: root
 # packages: systemd dbus python3-venv sqlite3
 # init: systemd
@@ -19,34 +19,11 @@ cp systemd/cloud-monitor.slice systemd/cloud-monitor-web.service systemd/cloud-m
 mkdir -p /etc/cloud-monitor /srv/results /srv/drawings/one /srv/drawings/two
 cp samples/molecules/*.png /srv/drawings/one && cp samples/molecules/b*.png /srv/drawings/two
 chown cloud-monitor /srv/results
-cat > /etc/cloud-monitor/collector.toml <<EOF
-grid = "atlas"
-carbon = "tcp+plain://127.0.0.1:$((PORT + 2))"
-state_dir = "/var/lib/cloud-monitor/collector"
-EOF
-cat > /etc/cloud-monitor/webapp.toml <<EOF
-graphite_url = "http://127.0.0.1:$((PORT + 1))"
-port = $PORT
-poll_every_s = 2
-poll_after_step_s = 0.2
-EOF
-cat > /etc/cloud-monitor/worker.env <<EOF
-WORKER_STORAGE_URL=/srv/drawings
-WORKER_RESULTS_URL=/srv/results
-WORKER_DECIMER_ENGINE=stub
-WORKER_CPU_THRESHOLD_PCT=100
-WORKER_MEMORY_THRESHOLD_PCT=100
-WORKER_MEMORY_DRAIN_PCT=100
-WORKER_SCHEDULED_EVENTS_URL=off
-EOF
+settings_of_collector "tcp+plain://127.0.0.1:$((PORT + 2))"
+settings_of_page $((PORT + 1))
+settings_of_worker STORAGE_URL=/srv/drawings RESULTS_URL=/srv/results
 page=http://127.0.0.1:$PORT
 state=/var/lib/cloud-monitor
-fleet() { # ARGUMENTS...: as the unit runs it
-    # shellcheck disable=SC2046
-    runuser -u cloud-monitor -- env $(cat /etc/cloud-monitor/worker.env) WORKER_STATE_DIR=$state/worker \
-        /opt/cloud-monitor/.venv/bin/cloud-monitor-worker "$@"
-}
-measure() { runuser -u cloud-monitor -- .venv/bin/cloud-monitor-collector --config /etc/cloud-monitor/collector.toml; }
 has() { [ "$(answers fleet | grep -c "^$1 ")" = "$2" ]; }
 schema() { sqlite3 "$1" 'SELECT version_num FROM alembic_version'; }
 upgraded() { [ "$(schema $state/worker/queue.db)" != "$old" ]; }
@@ -59,7 +36,7 @@ serve_store $((PORT + 1)) $((PORT + 2))
 install -d -o cloud-monitor -g cloud-monitor $state/collector $state/worker
 systemctl daemon-reload
 systemctl start cloud-monitor-web
-trap 'journalctl --no-pager -o cat -u "cloud-monitor*" | tail -40' EXIT
+trap journal EXIT
 measure
 wait_for 240 figure "$page" atlas
 fleet enqueue one --name first

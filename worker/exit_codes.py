@@ -21,7 +21,10 @@ EXIT_CODES: dict[str, tuple[tuple[int, str], ...]] = {
             "by a host's fault, or it was asked to leave before the end",
         ),
     ),
-    "status": ((0, "the queue was read"),),
+    "status": (
+        (0, "the queue was read"),
+        (1, "with --here: no supervisor of this host has reported of late"),
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,10 @@ from rich.console import Console
 from cloud_monitor.program import running_version
 from tests.services.programs import run_program
 from tests.worker.fleet import ROOT, Fleet
+from worker.commands.status import sign_of_life
+from worker.errors import WorkerError
 from worker.queue import QueueTarget
+from worker.queue.schema import hosts
 from worker.queue.statistics.queue import ChunkFigures, QueueFigures, read_figures
 from worker.status_view import status_view
 
@@ -151,6 +155,34 @@ def test_watch_goes_on_while_there_is_work_and_ends_with_it(fleet: Fleet) -> Non
     finally:
         watch.kill()
         watch.communicate()
+
+
+def test_a_health_check_hears_of_this_hosts_supervisor_alone(fleet: Fleet) -> None:
+    figures = read_figures(fleet.database_url)
+    (host,) = figures.hosts
+    other = replace(host, name="other", alive=True, workers=7)
+    alive, second = replace(host, name="here", alive=True), replace(host, name="here-12", alive=True)
+    silent = replace(host, name="here", alive=False, seen_at=host.seen_at - 200)
+    assert sign_of_life(replace(figures, hosts=(other, alive)), "here") == f"here: {host.workers} workers"
+    assert sign_of_life(replace(figures, hosts=(silent, second)), "here").startswith("here-12: ")
+    with pytest.raises(WorkerError, match="here: its supervisor has not reported for more than 120 s"):
+        sign_of_life(replace(figures, hosts=(other, silent)), "here")
+    with pytest.raises(WorkerError, match="here: no supervisor of this host has reported yet"):
+        sign_of_life(replace(figures, hosts=(other, replace(alive, name="here-too"))), "here")
+
+
+def test_a_health_check_is_answered_by_the_exit_code(fleet: Fleet) -> None:
+    answer = ask(fleet, "--here", WORKER_HOST_NAME="never-was")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "never-was: no supervisor of this host has reported yet" in answer.stderr
+    assert ask(fleet, "--here", "--json").returncode == 2
+    queue = fleet.queue()
+    with queue.database.engine.begin() as connection:  # as if it had just reported
+        connection.execute(hosts.update().values(seen_at=time.time()))
+    queue.close()
+    (host,) = read_figures(fleet.database_url).hosts
+    answer = ask(fleet, "--here", WORKER_HOST_NAME=host.name)
+    assert (answer.returncode, answer.stdout) == (0, f"{host.name}: {host.workers} workers\n"), answer.stderr
 
 
 def test_a_queue_that_is_not_there_is_named(fleet: Fleet) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,8 +15,9 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from worker.errors import WorkerError
 from worker.queue.model import QueueUnavailable
-from worker.queue.statistics.queue import QueueFigures, read_figures
+from worker.queue.statistics.queue import SILENT_S, QueueFigures, read_figures
 from worker.settings import Settings
 from worker.status_view import shown, status_view
 from worker.storage.open import results_obstacle
@@ -30,12 +33,19 @@ from worker.storage.open import results_obstacle
     show_default=True,
     help="Seconds between two looks of --watch.",
 )
+@click.option(
+    "--here",
+    is_flag=True,
+    help=f"Only whether a supervisor of this host has reported within {SILENT_S} s, for health checks.",
+)
 @click.pass_obj
-def command(settings: Settings, as_json: bool, watch: bool, every: float) -> None:
+def command(settings: Settings, as_json: bool, watch: bool, every: float, here: bool) -> None:
     """Chunks and images by state, hosts with their workers and load, the gate's last word, failures, cost."""
-    if as_json and watch:
-        raise click.UsageError("--json is one look: leave out --watch")
-    if as_json:
+    if as_json + watch + here > 1:
+        raise click.UsageError("--json, --watch and --here: one at a time")
+    if here:
+        click.echo(sign_of_life(read(settings), settings.host_name or socket.gethostname()))
+    elif as_json:
         found = status_object(read(settings)) | {"results_obstacle": results_obstacle(settings)}
         click.echo(json.dumps(found, indent=2))
     elif watch:
@@ -49,6 +59,17 @@ def command(settings: Settings, as_json: bool, watch: bool, every: float) -> Non
 
 def read(settings: Settings) -> QueueFigures:
     return read_figures(settings.queue_url, doubtful_below=settings.doubtful_below)
+
+
+def sign_of_life(figures: QueueFigures, name: str) -> str:
+    """What this host's supervisor said last. Raises WorkerError where it is silent."""
+    seen = [host for host in figures.hosts if re.fullmatch(re.escape(name) + r"(-\d+)?", host.name)]
+    if not seen:
+        raise WorkerError(f"{name}: no supervisor of this host has reported yet")
+    last = max(seen, key=lambda host: host.seen_at)
+    if not last.alive:
+        raise WorkerError(f"{last.name}: its supervisor has not reported for more than {SILENT_S} s")
+    return f"{last.name}: {last.workers} workers"
 
 
 def status_object(figures: QueueFigures) -> dict[str, Any]:

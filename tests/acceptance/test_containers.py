@@ -17,25 +17,14 @@ import requests
 import yaml
 
 from bench.edge import LIMITS_MB
+from tests.acceptance.containers import HARDENED, podman, require_image, running
 from tests.acceptance.test_demo import IN_TROUBLE
 from tests.services.ask import get
-from tests.services.needs import find_program
 from tests.services.support import PATIENCE_S, absent, free_port, listens, wait_until
 
 pytestmark = [pytest.mark.soak, pytest.mark.containers]
 ROOT = Path(__file__).parents[2]
-HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
 COMPRESSED_MAX_MB = {"collector": 150, "worker": 400, "edge": 100}
-
-
-def podman(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [find_program("podman", "podman"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S * 3,
-        check=check,
-    )
 
 
 class Composition(NamedTuple):
@@ -43,21 +32,6 @@ class Composition(NamedTuple):
     page: str
     prometheus: str  # with the profile monitoring, as is Alertmanager
     alertmanager: str
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[str]:
-    """The id of a container that runs meanwhile."""
-    name = podman("run", "--detach", *arguments).stdout.strip()
-    try:
-        yield name
-    finally:
-        podman("rm", "--force", "--time", "20", name, check=False)
-
-
-def require_image(target: str) -> None:
-    if podman("image", "exists", f"cloud-monitor-{target}", check=False).returncode != 0:
-        absent(f"cloud-monitor-{target} is not built: tools/build-containers {target}")
 
 
 @pytest.mark.parametrize("target", COMPRESSED_MAX_MB)

@@ -21,6 +21,15 @@ def mean_confidence(confidences: Sequence[float]) -> float | None:
     return math.fsum(confidences) / len(confidences) if confidences else None
 
 
+def written(confidence: float) -> float:
+    """As results give it: to six digits, more than the engine's own precision says."""
+    return round(confidence, 6)
+
+
+def written_or_none(confidence: float | None) -> float | None:
+    return None if confidence is None else written(confidence)
+
+
 def band_of(least: float) -> int:
     """Which of BANDS it is in."""
     return bisect_right(BANDS, least) - 1

@@ -12,7 +12,7 @@ import click
 
 from cloud_monitor.system.text import without_controls
 from worker.answers.chemistry import Chemist
-from worker.answers.confidence import least_confidence, mean_confidence
+from worker.answers.confidence import least_confidence, mean_confidence, written, written_or_none
 from worker.answers.page_names import page_name
 from worker.decimer import open_recogniser
 from worker.decimer.errors import ImageRefused
@@ -137,18 +137,14 @@ def _show_json(answer: Recognition, confidence: bool, chemist: Chemist | None) -
     fields |= {"truncated": True} if answer.truncated else {}
     fields |= {"error": answer.error} if answer.error else {}
     if not answer.error:
-        fields["least_confidence"] = _rounded(least_confidence(answer.confidences))
-        fields["mean_confidence"] = _rounded(mean_confidence(answer.confidences))
+        fields["least_confidence"] = written_or_none(least_confidence(answer.confidences))
+        fields["mean_confidence"] = written_or_none(mean_confidence(answer.confidences))
     fields["notes"] = {note.name: note.evidence for note in answer.notes}
     if confidence and not answer.error:
-        fields["tokens"] = [[t, round(c, 6)] for t, c in zip(answer.tokens, answer.confidences, strict=True)]
+        fields["tokens"] = [[t, written(c)] for t, c in zip(answer.tokens, answer.confidences, strict=True)]
     if chemist is not None and answer.smiles is not None:
         fields["chemistry"] = asdict(chemist.describe(answer.smiles, molfile=True))
     return json.dumps(fields)  # ASCII: file names may hold anything
-
-
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(confidence, 6)
 
 
 def _show_text(answer: Recognition, confidence: bool) -> str:

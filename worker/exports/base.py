@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from worker.answers.confidence import written, written_or_none
 from worker.errors import WorkerError
 from worker.queue import ResultRow
 
@@ -100,7 +101,7 @@ def result_object(row: ResultRow, columns: Columns = COLUMNS) -> dict[str, Any]:
         "error": result.error,
         "truncated": result.truncated,
         "tokens": result.tokens,
-        "confidences": [round(value, 6) for value in result.confidences],
+        "confidences": [written(value) for value in result.confidences],
         "sha256": result.sha256,
         "engine": row.engine,
         "model": row.model,
@@ -108,18 +109,14 @@ def result_object(row: ResultRow, columns: Columns = COLUMNS) -> dict[str, Any]:
         "worker": row.worker,
         "host": row.host,
         "stored_at": row.stored_at,
-        "least_confidence": _rounded(result.least_confidence),
-        "mean_confidence": _rounded(result.mean_confidence),
+        "least_confidence": written_or_none(result.least_confidence),
+        "mean_confidence": written_or_none(result.mean_confidence),
         "notes": {note.name: note.evidence for note in result.notes},
     }
     if columns == COLUMNS:
         return values
     values |= row.more
     return {name: values[name] for name in columns}
-
-
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(confidence, 6)
 
 
 class RecordFormat:

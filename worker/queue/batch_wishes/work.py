@@ -157,13 +157,11 @@ def _held(wish: BatchWish) -> ColumnElement[bool]:
     return OPEN & (batch_wishes.c.id == wish.id) & (batch_wishes.c.token == wish.token)
 
 
-def begin_submission(
-    connection: Connection, wish: BatchWish, source: str, lease_s: float, progress: str = ""
-) -> Batch:
+def begin_submission(connection: Connection, wish: BatchWish, source: str, lease_s: float) -> Batch:
     """The batch that the wish makes, or has made before it was interrupted. Raises WishLost, WishHeld;
     QueueRefused where there is another of that name.
     """
-    keep_submission(connection, wish, lease_s, progress)
+    keep_submission(connection, wish, lease_s, progress="")
     refuse_hold(connection)
     query = select(batch_wishes.c.batch_id).where(batch_wishes.c.id == wish.id)
     made = connection.execute(query).scalar_one()

@@ -1,4 +1,6 @@
-"""A honcho process that ends with its manager, whichever way that ends (SIGKILL, closed output, a fault)."""
+"""Honcho's processes and their manager, so that all of them end: whichever way the manager does (SIGKILL,
+closed output, a fault), and at whatever moment it is told to.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import os
 import shlex
 from typing import Any
 
+import honcho.manager  # type: ignore[import-untyped]
 import honcho.process  # type: ignore[import-untyped]
 
 from cloud_monitor.system.process import die_with_parent
@@ -22,3 +25,23 @@ class LeashedProcess(honcho.process.Process):  # type: ignore[misc]
         die_with_parent()
         if os.getppid() == self._manager_pid:  # else it ended before the leash was on
             super().run(events, ignore_signals)
+
+
+class Manager(honcho.manager.Manager):  # type: ignore[misc]
+    """Honcho's own fails, then waits for ever, when it is told to end before all processes have started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process_ctor = LeashedProcess
+        self._asked = False
+
+    def terminate(self) -> None:
+        self._asked = True
+        self._all_started()
+
+    def _all_started(self) -> bool:
+        """Honcho asks at each turn of its loop."""
+        started: bool = super()._all_started()
+        if started and self._asked:
+            super().terminate()
+        return started

@@ -19,7 +19,7 @@ import honcho.environ  # type: ignore[import-untyped]
 import honcho.manager  # type: ignore[import-untyped]
 
 from embedded.install import NoPython
-from tools.leash import LeashedProcess
+from tools.leash import Manager
 from tools.machines import COMMAND, prepare_machines
 from tools.ports import Refused, check_free, read_ports
 from tools.profiles import PROFILES, UnknownProfile, choose_profile
@@ -82,8 +82,7 @@ def enqueue_samples(environment: Mapping[str, str]) -> None:
 def run_processes(commands: Mapping[str, str], environment: dict[str, str]) -> int:
     """Run commands by name until a signal or the end of one of them; 0 only after a signal."""
     honcho.manager.KILL_WAIT = STOP_S
-    manager = honcho.manager.Manager()
-    manager._process_ctor = LeashedProcess
+    manager = Manager()
     for name, command in commands.items():
         manager.add_process(name, command, env=environment, cwd=str(ROOT))
     # A closed terminal ends everything too.

@@ -46,6 +46,7 @@ pytest_plugins = [
     "tests.services.chromium",
     "tests.services.condor",
     "tests.services.ec2_cloud",
+    "tests.services.forks",
     "tests.services.graphite",
     "tests.services.nova_cloud",
     "tests.services.postgres",
@@ -68,8 +69,11 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the collector need not go through it again and again while tests run."""
+    """What was imported stays: the collector need not go through it again and again while tests run, nor
+    look after every 700 new objects for what these left.
+    """
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,7 @@ def with_what_they_need(names: list[Requirement]) -> set[str]:
     return {name for name, _ in found}
 
 
+@cache
 def absent_modules(part: str) -> set[str]:
     """Modules of all that is installed here and does not come with the part's extra."""
     own = with_what_they_need([Requirement(f"cloud-monitor[{part}]")])

@@ -1,7 +1,8 @@
 """Runs `python -m PROGRAM` for tests, many times in one start of Python.
 
 Started as `python -m tests.services.program_server PROGRAM`; reads one run a line (JSON), forks a child for
-it, and writes how that ended.
+it, and writes how that ended. With the number of a listening socket after PROGRAM, it does so for each that
+connects there, at the same time, and ends with its standard input.
 
 The child is this process with the program's modules already imported and nothing of them run: what the tests
 then run is its `__main__`, with arguments, environment, folder and standard streams of its own.
@@ -16,6 +17,9 @@ import json
 import os
 import pkgutil
 import runpy
+import select
+import signal
+import socket
 import sys
 import threading
 import time
@@ -64,6 +68,22 @@ def serve(program: str) -> dict[str, Any] | None:
     return None
 
 
+def serve_who_connects(listening: socket.socket) -> None:
+    """Returns in a fork for each of them, which it has as its standard input and output."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    while listening in select.select([listening, 0], [], [])[0]:
+        connection, _ = listening.accept()
+        if not os.fork():
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for stream in (0, 1):
+                os.dup2(connection.fileno(), stream)
+            connection.close()
+            listening.close()
+            return
+        connection.close()
+    sys.exit()
+
+
 def become(program: str, order: dict[str, Any]) -> None:
     """Take on what the run was given: whoever is started finds no more of this process."""
     for number, (path, flags) in enumerate(
@@ -106,6 +126,8 @@ def run(program: str) -> NoReturn:
 if __name__ == "__main__":
     PROGRAM = sys.argv[1]
     import_program(PROGRAM)
+    if sys.argv[2:]:
+        serve_who_connects(socket.socket(fileno=int(sys.argv[2])))
     if ORDER := serve(PROGRAM):
         become(PROGRAM, ORDER)
         run(PROGRAM)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import IO
 
+from tests.services.program_server import PACKAGES
 from tests.services.support import PATIENCE_S, stop_process
 
 ROOT = Path(__file__).parents[2]
@@ -72,33 +76,78 @@ def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class _Server:
-    process: subprocess.Popen[bytes]
+    """It reads orders from `to`, and tells on `back` how each ended."""
+
+    to: IO[bytes]
+    back: IO[bytes]
     lock: Lock = field(default_factory=Lock)
 
     def run(self, order: str, timeout_s: float) -> int | None:
         """Its exit status as subprocess gives it; None where it had to be ended."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{order}\n".encode())
-        child = int(self.process.stdout.readline())
-        is_late = not select.select([self.process.stdout], [], [], timeout_s)[0]
+        self.to.write(f"{order}\n".encode())
+        child = int(self.back.readline())
+        is_late = not select.select([self.back], [], [], timeout_s)[0]
         if is_late:
             os.kill(child, signal.SIGKILL)
-        status = int(self.process.stdout.readline())
+        status = int(self.back.readline())
         return None if is_late else status
 
 
 @cache
 def _server(program: str, process: int) -> _Server:
-    """One for each program and process of the tests; it ends with its standard input, so with the process."""
-    command = [sys.executable, "-m", "tests.services.program_server", program]
+    """One for each program and process of the tests; it ends with what it is told its orders by, so with the
+    process."""
+    if program in _listening:
+        return _connect(_listening[program])
     # Without buffers: what select does not see has not been read.
+    command = [sys.executable, "-m", "tests.services.program_server", program]
     started = subprocess.Popen(command, cwd=ROOT, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     _started.append(started)
-    return _Server(started)
+    assert started.stdin is not None
+    assert started.stdout is not None
+    return _Server(started.stdin, started.stdout)
 
 
 _started: list[subprocess.Popen[bytes]] = []
+
+
+@dataclass(frozen=True)
+class _Listening:
+    """Where a server of all forks is asked for one of its own, before it is started and after."""
+
+    program: str
+    address: Path
+    socket: socket.socket
+    until: int  # what it reads ends with the process that forked
+
+
+_listening: dict[str, _Listening] = {}
+
+
+def serve_forks(folder: Path) -> None:
+    """Let the processes that this one is then forked into share a server of each program: the first of them
+    that needs it starts it."""
+    until, _ = os.pipe()
+    for program in PACKAGES:
+        address = folder / f"{program}.socket"
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(address))
+        listening.listen(100)
+        _listening[program] = _Listening(program, address, listening, until)
+
+
+def _connect(to: _Listening) -> _Server:
+    number = to.socket.fileno()
+    command = [sys.executable, "-m", "tests.services.program_server", to.program, str(number)]
+    with open(to.address.with_suffix(".started"), "ab") as is_started:
+        fcntl.flock(is_started, fcntl.LOCK_EX)
+        if not os.fstat(is_started.fileno()).st_size:
+            subprocess.Popen(command, cwd=ROOT, stdin=to.until, pass_fds=[number])
+            is_started.write(b"yes")
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(to.address))
+    stream = connection.makefile("rwb", buffering=0)
+    return _Server(stream, stream)
 
 
 def end_programs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.needs import need
-from tests.services.support import absent
+from tests.services.support import absent, free_port
 from webapp.serving.assets import FOLDER, NEEDED, TEMPLATES, modules
 
 ROOT = FOLDER.parent.parent
@@ -80,6 +81,7 @@ def test_a_start_without_its_static_parts_is_refused_by_name(tmp_path: Path, los
     ended = subprocess.run(
         [sys.executable, "-m", "webapp"],
         cwd=tmp_path,
+        env=os.environ | {"WEBAPP_PORT": str(free_port())},
         capture_output=True,
         text=True,
         timeout=300,

@@ -116,7 +116,8 @@ class _Listening:
     """Where a server of all forks is asked for one of its own, before it is started and after."""
 
     program: str
-    address: Path
+    address: str  # no path, which may be too long for one
+    is_started: Path
     socket: socket.socket
     until: int  # what it reads ends with the process that forked
 
@@ -129,23 +130,23 @@ def serve_forks(folder: Path) -> None:
     that needs it starts it."""
     until, _ = os.pipe()
     for program in PACKAGES:
-        address = folder / f"{program}.socket"
+        address = f"\0cloud-monitor-tests/program/{program}/{os.getpid()}"
         listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(address))
+        listening.bind(address)
         listening.listen(100)
-        _listening[program] = _Listening(program, address, listening, until)
+        _listening[program] = _Listening(program, address, folder / f"{program}.started", listening, until)
 
 
 def _connect(to: _Listening) -> _Server:
     number = to.socket.fileno()
     command = [sys.executable, "-m", "tests.services.program_server", to.program, str(number)]
-    with open(to.address.with_suffix(".started"), "ab") as is_started:
+    with open(to.is_started, "ab") as is_started:
         fcntl.flock(is_started, fcntl.LOCK_EX)
         if not os.fstat(is_started.fileno()).st_size:
             subprocess.Popen(command, cwd=ROOT, stdin=to.until, pass_fds=[number])
             is_started.write(b"yes")
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(to.address))
+    connection.connect(to.address)
     stream = connection.makefile("rwb", buffering=0)
     return _Server(stream, stream)
 

@@ -10,6 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
+from cloud_monitor.setup import SETTINGS
+from cloud_monitor.system.environment_file import find_misread
 from worker.machines.configuration import GroupConfig, PlaceConfig
 from worker.machines.effects import rendered_user_data
 from worker.machines.providers.base import ProviderRefused
@@ -32,6 +34,14 @@ def rendered(path: Path) -> str:
 @pytest.mark.parametrize("name", ["cloud-init.yaml", "cloud-init-machine.yaml"])
 def test_cloud_inits_own_schema_takes_the_examples(name: str) -> None:
     assert faults_of(rendered(EXAMPLES / name)) == []
+
+
+@pytest.mark.parametrize("name", ["cloud-init.yaml", "cloud-init-machine.yaml"])
+def test_settings_of_new_machines_read_alike_by_their_unit_and_in_a_shell(name: str) -> None:
+    files = yaml.safe_load(rendered(EXAMPLES / name))["write_files"]
+    (text,) = (file["content"] for file in files if file["path"] == str(SETTINGS / "worker.env"))
+    assert "WORKER_AZURE_CONNECTION_STRING=" in text
+    assert list(find_misread(text.encode())) == []
 
 
 @pytest.mark.parametrize(

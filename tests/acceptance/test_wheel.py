@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -142,6 +143,21 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
     tracked = {name for name in listing.stdout.decode().splitlines() if (ROOT / name).exists()}
     own = {name for name in names if ".dist-info/" not in name}
     assert {name.partition(".data/data/share/cloud-monitor/")[2] or name for name in own} == tracked
+
+
+def test_the_source_archive_has_all_of_the_wheel_the_documents_and_no_stray_tests(wheel: Path) -> None:
+    """setuptools alone takes tests/test_*.py without what they need, and no document but the README."""
+    build = "from setuptools import build_meta; print(build_meta.build_sdist('..'))"
+    built = subprocess.run(
+        [sys.executable, "-c", build], cwd=wheel.parent / "clone", capture_output=True, text=True, timeout=300,
+        check=True,
+    )  # fmt: skip
+    with tarfile.open(wheel.parent / built.stdout.split()[-1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    in_the_wheel = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert {name.partition(".data/data/share/cloud-monitor/")[2] or name for name in in_the_wheel} <= names
+    assert {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/settings.md", "LICENSE"} <= names
+    assert not {name for name in names if name.startswith("tests")}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cloud_monitor.metrics.catalog import PRODUCERS_OF_SERVICE, is_of_further_host
+from cloud_monitor.metrics.catalog import COLLECTOR_SERVICE, PRODUCERS_OF_SERVICE, is_of_further_host
 from cloud_monitor.metrics.paths import build_path, parse_path
 from collector.clouds import cloud_values, live_host_values, read_cloud_facts
 from collector.delivery.spool import SpoolFigures
@@ -123,7 +123,7 @@ def _heartbeats(settings: GridSettings, outcomes: Sequence[SourceOutcome]) -> di
     beats = {}
     for service, producers in PRODUCERS_OF_SERVICE.items():
         asked = [outcome for outcome in outcomes if outcome.source in producers]
-        if service == "cloud_monitor":
+        if service == COLLECTOR_SERVICE:
             beats[settings.own_path("heartbeat", service=service)] = 1.0
         elif asked:
             answered = all(outcome.answered for outcome in asked)  # if only in part, which is told elsewhere

@@ -49,6 +49,13 @@ PRODUCERS: Mapping[str, Producer] = {
     "azure": Producer("Azure", ("azure",)),
 }
 
+COLLECTOR_SERVICE = "cloud_monitor"  # the heartbeat of the collector itself, which writes all others too
+SERVICES = tuple(
+    dict.fromkeys(
+        (COLLECTOR_SERVICE, *(service for producer in PRODUCERS.values() for service in producer.heartbeats))
+    )
+)
+
 
 class Unit(NamedTuple):
     """A unit's base form: `factor` of it are one of the unit. A count of something has no base."""
@@ -420,7 +427,7 @@ _COLLECTOR = (
         "heartbeat",
         "heartbeat.{service}",
         "",
-        "1 the service answered, 0 it did not: cloud_monitor cloud_scheduler condor fleet azure",
+        f"1 the service answered, 0 it did not: {' '.join(SERVICES)}",
     ),
     _own.gauge("collector_duration", "duration_s", "s", "from start until every source had ended", MAX),
     _own.gauge("collector_points", "points", "points", "points of this run"),
@@ -479,9 +486,12 @@ METRICS: tuple[Metric, ...] = (
 
 BY_KEY: Mapping[str, Metric] = {metric.key: metric for metric in METRICS}
 
-# A service whose heartbeat is published -> the producers that fall silent with it. `cloud_monitor` is the
-# collector itself, which writes everything, the other heartbeats too.
+# A service whose heartbeat is published -> the producers that fall silent with it
 PRODUCERS_OF_SERVICE: Mapping[str, frozenset[str]] = {
-    service: frozenset(name for name, producer in PRODUCERS.items() if service in producer.heartbeats)
-    for service in ("cloud_scheduler", "condor", "fleet", "azure")
-} | {"cloud_monitor": frozenset(PRODUCERS)}
+    service: frozenset(
+        name
+        for name, producer in PRODUCERS.items()
+        if service == COLLECTOR_SERVICE or service in producer.heartbeats
+    )
+    for service in SERVICES
+}

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from cloud_monitor.metrics.catalog import COLLECTOR_SERVICE
 from cloud_monitor.system.text import age_text
 from webapp.model.options import Threshold, tone_of
 from webapp.model.snapshot_view import SnapshotView
@@ -27,7 +28,6 @@ CLOUD_UNREACHABLE = "cloud_unreachable"
 CLOUD_SILENT = "cloud_silent"
 CHUNKS_FAILED = "chunks_failed"
 FLEET_HELD = "fleet_held"
-COLLECTOR_SERVICE = "cloud_monitor"  # the heartbeat of the collector itself
 _EXPLAINS_NOTHING = 5
 _ABSENCES = frozenset({GRID_SILENT, HEARTBEAT_LOST, CLOUD_SILENT})
 

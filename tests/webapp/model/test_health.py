@@ -19,6 +19,7 @@ from webapp.model.judge import judge_health
 from webapp.model.options import complete_thresholds
 from webapp.model.snapshot_view import PollOutcome, SnapshotView
 from webapp.model.tree import Value
+from webapp.settings import Settings
 
 NOW = 1_800_000_000
 STALE_AFTER_S = 180
@@ -210,6 +211,7 @@ def test_every_service_has_producers_of_the_catalog() -> None:
     assert all(found and found <= producers for found in PRODUCERS_OF_SERVICE.values())
     fed = [PRODUCERS_OF_SERVICE[service] for service in PRODUCERS_OF_SERVICE if service != "cloud_monitor"]
     assert frozenset().union(*fed) == producers - {"collector", "host", "commands"}
+    assert PRODUCERS_OF_SERVICE.keys() == Settings.model_fields["heartbeat_names"].default.keys()
 
 
 def test_the_model_asks_no_page() -> None:

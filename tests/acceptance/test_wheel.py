@@ -148,10 +148,10 @@ def test_the_wheel_is_whole(wheel: Path) -> None:
 def test_the_source_archive_has_all_of_the_wheel_the_documents_and_no_stray_tests(wheel: Path) -> None:
     """setuptools alone takes tests/test_*.py without what they need, and no document but the README."""
     build = "from setuptools import build_meta; print(build_meta.build_sdist('..'))"
+    command = [sys.executable, "-c", build]
     built = subprocess.run(
-        [sys.executable, "-c", build], cwd=wheel.parent / "clone", capture_output=True, text=True, timeout=300,
-        check=True,
-    )  # fmt: skip
+        command, cwd=wheel.parent / "clone", capture_output=True, text=True, timeout=300, check=True
+    )
     with tarfile.open(wheel.parent / built.stdout.split()[-1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     in_the_wheel = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}

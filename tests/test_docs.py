@@ -88,6 +88,14 @@ def test_readme_says_which_python_each_part_needs() -> None:
     assert re.search(r"make run PYTHON=/usr/bin/(python3\.\d+).* on RHEL 9 .*dnf install \1\b", readme)
 
 
+def test_troubleshooting_has_the_symptoms_that_people_come_with() -> None:
+    headings = re.findall(r"^\*\*(.+?)\*\*", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
+    for symptom in (
+        "target as down", "No data", "stale", "refused", "port is taken", "from HTCondor", "stands still",
+    ):  # fmt: skip
+        assert any(symptom in heading for heading in headings), symptom
+
+
 def test_make_has_the_targets_that_contributors_are_told() -> None:
     told = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
     makefile = (ROOT / "Makefile").read_text()

@@ -189,12 +189,17 @@ def _departure(step: Step) -> str:
     try:
         made = step.is_made()
         open_to_all = isinstance(step, File) and step.path.lstat().st_mode & 0o007
+        # Others than TOML are read by systemd, as root.
+        closed = isinstance(step, File) and step.path.suffix == ".toml" and step.is_closed_to(ACCOUNT)
     except InstallationRefused as refused:
         return str(refused)
     except OSError as error:  # its folder is closed to this user
         return f"{step.path} cannot be looked at ({error.strerror}): run this check as root or {ACCOUNT}"
     if open_to_all:
         return f"{step.path} is open to every user: chmod {step.mode:o} {step.path}"
+    if closed:
+        mend = f"chgrp {step.group} {step.path} && chmod {step.mode:o} {step.path}"
+        return f"{step.path} cannot be read by {ACCOUNT}: {mend}"
     return (
         ""
         if made

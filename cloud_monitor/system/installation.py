@@ -131,6 +131,20 @@ class File:
         owner, group = _user_name(status.st_uid), _group_name(status.st_gid)
         return f"{self.path} ({owner}:{group} {stat.S_IMODE(status.st_mode):o})"
 
+    def is_closed_to(self, account: str) -> bool:
+        """Whether the account cannot read one that is there; False where an access list may let it."""
+        status = self.path.lstat()
+        try:
+            user = pwd.getpwnam(account)
+        except KeyError:
+            return False
+        if status.st_mode & stat.S_IROTH or _ACCESS_LIST in os.listxattr(self.path):
+            return False
+        if status.st_uid == user.pw_uid:
+            return not status.st_mode & stat.S_IRUSR
+        in_group = status.st_gid in os.getgrouplist(account, user.pw_gid)
+        return not (in_group and status.st_mode & stat.S_IRGRP)
+
     def make(self) -> None:
         if self.path.exists():
             self.path.rename(self.path.with_name(f"{self.path.name}.before"))
@@ -139,6 +153,7 @@ class File:
 
 
 Step = Account | Folder | File
+_ACCESS_LIST = "system.posix_acl_access"
 
 
 def _is_owned(wanted: Folder | File, status: os.stat_result) -> bool:

@@ -156,6 +156,35 @@ def test_what_departs_from_the_layout_is_told_by_the_check_of_each_part(part: st
 
 
 @ONLY_ROOT
+@pytest.mark.parametrize("part", CHOICES)
+def test_settings_that_the_service_cannot_read_are_told_to_root(part: str, tmp_path: Path) -> None:
+    """As an editor that root used may leave them; those of a unit's environment are read by systemd."""
+    file = "/etc/cloud-monitor/" + ("worker.env" if part == "worker" else f"{part}.toml")
+    done = in_namespace(
+        tmp_path,
+        f"""
+        export COLLECTOR_GRID=g COLLECTOR_CARBON=localhost
+        export {part.upper()}_STATE_DIR=/var/lib/cloud-monitor/{part}
+        $PYTHON -m {part} setup --system --with none > /dev/null
+        for mode in root:root:600 root:root:640 root:{ACCOUNT}:600 {ACCOUNT}:root:400 root:{ACCOUNT}:640; do
+            chown "${{mode%:*}}" {file}; chmod "${{mode##*:}}" {file}
+            echo "$mode $($PYTHON -m {part} config check 2>&1 | grep warning)"
+        done
+        """,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    closed = f"warning: {file} cannot be read by {ACCOUNT}: chgrp {ACCOUNT} {file} && chmod 640 {file}"
+    told = "" if part == "worker" else closed
+    assert done.stdout.splitlines() == [
+        f"root:root:600 {told}",
+        f"root:root:640 {told}",
+        f"root:{ACCOUNT}:600 {told}",
+        f"{ACCOUNT}:root:400 ",
+        f"root:{ACCOUNT}:640 ",
+    ]
+
+
+@ONLY_ROOT
 def test_what_departs_is_a_row_of_the_collectors_check(tmp_path: Path) -> None:
     done = in_namespace(
         tmp_path,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from cloud_monitor.repeated_failures import RepeatedFailures
+from cloud_monitor.repeated_failures import OngoingFailure, RepeatedFailures
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
+from tests.services.disks import fill, small_disk
 
 
 def run(file: Path, now: float, *errors: str, warnings: tuple[str, ...] = ()) -> list[str]:
@@ -77,3 +78,36 @@ def test_a_run_under_cron_tells_of_a_dead_carbon_once_and_of_its_return(tmp_path
         other = run_collector(environment=collector_environment(tmp_path, carbon)).stderr
     assert "well again after" in other
     assert "connection refused" in other
+
+
+def test_a_run_on_a_disk_that_has_filled_is_told_of_once(tmp_path: Path) -> None:
+    """What is remembered from run to run was given its room when there was some."""
+    with small_disk(tmp_path / "disk", 1_000_000) as disk, peer(read_to_end) as carbon:
+        well = collector_environment(disk / "state", carbon)
+        assert run_collector(environment=well).stderr == ""
+        filler = fill(disk)
+        dead = collector_environment(disk / "state", "127.0.0.1:1")
+        first, *others = (run_collector(environment=dead).stderr for _ in range(3))
+        assert f"cannot keep points: {disk}/state/spool/" in first
+        assert "database or disk is full" in first
+        assert others == ["", ""]
+        filler.unlink()
+        assert "well again after" in run_collector(environment=well).stderr
+
+
+def test_what_goes_on_failing_is_told_hourly_until_it_has_been_well_for_a_while() -> None:
+    now = 1000.0
+    failing = OngoingFailure(60, lambda: now)
+    assert failing.end() == ""
+    assert failing.is_to_be_told("disk 1 is full")
+    now += 59
+    assert failing.end() == ""
+    assert not failing.is_to_be_told("disk 2 is full")
+    assert failing.is_to_be_told("refused")
+    now += 3599
+    assert not failing.is_to_be_told("refused")
+    now += 1
+    assert failing.is_to_be_told("refused")
+    now += 60
+    assert (failing.end(), failing.end()) == ("refused", "")
+    assert failing.is_to_be_told("refused")

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloud_monitor.metrics.paths import ROOT
-from cloud_monitor.repeated_failures import TOLD_AGAIN_AFTER_S
+from cloud_monitor.repeated_failures import OngoingFailure
 from cloud_monitor.system.locks import take_lock
 from cloud_monitor.system.process import give_back_memory
 from webapp.graphite.client import GraphiteFault, RenderBody, fetch, parse_series
@@ -83,7 +83,7 @@ class Poller:
         self._flush_at = 0.0
         self._stop = threading.Event()
         self._rest_until = 0.0
-        self._fault, self._tell_again_at = "", 0.0  # what keeps this process from polling
+        self._fault = OngoingFailure()  # what keeps this process from polling
         self._asked = 0  # requests of the poll that is under way
         self._has_polled = False
         self._thread: threading.Thread | None = None
@@ -143,8 +143,7 @@ class Poller:
             self.tick()
         except OSError as error:  # a full disk, a folder that went away: the page shows what it has
             where, said = self._settings.state_dir, error.strerror or str(error)
-            if said != self._fault or time.monotonic() >= self._tell_again_at:
-                self._fault, self._tell_again_at = said, time.monotonic() + TOLD_AGAIN_AFTER_S
+            if self._fault.is_to_be_told(said):
                 log.error("cannot poll: %s; WEBAPP_STATE_DIR=%s must be writable and not full", error, where)
             self._latest.fail(f"state folder {where}: {said}")
             self._rest_until = self._clock() + self._settings.poll_every_s
@@ -153,9 +152,8 @@ class Poller:
             self._latest.fail("the poll ended in a fault of its own; the log says more")
             self._rest_until = self._clock() + self._settings.poll_every_s
         else:
-            if self._fault and not is_resting:
-                log.warning("polls again after: %s", self._fault)
-                self._fault = ""
+            if not is_resting and (fault := self._fault.end()):
+                log.warning("polls again after: %s", fault)
 
     def _is_due(self, outcome: PollOutcome, now: float) -> bool:
         every_s, after_s = self._settings.poll_every_s, self._settings.poll_after_step_s

@@ -18,7 +18,7 @@ from cloud_monitor.program import program_name
 from cloud_monitor.system.text import counted, without_controls
 from worker.decimer.names import models_here
 from worker.errors import WorkerError
-from worker.gate.limits import queue_policy
+from worker.gate.limits import command_policy
 from worker.listing import Enqueued, batch_name, enqueue, parse_deadline
 from worker.queue import NO_NEED, Queue, StatedNeed, open_queue
 from worker.queue.machines.machines import read_groups, read_rooms_of_hosts
@@ -75,7 +75,7 @@ def command(
     if first is None:
         tell_unlisted(storage.unlisted)
         raise WorkerError(f"no images in {url} (looked for {' '.join(sorted(IMAGE_SUFFIXES))})")
-    queue = open_queue(settings.queue_url, queue_policy(settings))
+    queue = open_queue(settings.queue_url, command_policy(settings))
     check_model(queue, settings, model)
     need = StatedNeed(memory_mb, cpus)
     check_need(queue, need)

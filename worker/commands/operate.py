@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from cloud_monitor.system.text import age_text, counted, without_controls
 from worker.errors import WorkerError
-from worker.gate.limits import queue_policy
+from worker.gate.limits import command_policy
 from worker.queue import Queue, QueueTarget, open_queue
 from worker.queue.hold import hold_fleet, lift_hold
 from worker.queue.statistics.batch_wishes import AskedOfBatches, read_asked
@@ -44,7 +44,7 @@ def _change(
     """Runs it on the target and says how many chunks it changed."""
     if batch is None and chunk is None:
         raise click.UsageError("name a batch, or a chunk with --chunk")
-    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    queue = open_queue(settings.queue_url, command_policy(settings), make=False)
     try:
         changed = run(queue, QueueTarget(batch, chunk))
     finally:
@@ -98,7 +98,7 @@ def _change_hold(
 ) -> bool:
     if batch is not None or chunk is not None:
         raise click.UsageError("--all is the whole fleet: leave out the batch and --chunk")
-    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    queue = open_queue(settings.queue_url, command_policy(settings), make=False)
     try:
         return queue.database.write(change)
     finally:

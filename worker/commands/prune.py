@@ -9,7 +9,7 @@ import click
 
 from cloud_monitor.system.text import counted
 from worker.errors import WorkerError
-from worker.gate.limits import queue_policy
+from worker.gate.limits import command_policy
 from worker.gate.temporary import sweep_temp
 from worker.queue import open_queue
 from worker.queue.maintenance import OldBatch
@@ -32,7 +32,7 @@ def prune(settings: Settings, days: float | None, yes: bool) -> None:
     """
     if days is not None and not math.isfinite(days):
         raise click.BadParameter(f"{days} is no number of days", param_hint="--days")
-    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    queue = open_queue(settings.queue_url, command_policy(settings), make=False)
     age_s = (settings.keep_days if days is None else days) * DAY_S
     confirm(queue.old_batches(age_s), yes)
     storage = open_storage(settings.result_files_url, settings)

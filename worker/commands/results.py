@@ -22,7 +22,7 @@ from worker.exports.export import (
     with_chemistry,
 )
 from worker.exports.reviews import ReviewTable, read_reviews
-from worker.gate.limits import queue_policy
+from worker.gate.limits import command_policy
 from worker.queue import Queue, QueueError, ResultChoice, ResultRow, open_queue
 from worker.review.command_options import filter_options, read_filter
 from worker.review.export import chosen_rows
@@ -116,7 +116,7 @@ def command(
             return chosen_rows(queue.database, batch, chosen, table or NO_VERDICTS)
         return by_confidence(choice)(queue, batch)
 
-    queue = open_queue(settings.queue_url, queue_policy(settings), make=False)
+    queue = open_queue(settings.queue_url, command_policy(settings), make=False)
     try:
         if output is None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as stream:

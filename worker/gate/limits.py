@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from worker.gate.admission import effective_max_chunks
 from worker.gate.model import MB, GateLimits, MemoryArea, ResourceEstimate, WorkerView
 from worker.queue import QueuePolicy
@@ -51,6 +53,11 @@ def allotted_memory(
     used_bytes = sum(worker.private_bytes for worker in workers)
     used_bytes += estimate.shared_bytes if any(worker.ready_s is not None for worker in workers) else 0
     return (MemoryArea("the allotment", used_bytes, used_bytes, settings.memory_mb * MB, is_allotment=True),)
+
+
+def command_policy(settings: QueueSettings) -> QueuePolicy:
+    """For a command that can be given again."""
+    return replace(queue_policy(settings), waits_for_room=False)
 
 
 def queue_policy(settings: QueueSettings) -> QueuePolicy:

@@ -24,6 +24,7 @@ class QueuePolicy:
     deadline_near_s: float = 14_400
     deadline_urgent_s: float = 3_600
     patience_s: float = 30
+    waits_for_room: bool = True  # a full disk is waited for as well; not where a person waits for the answer
 
 
 def effective_priority(policy: QueuePolicy) -> ColumnElement[int]:

@@ -49,9 +49,9 @@ def open_queue(url: str, policy: QueuePolicy | None = None, make: bool = True) -
     """
     policy = policy or QueuePolicy()
     if not make:
-        with closing(Database(url, policy.patience_s, read_only=True)) as reader:
+        with closing(Database(url, policy.patience_s, True, policy.waits_for_room)) as reader:
             require_queue(reader)
-    database = Database(url, policy.patience_s)
+    database = Database(url, policy.patience_s, waits_for_room=policy.waits_for_room)
     bring_up_to_date(database)
     return Queue(database, policy)
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cloud_monitor.repeated_failures import OngoingFailure
 from cloud_monitor.system.text import describe_error
 from worker.gate.stated_needs import too_large_text
 from worker.queue import Outstanding, Queue, QueueUnavailable, StatedNeed, UsageStatistics
@@ -72,6 +73,7 @@ class Outbox:
         self._wishes = wishes
         self._urgent: deque[Call] = deque()
         self._calls: deque[Call] = deque(maxlen=MOST_CALLS)
+        self._outage = OngoingFailure(STATISTICS_EVERY_S)
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -106,10 +108,12 @@ class Outbox:
                 if stopping and self._wishes is not None:
                     self._wishes.stop()
                 self.queue_state = self._read_state()
+                self._outage.end()
                 if stopping:
                     return
             except QueueUnavailable as error:
-                log.warning("%s", error)
+                if self._outage.is_to_be_told(str(error)):
+                    log.warning("%s", error)
                 self.queue_state = QueueState(statistics=self._statistics, error=str(error))
             except Exception as error:
                 log.exception("the queue could not be read")

@@ -5,6 +5,7 @@ retried.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
+from cloud_monitor.repeated_failures import OngoingFailure
 from worker.queue.database.postgresql import (
     POOLED,
     explain_refusal,
@@ -31,6 +33,8 @@ from worker.queue.database.sqlite import holders_text, open_sqlite
 from worker.queue.model import QueueRefused, QueueUnavailable
 
 T = TypeVar("T")
+_WELL_AFTER_S = 60.0
+_ROOM_BYTES = 128 << 10  # SQLite's -shm takes 32 KiB of it
 log = logging.getLogger(__name__)
 
 
@@ -38,22 +42,29 @@ class Database:
     """Runs whole transactions: `read` and `write` take a function of a connection, and run it again when the
     connection broke, until `patience_s` is over. So such a function must be safe to run twice."""
 
-    def __init__(self, url: str, patience_s: float, read_only: bool = False) -> None:
-        """Reaches nothing yet. With `read_only` nothing can be written, no file is made.
+    def __init__(
+        self, url: str, patience_s: float, read_only: bool = False, waits_for_room: bool = True
+    ) -> None:
+        """Reaches nothing yet. With `read_only` nothing can be written, no file is made. Without
+        `waits_for_room` a full disk is told at once.
 
         Raises QueueRefused.
         """
         self.url = parse_url(url)
         self.patience_s = patience_s
+        self._waits_for_room = waits_for_room
+        self._failing = {kind: OngoingFailure(_WELL_AFTER_S) for kind in ("read", "write")}
         self.engine = open_engine(self.url, read_only)
         self._reader = self.engine if read_only else without_transactions(self.engine)
 
     def read(self, run: Callable[[Connection], T]) -> T:
         """With `read_only` all of one moment; else PostgreSQL answers each statement by itself."""
-        return self._retry(lambda: self._transact(self._reader, run, "BEGIN"))
+        return self._retry(lambda: self._transact(self._reader, run, "BEGIN"), self._failing["read"])
 
     def write(self, run: Callable[[Connection], T]) -> T:
-        return self._retry(lambda: self._transact(self.engine, run, "BEGIN IMMEDIATE"))
+        return self._retry(
+            lambda: self._transact(self.engine, run, "BEGIN IMMEDIATE"), self._failing["write"]
+        )
 
     def close(self) -> None:
         self.engine.dispose()
@@ -66,12 +77,12 @@ class Database:
             with connection.begin():
                 return run(connection)
 
-    def _retry(self, run: Callable[[], T]) -> T:
+    def _retry(self, run: Callable[[], T], failing: OngoingFailure) -> T:
         give_up_at = time.monotonic() + self.patience_s
         delay_s = 0.05
         while True:
             try:
-                return run()
+                answer = run()
             except (DBAPIError, TimeoutError) as error:
                 refusal = explain_refusal(error)
                 if refusal is not None:
@@ -80,9 +91,16 @@ class Database:
                     raise
                 if is_outage(error):
                     self.engine.dispose()  # all connections are to a server that has changed its part
-                if is_hopeless(error) or time.monotonic() + delay_s > give_up_at:
-                    raise QueueUnavailable(self.explain(error)) from error
-                log.warning("%s; trying again", self.explain(error))
+                hopeless = is_hopeless(error) or (self._is_full(error) and not self._waits_for_room)
+                explained = self.explain(error)
+                if hopeless or time.monotonic() + delay_s > give_up_at:
+                    raise QueueUnavailable(explained) from error
+                if failing.is_to_be_told(explained):
+                    log.warning("%s; trying again, for %g s", explained, self.patience_s)
+            else:
+                if ended := failing.end():
+                    log.info("well again: %s", ended)
+                return answer
             time.sleep(delay_s * random.uniform(0.5, 1.5))
             delay_s = min(delay_s * 2, 2)
 
@@ -92,7 +110,31 @@ class Database:
 
     def explain(self, error: Exception) -> str:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        return f"{self.named}: {cause[0]}{self._held_by(cause[0])}"
+        return f"{self.named}: {cause[0]}{self._held_by(cause[0])}{self._room_wanted(error)}"
+
+    def _room_wanted(self, error: Exception) -> str:
+        if not self._is_full(error):
+            return ""
+        where = f"the disk of {self._folder}" if self._folder else "the server's disk"
+        return f": free some space on {where}; what the queue has is kept"
+
+    def _is_full(self, error: Exception) -> bool:
+        """Whether there is no room for what was to be written, or for the files beside an SQLite file."""
+        if any(text in str(error) for text in FULL):
+            return True
+        if not self._folder or not any(text in str(error) for text in FULL_PERHAPS):
+            return False
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize < _ROOM_BYTES
+
+    @property
+    def _folder(self) -> str:
+        """Where an SQLite file is; "" of PostgreSQL."""
+        file = self.url.database if self.url.get_backend_name() == "sqlite" else ""
+        return os.path.dirname(os.path.abspath(file)) if file else ""
 
     def _held_by(self, cause: str) -> str:
         if self.url.get_backend_name() != "sqlite" or "locked" not in cause:
@@ -139,6 +181,9 @@ HOPELESS = (
     "is malformed",
     "not a database",
 )
+# In their words, and what SQLite says of the files beside its own, for which there is no room either
+FULL = ("database or disk is full", "No space left on device", "Disk quota exceeded")
+FULL_PERHAPS = ("disk I/O error", "unable to open database file")
 
 
 def is_expected(error: Exception) -> bool:

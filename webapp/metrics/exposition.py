@@ -14,30 +14,27 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from cloud_monitor import __version__
 from webapp.metrics.counters import BUCKETS_S, LATENCY, POLL_DURATION, POLLS, REQUESTS, CounterValues, Totals
 from webapp.metrics.gauges import expose_grids
-from webapp.model.health import Level
-from webapp.model.snapshot_view import SnapshotView
+from webapp.model.health import Health, Level
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def expose(
-    view: SnapshotView, totals: Totals, levels: Mapping[str, Level], channel_failures: Mapping[str, int]
-) -> bytes:
-    """The text for a scrape. `levels` are of grids, by name; failures in a row of alerts' channels."""
+def expose(health: Health, totals: Totals, channel_failures: Mapping[str, int]) -> bytes:
+    """The text for a scrape: what was judged, what was counted, failures in a row of alerts' channels."""
 
     class Answer(Collector):
         def collect(self) -> Iterable[Metric]:
-            yield from _own(view, totals)
+            yield from _own(health, totals)
             yield _channels(channel_failures)
-            yield from _grids(view, levels)
+            yield from _grids(health)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Answer())
-    return generate_latest(registry) + expose_grids(view).encode()
+    return generate_latest(registry) + expose_grids(health.view).encode()
 
 
-def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
-    outcome = view.outcome
+def _own(health: Health, totals: Totals) -> Iterator[Metric]:
+    view = health.view
     build = GaugeMetricFamily("cloud_monitor_build_info", "1; its label says what runs.", labels=["version"])
     build.add_metric([__version__], 1)
     yield build
@@ -45,12 +42,14 @@ def _own(view: SnapshotView, totals: Totals) -> Iterator[Metric]:
         yield _gauge("cloud_monitor_snapshot_age_seconds", "Age of the data that pages show.", view.age_s)
     yield _gauge("cloud_monitor_snapshot_series", "Series in the snapshot.", len(view.snapshot.values))
     yield _gauge(
-        "cloud_monitor_poll_failing", "1 the last poll of Graphite failed, 0 it did not.", bool(outcome.error)
+        "cloud_monitor_poll_failing",
+        "1 the last poll of Graphite failed, or is too long ago, 0 neither.",
+        health.is_poll_failing,
     )
     yield _gauge(
         "cloud_monitor_poll_refused_names",
         "Series that the last good poll left out because their names are no text that can be shown.",
-        outcome.refused_names,
+        view.outcome.refused_names,
     )
     polls = CounterMetricFamily("cloud_monitor_polls", "Polls of Graphite.", labels=["result"])
     for result in ("ok", "failed"):
@@ -91,7 +90,8 @@ def _channels(failures: Mapping[str, int]) -> Metric:
     return family
 
 
-def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
+def _grids(judged: Health) -> Iterator[Metric]:
+    view = judged.view
     ages = GaugeMetricFamily(
         "cloud_monitor_grid_age_seconds", "Age of a grid's newest point.", labels=["grid"]
     )
@@ -110,7 +110,7 @@ def _grids(view: SnapshotView, levels: Mapping[str, Level]) -> Iterator[Metric]:
     for grid in view.snapshot.grids:
         if grid.newest is not None:
             ages.add_metric([grid.name], max(0, view.as_of - grid.newest))
-        health.add_metric([grid.name], levels[grid.name])
+        health.add_metric([grid.name], judged.grid(grid).level)
         if (ahead_s := view.snapshot.clocks_ahead_s.get(grid.name)) is not None:
             clocks.add_metric([grid.name], ahead_s)
         for host in grid.hosts:

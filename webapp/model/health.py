@@ -179,11 +179,15 @@ class Health:
         keys = (one.key for one in self.causes if one.key.may_explain)
         return tuple(sorted(keys, key=lambda key: key.rank))
 
+    @property
+    def is_poll_failing(self) -> bool:
+        return Key(POLL_FAILING) in self._by_key
+
     def is_unknown(self, key: Key) -> bool:
         """Whether nothing can be said of it now. What absence of data alone explains is unknown, too."""
         if key.kind == POLL_FAILING:
             return False
-        if Key(POLL_FAILING) in self._by_key or self.view.snapshot.is_empty:
+        if self.is_poll_failing or self.view.snapshot.is_empty:
             return True
         silent = Key(GRID_SILENT, key.grid)
         return key in self.unknown or (key != silent and silent in self._by_key)

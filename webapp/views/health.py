@@ -116,12 +116,9 @@ def _fresh(figures: Mapping[str, Any], view: SnapshotView) -> dict[str, Any]:
 @metrics.get("/metrics", endpoint="show")
 def show_metrics() -> Response:
     """The same whichever process answers."""
-    view = current_view()
-    judged = health_of(view)
-    levels = {grid.name: judged.grid(grid).level for grid in view.snapshot.grids}
     failures = {one.name: one.failures for one in read_alerts(current_settings().state_dir).channels}
     return Response(
-        expose(view, current_counters().totals(), levels, failures),
+        expose(health_of(current_view()), current_counters().totals(), failures),
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},
     )

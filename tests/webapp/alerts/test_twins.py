@@ -150,7 +150,7 @@ def exposed(world: World, tmp_path: Path, failures: dict[str, int]) -> list[dict
     points: defaultdict[str, dict[int, str]] = defaultdict(dict)
     totals = SharedCounters(tmp_path).totals()
     for minute, view in enumerate(views(world)):
-        text = expose(view, totals, {"atlas": 0}, failures).decode()  # type: ignore[dict-item]
+        text = expose(judge_health(view, HealthRules(complete_thresholds({}))), totals, failures).decode()
         for line in text.splitlines():
             if line.startswith("cloud_monitor_") and "process" not in line:
                 name, _, value = line.rpartition(" ")

@@ -96,6 +96,19 @@ def test_what_help_says_of_each_level_is_what_is_sent_and_what_pages_say(
     assert f'mark {level.kind}"' in client.get("/grids/g").text
 
 
+@pytest.mark.parametrize(("ago_s", "failing", "said"), [(0, 0, "All is well"), (900, 1, "not polled for ")])
+def test_polls_that_have_stopped_are_a_failing_poll_as_pages_say(
+    ago_s: int, failing: int, said: str, tmp_path: Path
+) -> None:
+    at = int(time.time()) - ago_s
+    beat = build_path("heartbeat", grid="g", service="condor")
+    write_polled(tmp_path, Polled(float(at), [Value(beat, 1.0, at)]))
+    write_outcome(tmp_path, PollOutcome(attempted_at=at, finished_at=at, succeeded_at=at))
+    client = create_app(Settings(state_dir=tmp_path), poll=False).test_client()
+    assert value(scrape(client), "cloud_monitor_poll_failing") == failing
+    assert said in client.get("/").text
+
+
 def test_a_stale_grid_has_no_gauges_that_look_fresh(client: FlaskClient) -> None:
     shown = {
         family.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ from cloud_monitor.system.files import make_folder
 from cloud_monitor.system.locks import FileLock, take_lock
 from worker.errors import WorkerError
 
+log = logging.getLogger(__name__)
 OFF = "off"
 
 
@@ -27,15 +29,31 @@ class WarmUpLock:
         self._path = None if group == OFF else folder / f"warm-up.{group}.lock"
         self._held: FileLock | None = None
         self._waiting: FileLock | None = None
+        self._is_told = False
 
     def acquire(self) -> bool:
-        """Whether it is ours now; if not, we may be the next."""
+        """Whether it is ours now; if not, we may be the next. Where its files cannot be had nobody is waited
+        for: that is told once.
+        """
         if self._path is None or self._held is not None:
             return True
-        self._waiting = self._waiting or take_lock(self._path.with_suffix(".next"))
+        try:
+            return self._take(self._path)
+        except OSError as error:
+            if not self._is_told:
+                log.warning(
+                    "%s: %s: other supervisors of this host are not waited for",
+                    error.filename,
+                    error.strerror,
+                )
+            self._is_told = True
+            return True
+
+    def _take(self, path: Path) -> bool:
+        self._waiting = self._waiting or take_lock(path.with_suffix(".next"))
         if self._waiting is None:
             return False
-        self._held = take_lock(self._path)
+        self._held = take_lock(path)
         if self._held is None:
             return False
         self.stop_waiting()

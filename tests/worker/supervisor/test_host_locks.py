@@ -99,6 +99,23 @@ def test_no_other_user_can_take_a_lock(group: str, tmp_path: Path) -> None:
         assert file.stat().st_mode & 0o777 == 0o600, file
 
 
+@pytest.mark.parametrize("end", ["next", "lock"])
+def test_a_lock_that_cannot_be_had_holds_no_worker_back(
+    end: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / f"warm-up.g.{end}").mkdir()
+    locks = WarmUpLock("g", tmp_path)
+    for _ in range(2):
+        assert locks.acquire()
+        locks.release()
+        locks.stop_waiting()
+    (told,) = caplog.messages
+    assert (
+        told
+        == f"{tmp_path}/warm-up.g.{end}: Is a directory: other supervisors of this host are not waited for"
+    )
+
+
 def test_a_state_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(WorkerError, match=f"every user can write there: chmod o-w {tmp_path}"):

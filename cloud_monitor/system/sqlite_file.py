@@ -1,5 +1,9 @@
 """SQLite files that several processes share: how long one waits for another, what is broken rather than busy,
-and where a broken file goes, so that a new one can be begun in its place."""
+and where a broken file goes, so that a new one can be begun in its place.
+
+SQLite keeps in the process which files it has locked, and locks of its own. A child that is forked while
+another thread has a file open finds both held for ever: so forks wait until none has.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ import logging
 import os
 import random
 import sqlite3
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +25,7 @@ from cloud_monitor.system.files import give_to_owner_of, is_absent
 log = logging.getLogger(__name__)
 
 BUSY_S = 10.0  # longest wait for another's transaction, which takes a fraction of a second
+FORK_S = 10.0  # longest wait of a fork for what other threads have open
 KEPT_MAX = 3  # broken files kept for whoever wants to look; the oldest goes
 
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -44,6 +51,44 @@ class Identity(NamedTuple):
 
     device: int
     inode: int
+
+
+_using = threading.Condition()
+_users: Counter[int] = Counter()  # by thread: files that it has open
+
+
+@contextmanager
+def _not_forked() -> Iterator[None]:
+    """No other thread forks this process within the block."""
+    thread = threading.get_ident()
+    with _using:
+        _users[thread] += 1
+    try:
+        yield
+    finally:
+        with _using:
+            _users[thread] -= 1
+            if _users[thread] <= 0:
+                del _users[thread]
+            _using.notify_all()
+
+
+def _is_used_by_others() -> bool:
+    return any(thread != threading.get_ident() for thread in _users)
+
+
+def _before_fork() -> None:
+    _using.acquire()
+    _using.wait_for(lambda: not _is_used_by_others(), FORK_S)
+
+
+def _begin_in_child() -> None:
+    for thread in _users.keys() - {threading.get_ident()}:  # which are not there
+        del _users[thread]
+    _using.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_using.release, after_in_child=_begin_in_child)
 
 
 def connect(
@@ -88,7 +133,7 @@ def open_to_read(
     if is_absent(path):
         yield None
         return
-    with closing(connect_to_read(path, busy_s)) as connection:
+    with _not_forked(), closing(connect_to_read(path, busy_s)) as connection:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         yield connection if found and version in (None, found) else None
 
@@ -120,6 +165,14 @@ def open_transaction(
     A file that is broken is set aside, and a new one begun: at once, or, where it is found broken within the
     block, the next time. Raises OSError or sqlite3.Error where the folder cannot be written.
     """
+    with _not_forked(), _open_transaction(path, tables, synchronous, is_wal) as connection:
+        yield connection
+
+
+@contextmanager
+def _open_transaction(
+    path: Path, tables: Tables, synchronous: Literal["NORMAL", "FULL"], is_wal: bool
+) -> Iterator[sqlite3.Connection]:
     identity = identity_of(path)
     try:
         connection = _begin(path, tables, synchronous, is_wal)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -154,3 +156,40 @@ def test_where_there_is_no_way_to_it_reading_says_so(tmp_path: Path) -> None:
     """Also where the system does not let it be known whether there is a file."""
     with pytest.raises(sqlite3.OperationalError), open_to_read(tmp_path / ("x" * 300) / "a.sqlite", 0.1):
         pass
+
+
+_FORKING = """
+import os, sys, threading, time
+from pathlib import Path
+from cloud_monitor.system.sqlite_file import Tables, open_to_read, open_transaction
+
+path, begun = Path(sys.argv[1]), threading.Event()
+tables = Tables("CREATE TABLE rows (text);\\n", 1, "SELECT count(*) FROM rows")
+
+def add(text):
+    with open_transaction(path, tables, synchronous="FULL", is_wal=sys.argv[2] == "wal") as connection:
+        connection.execute("INSERT INTO rows VALUES (?)", (text,))
+        begun.set()
+        time.sleep(0.3)
+
+thread = threading.Thread(target=add, args=("thread",))
+thread.start()
+begun.wait()
+if not (child := os.fork()):
+    add("child")
+    os._exit(0)
+thread.join()
+assert os.waitpid(child, 0)[1] == 0, "the child cannot write"
+with open_to_read(path, 1) as connection:
+    print(*connection.execute("SELECT text FROM rows").fetchall())
+"""
+
+
+@pytest.mark.parametrize("log", ["wal", "journal"])
+def test_a_child_that_is_forked_amid_a_transaction_of_another_thread_can_write(
+    tmp_path: Path, log: str
+) -> None:
+    """As a server that has loaded the page, which polls in a thread, forks its workers."""
+    command = [sys.executable, "-c", _FORKING, str(tmp_path / "a.db"), log]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.stdout == "('thread',) ('child',)\n", ended.stderr

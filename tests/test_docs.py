@@ -96,6 +96,36 @@ def test_troubleshooting_has_the_symptoms_that_people_come_with() -> None:
         assert any(symptom in heading for heading in headings), symptom
 
 
+INSTALLED = "/opt/cloud-monitor/.venv/bin/"
+COMMAND = re.compile(r"(\S*)cloud-monitor-(collector|webapp|worker) (?=--|[a-z])([^`\n|]*)")
+
+
+def test_commands_for_an_installed_system_work_as_pasted() -> None:
+    """The environment's path is whole, and settings that `setup --system` makes are named: the file of
+    the collector, the variables of the worker; the page finds its own."""
+    wrong = []
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "apache/README.md"]
+    commands = 0
+    for page in pages:
+        for paragraph in re.split(r"\n\s*\n", page.read_text()):
+            for line in paragraph.splitlines():
+                found = COMMAND.search(line)
+                if found is None or re.search(r"systemctl|journalctl", line):
+                    continue
+                commands += 1
+                where, part, arguments = found.groups()
+                is_whole = where.lstrip("`'\"").endswith(INSTALLED)
+                settings = {
+                    "collector": arguments.startswith("--config /etc/cloud-monitor/collector.toml"),
+                    "worker": ". /etc/cloud-monitor/worker.env" in paragraph or "in the same shell" in line,
+                    "webapp": True,
+                }[part]
+                if not is_whole or not (settings or arguments.startswith(("setup", "--version"))):
+                    wrong.append(f"{page.name}: {line.strip()}")
+    assert wrong == []
+    assert commands > 10
+
+
 def test_make_has_the_targets_that_contributors_are_told() -> None:
     told = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
     makefile = (ROOT / "Makefile").read_text()

@@ -37,7 +37,7 @@ test: ## install what the tests need, then lint, check types and test against re
 	@$(MAKE) check
 
 test-fast: .venv/ready ## the tests that need no service and no root, in about a minute
-	$(BIN)/pytest --forks 6 -m fast
+	$(BIN)/pytest --forks 8 -m fast
 
 check: ## the checks alone, without any installation
 	$(BIN)/ruff check
@@ -62,7 +62,7 @@ test-upstream: .venv/ready ## recognise by upstream's own engine (TensorFlow, 2 
 
 soak: ## the long fault runs, and the fast tests with examples of their own
 	$(BIN)/pytest -m soak --timeout 0
-	SEARCH=1 $(BIN)/pytest --forks 6 -m fast
+	SEARCH=1 $(BIN)/pytest --forks 8 -m fast
 
 bench: $(patsubst bench/%.py,bench-%,$(shell grep -l '__main__' bench/*.py)) ## every benchmark; make bench-NAME for one
 

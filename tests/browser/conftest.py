@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import scene
 from tests.browser.deployment import Deployment, run_deployment
+from tests.browser.opening import open_page
 
 expect.set_options(timeout=30_000)  # a machine with ten times more to do than it has cores is as slow as that
 
@@ -25,9 +26,3 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 def status(page: Page, deployment: Deployment) -> Page:
     """The status page, ready to be used."""
     return open_page(page, deployment.url)
-
-
-def open_page(page: Page, url: str) -> Page:
-    page.goto(url)
-    page.wait_for_selector("html[data-ready]", state="attached")
-    return page

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import open_page
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious
 from tests.services.proxy import run_proxy
 from tests.services.serving import serve_app

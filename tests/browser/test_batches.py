@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import serve_to_ann
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious
 from tests.worker.queue.helpers import add, queue_at
 from tests.worker.queue.test_batch_wishes import change

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page
 from tests.browser.places import copied_text, find_serious, watch_copying
 from tests.worker.queue.helpers import queue_at
 from worker.queue import Queue, Result, Usage

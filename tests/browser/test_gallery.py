@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page, wait_until_ready
 from tests.browser.places import copied_text, find_serious, watch_copying
 from tests.worker.queue.helpers import queue_at
 from worker.answers.notes import notes_on_answer
@@ -152,10 +152,10 @@ def test_results_are_gone_through_by_keyboard(page: Page, url: str) -> None:
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{url}/fleet/results/1/1")
     for key, number in (("j", 2), ("ArrowRight", 3), ("k", 2), ("ArrowLeft", 1), ("k", 0), ("k", 0)):
-        page.wait_for_selector("html[data-ready]", state="attached")
+        wait_until_ready(page)
         page.keyboard.press(key)
         expect(page).to_have_url(f"{url}/fleet/results/1/{number}")
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     page.keyboard.press("b")
     expect(page).to_have_url(f"{url}/fleet/batches/given#result-1-0")
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import lists, scene
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious, pause
 
 SLOW_MS = 120_000  # a refresh on a busy machine

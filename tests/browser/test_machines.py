@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import serve_to_ann
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious
 from tests.services.chromium import TIMEOUT_MS
 from tests.webapp.views.machines import HOSTILE, open_sample

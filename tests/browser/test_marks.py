@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious
 from tests.services import ask
 from tests.services.support import wait_until

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import scene
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious, number, shown_paths
 
 PAGES = (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page
 from tests.browser.places import find_serious
 from tests.worker.queue.helpers import queue_at
 from worker.queue import Result

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import scene
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page
 from tests.browser.places import (
     cell_of,
     find_serious,

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.browser import scene
-from tests.browser.conftest import open_page
 from tests.browser.deployment import REFRESH_S, Deployment, run_app
+from tests.browser.opening import open_page
 from tests.browser.places import cell_of, grid_of, job_cell, shown_paths
 from tests.services.proxy import Proxy, run_proxy
 from tests.services.support import wait_until
@@ -128,6 +128,21 @@ def test_a_server_that_does_not_answer_is_told(status: Page) -> None:
     expect(status.locator("#banner")).to_contain_text("gives no new figures", timeout=SLOW_MS)
     status.unroute(re.compile(r"part=cells"))
     expect(status.locator("#banner")).to_have_text("", timeout=SLOW_MS)
+
+
+def test_a_page_that_lost_a_script_loads_itself_anew(page: Page, deployment: Deployment) -> None:
+    """As by a connection that broke: no script would be at work, nor tell how old the figures are."""
+    page.clock.install()
+    page.route(re.compile(r"/js/sort\.js"), lambda route: route.abort())
+    page.goto(deployment.url)
+    assert page.locator("html").get_attribute("data-ready") is None
+    page.unroute(re.compile(r"/js/sort\.js"))
+    page.route(deployment.url + "/", lambda route: route.abort())  # and now it is being restarted
+    with page.expect_event("requestfailed"):
+        page.clock.run_for(11_000)
+    page.unroute(deployment.url + "/")
+    page.clock.run_for(11_000)
+    expect(page.locator("html[data-ready]")).to_have_count(1)
 
 
 def test_figures_that_grow_old_on_the_screen_no_longer_look_fresh(page: Page, deployment: Deployment) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment, run_app
+from tests.browser.opening import open_page, wait_until_ready
 from tests.browser.places import find_serious
 from tests.worker.queue.helpers import queue_at
 from worker.queue import Result
@@ -136,11 +136,11 @@ def test_by_mouse_on_the_page_of_one_result(page: Page, url: str, said: list[str
     know(page, url)
     open_page(page, f"{url}/fleet/batches/mouse")
     card(page, 3).locator("a").click()
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     here = page.url
     page.get_by_role("button", name="Wrong").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"d/4{HOSTILE}.png", timeout=LONG_MS)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     page.get_by_role("button", name="Correct").click()
     dialog = page.get_by_role("dialog", name="What it is")
     dialog.get_by_label("SMILES").fill(HOSTILE)
@@ -231,16 +231,16 @@ def test_what_is_left_is_gone_through_by_its_address(page: Page, url: str, said:
     expect(verdict(page, 0)).to_contain_text("by anna", timeout=LONG_MS)
     page.get_by_label("Reviewed", exact=True).select_option("unreviewed")
     expect(page.locator(".gallery .result")).to_have_count(4, timeout=LONG_MS)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     assert "review=unreviewed" in page.url
     card(page, 0).locator("a").click()
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     for number in (1, 2, 3):
         expect(page.get_by_role("heading", level=1)).to_have_text(f"d/{number}{HOSTILE}.png", timeout=LONG_MS)
-        page.wait_for_selector("html[data-ready]", state="attached")
+        wait_until_ready(page)
         page.keyboard.press("2")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"d/4{HOSTILE}.png", timeout=LONG_MS)
-    page.wait_for_selector("html[data-ready]", state="attached")
+    wait_until_ready(page)
     page.keyboard.press("1")
     expect(page.locator(".verdict")).to_have_text("✓ right by anna", timeout=LONG_MS)
     open_page(page, f"{url}/fleet/batches/filter?review=unreviewed")

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import scene
-from tests.browser.conftest import open_page
 from tests.browser.deployment import Deployment
+from tests.browser.opening import open_page
 from tests.browser.places import cell_of, find_serious, grid_of, job_cell, number, pause, total_cell
 
 

@@ -29,7 +29,7 @@ WHOLE = {"page": 1, "pixels": 10**6, "side": 10_000}
 @pytest.mark.parametrize(
     ("content", "bounds", "error"),
     [
-        (made.nested_forms(), {"cpu_s": 1.0}, "TooComplex: PDF: more than 1 s of CPU"),
+        (made.nested_forms(), {"cpu_s": 0.4}, "TooComplex: PDF: more than 0.4 s of CPU"),
         (made.many_lines(60), {"memory_bytes": 100_000_000}, "TooComplex: PDF: more than 100 MB, or PDFium"),
     ],
 )

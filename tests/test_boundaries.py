@@ -74,9 +74,21 @@ def imports_of(tree: ast.Module, package: list[str]) -> frozenset[str]:
             prefix = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             base = ".".join(part for part in (prefix, node.module) if part)
             found.update(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _IMPORTERS and node.args:
+        elif isinstance(node, ast.Call) and _called(node) in _IMPORTERS and node.args:
             found.add(_beginning_of(node.args[0]))
     return frozenset(found - {""})
+
+
+def _called(call: ast.Call) -> str:
+    """The last part of its name."""
+    called = call.func
+    return (
+        called.attr
+        if isinstance(called, ast.Attribute)
+        else called.id
+        if isinstance(called, ast.Name)
+        else ""
+    )
 
 
 def _beginning_of(text: ast.expr) -> str:

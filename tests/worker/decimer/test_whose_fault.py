@@ -45,7 +45,7 @@ def said(lacking: str, folder: Path) -> list[str]:
     for path in paths:
         drawing.save(path)
     large = folder / "large.png"
-    drawing.resize((6_000, 6_000)).convert("RGB").save(large, compress_level=1)
+    drawing.resize((4_000, 4_000)).convert("RGB").save(large, compress_level=1)
     command = [sys.executable, "-c", _READ, lacking, str(large), *map(str, paths)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE_S)
     return done.stdout.splitlines()

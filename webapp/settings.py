@@ -232,7 +232,9 @@ class ShowSettings(HealthSettings):
 class PlotSettings(SettingsGroup):
     """The bounds of plots and exports."""
 
-    series_max: int = Field(50, ge=1, le=1000, description="most traces of a plot or export")
+    series_max: int = Field(
+        50, ge=1, le=1000, description="most traces of a plot or export; pages plot 20 at the most"
+    )
     points_max: int = Field(5000, ge=10, le=100_000, description="most points of a trace")
     stored_points_max: int = Field(
         10_000_000,

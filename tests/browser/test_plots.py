@@ -397,3 +397,15 @@ def test_plots_and_exports_work_below_a_prefix(page: Page, deployment: Deploymen
         assert address.startswith("/monitor/export?")
         grid_of(page, "belle").locator("h2 a").click()
         expect(page).to_have_url(re.compile("/monitor/grids/belle"))
+
+
+def test_pages_ask_for_no_more_traces_than_an_operator_allows(
+    page: Page, deployment: Deployment, tmp_path: Path
+) -> None:
+    targets = [f"grids.belle.jobs.all.{status}" for status in ("running", "idle", "held")]
+    with run_app(tmp_path, deployment.proxy.url, WEBAPP_SERIES_MAX="2") as url:
+        open_page(page, f"{url}/grids/belle")
+        expect(page.locator(".spark", has_text="Running jobs").locator("svg path")).to_have_count(2)
+        open_page(page, url + plot_of(page, *targets))
+        drawn(page)
+        expect(page.locator("#plot-legend tr")).to_have_count(2)

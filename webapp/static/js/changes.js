@@ -3,10 +3,10 @@
 import { serverNow } from "./clock.js";
 import { element } from "./dom.js";
 import { pathsOf } from "./paths.js";
+import { targetsMax } from "./plotstate.js";
 import { fetchSeries, summarise } from "./series.js";
 
 const DAY_S = 86400;
-const AT_ONCE = 20; // targets of one request
 const EVERY_S = 600; // yesterday does not change; its same time moves on
 const yesterday = new Map(); // path -> value a day ago, null for none
 let askedAt_s = 0;
@@ -33,8 +33,9 @@ function prepareTable(table) {
 
 async function askYesterday(paths) {
   const then_s = serverNow() - DAY_S;
-  for (let first = 0; first < paths.length; first += AT_ONCE) {
-    const some = paths.slice(first, first + AT_ONCE);
+  const together = targetsMax();
+  for (let first = 0; first < paths.length; first += together) {
+    const some = paths.slice(first, first + together);
     const answer = await fetchSeries(some, then_s - 600, then_s + 60).catch(() => null);
     if (!answer) return;
     for (const path of some) {

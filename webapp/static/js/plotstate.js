@@ -1,12 +1,14 @@
 /** What a plot shows, as a plain value, and its way into the address and back (inverse of each other). */
 
 export const EMPTY = Object.freeze({ targets: [], from: "-1h", until: "now", compare: "", live: true });
-export const MAX_TARGETS = 20;
+const READABLE_MAX = 20; // traces: with more no line can be told from another
 export const COMPARISONS = [
   ["", "No comparison", 0],
   ["1d", "Same time yesterday", 1],
   ["7d", "Same time last week", 7],
 ];
+/** Traces of one plot or request: no more than the server takes (WEBAPP_SERIES_MAX). */
+export const targetsMax = () => Math.min(READABLE_MAX, Number(document.body.dataset.seriesMax));
 const OWN = ["target", "from", "until", "compare", "live"];
 
 /** How many days earlier the comparison is. */
@@ -17,7 +19,7 @@ export function compareDays(compare) {
 /** The plot described by an address's query; unknown or repeated parts are left out. */
 export function readState(search) {
   const query = new URLSearchParams(search);
-  const targets = [...new Set(query.getAll("target"))].filter(Boolean).slice(0, MAX_TARGETS);
+  const targets = [...new Set(query.getAll("target"))].filter(Boolean).slice(0, targetsMax());
   const compare = query.get("compare") ?? "";
   return {
     targets,
@@ -47,5 +49,5 @@ export function writeState(state, search = "") {
 export function toggleTargets(state, targets) {
   const shown = targets.every((target) => state.targets.includes(target));
   const others = state.targets.filter((target) => !targets.includes(target));
-  return { ...state, targets: shown ? others : [...others, ...targets].slice(0, MAX_TARGETS) };
+  return { ...state, targets: shown ? others : [...others, ...targets].slice(0, targetsMax()) };
 }

@@ -4,13 +4,12 @@ import { serverNow } from "./clock.js";
 import { svgElement } from "./dom.js";
 import { tracePath } from "./picture.js";
 import { rangeFromZero } from "./chart.js";
+import { targetsMax } from "./plotstate.js";
 import { fetchSeries } from "./series.js";
 
 const DAY_S = 86400;
 const WIDTH = 240, HEIGHT = 48;
 const POINTS = 240;
-const AT_ONCE = 20; // targets of one request
-
 const EVERY_S = 300; // a day's plot does not change more within a pixel
 let drawnAt_s = 0;
 let firstDrawn; // another one after the body was replaced
@@ -43,7 +42,7 @@ function portions(figures) {
   let left = 0;
   for (const figure of figures) {
     const count = targetsOf(figure).length;
-    if (count > left) { found.push([]); left = AT_ONCE; }
+    if (count > left) { found.push([]); left = targetsMax(); }
     found[found.length - 1].push(figure);
     left -= count;
   }

@@ -12,7 +12,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ import requests
 from collector.zerofill import read_seen, zero_paths
 from tests.collector.support import collector_environment, peer, read_to_end, run_collector
 from tests.services.needs import need
-from tests.services.support import free_port, listens, stop_process, wait_until
+from tests.services.pages import run_page
 from tests.worker.fleet import EAGER, ROOT, RUN
 
 LEFT = Path(__file__).parents[1] / "data/v0_1_0"
@@ -33,29 +33,12 @@ def left(tmp_path: Path) -> Path:
     return tmp_path / "left"
 
 
-@contextmanager
-def run_page(state_dir: Path, **settings: str) -> Iterator[str]:
-    """The page without a Graphite; yields its address."""
-    port = free_port()
-    variables = {
-        "PORT": str(port),
-        "STATE_DIR": str(state_dir),
-        "GRAPHITE_URL": "http://127.0.0.1:1",
-    } | settings
-    environment = os.environ | {f"WEBAPP_{name}": value for name, value in variables.items()}
-    process = subprocess.Popen([sys.executable, "-m", "webapp"], env=environment, cwd=ROOT)
-    try:
-        wait_until(lambda: listens(port), "the page", 60)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop_process(process)
-
-
 def test_the_page_shows_what_it_had_with_its_events_and_lists(left: Path) -> None:
     token = left / "token"
     token.write_text("of-the-tests-alone\n")
     polled = json.loads((LEFT / "webapp/snapshot.json").read_text())
-    with run_page(left / "webapp", INVENTORY_TOKEN_FILE=str(token)) as url:
+    with run_page(left / "webapp", INVENTORY_TOKEN_FILE=token) as page:
+        url = page.url
 
         def get(path: str) -> requests.Response:
             answer = requests.get(f"{url}{path}", timeout=60)

@@ -76,14 +76,13 @@ def run_app(state_dir: Path, graphite_url: str, **settings: str) -> Iterator[str
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
-        assert process.poll() is None, (state_dir / "webapp.log").read_text()
         try:
             return ask.get(f"{url}/health").status_code == 200
         except requests.ConnectionError:
             return False
 
     try:
-        wait_until(answers, "the status app")
+        wait_until(answers, "the status app", process=process, log=state_dir / "webapp.log")
         yield url
     finally:
         stop_process(process)

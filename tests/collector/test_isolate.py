@@ -72,7 +72,9 @@ def test_a_killed_run_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
     )
     try:
         wait_until(
-            lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the program"
+            lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(),
+            "the program",
+            process=run,
         )
         second = run_collector(environment=environment)
         assert second.returncode == 4

@@ -46,12 +46,12 @@ def start(tmp_path: Path, every_s: int, command: str) -> subprocess.Popen[str]:
 def test_what_waits_between_the_runs_is_no_python(tmp_path: Path) -> None:
     loop = start(tmp_path, 3600, f"echo x >> {tmp_path}/runs; echo a 1")
     try:
-        wait_until((tmp_path / "runs").exists, "the first run")
+        wait_until((tmp_path / "runs").exists, "the first run", process=loop)
 
         def sleeps() -> bool:
             return [Path(f"/proc/{pid}/comm").read_text() for pid in children(loop.pid)] == ["sleep\n"]
 
-        wait_until(sleeps, "the wait for the next run")
+        wait_until(sleeps, "the wait for the next run", process=loop)
         assert Path(f"/proc/{loop.pid}/exe").resolve() == Path("/bin/sh").resolve()
         sleep = children(loop.pid)[0]
     finally:
@@ -67,7 +67,7 @@ def test_a_run_ends_with_its_loop(tmp_path: Path, number: signal.Signals) -> Non
         tmp_path, 3600, f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; exec sleep 600"
     )
     try:
-        wait_until((tmp_path / "pid").exists, "the run's source")
+        wait_until((tmp_path / "pid").exists, "the run's source", process=loop)
         run = children(loop.pid)[0]
     finally:
         loop.send_signal(number)
@@ -85,7 +85,7 @@ def test_a_run_that_loses_the_signal_is_told_again(tmp_path: Path) -> None:
     )
     loop = subprocess.Popen(loop_command(3600, ["sh", str(tmp_path / "run")]))
     try:
-        wait_until((tmp_path / "runs").exists, "the run")
+        wait_until((tmp_path / "runs").exists, "the run", process=loop)
     finally:
         loop.terminate()
         assert loop.wait(PATIENCE_S) == 0

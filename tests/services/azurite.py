@@ -53,7 +53,8 @@ class Azurite:
             self.process = subprocess.Popen(
                 ["node", str(MAIN), *options, *quiet], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until(lambda: listens(self.port), f"Azurite on port {self.port}")
+        name = f"Azurite on port {self.port}"
+        wait_until(lambda: listens(self.port), name, process=self.process, log=self.folder / "log")
 
     def stop(self) -> None:
         if self.process is not None:

@@ -136,7 +136,8 @@ class CondorPool:
         wanted = {ad for daemon, ad in AD_OF_DAEMON.items() if daemon in self.daemons.split()}
         try:
             logs = self.directory / "log"
-            wait_until(lambda: wanted <= self._ads_present(), f"ads of {wanted} (see {logs})", timeout_s)
+            what, said = f"ads of {wanted} (see {logs})", self.directory / "master.out"
+            wait_until(lambda: wanted <= self._ads_present(), what, timeout_s, self.master, said)
         except BaseException:
             self.stop()
             raise

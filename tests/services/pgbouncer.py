@@ -48,7 +48,7 @@ def run_pgbouncer(server: Postgres, folder: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: listens(port), "PgBouncer")
+        wait_until(lambda: listens(port), "PgBouncer", process=process)
         yield port
     finally:
         process.terminate()

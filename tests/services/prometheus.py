@@ -28,14 +28,13 @@ def run_prometheus(folder: Path) -> Iterator[str]:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def is_ready() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()
         try:
             return requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=PATIENCE_S).ok
         except requests.RequestException:
             return False
 
     try:
-        wait_until(is_ready, "Prometheus")
+        wait_until(is_ready, "Prometheus", process=process, log=folder / "log")
         yield f"http://127.0.0.1:{port}"
     finally:
         stop_process(process)

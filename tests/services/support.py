@@ -10,11 +10,12 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 PATIENCE_S = 180.0  # for what comes within seconds on a quiet machine: a bound for what never comes
+_SAID_MAX = 4000  # bytes of a program's last words
 LOWEST_PORT = 11_000  # above 10080, the last below the ephemeral ones that browsers refuse
 
 
@@ -64,12 +65,36 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
-    """Poll until `condition()` is true; AssertionError naming `what` after the timeout."""
+def wait_until(
+    condition: Callable[[], object],
+    what: str,
+    timeout_s: float = PATIENCE_S,
+    process: subprocess.Popen[Any] | None = None,
+    log: Path | None = None,
+) -> None:
+    """Poll until `condition()` is true; AssertionError naming `what` after the timeout, or as soon as the
+    process that is to bring it about has ended. log: the file that its output goes to, if to no pipe; what it
+    says last is told.
+    """
     deadline = time.monotonic() + timeout_s
     while not condition():
+        if process is not None and process.poll() is not None and not condition():
+            said = log.read_bytes() if log else _unread(process)
+            last = said[-_SAID_MAX:].decode("utf-8", "replace").strip()
+            raise AssertionError(f"{what}: its program has ended, with {process.returncode}: {last}")
         assert time.monotonic() < deadline, f"{what}: not so after {timeout_s:g} s"
         time.sleep(0.05)
+
+
+def _unread(process: subprocess.Popen[Any]) -> bytes:
+    """What an ended process has written to a pipe as its standard error."""
+    if process.stderr is None:
+        return b""
+    os.set_blocking(process.stderr.fileno(), False)  # what it had started may hold the other end
+    try:
+        return os.read(process.stderr.fileno(), 1 << 16)
+    except BlockingIOError:
+        return b""
 
 
 def in_time(took_s: float, limit_s: float) -> bool:

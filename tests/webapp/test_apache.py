@@ -333,7 +333,7 @@ def test_pypis_mod_wsgi_serves_the_page_too() -> None:
         variables = {"WEBAPP_STATE_DIR": str(state), "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1"}
         server = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
         try:
-            wait_until(lambda: listens(port), "mod_wsgi-express")
+            wait_until(lambda: listens(port), "mod_wsgi-express", process=server)
             assert ask.get(f"http://127.0.0.1:{port}/").status_code == 200
         finally:
             stop_process(server)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,8 @@ import requests
 
 from tests.services import ask
 from tests.services.apache import CONF, MODULES, Apache, open_folder, run_apache
-from tests.services.support import free_port, listens, stop_process, wait_until
+from tests.services.pages import run_page
+from tests.services.support import free_port, wait_until
 
 TOKEN = "robot-s-token-0123456789"
 SECRET = "azure-s-secret-0123456789"
@@ -65,24 +63,6 @@ def post(url: str, login: str, **headers: str) -> requests.Response:
     return ask.post(f"{url}/api/annotations", json={"text": "noted"}, headers=headers)
 
 
-@contextmanager
-def run_alone(state: Path, settings: dict[str, str]) -> Iterator[str]:
-    """`python -m webapp`, which reads no Graphite that is there."""
-    port = free_port()
-    variables = {"WEBAPP_PORT": str(port), "WEBAPP_STATE_DIR": str(state), **settings}
-    variables["WEBAPP_GRAPHITE_URL"] = f"http://127.0.0.1:{free_port()}"
-    state.mkdir()
-    with open(state / "webapp.log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "webapp"], env={**os.environ, **variables}, stdout=log, stderr=log
-        )
-    try:
-        wait_until(lambda: listens(port), "the page")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop_process(server)
-
-
 def code(answer: requests.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
@@ -123,7 +103,8 @@ def test_no_header_that_a_visitor_sends_is_a_login(tmp_path: Path) -> None:
     (tmp_path / "tokens").write_text(f"robot {TOKEN}\n")
     settings = {"WEBAPP_REMOTE_USERS": "*", "WEBAPP_TOKEN_FILE": str(tmp_path / "tokens")}
     state = tmp_path / "state"
-    with run_alone(state, settings) as url:
+    with run_page(state, variables=settings) as page:
+        url = page.url
         wait_until(lambda: ask.get(f"{url}/api/annotations").status_code == 200, "the page")
         for name in ("Remote-User", "REMOTE_USER", "X-Remote-User", "X-Forwarded-User", "Remote_User"):
             assert code(post(url, "", **{name: "anna"})) == (401, "proof_missing"), name

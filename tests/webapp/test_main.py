@@ -13,8 +13,9 @@ import pytest
 
 from cloud_monitor.settings import SettingsRefused
 from tests.services import ask
+from tests.services.pages import run_page
 from tests.services.programs import run_program
-from tests.services.support import free_port, listens, stop_process, wait_until
+from tests.services.support import free_port, wait_until
 from webapp.settings import read_settings
 
 
@@ -37,43 +38,25 @@ def test_the_page_loads_nothing_that_it_may_not_need(tmp_path: Path) -> None:
 
 
 def test_it_serves_the_page_alone(tmp_path: Path) -> None:
-    port = free_port()
-    variables = {
-        "WEBAPP_PORT": str(port),
-        "WEBAPP_STATE_DIR": str(tmp_path),
-        "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
-    }
-    server = subprocess.Popen([sys.executable, "-m", "webapp"], env={**os.environ, **variables})
-    try:
-        wait_until(lambda: listens(port), "the page")
-        assert ask.get(f"http://127.0.0.1:{port}/").status_code == 200
-        health = ask.get(f"http://127.0.0.1:{port}/health")
+    with run_page(tmp_path) as page:
+        assert ask.get(f"{page.url}/").status_code == 200
+        health = ask.get(f"{page.url}/health")
         assert (health.status_code, health.json()["status"]) == (503, "no data yet")
         wait_until(
-            lambda: ask.get(f"http://127.0.0.1:{port}/health").json()["poll"]["error"],
+            lambda: ask.get(f"{page.url}/health").json()["poll"]["error"],
             "a Graphite that is away is said to be",
+            process=page.process,
         )
-    finally:
-        stop_process(server)
 
 
 def test_connections_that_finish_no_request_shut_nobody_out(tmp_path: Path) -> None:
-    port = free_port()
-    variables = {
-        "WEBAPP_PORT": str(port),
-        "WEBAPP_STATE_DIR": str(tmp_path),
-        "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
-    }
-    server = subprocess.Popen([sys.executable, "-m", "webapp"], env={**os.environ, **variables})
-    try:
-        wait_until(lambda: listens(port), "the page")
+    with run_page(tmp_path) as page:
+        port = int(page.url.rpartition(":")[2])
         with ExitStack() as held:
             for number in range(300):
                 connection = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
                 connection.sendall((b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: a\r\n")[number % 3])
-            assert ask.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
-    finally:
-        stop_process(server)
+            assert ask.get(f"{page.url}/", timeout=60).status_code == 200
 
 
 def test_a_taken_port_is_named_with_its_setting(tmp_path: Path) -> None:

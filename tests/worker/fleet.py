@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.services.needs import need
-from tests.services.support import PATIENCE_S
+from tests.services.support import PATIENCE_S, wait_until
 from tests.worker.queue.helpers import queue_at
 from worker.gate.temporary import lock_file
 from worker.queue import Queue, ResultRow
@@ -118,6 +118,11 @@ class Fleet:
             return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {timeout_s:g} s\n{self.said()}") from None
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+        """What the supervisor that was started last is to bring about; not waited for where it has ended."""
+        log = self.folder / f"supervisor-{len(self.supervisors) - 1}.log"
+        wait_until(condition, what, process=self.supervisors[-1], log=log)
 
     def said(self) -> str:
         """The end of each log, for a message."""

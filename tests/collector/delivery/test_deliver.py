@@ -161,8 +161,8 @@ def test_every_minute_in_step_with_the_clock_until_a_signal(graphite: Graphite, 
     environment = collector_environment(tmp_path, graphite.carbon, GRID="every", LOG_LEVEL="info")
     process = subprocess.Popen([sys.executable, "-m", "collector", "--every", "2"], env=environment, cwd=ROOT)
     try:
-        wait_until(lambda: beats(graphite, "every"), "the first run, at once")
-        wait_until(lambda: run_of(process.pid), "a second run")
+        wait_until(lambda: beats(graphite, "every"), "the first run, at once", process=process)
+        wait_until(lambda: run_of(process.pid), "a second run", process=process)
     finally:
         process.terminate()
         assert process.wait(PATIENCE_S) == 0

@@ -103,8 +103,8 @@ class Killed:
                 if self.kills < kills and self.dice.random() < 0.6:
                     self.kill_at_random()
         changed = self.change(frozenset())
-        wait_until(lambda: self.is_evaluated(changed), "the last evaluation")
-        wait_until(lambda: read_alerts(self.state_dir).waiting == 0, "everything is sent", 600)
+        wait_until(lambda: self.is_evaluated(changed), "the last evaluation", process=self.process)
+        wait_until(lambda: read_alerts(self.state_dir).waiting == 0, "everything is sent", 600, self.process)
 
     def stop(self) -> None:
         if self.process is not None:

@@ -49,7 +49,7 @@ def test_evaluation_is_never_late(tmp_path: Path, pace: Pace, for_s: float) -> N
         arguments += ["each-minute"] if pace is EACH_MINUTE else []
         page = subprocess.Popen([sys.executable, *arguments])
         try:
-            wait_until(lambda: read_alerts(tmp_path).evaluated_at, "the first evaluation")
+            wait_until(lambda: read_alerts(tmp_path).evaluated_at, "the first evaluation", process=page)
             seen, until = [read_alerts(tmp_path).evaluated_at], time.monotonic() + for_s
             while time.monotonic() < until:
                 time.sleep(0.1)

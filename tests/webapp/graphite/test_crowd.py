@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +13,8 @@ import pytest
 import requests
 
 from tests.services.graphite import Graphite, run_graphite
-from tests.services.support import free_port, in_time, listens, stop_process, wait_until
+from tests.services.pages import run_page
+from tests.services.support import in_time, wait_until
 from tests.webapp.feed import feed
 from webapp.model.tree import Value
 from webapp.poll.state_files import read_outcome
@@ -85,26 +83,25 @@ def run_crowd(shape: Shape, graphite: Graphite, state_dir: Path) -> None:
     values = series(shape, int(time.time()) // 60 * 60)
     feed(graphite, values)
     wait_until(lambda: graphite.render(values[-1].path), "the last series")
-    port = free_port()
-    variables = {
-        "WEBAPP_GRAPHITE_URL": graphite.url,
-        "WEBAPP_STATE_DIR": str(state_dir),
-        "WEBAPP_PORT": str(port),
-        "WEBAPP_POLL_EVERY_S": str(EVERY_S),
-        "WEBAPP_POLL_AFTER_STEP_S": "0",
-        "WEBAPP_POLL_TIMEOUT_S": "60",
-        "WEBAPP_GRAPHITE_TIMEOUT_S": "30",
-        "WEBAPP_STORED_POINTS_MAX": str(shape.stored_points_max),
-        "WEBAPP_LOG_LEVEL": "WARNING",
-    }
-    page = subprocess.Popen([sys.executable, "-m", "webapp"], env=os.environ | variables)
     web = psutil.Process(graphite.pid("web"))
-    try:
-        wait_until(lambda: page.poll() is None and listens(port), "the page")
-        wait_until(lambda: read_outcome(state_dir).series >= len(values), "every series in the snapshot")
+    settings = {
+        "GRAPHITE_URL": graphite.url,
+        "POLL_EVERY_S": EVERY_S,
+        "POLL_AFTER_STEP_S": 0,
+        "POLL_TIMEOUT_S": 60,
+        "GRAPHITE_TIMEOUT_S": 30,
+        "STORED_POINTS_MAX": shape.stored_points_max,
+        "LOG_LEVEL": "WARNING",
+    }
+    with run_page(state_dir, **settings) as page:
+        wait_until(
+            lambda: read_outcome(state_dir).series >= len(values),
+            "every series in the snapshot",
+            process=page.process,
+        )
         fed_at = time.monotonic()
         before_mb, most_mb, polls, failures = web.memory_info().rss / 2**20, 0.0, set(), 0
-        crowd = Crowd(f"http://127.0.0.1:{port}")
+        crowd = Crowd(page.url)
         until = time.monotonic() + shape.crowd_s
         try:
             while time.monotonic() < until or len(polls) < 2:
@@ -130,8 +127,6 @@ def run_crowd(shape: Shape, graphite: Graphite, state_dir: Path) -> None:
         used_s, began_s = sum(web.cpu_times()[:2]), time.monotonic()
         wait_until(lambda: time.monotonic() - began_s > 2 * EVERY_S, "two polls")
         assert sum(web.cpu_times()[:2]) - used_s < (time.monotonic() - began_s) * 0.7
-    finally:
-        stop_process(page)
 
 
 def test_a_crowd_starves_nobody(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import requests
 
 from cloud_monitor.metrics.paths import build_path
 from tests.services.ingestion import KEY, Ingestion, ingestion
-from tests.services.support import free_port, listens, stop_process, wait_until
+from tests.services.pages import run_page
+from tests.services.support import free_port, wait_until
 from tests.webapp.sample import sample_values
 from webapp.model.build import GridOrder
 from webapp.model.snapshot_view import PollOutcome
@@ -41,51 +42,33 @@ def write_snapshot(state_dir: Path) -> None:
 @pytest.mark.programs
 def test_requests_are_spans_and_one_process_tells_azures_figures(tmp_path: Path) -> None:
     write_snapshot(tmp_path)
-    port = free_port()
     with ingestion() as server:
-        environment = {
-            **os.environ,
-            "WEBAPP_STATE_DIR": str(tmp_path),
-            "WEBAPP_PORT": str(port),
-            "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
+        variables = {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": server.connection_string,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_METRIC_EXPORT_INTERVAL": "300",
         }
-        process = subprocess.Popen([sys.executable, "-m", "webapp"], cwd=ROOT, env=environment)
-        try:
-            wait_until(lambda: listens(port), "the page")
+        with run_page(tmp_path, variables=variables) as page:
             for path in ("/grids/belle?token=secret", "/grids/nobody", "/health", "/", "/"):
-                requests.get(f"http://127.0.0.1:{port}{path}", timeout=60)
-            wait_until(lambda: len(server.data("RequestData")) >= 5, "spans")
-            wait_until(lambda: server.metrics("azure_memory"), "Azure's figures")
-        finally:
-            stop_process(process)
+                requests.get(f"{page.url}{path}", timeout=60)
+            wait_until(lambda: len(server.data("RequestData")) >= 5, "spans", process=page.process)
+            wait_until(lambda: server.metrics("azure_memory"), "Azure's figures", process=page.process)
         check(server)
 
 
 @pytest.mark.programs
 def test_the_last_requests_are_told_when_the_page_ends(tmp_path: Path) -> None:
     write_snapshot(tmp_path)
-    port = free_port()
     with ingestion() as server:
-        environment = {
-            **os.environ,
-            "WEBAPP_STATE_DIR": str(tmp_path),
-            "WEBAPP_PORT": str(port),
-            "WEBAPP_GRAPHITE_URL": "http://127.0.0.1:1",
+        variables = {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": server.connection_string,
             "OTEL_BSP_SCHEDULE_DELAY": "600000",
         }
-        process = subprocess.Popen([sys.executable, "-m", "webapp"], cwd=ROOT, env=environment)
-        try:
-            wait_until(lambda: listens(port), "the page")
-            requests.get(f"http://127.0.0.1:{port}/health", timeout=60)
-        finally:
-            stop_process(process)
+        with run_page(tmp_path, variables=variables) as page:
+            requests.get(f"{page.url}/health", timeout=60)
         kept = list((tmp_path / "unsent-telemetry").glob("*.azure"))
         assert kept or "GET /health" in {one["name"] for one in server.data("RequestData")}
-        assert process.returncode == 0
+        assert page.process.returncode == 0
 
 
 def check(server: Ingestion) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.services.azurite import Azurite
-from tests.services.support import wait_until
 from tests.worker.fleet import FAULTY_RUN, Fleet
 from worker.queue.statistics.queue import read_figures
 
@@ -44,7 +43,7 @@ def test_a_share_that_is_not_mounted_on_one_host(tmp_path: Path) -> None:
         cover = f'mount -t tmpfs none "{fleet.images}/a" && exec "$@"'
         begun_s = time.monotonic()
         bad = fleet.start(["unshare", "-m", "sh", "-c", cover, "sh", *FAULTY_RUN], WORKER_HOST_NAME="bad")
-        wait_until(lambda: held(fleet, "bad"), "the bad host's name")
+        fleet.wait_until(lambda: held(fleet, "bad"), "the bad host's name")
         named_after_s = time.monotonic() - begun_s
         assert held(fleet, "bad")[0].startswith("held back: ")
         assert "cannot read" in held(fleet, "bad")[0]
@@ -78,7 +77,7 @@ def test_a_wrong_key_on_one_host(azurite: Azurite, tmp_path: Path) -> None:
         key = account.split("AccountKey=")[1].split(";")[0]
         wrong = account.replace(key, "A" * (len(key) - 2) + "==")
         bad = fleet.start(WORKER_HOST_NAME="bad", WORKER_AZURE_CONNECTION_STRING=wrong)
-        wait_until(lambda: held(fleet, "bad"), "the bad host's name")
+        fleet.wait_until(lambda: held(fleet, "bad"), "the bad host's name")
         assert "AuthorizationFailure" in held(fleet, "bad")[0]
         assert fleet.wait(fleet.start(WORKER_HOST_NAME="good")) == 0, fleet.said()
         fleet.wait(bad)

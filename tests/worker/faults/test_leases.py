@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
 
 
@@ -27,7 +26,7 @@ def test_what_a_sleeper_did_after_its_lease_was_stolen_does_not_count(fleet: Fle
     fleet.add_images("a", [bytes(number + 1) for number in range(12)])
     fleet.enqueue()
     owner = fleet.start(WORKER_STUB_S="0.3", WORKER_STORE_S="600", WORKER_STORE_IMAGES="1000")
-    wait_until(lambda: fleet.has_said("claimed"), "the first worker holds the chunk")
+    fleet.wait_until(lambda: fleet.has_said("claimed"), "the first worker holds the chunk")
     [sleeper] = fleet.worker_pids()
     with closing(sqlite3.connect(fleet.folder / "queue.db", timeout=60, isolation_level=None)) as queue:
         queue.execute("BEGIN IMMEDIATE")  # so that the sleeper is in no transaction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import slowdown, wait_until
+from tests.services.support import slowdown
 from tests.worker.fleet import Fleet
 
 ORDERS = {
@@ -45,7 +45,7 @@ def test_a_host_on_which_no_worker_ever_answered_records_no_failure_of_images(fl
     fleet.add_images("a", [b"segfault"] * 12)
     fleet.enqueue()
     supervisor = fleet.start()
-    wait_until(lambda: fleet.said().count("crashed by SIGSEGV") >= 2, "two crashes")
+    fleet.wait_until(lambda: fleet.said().count("crashed by SIGSEGV") >= 2, "two crashes")
     assert fleet.rows() == []
     assert fleet.has_said("1 workers died before their first answer")
     assert supervisor.poll() is None

@@ -14,7 +14,6 @@ from tests.services.azurite import Azurite
 from tests.services.disks import fill, small_disk
 from tests.services.postgres import Postgres
 from tests.services.postgres_pair import PostgresPair
-from tests.services.support import wait_until
 from tests.worker.fleet import FAULTY_STAY, Fleet
 from worker.queue.statistics.queue import read_figures
 
@@ -35,7 +34,7 @@ def test_postgresql_restarts(own_postgres: Postgres, tmp_path: Path, way: str) -
             fleet.add_images(directory, contents(60))
         fleet.enqueue()
         supervisor = fleet.start()
-        wait_until(lambda: done(fleet) >= 20, "the first results")
+        fleet.wait_until(lambda: done(fleet) >= 20, "the first results")
         if way == "restart":
             own_postgres.restart()
         else:
@@ -58,9 +57,11 @@ def test_postgresql_switches_over(postgres_pair: PostgresPair, tmp_path: Path) -
         supervisors = [
             fleet.start(WORKER_HOST=host, WORKER_STATE_DIR=str(tmp_path / "state" / host)) for host in "pq"
         ]
-        wait_until(lambda: done(fleet) >= 10, "the first results")
+        fleet.wait_until(lambda: done(fleet) >= 10, "the first results")
         postgres_pair.switch_over()
-        wait_until(lambda: fleet.has_said("standby") or fleet.has_said("read-only"), "what hinders them")
+        fleet.wait_until(
+            lambda: fleet.has_said("standby") or fleet.has_said("read-only"), "what hinders them"
+        )
         postgres_pair.follow()
         for supervisor in supervisors:
             assert fleet.wait(supervisor) == 0, fleet.said()
@@ -90,7 +91,7 @@ def test_azurite_is_away(own_azurite: Azurite, tmp_path: Path, away_s: float) ->
             own_azurite.container(container).upload_blob(key, content)
         fleet.enqueue(chunk_images=10)
         supervisor = fleet.start()
-        wait_until(lambda: done(fleet) >= 10, "the first results")
+        fleet.wait_until(lambda: done(fleet) >= 10, "the first results")
         own_azurite.stop()
         time.sleep(away_s)
         own_azurite.start()
@@ -117,14 +118,14 @@ def test_a_disk_that_fills(tmp_path: Path) -> None:
             fleet.add_images("a", contents(60, size=50_000))
             fleet.enqueue(chunk_images=10)
             supervisor = fleet.start(FAULTY_STAY)
-            wait_until(lambda: done(fleet) >= 10, "the first results")
+            fleet.wait_until(lambda: done(fleet) >= 10, "the first results")
             filler = fill(fleet.temp)
             # As much as nobody gets done meanwhile, so that the gate has something to refuse.
             fleet.add_images("b", contents(60, size=50_000))
             fleet.enqueue(chunk_images=10)
-            wait_until(lambda: refuses_for_storage(fleet), "the gate's refusal")
+            fleet.wait_until(lambda: refuses_for_storage(fleet), "the gate's refusal")
             filler.unlink()
-            wait_until(lambda: done(fleet) == 120, "all results")
+            fleet.wait_until(lambda: done(fleet) == 120, "all results")
             supervisor.send_signal(signal.SIGTERM)
             assert fleet.wait(supervisor) == 0, fleet.said()
             fleet.check_all_once()

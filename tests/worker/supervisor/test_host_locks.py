@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.support import wait_until
 from tests.worker.fleet import Fleet
 from worker.errors import WorkerError
 from worker.queue.statistics.queue import read_figures
@@ -66,7 +65,7 @@ def test_two_supervisors_load_one_worker_at_a_time(fleet: Fleet, group: str) -> 
         "FAULTY_LOAD_S": "1",
     }
     supervisors = [fleet.start(WORKER_HOST_NAME=name, **environment) for name in ("vm1", "vm2")]
-    wait_until(lambda: len(started_at(fleet)) == 4, "four workers")
+    fleet.wait_until(lambda: len(started_at(fleet)) == 4, "four workers")
     moments = started_at(fleet)
     assert {host for _, host in moments} == {"vm1", "vm2"}
     gaps_s = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(moments)]

@@ -129,7 +129,7 @@ def test_no_worker_is_started_without_a_model(fleet: Fleet) -> None:
         shown = read_figures(fleet.database_url)
         return any(decision.reason == "preparing" for decision in shown.decisions)
 
-    wait_until(lambda: b"not_prepared" in log_of(fleet) and held_back(), "the failure")
+    fleet.wait_until(lambda: b"not_prepared" in log_of(fleet) and held_back(), "the failure")
     assert b"absent.zip" in log_of(fleet)
     shown = read_figures(fleet.database_url)
     assert not {"spawned", "crashed"} & {event.kind for event in shown.events}

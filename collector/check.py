@@ -12,7 +12,14 @@ from cloud_monitor.metrics.catalog import BY_KEY
 from cloud_monitor.metrics.paths import STEP_S, build_path
 from cloud_monitor.settings import SettingsRefused
 from cloud_monitor.system.probe import probe_folder
-from collector.delivery.carbon import WRONG_PORT, SendFailed, check_receiver, send_frames
+from collector.delivery.carbon import (
+    WRONG_PORT,
+    SendFailed,
+    TlsFiles,
+    check_receiver,
+    make_context,
+    send_frames,
+)
 from collector.delivery.deliver import find_orphaned
 from collector.delivery.destinations import RenderFailed
 from collector.delivery.frames import encode_frame
@@ -72,6 +79,18 @@ def check(
     return int(any(row.level == "failed" for row in rows))
 
 
+class _CertificatesUnusable(Exception):
+    """What they are said to be is in no such file."""
+
+
+def _check_certificates(files: TlsFiles) -> None:
+    if all(os.access(file, os.R_OK) for file in files.given):  # others are told one by one
+        try:
+            make_context(files)
+        except OSError as error:
+            raise _CertificatesUnusable(error.strerror) from None
+
+
 def refuse_unusable(settings: Settings, environment: Mapping[str, str]) -> None:
     """For `config check`: raise SettingsRefused, in the words of a run, a line for each file and folder that
     is not as a run wants it. Nobody is asked, nothing is made."""
@@ -81,6 +100,8 @@ def refuse_unusable(settings: Settings, environment: Mapping[str, str]) -> None:
         checks.append(lambda: check_configuration(settings, environment))
     if "cloudscheduler" in tasks:
         checks.append(lambda: read_credentials(settings))
+    if any(sender.address.tls for sender in make_senders(settings)):
+        checks.append(lambda: _check_certificates(make_tls(settings)))
     token_file = settings.inventory_token_file
     if settings.has_inventory and token_file is not None:
         checks.append(lambda: read_token(token_file))
@@ -88,7 +109,9 @@ def refuse_unusable(settings: Settings, environment: Mapping[str, str]) -> None:
     for run_check in checks:
         try:
             run_check()
-        except (StateDirOpen, ConfigurationUnreadable, CloudSchedulerFailed, PushFailed) as error:
+        except (
+            StateDirOpen, ConfigurationUnreadable, CloudSchedulerFailed, PushFailed, _CertificatesUnusable,
+        ) as error:  # fmt: skip
             problems.append(str(error))
         except OSError:  # of the folder, which is told with the others
             pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from cloud_monitor.settings import SettingsRefused
 from webapp.alerts.annotate import note_alerts
 from webapp.alerts.evaluate import Evaluator
 from webapp.alerts.rules.rules import read_alert_settings
+from webapp.errors import RequestRefused
 from webapp.graphite.gate import GraphiteGate
 from webapp.metrics.counters import SharedCounters
 from webapp.model.build import GridOrder
@@ -22,6 +24,7 @@ from webapp.poll.poller import Poller
 from webapp.serving import assets, page_cache
 from webapp.serving.answers import handle_refusals
 from webapp.serving.context import keep_parts
+from webapp.serving.identity import read_tokens
 from webapp.serving.middleware import Middleware
 from webapp.serving.page_cache import Prerenderer
 from webapp.serving.telemetry import trace_requests
@@ -91,9 +94,28 @@ def create_app(settings: Settings, *, poll: bool = True, clock: Callable[[], flo
 
 
 def refuse_unusable(settings: Settings) -> None:
-    """For `config check`: raises SettingsRefused as create_app does, and makes nothing."""
-    _check_extras(settings)
-    read_alert_settings(settings.alerts_file)
+    """For `config check`: raises SettingsRefused as create_app does, and for empty files of tokens, with
+    which requests are refused; makes nothing."""
+    problems = []
+    for setting, file in (
+        ("WEBAPP_TOKEN_FILE", settings.token_file),
+        ("WEBAPP_INVENTORY_TOKEN_FILE", settings.inventory_token_file),
+        ("WEBAPP_AZURE_SECRET_FILE", settings.azure_secret_file),
+    ):
+        if (
+            file is not None and os.path.isfile(file) and os.access(file, os.R_OK)
+        ):  # others are told by themselves
+            try:
+                read_tokens(file, setting)
+            except RequestRefused as refused:
+                problems.append(str(refused))
+    try:
+        _check_extras(settings)
+        read_alert_settings(settings.alerts_file)
+    except SettingsRefused as error:
+        problems.append(str(error))
+    if problems:
+        raise SettingsRefused("\n".join(problems))
 
 
 def _check_extras(settings: Settings) -> None:

@@ -47,6 +47,10 @@ class TlsFiles:
     cert_file: Path | None = None
     key_file: Path | None = None
 
+    @property
+    def given(self) -> list[Path]:
+        return [file for file in (self.ca_file, self.cert_file, self.key_file) if file is not None]
+
 
 class SendFailed(Exception):
     """What went wrong, and where. `refused`: nothing listens there. `sent`: some bytes may have left."""
@@ -130,12 +134,21 @@ def check_receiver(address: Address, timeouts: Timeouts, tls: TlsFiles | None = 
 
 
 def _wrap(plain: socket.socket, address: Address, files: TlsFiles) -> ssl.SSLSocket:
+    return make_context(files).wrap_socket(plain, server_hostname=address.host)
+
+
+def make_context(files: TlsFiles) -> ssl.SSLContext:
+    """Raises OSError, with the settings' names, where a file cannot be read or is none of certificates."""
     import ssl  # five megabytes that most runs need not carry
 
-    context = ssl.create_default_context(cafile=str(files.ca_file) if files.ca_file else None)
-    if files.cert_file:
-        context.load_cert_chain(files.cert_file, files.key_file)
-    return context.wrap_socket(plain, server_hostname=address.host)
+    try:
+        context = ssl.create_default_context(cafile=str(files.ca_file) if files.ca_file else None)
+        if files.cert_file:
+            context.load_cert_chain(files.cert_file, files.key_file)
+    except OSError as error:
+        named = ", ".join(map(str, files.given))
+        raise OSError(None, f"COLLECTOR_CARBON_*_FILE ({named}): {error.strerror or error}") from None
+    return context
 
 
 def _close_and_confirm(connection: socket.socket, timeout_s: float) -> None:

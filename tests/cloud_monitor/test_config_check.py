@@ -186,6 +186,19 @@ def test_files_that_are_named_and_are_not_what_a_run_needs_are_refused(tmp_path:
     assert all(line.removeprefix("refused: ") in run for line in told if "CARBON" not in line)
 
 
+def test_files_without_tokens_or_certificates_are_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    done = check("webapp", given_to("webapp", tmp_path / "state", TOKEN_FILE=empty), "config", "check")
+    assert (done.returncode, done.stderr) == (2, "refused: WEBAPP_TOKEN_FILE is empty\n")
+    given = {"CARBON_CA_FILE": empty, "CARBON": "tls://127.0.0.1:1"}
+    done = check("collector", given_to("collector", tmp_path / "state", **given), "config", "check")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"refused: COLLECTOR_CARBON_*_FILE ({empty}): ")
+    plain = given_to("collector", tmp_path / "state", CARBON_CA_FILE=empty)
+    assert check("collector", plain, "config", "check").returncode == 0
+
+
 def test_the_shells_condor_config_is_looked_at_too(tmp_path: Path) -> None:
     environment = given_to("collector", tmp_path, SOURCES="auto") | {"CONDOR_CONFIG": str(tmp_path / "no")}
     done = check("collector", environment, "config", "check")

@@ -11,7 +11,7 @@ _MARK = "\ufeff"
 # At other characters a shell cuts, expands or runs; both take an unquoted backslash away
 _PLAIN = r"(?:(?!~)[\w./:@%+,=~^?*!#\[\]{}-]+)?"
 _QUOTED = r"""'[^']*'|"(?:[^"\\$`]|\\.)*\""""
-_COMMENT = r"#[^\n]*(?<!\\)"  # after a backslash systemd lets it go on
+_COMMENT = r"#[^\n\r]*(?<!\\)"  # which systemd ends at \r, and lets go on after a backslash
 _ALIKE = re.compile(
     rf"[ \t]*(?:[A-Za-z_]\w*=(?:{_QUOTED}|{_PLAIN})[ \t]*|{_COMMENT})?(?=\n|\Z)", re.ASCII | re.DOTALL
 )
@@ -46,7 +46,7 @@ def _line(before: str) -> int:
 
 def _explain(line: str) -> str:
     if line.lstrip().startswith("#"):
-        return "a comment that ends in \\ hides the next line from systemd"
+        return "a comment is one line without \\ at its end, which hides the next line from systemd"
     name = _NAME.match(line)
     if name is None:
         return "it is neither NAME=VALUE nor a comment (#)"

@@ -41,8 +41,8 @@ def of_shell(file: Path) -> dict[str, str]:
         check=True,
     )
     assert told.stderr == b""
-    lines = (line.split("=", 1) for line in told.stdout.decode().split("\0") if line.startswith("W"))
-    return dict(lines)
+    lines = (line.split("=", 1) for line in told.stdout.decode().split("\0") if line)
+    return {name: value for name, value in lines if name not in ("PATH", "HOME", "PWD", "OLDPWD", "_")}
 
 
 SECRET = "postgresql://fleet:p$a'ss@h/fleet?application_name=a;b"
@@ -82,8 +82,9 @@ def test_what_reads_alike_is_not_told_of(text: str, value: str, tmp_path: Path) 
         (" W = a", "do not read W alike"),
         ("export W=a", "systemd does not take W with `export` before it: leave that out"),
         ("; W=a", "line 1: it is neither NAME=VALUE nor a comment"),
-        ("# a \\\nW=a", "line 1: a comment that ends in \\ hides the next line from systemd"),
+        ("# a \\\nW=a", "line 1: a comment is one line without \\ at its end, which hides the next line"),
         ("# a\r\nW='b'\r\n", "has Windows' line ends, at which a shell stumbles"),
+        ("# a\rW=a", "line 1: a comment"),
         ("\ufeffW=a", "begins with a byte order mark, and so its first line is not taken"),
     ],
 )
@@ -96,20 +97,19 @@ def test_what_does_not_is_told_with_its_line_and_without_its_value(text: str, to
 
 def test_whatever_is_not_told_of_reads_alike(tmp_path: Path) -> None:
     """Of thousands of odd lines at once."""
-    seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
+    chance = random.Random(85)  # of 120 tried the one in whose lines a fault was
     lines = []
     for number in range(8_000):
         value = "".join(chance.choices("ab\"\"''\\$`;#&|<>()~*?!{}[] \t\r\n=,é", k=chance.randrange(7)))
         quote = chance.choice(("", '"', "'"))
-        line = f"W{number}={quote}{value}{quote}"
+        line = f"W{number}={quote}{value}{quote}\n"
         if not list(find_misread(line.encode())):
             lines.append(line)
-    assert len(lines) > 500, seed
+    assert len(lines) > 500
     file = tmp_path / "file.env"
-    file.write_bytes("".join(f"{line}\n" for line in lines).encode())
-    assert list(find_misread(file.read_bytes())) == [], seed
-    assert of_systemd(file) == of_shell(file), seed
+    file.write_bytes("".join(lines).encode())
+    assert list(find_misread(file.read_bytes())) == []
+    assert of_systemd(file) == of_shell(file)
 
 
 def test_our_reader_takes_the_values_of_a_shell_that_read_windows_line_ends() -> None:

@@ -27,13 +27,16 @@ from tests.services import shared
 from tests.services.programs import end_programs, serve_forks
 
 PORTION = 10  # tests of a file that are dealt out together, in their order
-# What begins first, and in one piece: each part of it would prepare the same once more.
+# What begins first, as it takes or waits longest, and in one piece: parts would each prepare the same again.
 LONG_FILES = (
     "tests/worker/decimer/test_hostile_documents.py",
     "tests/webapp/views/test_openapi.py",
     "tests/webapp/views/test_hostile_lists.py",
     "tests/webapp/views/test_hostile.py",
     "tests/test_boundaries.py",
+    "tests/worker/decimer/test_pages.py",
+    "tests/worker/decimer/test_whose_fault.py",
+    "tests/webapp/serving/test_kept.py",
 )
 TURN = struct.Struct("I")  # in the pipe that all forks read: the place of the next portion
 

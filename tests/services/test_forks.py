@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services.forks import LONG_FILES
 from tests.services.made import ROOT
 
 TESTS = """
@@ -90,3 +91,7 @@ def test_the_first_failure_ends_a_run_that_is_to_end_by_it(tmp_path: Path) -> No
     (tmp_path / "test_other.py").write_text("import time\n\ndef test_other():\n    time.sleep(1000)\n")
     ended = run(tmp_path, "--forks", "2", "-x")
     assert "1 failed in" in ended.stdout, ended.stdout
+
+
+def test_every_file_that_is_to_begin_first_is_there() -> None:
+    assert [file for file in LONG_FILES if not (ROOT / file).is_file()] == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from cloud_monitor.metrics.paths import build_path
 from tests.webapp.alerting import HOSTILE, LOST, write_alerts
 from tests.webapp.sample import NOW, write_sample
 from webapp import create_app
@@ -17,6 +18,9 @@ from webapp.alerts.changes import SILENCES_MAX, publish_count
 from webapp.alerts.model import Known, Silence
 from webapp.alerts.rules.rules import read_alert_settings
 from webapp.alerts.store import open_store, read_alerts
+from webapp.model.snapshot_view import AlertCount, PollOutcome
+from webapp.model.tree import Value
+from webapp.poll.state_files import Polled, write_alert_count, write_outcome, write_polled
 from webapp.settings import Settings
 
 TOKEN = "anna-s-token-0123456789"
@@ -129,6 +133,20 @@ def test_with_nothing_that_fires_no_count_is_shown(watched: Deployment) -> None:
     page = watched.text("/")
     assert "<title>Cloud Monitor" in page
     assert 'id="alert-count" class="count " hidden' in page
+
+
+@pytest.mark.parametrize(
+    ("firing", "said"), [(0, "All is well in 1 grid."), (1, "1 alert fires"), (2, "2 alerts fire")]
+)
+def test_all_is_not_well_while_an_alert_fires(firing: int, said: str, tmp_path: Path) -> None:
+    """A rule may go by what no grid's health is judged by."""
+    beat = build_path("heartbeat", grid="g", service="condor")
+    write_polled(tmp_path, Polled(NOW, [Value(beat, 1.0, int(NOW))]))
+    write_outcome(tmp_path, PollOutcome(attempted_at=NOW, finished_at=NOW, succeeded_at=NOW))
+    write_alert_count(tmp_path, AlertCount(firing, "critical" if firing else ""))
+    page = create_app(Settings(state_dir=tmp_path), poll=False, clock=lambda: NOW).test_client().get("/").text
+    assert said in page
+    assert ("All is well" in page) == (not firing)
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(watched: Deployment) -> None:

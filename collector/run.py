@@ -135,7 +135,8 @@ def make_page(settings: InventorySettings) -> Page:
 def describe_orphaned(path: Path, points: int) -> str:
     return (
         f"{path}: {points} points wait for a Carbon that is not in COLLECTOR_CARBON any more; rename the "
-        "file to that of another destination of the same protocol while no run is going, or remove it"
+        "file to that of another destination of the same protocol, which must have none yet, while no run is "
+        "going, or remove it"
     )
 
 

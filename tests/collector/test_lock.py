@@ -6,32 +6,13 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from collector.lock import StateDirOpen, run_lock
 from tests.collector.support import ROOT, collector_environment, peer, read_to_end, run_collector
-from tests.services.support import open_way_to
-
-NOBODY = 65534
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """As another user, as far as files are asked for."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
+from tests.services.support import NOBODY, as_nobody, open_way_to
 
 
 def test_a_new_state_directory_and_its_files_are_for_this_user_alone(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
+NOBODY = 65534
 PATIENCE_S = 180.0  # for what comes within seconds on a quiet machine: a bound for what never comes
 _SAID_MAX = 4000  # bytes of a program's last words
 LOWEST_PORT = 11_000  # above 10080, the last below the ephemeral ones that browsers refuse
@@ -123,6 +125,21 @@ def stop_process(process: subprocess.Popen[bytes], timeout_s: float = 30) -> int
         except subprocess.TimeoutExpired:
             process.kill()
     return process.wait()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """As another user, as far as files are asked for. Needs root."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def open_way_to(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.support import as_nobody, open_way_to
 from worker.decimer.errors import ModelError
 from worker.decimer.model.store import (
     MANIFEST,
@@ -105,6 +106,20 @@ def test_a_damaged_model_is_found_out_before_it_is_used(source: ModelSource, dam
     damage(ensure_model(source, make_small, silent).folder)
     with pytest.raises(ModelError, match=r"is damaged .*: remove it and run `python -m worker model fetch`"):
         find_model(source)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user")
+@pytest.mark.parametrize("closed", ["", MANIFEST])
+def test_a_model_that_this_user_may_not_read_is_not_called_damaged(source: ModelSource, closed: str) -> None:
+    folder = ensure_model(source, make_small, silent).folder
+    open_way_to(folder)
+    (folder / closed).chmod(0o600)
+    with pytest.raises(ModelError) as refused, as_nobody():
+        find_model(source)
+    assert str(refused.value) == (
+        f"{folder / MANIFEST}: Permission denied: let this user read {folder}, or set WORKER_MODEL_DIR to a "
+        "folder of models of its own"
+    )
 
 
 def test_verify_finds_a_changed_byte(source: ModelSource) -> None:

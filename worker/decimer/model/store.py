@@ -74,6 +74,11 @@ def find_model(source: ModelSource) -> Model | None:
             if size != file["bytes"]:
                 raise ValueError(f"{name} has {size:,} bytes, not {file['bytes']:,}")
         return Model(folder, manifest["version"], manifest["sha256"])
+    except PermissionError as error:
+        raise ModelError(
+            f"{error.filename}: {error.strerror}: let this user read {folder}, or set WORKER_MODEL_DIR to a "
+            "folder of models of its own"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, error) from error
 

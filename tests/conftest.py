@@ -20,6 +20,7 @@ from tests.services import shared
 from tests.services.dealing import Together, unit_of
 from tests.services.needs import GRANTED, SERVICES, needs_of
 from tests.services.programs import end_programs
+from tests.services.short import examples
 
 # Where it is set, each of the hundreds of programs that tests start would compile the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -37,7 +38,9 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
 
 # A busy machine is no fault of what is tested. The examples are the same in each run, so that one fails by
 # what was changed; `make soak` searches among others.
-hypothesis.settings.register_profile("any machine", deadline=None, derandomize="SEARCH" not in os.environ)
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, derandomize="SEARCH" not in os.environ, max_examples=examples(100)
+)
 hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = [

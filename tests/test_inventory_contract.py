@@ -21,6 +21,7 @@ from collector.sources.cloudscheduler.v2 import parse_vm_list
 from collector.sources.htcondor.joblist import read_job
 from collector.sources.htcondor.jobtypes import JobTypes
 from tests.collector.support import make_settings
+from tests.services.short import examples
 from webapp.inventory.payload import read_payload, unpack
 
 NOW = 1_700_000_040
@@ -60,7 +61,7 @@ def outcome(source: str, collected: Collected) -> SourceOutcome:
     return SourceOutcome(source, read_collected(write_collected(collected)), None, 0.1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     rows_of(v1_fields),
     rows_of(v2_fields),

@@ -22,6 +22,7 @@ from collector.isolate import SourceOutcome
 from collector.model import CloudVm, Collected, CondorJob, Machine, VmDetails, read_collected, write_collected
 from collector.sources.cloudscheduler import v1, v2
 from tests.collector.support import DATA, make_settings
+from tests.services.short import examples
 
 NOW = 1_700_000_040
 GIVEN = {"inventory_url": "http://page", "inventory_token_file": "/token", "cloud_status_command": "x"}
@@ -281,7 +282,7 @@ def test_names_that_are_not_one_to_one_do_not_depend_on_the_order(
 texts = st.text(max_size=400) | st.sampled_from(["<script>", "x" * 100_000, "\x00\u202e\ud800", "😀" * 500])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.builds(CloudVm, names, names, states, st.tuples(texts, texts)), max_size=20),
     st.lists(st.tuples(texts, texts), max_size=20),

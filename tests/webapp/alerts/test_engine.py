@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.services.short import examples
 from webapp.alerts.engine import acknowledge, step
 from webapp.alerts.model import AlertKey, Known, Notice, Observation, Seen, Silence
 from webapp.alerts.rules.rules import AlertRule, parse_alert_settings
@@ -175,7 +176,7 @@ MOMENTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(MOMENTS)
 def test_no_end_without_a_beginning_nothing_in_a_silence_nothing_twice(
     moments: list[tuple[set[AlertKey], set[AlertKey], bool]],
@@ -201,7 +202,7 @@ def test_no_end_without_a_beginning_nothing_in_a_silence_nothing_twice(
             assert notice.kind == "resolved" or not is_silenced
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sets(st.sampled_from([ERROR, CHUNKS])), min_size=1, max_size=30))
 def test_a_worse_world_never_tells_less(moments: list[set[AlertKey]]) -> None:
     """Whoever hears of something hears of it, or of its cause, when its cause holds as well."""

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.services.short import some
 from tests.webapp.listings import job, listing, put_list, sample_list, vm, write_token
 from tests.webapp.sample import NOW, clock, write_sample
 from webapp import create_app
@@ -49,7 +50,8 @@ MORE = [
     "%2e%2e%2f",
     "\ud7ff\ue000",
 ]
-TEXTS = [text for text in dict.fromkeys([*HOSTILE, *MORE]) if 0 < len(text) <= 300]
+ALL_TEXTS = [text for text in dict.fromkeys([*HOSTILE, *MORE]) if 0 < len(text) <= 300]
+TEXTS = some(ALL_TEXTS)
 VM_TEXTS = ("host", "name", "machine")
 JOB_TEXTS = ("id", "schedd", "user", "group", "host", "last_host", "hold_reason")
 
@@ -111,7 +113,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 def test_there_are_many_of_them() -> None:
-    assert len(TEXTS) * (len(VM_TEXTS) + len(JOB_TEXTS)) > 1000
+    assert len(ALL_TEXTS) * (len(VM_TEXTS) + len(JOB_TEXTS)) > 1000
 
 
 @pytest.mark.parametrize("kind", ["vms", "jobs"])

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 
 from tests.services.proxy import run_proxy
+from tests.services.short import examples
 from tests.webapp.listings import TOKEN, put_list, sample_list, write_token
 from tests.webapp.sample import clock, write_sample
 from tests.webapp.views.machines import open_sample
@@ -109,7 +110,7 @@ def test_answers_are_as_described(schema: Any, name: str) -> None:
 
     @given(case=schema.find_operation_by_id(name).as_strategy())
     @settings(
-        max_examples=25,
+        max_examples=examples(25),
         deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate],

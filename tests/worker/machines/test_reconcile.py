@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.services.short import examples
 from worker.machines.model import CloudListing, CloudMachine, CloudState, Leftover
 from worker.machines.reconcile import (
     ActionKind,
@@ -283,7 +284,7 @@ ROUND = st.tuples(
 SPELL = st.tuples(ROUND, st.integers(1, 7))  # the same, so many rounds in a row
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.integers(0, 6), st.lists(SPELL, max_size=12))
 def test_whatever_the_cloud_says_and_whenever_the_manager_dies(most: int, spells: list[tuple]) -> None:  # type: ignore[type-arg]
     world = _World(most)

@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import delete, select
 
+from tests.services import short
 from tests.services.postgres import Postgres
 from tests.worker.queue.helpers import WHO, let_pass
 from worker.queue import (
@@ -247,7 +248,7 @@ def run(fleet: type[Fleet], examples: int, steps: int) -> None:
 
 
 def test_no_chunk_is_held_by_two_and_each_image_has_one_result(fleet: type[Fleet]) -> None:
-    run(fleet, examples=20, steps=25)
+    run(fleet, examples=short.examples(20), steps=25)
 
 
 @pytest.mark.soak

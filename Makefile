@@ -37,7 +37,7 @@ test: ## install what the tests need, then lint, check types and test against re
 	@$(MAKE) check
 
 test-fast: .venv/ready ## the tests that need no service and no root, in about a minute
-	SHORT=1 $(BIN)/pytest --forks 8 -m fast
+	SHORT=1 $(BIN)/pytest --forks 10 -m fast -o tmp_path_retention_policy=failed
 
 check: ## the checks alone, without any installation
 	$(BIN)/ruff check

@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -20,7 +19,7 @@ from tests.services import shared
 from tests.services.dealing import Together, unit_of
 from tests.services.needs import GRANTED, SERVICES, needs_of
 from tests.services.programs import end_programs
-from tests.services.short import examples
+from tests.services.short import examples, temporary_root
 
 # Where it is set, each of the hundreds of programs that tests start would compile the project anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -31,7 +30,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Each pytest that starts closes the folder it shares with others to other users, whom tests let in.
-_own = Path(tempfile.gettempdir(), f"cloud-monitor-{crc32(os.fsencode(__file__)):x}")
+_own = Path(temporary_root(), f"cloud-monitor-{crc32(os.fsencode(__file__)):x}")
 if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
     _own.mkdir(exist_ok=True)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_own)
